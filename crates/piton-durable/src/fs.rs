@@ -1,0 +1,119 @@
+//! The file operations that piton needs, as a trait.
+//!
+//! Each method is one operation of the operating system and so one point at which a crash or an
+//! error can happen. [`OsFs`] is the real thing; the test kit has a simulated disk that keeps live
+//! and durable bytes apart and fails or crashes at the k-th operation.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// A file system: what can be done to paths.
+pub trait Fs: Send + Sync {
+    /// Opens the file at `path`.
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>>;
+    /// What is at `path` (following symbolic links), or `None` if nothing is.
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+    /// Renames `from` to `to`, atomically. Durable only after [`Fs::sync_dir`].
+    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
+    /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes every creation, rename and removal in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// The names in `dir`.
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Creates `dir` and its missing parents.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// The resolved form of `path`: absolute, with symbolic links followed.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+    /// 64 random bits, for journal salts and temporary names.
+    fn random(&self) -> io::Result<u64>;
+}
+
+/// An open file. All positions are bytes from the start; there is no cursor.
+pub trait FsFile: Send + Sync {
+    /// Reads at `offset`; may be short; 0 means the end.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes at `offset`; may be short.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+    /// `fdatasync`: the bytes, and the size and extents needed to read them back. After an error
+    /// nothing written since the last success may be trusted, and no second call makes it so (G7).
+    fn sync_data(&self) -> io::Result<()>;
+    /// `fsync`: bytes and all metadata (mode, times, attributes).
+    fn sync_all(&self) -> io::Result<()>;
+    /// Cuts or extends the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Reserves space for `len` bytes without changing the size. `Ok(false)`: not supported here.
+    fn reserve(&self, len: u64) -> io::Result<bool>;
+    /// Asks the system to start writing these bytes back. Only a hint.
+    fn start_writeback(&self, offset: u64, len: u64);
+    /// Size, identity, mode and times.
+    fn stat(&self) -> io::Result<Stat>;
+    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// The process that holds the lock, where the system tells (Linux: `/proc/locks`).
+    fn lock_holder(&self) -> Option<u32>;
+    /// Sets the permission bits.
+    fn set_mode(&self, mode: u32) -> io::Result<()>;
+    /// Sets the time of last modification.
+    fn set_modified(&self, time: SystemTime) -> io::Result<()>;
+    /// Sets an extended attribute. `Ok(false)`: not supported here.
+    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool>;
+    /// Reads an extended attribute of at most 64 KiB. `None`: not set, or not supported here.
+    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// How [`Fs::open`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// An existing file, to read.
+    Read,
+    /// An existing file, to read and write.
+    ReadWrite,
+    /// To read and write; created with this mode where there is none. Never truncated.
+    Create {
+        /// Permission bits of a new file, before the umask.
+        mode: u32,
+    },
+    /// A new file, to read and write; fails with `AlreadyExists` where there is one.
+    CreateNew {
+        /// Permission bits, before the umask.
+        mode: u32,
+    },
+}
+
+/// What [`Fs::rename`] does when the new name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Replace it.
+    Replace,
+    /// Fail with `AlreadyExists` (`RENAME_NOREPLACE`, or link and unlink where that is missing).
+    Keep,
+}
+
+/// Which file this is, whatever its name: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// Device.
+    pub device: u64,
+    /// Inode.
+    pub inode: u64,
+}
+
+/// Size, identity, mode and time of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Which file.
+    pub id: FileId,
+    /// Bytes.
+    pub len: u64,
+    /// Whether it is a regular file.
+    pub is_file: bool,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+    /// Permission bits.
+    pub mode: u32,
+    /// Last modification.
+    pub modified: SystemTime,
+}

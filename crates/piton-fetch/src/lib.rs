@@ -1,0 +1,6 @@
+//! piton-fetch
+#![allow(missing_docs)]
+
+pub mod digest;
+pub mod parse;
+pub mod transport;
