@@ -1,1 +1,27 @@
-//! piton-checkpoint
+//! What is done: the bookkeeping that every piton job shares.
+//!
+//! * [`IntervalSet`]: which positions are done, in whatever order they were finished.
+//! * [`Identity`]: whether what is there now is still what was there before (G4).
+//! * [`Cadence`]: when the next checkpoint is due (G2).
+//! * [`Backoff`], [`Budget`] and [`Class`]: whether a failure is worth another try, and when.
+//!
+//! Nothing here touches a file, a socket or a clock: time is handed in, so that a test can replay it.
+//!
+//! ```
+//! use piton_checkpoint::IntervalSet;
+//!
+//! let mut done = IntervalSet::new();
+//! done.insert(0..10);
+//! done.insert(20..30);
+//! assert_eq!(done.gaps(0..40).collect::<Vec<_>>(), [10..20, 30..40]);
+//! ```
+
+mod cadence;
+mod identity;
+mod intervals;
+mod retry;
+
+pub use cadence::{Cadence, Pace};
+pub use identity::{Change, Identity, Rung, Validator, Verdict};
+pub use intervals::IntervalSet;
+pub use retry::{Backoff, Budget, Class};
