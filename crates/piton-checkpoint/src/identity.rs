@@ -83,6 +83,8 @@ pub enum Change {
         /// Now.
         is: String,
     },
+    /// The source says nothing by which two answers could be known as the same version.
+    Nameless,
     /// Bytes at a joint differ although all that the server says agrees.
     Bytes {
         /// Offset of the first byte that differs.
@@ -96,6 +98,7 @@ impl std::fmt::Display for Change {
             Self::Size { was, is } => write!(f, "its size was {was} and is now {is}"),
             Self::Tag => f.write_str("its entity tag is another"),
             Self::Time { was, is } => write!(f, "it was modified: {was} before, {is} now"),
+            Self::Nameless => f.write_str("it gives no size, time or tag to know it by"),
             Self::Bytes { at } => write!(f, "its bytes differ at offset {at}"),
         }
     }

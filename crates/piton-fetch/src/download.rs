@@ -1,0 +1,138 @@
+//! What to download, to where, and how.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use piton_durable::part::Durability;
+use url::Url;
+
+use crate::digest::Digest;
+use crate::parse::checksum_file::ChecksumFile;
+
+/// One download: an address, a place, and the choices of whoever asks.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Download {
+    /// The address, before any redirect. A login in it is used and never written anywhere.
+    pub url: Url,
+    /// Where the file goes.
+    pub place: Place,
+    /// How many connections may be used.
+    pub connections: Connections,
+    /// What happens when a file stands under the final name.
+    pub if_exists: IfExists,
+    /// What happens when the source is no longer the one that was begun.
+    pub if_changed: IfChanged,
+    /// Forget what an earlier run fetched.
+    pub restart: bool,
+    /// Fetch only if the source is newer than the file under the final name.
+    pub only_newer: bool,
+    /// What a crash may cost.
+    pub durability: Durability,
+    /// On resume read back and compare everything, not only what was not synced.
+    pub verify_part: bool,
+    /// Digests that the whole file must have.
+    pub digests: Vec<Digest>,
+    /// A list of digests, looked up by the final name.
+    pub checksum_file: Option<Arc<ChecksumFile>>,
+    /// Refuse anything longer than this many bytes.
+    pub max_size: Option<u64>,
+    /// How many failures in a row, without a byte of progress between them, are borne.
+    pub retries: u32,
+    /// A connection from which nothing came for this long is given up.
+    pub stall_timeout: Duration,
+    /// A rate shared by all downloads that hold the same limit.
+    pub rate_limit: Option<RateLimit>,
+    /// Give the file the time of the source's `Last-Modified`.
+    pub keep_time: bool,
+}
+
+impl Download {
+    /// A download of `url` into `place` with every choice at its default.
+    pub fn new(url: Url, place: Place) -> Self {
+        Self {
+            url,
+            place,
+            connections: Connections::Auto,
+            if_exists: IfExists::Refuse,
+            if_changed: IfChanged::StartOver,
+            restart: false,
+            only_newer: false,
+            durability: Durability::Power,
+            verify_part: false,
+            digests: Vec::new(),
+            checksum_file: None,
+            max_size: None,
+            retries: 8,
+            stall_timeout: Duration::from_secs(30),
+            rate_limit: None,
+            keep_time: true,
+        }
+    }
+}
+
+/// Where a file goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Exactly this path.
+    File(PathBuf),
+    /// Into this folder, under the name that the server or the address gives, cleaned.
+    Folder(PathBuf),
+}
+
+/// How many connections a download uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// As many as are measured to help, up to a polite number.
+    Auto,
+    /// This many, where the file is long enough.
+    Fixed(NonZeroU16),
+}
+
+/// What happens when a file stands under the final name and is not recognised as this download,
+/// complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfExists {
+    /// It stays, and the download fails with [`crate::Failure::Exists`].
+    Refuse,
+    /// It is replaced, at the end and atomically.
+    Overwrite,
+    /// It stays, and the download takes the next free name: `name.1.ext`.
+    Rename,
+}
+
+/// What happens when the source changed since the download began. Its bytes are never joined with
+/// the old ones (G4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfChanged {
+    /// Begin again with the new version (a few times at the most in one run).
+    StartOver,
+    /// Stop with [`crate::Failure::Changed`], keeping what is there.
+    Stop,
+}
+
+/// How a download ended well.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The file.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Bytes of it that came over the network in this run.
+    pub fetched: u64,
+    /// Bytes that an earlier run had left.
+    pub resumed: u64,
+    /// Time from the call to the end.
+    pub took: Duration,
+    /// Digests that were computed and agreed.
+    pub verified: Vec<Digest>,
+    /// Nothing had to be transferred: the file was there and is known to be this one.
+    pub already_complete: bool,
+    /// `Only if newer` was asked for, and the source is not newer.
+    pub not_newer: bool,
+}
+
+pub use crate::flow::RateLimit;

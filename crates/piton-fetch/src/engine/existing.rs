@@ -1,0 +1,118 @@
+//! Whether a file under the final name is already the one that is asked for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use piton_checkpoint::{Identity, Verdict};
+use piton_durable::fs::{Fs, FsFile, Open, Stat};
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{Digest, Hasher};
+use crate::parse::http_date;
+
+/// The extended attribute that a finished file carries: which version it is. Without the address,
+/// which may hold a signature.
+pub(crate) const SOURCE_ATTRIBUTE: &str = "user.piton.source";
+
+/// The content of [`SOURCE_ATTRIBUTE`].
+#[derive(Debug, Serialize, Deserialize)]
+struct Source {
+    identity: Identity,
+    /// Time of last modification that the file was left with, in nanoseconds since 1970: a file
+    /// that was edited since then is no longer that version.
+    modified: i128,
+}
+
+/// The attributes that a finished file gets.
+pub(super) fn attributes(identity: &Identity, modified: SystemTime) -> Vec<(String, Vec<u8>)> {
+    let source = Source { identity: identity.clone(), modified: nanoseconds(modified) };
+    serde_json::to_vec(&source)
+        .map(|json| vec![(SOURCE_ATTRIBUTE.to_owned(), json)])
+        .unwrap_or_default()
+}
+
+/// A file that stands under the final name.
+pub(super) struct ExistingFile {
+    pub(super) path: PathBuf,
+    pub(super) stat: Stat,
+    file: Arc<dyn FsFile>,
+}
+
+impl ExistingFile {
+    /// What stands at `path`, if anything.
+    pub(super) fn find(fs: &dyn Fs, path: &Path) -> std::io::Result<Option<Self>> {
+        let Some(stat) = fs.stat(path)? else { return Ok(None) };
+        if stat.is_dir {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        let file = fs.open(path, Open::Read)?;
+        Ok(Some(Self { path: path.to_owned(), stat, file }))
+    }
+
+    /// Whether it is the version that a server now offers, by what was noted when it was finished,
+    /// or by its size with its time.
+    pub(super) fn is_version(&self, now: &Identity) -> bool {
+        if now.size.is_some_and(|size| size != self.stat.len) {
+            return false;
+        }
+        if let Some(source) = self.source() {
+            return matches!(source.identity.compare(now), Verdict::Same(rung) if !rung.wants_overlap());
+        }
+        let modified = now.last_modified.as_deref().and_then(http_date::parse);
+        now.size.is_some() && modified.is_some_and(|time| same_second(time, self.stat.modified))
+    }
+
+    /// Whether a version of this date is not newer than the file.
+    pub(super) fn is_not_older(&self, now: &Identity) -> bool {
+        let modified = now.last_modified.as_deref().and_then(http_date::parse);
+        modified.is_some_and(|time| seconds(time) <= seconds(self.stat.modified))
+    }
+
+    /// Whether it has all these digests. Reads it; `goes_on` is asked now and then.
+    pub(super) fn has_digests(
+        &self,
+        digests: &[Digest],
+        goes_on: impl Fn() -> bool,
+    ) -> std::io::Result<bool> {
+        let mut hashers: Vec<Hasher> =
+            digests.iter().map(|digest| Hasher::new(digest.algorithm())).collect();
+        let mut buffer = vec![0; 512 << 10];
+        let mut position = 0;
+        loop {
+            let read = self.file.read_at(&mut buffer, position)?;
+            let chunk = buffer.get(..read).unwrap_or_default();
+            if chunk.is_empty() {
+                break;
+            }
+            if !goes_on() {
+                return Ok(false);
+            }
+            hashers.iter_mut().for_each(|hasher| hasher.update(chunk));
+            position += read as u64;
+        }
+        Ok(hashers.into_iter().zip(digests).all(|(hasher, digest)| hasher.finalize() == *digest))
+    }
+
+    /// What was noted when the file was finished, if it was not edited since.
+    fn source(&self) -> Option<Source> {
+        let json = self.file.attribute(SOURCE_ATTRIBUTE).ok()??;
+        let source: Source = serde_json::from_slice(&json).ok()?;
+        (source.modified == nanoseconds(self.stat.modified)).then_some(source)
+    }
+}
+
+fn same_second(a: SystemTime, b: SystemTime) -> bool {
+    seconds(a) == seconds(b)
+}
+
+fn seconds(time: SystemTime) -> i128 {
+    nanoseconds(time).div_euclid(1_000_000_000)
+}
+
+fn nanoseconds(time: SystemTime) -> i128 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    }
+}

@@ -1,0 +1,143 @@
+//! The end: every digest agrees, then the final name.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use piton_durable::fs::Existing;
+use piton_durable::part::{Finish, Part, PartError};
+
+use super::existing::attributes;
+use super::job::Job;
+use super::open::blocking;
+use crate::client::Stop;
+use crate::digest::Digest;
+use crate::download::{Download, IfExists};
+use crate::error::Failure;
+use crate::monitor::Event;
+use crate::parse::digest_headers::{Covers, server_digests};
+use crate::parse::http_date;
+use crate::sink::Hashing;
+
+/// A digest that the whole must have, and who says so.
+#[derive(Debug, Clone)]
+pub(super) struct Expected {
+    pub(super) digest: Digest,
+    pub(super) named_by: String,
+}
+
+/// All that is known of the whole: what the user gave, what a list says of this name, and what the
+/// server sent along (G1).
+pub(super) fn expected(
+    what: &Download,
+    name: &str,
+    kept: &[Digest],
+    headers: &HeaderMap,
+    partial: bool,
+) -> Result<Vec<Expected>, Failure> {
+    let mut all: Vec<Expected> = Vec::new();
+    let mut add = |digest: Digest, named_by: &str| {
+        if !all.iter().any(|known| known.digest == digest) {
+            all.push(Expected { digest, named_by: named_by.to_owned() });
+        }
+    };
+    what.digests.iter().for_each(|digest| add(digest.clone(), "given by you"));
+    if let Some(list) = &what.checksum_file {
+        let Some(digest) = list.lookup(name) else {
+            return Err(Failure::Usage(format!("the list of checksums says nothing of {name}")));
+        };
+        add(digest.clone(), "from the list of checksums");
+    }
+    // A resume without the user's options still keeps to the digests of the first run.
+    kept.iter().for_each(|digest| add(digest.clone(), "given by you"));
+    for said in server_digests(headers, partial) {
+        // What covers only the content speaks of the whole when the content is the whole.
+        if said.covers == Covers::Representation || !partial {
+            add(said.digest, said.header);
+        }
+    }
+    Ok(all)
+}
+
+/// How a comparison with the expected digests ended.
+pub(super) enum Verified {
+    /// All agree (or there are none).
+    Agrees(Vec<Digest>),
+    /// The first that does not.
+    Differs { expected: Expected, got: Digest },
+    /// The user stopped it.
+    Stopped,
+}
+
+/// Waits for the digest thread and compares.
+pub(super) async fn verify(
+    job: &Arc<Job>,
+    hashing: Option<Hashing>,
+    expected: &[Expected],
+    size: u64,
+    stop: &Stop,
+) -> Result<Verified, PartError> {
+    let Some(hashing) = hashing else { return Ok(Verified::Agrees(Vec::new())) };
+    let canceller = hashing.canceller();
+    let mut finishing = std::pin::pin!(blocking(move || hashing.finish(size)));
+    let digests = tokio::select! {
+        digests = &mut finishing => digests?,
+        () = stop.stopped() => {
+            canceller.cancel();
+            finishing.await?;
+            return Ok(Verified::Stopped);
+        }
+    };
+    if let Some(error) = job.sink.take_failure() {
+        return Err(error);
+    }
+    for expected in expected {
+        let got = digests.iter().find(|got| got.algorithm() == expected.digest.algorithm());
+        match got {
+            Some(got) if *got == expected.digest => {}
+            Some(got) => {
+                return Ok(Verified::Differs { expected: expected.clone(), got: got.clone() });
+            }
+            None => {}
+        }
+    }
+    Ok(Verified::Agrees(digests))
+}
+
+/// After a wrong digest: which bytes to fetch again. First those whose bytes on disk are no longer
+/// the ones that came in, as the journal's checksums tell; if there are none, everything.
+pub(super) async fn suspects(job: &Arc<Job>, size: u64) -> Result<Vec<Range<u64>>, PartError> {
+    let own = Arc::clone(job);
+    let damaged = blocking(move || own.sink.part().damaged()).await?;
+    let whole = 0..size;
+    let suspects = if damaged.is_empty() { vec![whole] } else { damaged };
+    for range in &suspects {
+        job.sink.forget(range.clone())?;
+        job.planner().forget(range.clone());
+    }
+    let bytes = suspects.iter().map(|range| range.end - range.start).sum();
+    job.monitor.tell(Event::FetchingAgain { bytes });
+    Ok(suspects)
+}
+
+/// Gives the part its times and attributes and its final name (DESIGN section 3, step 6).
+pub(super) async fn land(
+    part: Part,
+    what: &Download,
+    identity: piton_checkpoint::Identity,
+    size: u64,
+    replace: bool,
+) -> Result<std::path::PathBuf, PartError> {
+    let source_time = identity.last_modified.as_deref().and_then(http_date::parse);
+    let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
+    let replace = replace || what.if_exists == IfExists::Overwrite;
+    let finish = Finish {
+        len: size,
+        existing: if replace { Existing::Replace } else { Existing::Keep },
+        mode: None,
+        modified: Some(modified),
+        attributes: attributes(&identity, modified),
+    };
+    blocking(move || part.finish(finish)).await
+}

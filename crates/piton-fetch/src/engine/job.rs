@@ -1,0 +1,194 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::HeaderValue;
+use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use tokio::time::Instant;
+use url::Url;
+
+use super::trouble::Trouble;
+use crate::download::Download;
+use crate::flow::Speed;
+use crate::monitor::Monitor;
+use crate::plan::Planner;
+use crate::sink::Sink;
+use crate::transport::{ByteRange, Request, Transport};
+
+/// What the connections of one transfer share.
+pub(super) struct Job {
+    pub(super) what: Download,
+    pub(super) transport: Transport,
+    pub(super) monitor: Monitor,
+    pub(super) sink: Sink,
+    /// Which version is being fetched: what the first answer said.
+    pub(super) identity: Identity,
+    /// Encoding of the body, kept as stored.
+    pub(super) encoding: Option<String>,
+    planner: Mutex<Planner>,
+    link: Mutex<Link>,
+    speed: Mutex<Speed>,
+    fetched: AtomicU64,
+    /// Old bytes were not yet compared with what the server has now.
+    unproven: AtomicBool,
+    /// The nodes of the farm call the same version by different tags: compare every joint.
+    distrust: AtomicBool,
+    /// `If-Range` is sent while the server copes with it.
+    pub(super) if_range: AtomicBool,
+    pub(super) stopping: AtomicBool,
+    /// Only one connection is in use, so it may ask for all the rest at once.
+    pub(super) alone: AtomicBool,
+}
+
+/// The address that is asked, and the one it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    /// Before redirects: the one to keep.
+    pub(super) original: Url,
+    /// Where redirects led to, asked directly from then on.
+    pub(super) resolved: Option<Url>,
+    /// Rises with every resolution, so that many connections that fail together resolve once.
+    pub(super) generation: u32,
+}
+
+impl Link {
+    pub(super) fn new(original: Url) -> Self {
+        Self { original, resolved: None, generation: 0 }
+    }
+
+    /// The address to ask now.
+    pub(super) fn address(&self) -> &Url {
+        self.resolved.as_ref().unwrap_or(&self.original)
+    }
+}
+
+impl Job {
+    #[expect(clippy::too_many_arguments, reason = "built in one place")]
+    pub(super) fn new(
+        what: Download,
+        transport: Transport,
+        monitor: Monitor,
+        sink: Sink,
+        identity: Identity,
+        encoding: Option<String>,
+        planner: Planner,
+        link: Link,
+        unproven: bool,
+        if_range: bool,
+    ) -> Self {
+        Self {
+            what,
+            transport,
+            monitor,
+            sink,
+            identity,
+            encoding,
+            planner: Mutex::new(planner),
+            link: Mutex::new(link),
+            speed: Mutex::new(Speed::new(Instant::now())),
+            fetched: AtomicU64::new(0),
+            unproven: AtomicBool::new(unproven),
+            distrust: AtomicBool::new(false),
+            if_range: AtomicBool::new(if_range),
+            stopping: AtomicBool::new(false),
+            alone: AtomicBool::new(true),
+        }
+    }
+
+    pub(super) fn planner(&self) -> MutexGuard<'_, Planner> {
+        self.planner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host that is asked.
+    pub(super) fn host(&self) -> String {
+        self.link().address().host_str().unwrap_or_default().to_owned()
+    }
+
+    /// Bytes that came over the network.
+    pub(super) fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
+    /// Bytes came in.
+    pub(super) fn count(&self, bytes: u64, now: Instant) {
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+        self.speed.lock().unwrap_or_else(PoisonError::into_inner).add(bytes, now);
+    }
+
+    /// Bytes a second over all connections.
+    pub(super) fn rate(&self, now: Instant) -> f64 {
+        self.speed.lock().unwrap_or_else(PoisonError::into_inner).at(now)
+    }
+
+    /// Tells the watchers how it stands.
+    pub(super) fn show(&self, rate: f64, connections: u32, fronts: Vec<u64>) {
+        let planner = self.planner();
+        let mut shared = self.monitor.shared();
+        shared.progress.size = planner.size();
+        shared.progress.have = planner.done().len();
+        shared.progress.fetched = self.fetched();
+        shared.progress.rate = rate;
+        shared.progress.connections = connections;
+        shared.done = planner.done().clone();
+        shared.fronts = fronts;
+    }
+
+    /// Whether old bytes must be compared before new ones are joined to them at this place.
+    pub(super) fn wants_overlap(&self) -> bool {
+        self.unproven.load(Ordering::Relaxed)
+            || self.distrust.load(Ordering::Relaxed)
+            || self.identity.best_rung().is_none_or(Rung::wants_overlap)
+    }
+
+    /// From now on every joint is compared.
+    pub(super) fn distrust(&self) {
+        self.distrust.store(true, Ordering::Relaxed);
+    }
+
+    /// Old bytes were compared and agree.
+    pub(super) fn proven(&self) {
+        self.unproven.store(false, Ordering::Relaxed);
+    }
+
+    /// The request for a range, and the generation of the address it goes to.
+    pub(super) fn request(&self, first: u64, last: Option<u64>) -> (Request, u32) {
+        let link = self.link();
+        let mut request = Request::new(link.address().clone());
+        request.range = Some(ByteRange { first, last });
+        if self.if_range.load(Ordering::Relaxed) {
+            request.if_range =
+                self.identity.strong_tag().and_then(|tag| HeaderValue::try_from(tag).ok());
+        }
+        (request, link.generation)
+    }
+
+    /// An answer came from `url`: ask there directly from now on.
+    pub(super) fn resolved(&self, url: &Url, redirected: bool, generation: u32) {
+        let mut link = self.link();
+        if redirected && link.generation == generation && link.resolved.is_none() {
+            link.resolved = Some(url.clone());
+        }
+    }
+
+    /// The address that redirects led to serves no more. Returns whether asking the original one
+    /// again can help.
+    pub(super) fn resolve_again(&self, generation: u32) -> bool {
+        let mut link = self.link();
+        if link.generation == generation && link.resolved.take().is_some() {
+            link.generation += 1;
+        }
+        link.generation > generation
+    }
+
+    /// Whether an answer is of the version that is being fetched (G4).
+    pub(super) fn check(&self, now: &Identity) -> Result<Rung, Trouble> {
+        match self.identity.compare(now) {
+            Verdict::Same(rung) => Ok(rung),
+            Verdict::Changed(change) => Err(Trouble::Changed(change)),
+            Verdict::Unknown => Err(Trouble::Changed(Change::Nameless)),
+        }
+    }
+}

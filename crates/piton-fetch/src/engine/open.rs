@@ -1,0 +1,72 @@
+//! From a path to an open part, with what an earlier run left in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use piton_checkpoint::IntervalSet;
+use piton_durable::fs::Fs;
+use piton_durable::part::{OpenPart, Opened, Part, PartError, Recovered, Target};
+
+use crate::download::Download;
+use crate::meta::Meta;
+
+/// A part that is open, locked, and either new or of this very download.
+pub(super) struct OpenedPart {
+    pub(super) target: Target,
+    pub(super) part: Part,
+    pub(super) recovered: Recovered,
+    /// The description of what the part holds; `None`: nothing.
+    pub(super) meta: Option<Meta>,
+}
+
+/// What was found at the place of a target.
+pub(super) enum Found {
+    /// A part, open and locked.
+    Part(Box<OpenedPart>),
+    /// The last run had done everything but the removal of its journal.
+    Finished,
+}
+
+impl OpenedPart {
+    /// Opens the part of `path`. Blocks: a recovery reads.
+    pub(super) fn open(
+        fs: &Arc<dyn Fs>,
+        path: PathBuf,
+        what: &Download,
+    ) -> Result<Found, PartError> {
+        if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+            let io = |source| PartError::Io { what: "create", path: parent.to_owned(), source };
+            fs.create_dir_all(parent).map_err(io)?;
+        }
+        let target = Target::new(path);
+        let how = OpenPart { durability: what.durability, verify_all: what.verify_part };
+        match Part::open(Arc::clone(fs), &target, how)? {
+            Opened::Finished => Ok(Found::Finished),
+            Opened::Part(part, recovered) => {
+                let meta = recovered.meta.as_deref().and_then(Meta::parse);
+                Ok(Found::Part(Box::new(Self { target, part, recovered, meta })))
+            }
+        }
+    }
+
+    /// What is believed to be here.
+    pub(super) fn have(&self) -> IntervalSet {
+        if self.meta.is_none() {
+            return IntervalSet::new();
+        }
+        let extents = self.recovered.extents.iter();
+        extents.map(|extent| extent.start..extent.start + extent.len).collect()
+    }
+}
+
+/// Runs something that blocks where it does not hold up the network.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(gone) => match gone.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only the end of the runtime cancels a blocking task, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use http::StatusCode;
+use piton_checkpoint::{Change, Class};
+use piton_durable::part::PartError;
+
+use crate::error::Failure;
+use crate::resume::Bad;
+use crate::transport::TransportError;
+
+/// Why a connection stopped working on its segment.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The exchange failed.
+    Transport(TransportError),
+    /// Nothing came for as long as is allowed.
+    Stalled {
+        host: String,
+        after: Duration,
+    },
+    /// An error status.
+    Status {
+        host: String,
+        status: StatusCode,
+        patience: Option<Duration>,
+        /// The answer came from where a redirect led to, not from the original address.
+        redirected: bool,
+    },
+    /// The answer breaks the protocol.
+    Protocol {
+        host: String,
+        why: Bad,
+    },
+    /// A range was asked for and the whole came, of the same version.
+    NoRanges,
+    /// The source is another version than the one that was begun (G4).
+    Changed(Change),
+    /// More came than is allowed.
+    TooLarge,
+    /// The disk.
+    Local(PartError),
+    /// The coordinator gave this connection up for being too slow.
+    Replaced,
+    /// The coordinator asked to stop.
+    Stopped,
+}
+
+impl Trouble {
+    /// What it calls for, seen alone.
+    pub(super) fn class(&self) -> Class {
+        match self {
+            Self::Transport(error) => error.retry(),
+            Self::Stalled { .. } | Self::Replaced | Self::Protocol { .. } => Class::Transient,
+            Self::Status { status, redirected, .. } => match status.as_u16() {
+                408 | 425 | 429 | 500 | 502 | 503 | 504 | 509 | 520..=530 => Class::Transient,
+                401 | 403 | 404 | 410 if *redirected => Class::ResolveAgain,
+                _ => Class::Fatal,
+            },
+            _ => Class::Fatal,
+        }
+    }
+
+    /// Whether it may mean that the server wants fewer connections from us.
+    pub(super) fn is_crowding(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => matches!(status.as_u16(), 403 | 429 | 503 | 509),
+            Self::Transport(error) => error.before_answer(),
+            _ => false,
+        }
+    }
+
+    /// How long the server asked us to wait.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Status { patience, .. } => *patience,
+            _ => None,
+        }
+    }
+
+    /// In words, for a notice.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Transport(error) => error.to_string(),
+            Self::Stalled { host, after } => {
+                format!("nothing came from {host} for {} s", after.as_secs_f32())
+            }
+            Self::Status { host, status, .. } => format!("{host} answered {status}"),
+            Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
+            Self::NoRanges => "the server ignores ranges".to_owned(),
+            Self::Changed(change) => change.to_string(),
+            Self::TooLarge => "more came than is allowed".to_owned(),
+            Self::Local(error) => error.to_string(),
+            Self::Replaced => "too slow".to_owned(),
+            Self::Stopped => "stopped".to_owned(),
+        }
+    }
+
+    /// As the end of the download, after `tries` of it.
+    pub(super) fn into_failure(self, tries: u32, limit: Option<u64>) -> Failure {
+        match self {
+            Self::Transport(source) => Failure::Transport { source, tries },
+            Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
+            Self::Status { host, status, .. } => Failure::Status { host, status, tries },
+            Self::Protocol { host, why } => Failure::Protocol { host, why: why.0 },
+            Self::NoRanges | Self::Replaced | Self::Stopped => {
+                Failure::Stopped { have: 0, path: None }
+            }
+            Self::Changed(change) => Failure::Changed { change, restarts: 0 },
+            Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
+            Self::Local(error) => Failure::Local(error),
+        }
+    }
+}
+
+impl From<PartError> for Trouble {
+    fn from(error: PartError) -> Self {
+        Self::Local(error)
+    }
+}
+
+impl From<TransportError> for Trouble {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}

@@ -1,0 +1,304 @@
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use super::job::Job;
+use super::trouble::Trouble;
+use crate::flow::Speed;
+use crate::plan::SegmentId;
+use crate::resume::{Answer, OVERLAP, differs_at, read_answer};
+use crate::sink::SegmentWriter;
+use crate::transport::{Body, ByteRange, Lane, Response};
+
+/// How often a connection looks up from reading: what a kill may cost, and how fast a stop is
+/// noticed.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A segment that is given back to the planner when its connection is done with it, also when that
+/// is dropped.
+pub(super) struct Claimed {
+    job: Arc<Job>,
+    id: SegmentId,
+    range: Range<u64>,
+}
+
+impl Claimed {
+    pub(super) fn new(job: &Arc<Job>, (id, range): (SegmentId, Range<u64>)) -> Self {
+        Self { job: Arc::clone(job), id, range }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        self.job.planner().release(self.id);
+    }
+}
+
+/// An answer whose body is positioned at the first byte that the segment wants.
+pub(super) struct Opened {
+    pub(super) response: Response,
+    /// Where the body ends, if the answer says.
+    pub(super) end: Option<u64>,
+}
+
+/// One connection: works on `claimed` (with `opened`, if its answer is there already), then on
+/// whatever the planner hands out, until nothing is left for it.
+pub(super) async fn work(
+    mut lane: Lane,
+    mut claimed: Claimed,
+    mut opened: Option<Opened>,
+) -> Result<(), Trouble> {
+    let job = Arc::clone(&claimed.job);
+    let mut writer = job.sink.writer(claimed.range.start);
+    loop {
+        writer.move_to(claimed.range.start)?;
+        let answer = match opened.take() {
+            Some(opened) => opened,
+            None => ask(&job, &mut lane, &claimed.range).await?,
+        };
+        let Opened { mut response, end } = answer;
+        let done = pump(&job, &claimed, &mut writer, &mut response.body, end).await;
+        writer.claim()?;
+        done?;
+        response.body.finish(&mut lane);
+        drop(claimed);
+        let next = {
+            let mut planner = job.planner();
+            // Only the first connection asks for more than its own piece (see `ask`).
+            planner.next()
+        };
+        match next {
+            Some(segment) if !job.stopping.load(Ordering::Relaxed) => {
+                claimed = Claimed::new(&job, segment);
+            }
+            Some((id, _)) => {
+                job.planner().release(id);
+                return Ok(());
+            }
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
+/// start of the range, asks for a little more in front and compares.
+async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Opened, Trouble> {
+    let size = job.planner().size();
+    loop {
+        let before = if job.wants_overlap() { before(job, range.start) } else { 0 };
+        let first = range.start - before;
+        let last = if job.alone.load(Ordering::Relaxed) { size } else { Some(range.end) };
+        let last = last.filter(|&end| end != u64::MAX).map(|end| end - 1);
+        let (request, generation) = job.request(first, last);
+        let conditional = request.if_range.is_some();
+        let host = request.url.host_str().unwrap_or_default().to_owned();
+        let limit = job.what.stall_timeout;
+        let mut response = timeout(limit, lane.get(&request))
+            .await
+            .map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??;
+        let asked = Some(ByteRange { first, last });
+        let answer = read_answer(&response, asked, SystemTime::now())
+            .map_err(|why| Trouble::Protocol { host: host.clone(), why })?;
+        match answer {
+            Answer::Part { end, identity, .. } => {
+                if job.check(&identity)?.wants_overlap() && !job.wants_overlap() {
+                    job.distrust();
+                    continue;
+                }
+                job.resolved(&response.url, response.redirected, generation);
+                if before > 0 {
+                    compare(job, &mut response.body, first, before).await?;
+                    job.proven();
+                }
+                return Ok(Opened { response, end: Some(end) });
+            }
+            Answer::Whole(identity) => {
+                job.check(&identity)?;
+                // The same version, and yet no range: some servers drop Range when If-Range
+                // carries a tag, and some nodes of a farm know other tags.
+                if conditional {
+                    job.if_range.store(false, Ordering::Relaxed);
+                    continue;
+                }
+                return Err(Trouble::NoRanges);
+            }
+            Answer::Unsatisfied(total) => {
+                let mut now = job.identity.clone();
+                now.size = total.or(Some(first));
+                job.check(&now)?;
+                let why = "range not satisfiable although it lies within the file".to_owned();
+                return Err(Trouble::Protocol { host, why: crate::resume::Bad(why) });
+            }
+            Answer::NotModified => {
+                let why = "status 304 to an unconditional request".to_owned();
+                return Err(Trouble::Protocol { host, why: crate::resume::Bad(why) });
+            }
+            Answer::Status { status, patience } => {
+                let redirected = response.redirected || job.resolve_again(generation);
+                return Err(Trouble::Status { host, status, patience, redirected });
+            }
+        }
+    }
+}
+
+/// How many bytes right before `start` are here and can be compared.
+pub(super) fn before(job: &Job, start: u64) -> u64 {
+    let Some(last) = start.checked_sub(1) else { return 0 };
+    let run = job.planner().done().start_of_run(last);
+    run.map_or(0, |run| (start - run).min(OVERLAP))
+}
+
+/// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
+pub(super) async fn compare(
+    job: &Job,
+    body: &mut Body,
+    start: u64,
+    len: u64,
+) -> Result<(), Trouble> {
+    let mut came = vec![0; len as usize];
+    let mut filled = 0;
+    while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
+        let limit = job.what.stall_timeout;
+        match timeout(limit, body.read(room)).await {
+            Ok(Ok(0)) => break,
+            Ok(Ok(read)) => filled += read,
+            Ok(Err(error)) => return Err(error.into()),
+            Err(_) => return Err(Trouble::Stalled { host: String::new(), after: limit }),
+        }
+    }
+    came.truncate(filled);
+    match differs_at(job.sink.shared(), &came, start)? {
+        Some(at) => Err(Trouble::Changed(piton_checkpoint::Change::Bytes { at })),
+        None => Ok(()),
+    }
+}
+
+/// Moves the body into the part until the segment or the body ends.
+async fn pump(
+    job: &Job,
+    claimed: &Claimed,
+    writer: &mut SegmentWriter,
+    body: &mut Body,
+    end: Option<u64>,
+) -> Result<(), Trouble> {
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let begun = Instant::now();
+    let mut speed = Speed::new(begun);
+    let (mut heard, mut looked) = (begun, begun);
+    let limit = job.what.rate_limit.clone();
+    let chunk = limit.as_ref().map_or(usize::MAX, crate::RateLimit::read_size);
+    loop {
+        let room = writer.room();
+        let size = room.len().min(chunk);
+        let room = room.get_mut(..size).unwrap_or_default();
+        let read = tokio::select! {
+            biased;
+            read = body.read(room) => Some(read),
+            _ = tick.tick() => None,
+        };
+        let now = Instant::now();
+        // At a tick, what waits below the low-water mark is fetched too, and all is written.
+        let (read, flush) = match read {
+            Some(read) => (Some(read), false),
+            None => (body.try_read(writer.room()), true),
+        };
+        let mut over = false;
+        let mut failed = None;
+        match read {
+            Some(Ok(0)) => over = true,
+            Some(Ok(bytes)) => {
+                heard = now;
+                speed.add(bytes as u64, now);
+                job.count(bytes as u64, now);
+                let full = writer.filled(bytes);
+                if let Some(limit) = &limit {
+                    pause(job, writer, claimed, limit.take(bytes)).await?;
+                }
+                if !full && !flush {
+                    continue;
+                }
+            }
+            Some(Err(error)) => failed = Some(error),
+            None => {}
+        }
+        let goes_on = write(job, claimed, writer, end)?;
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if over && goes_on && end.is_none() {
+            let mut planner = job.planner();
+            if planner.size().is_none() {
+                planner.set_size(writer.position());
+            }
+        }
+        if over || !goes_on {
+            return Ok(());
+        }
+        if flush || now.saturating_duration_since(looked) >= TICK {
+            looked = now;
+            let rate = speed.at(now);
+            job.planner().set_rate(claimed.id, rate);
+            body.set_low_water(if limit.is_some() { 1 } else { (rate / 100.0) as usize });
+            if job.stopping.load(Ordering::Relaxed) {
+                return Err(Trouble::Stopped);
+            }
+            if job.planner().segment(claimed.id).is_some_and(|segment| segment.given_up) {
+                return Err(Trouble::Replaced);
+            }
+            let after = job.what.stall_timeout;
+            if now.saturating_duration_since(heard) > after {
+                return Err(Trouble::Stalled { host: job.host(), after });
+            }
+        }
+        if !writer.may_go_on(speed.at(now)) {
+            writer.wait(speed.at(now)).await;
+            heard = Instant::now();
+        }
+    }
+}
+
+/// Writes what was gathered. Returns whether the segment goes on.
+fn write(
+    job: &Job,
+    claimed: &Claimed,
+    writer: &mut SegmentWriter,
+    end: Option<u64>,
+) -> Result<bool, Trouble> {
+    if job.what.max_size.is_some_and(|limit| writer.position() > limit) {
+        return Err(Trouble::TooLarge);
+    }
+    let (_, goes_on) = writer.flush(|len| {
+        let mut planner = job.planner();
+        let grant = planner.grant(claimed.id, len);
+        if grant.skip + grant.write == 0 && end.is_some_and(|end| planner.extend(claimed.id, end)) {
+            return planner.grant(claimed.id, len);
+        }
+        grant
+    })?;
+    let mut planner = job.planner();
+    let at_end = planner.segment(claimed.id).is_none_or(|segment| segment.at >= segment.end);
+    let longer = at_end && end.is_some_and(|end| planner.extend(claimed.id, end));
+    Ok(goes_on && (!at_end || longer))
+}
+
+/// Waits for the rate limit, saving every tenth of a second what came in before.
+async fn pause(
+    job: &Job,
+    writer: &mut SegmentWriter,
+    claimed: &Claimed,
+    mut pause: Duration,
+) -> Result<(), Trouble> {
+    while !pause.is_zero() && !job.stopping.load(Ordering::Relaxed) {
+        let step = pause.min(TICK);
+        sleep(step).await;
+        pause -= step;
+        if writer.is_old() {
+            write(job, claimed, writer, None)?;
+        }
+    }
+    Ok(())
+}

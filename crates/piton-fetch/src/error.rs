@@ -1,0 +1,172 @@
+//! How a download ends badly.
+
+use std::path::PathBuf;
+
+use piton_checkpoint::Change;
+use piton_durable::part::PartError;
+
+use crate::digest::Digest;
+use crate::transport::TransportError;
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The caller asked for something that cannot be.
+    Caller,
+    /// This machine: disk, permissions, another process.
+    Local,
+    /// What lies between.
+    Network,
+    /// The server.
+    Server,
+}
+
+/// Why a download failed. The message says what failed and on what; [`Failure::hint`] what to do.
+///
+/// Whatever the variant, the state on disk is good: the same call again goes on from there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The call cannot be carried out as it stands.
+    #[error("{0}")]
+    Usage(String),
+    /// A file stands under the final name and nothing allows touching it.
+    #[error("{} already exists", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk, a permission, or another process (see [`PartError`]).
+    #[error(transparent)]
+    Local(#[from] PartError),
+    /// The network or the far end, for longer than the retries lasted.
+    #[error("{source}{}", after(*.tries))]
+    Transport {
+        /// The last failure.
+        source: TransportError,
+        /// How many tries it took.
+        tries: u32,
+    },
+    /// The server answered with an error status.
+    #[error("{host} answered {status}{}", after(*.tries))]
+    Status {
+        /// Host that answered.
+        host: String,
+        /// What it said.
+        status: http::StatusCode,
+        /// How many tries it took.
+        tries: u32,
+    },
+    /// The server's answer breaks the protocol in a way that cannot be worked around.
+    #[error("{host} breaks the protocol: {why}")]
+    Protocol {
+        /// Host that answered.
+        host: String,
+        /// In what way.
+        why: String,
+    },
+    /// The whole came in and is not what it should be. The part has been discarded.
+    #[error("{} is not what it should be: expected {expected}, got {got} ({source_of})", path.display())]
+    Integrity {
+        /// The target.
+        path: PathBuf,
+        /// The digest that was wanted.
+        expected: Digest,
+        /// The digest of what came.
+        got: Digest,
+        /// Who named the digest: the user, or which header of the server.
+        source_of: String,
+    },
+    /// The source is no longer the one that was begun.
+    #[error("the file on the server changed: {change}")]
+    Changed {
+        /// How that is known.
+        change: Change,
+        /// Starting over was allowed and done too often in this run.
+        restarts: u32,
+    },
+    /// Longer than was allowed.
+    #[error("the file is longer than the allowed {limit} bytes")]
+    TooLarge {
+        /// The limit that was given.
+        limit: u64,
+    },
+    /// [`crate::Stop`] was used; all that had come in is saved.
+    #[error("stopped; {have} bytes are saved")]
+    Stopped {
+        /// Bytes on disk.
+        have: u64,
+        /// The target, where it was known by then.
+        path: Option<PathBuf>,
+    },
+}
+
+fn after(tries: u32) -> String {
+    if tries > 1 { format!(" (after {tries} tries)") } else { String::new() }
+}
+
+impl Failure {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Usage(_) | Self::Stopped { .. } | Self::TooLarge { .. } => Fault::Caller,
+            Self::Exists { .. } | Self::Local(_) => Fault::Local,
+            Self::Transport { .. } => Fault::Network,
+            Self::Status { .. }
+            | Self::Protocol { .. }
+            | Self::Integrity { .. }
+            | Self::Changed { .. } => Fault::Server,
+        }
+    }
+
+    /// Whether the same call may succeed later without anything being changed here.
+    pub fn may_be_retried(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => source.retry() == piton_checkpoint::Class::Transient,
+            Self::Status { status, .. } => {
+                status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
+            }
+            Self::Changed { .. } | Self::Stopped { .. } | Self::Integrity { .. } => true,
+            Self::Local(error) => matches!(error, PartError::Locked { .. }),
+            _ => false,
+        }
+    }
+
+    /// What to do about it, in one sentence, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Exists { .. } => {
+                "--overwrite replaces it, --rename keeps both, -o FILE names another place"
+            }
+            Self::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
+            Self::Local(PartError::Io { source, .. }) => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "make room and run the same command again: what came in is kept"
+                }
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "-d DIR or -o FILE names a place that can be written"
+                }
+                _ => return None,
+            },
+            Self::Local(PartError::NewerFormat { .. }) => {
+                "use that version, or `piton forget` it and start over"
+            }
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 => {
+                    "--user, --bearer or a netrc file give a login; an expired link must be got anew"
+                }
+                407 => "put the login into the address of the proxy",
+                404 | 410 => "check the address",
+                429 | 503 => "the server asks for patience: run the same command later",
+                _ => return None,
+            },
+            Self::Changed { .. } => "--restart begins again with the new version",
+            Self::TooLarge { .. } => "--max-size raises the limit",
+            Self::Integrity { .. } => "check the digest, or get the file from another place",
+            Self::Transport { source, .. } => return source.hint(),
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

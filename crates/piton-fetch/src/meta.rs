@@ -1,0 +1,148 @@
+//! The description of a download that its journal keeps: all that a resume needs.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use piton_checkpoint::Identity;
+use piton_durable::fs::{Fs, Open};
+use piton_durable::journal;
+use piton_durable::part::{Extent, PartError, Target};
+use serde::{Deserialize, Serialize};
+
+/// What the journal says of a download, as JSON. Unknown fields are kept out, missing ones have
+/// defaults, so that versions can differ by a little. No login is ever in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Meta {
+    /// The address before redirects, without user and password.
+    pub url: String,
+    /// Which version of the resource this is.
+    pub identity: Identity,
+    /// Seconds since 1970 at which the download began.
+    pub begun: i64,
+    /// Digests the user wants, as `alg:hex`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<String>,
+    /// A file under the final name may be replaced.
+    #[serde(default)]
+    pub overwrite: bool,
+    /// Content-Encoding of the body that is kept as stored, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Whether the server gave ranges.
+    #[serde(default)]
+    pub ranges: bool,
+}
+
+/// One unfinished download, as its journal tells without a lock and without touching anything.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Unfinished {
+    /// The final name.
+    pub target: PathBuf,
+    /// What it is.
+    pub meta: Meta,
+    /// Bytes a resume believes without reading.
+    pub synced: u64,
+    /// Bytes that are claimed and would be read and compared first.
+    pub written: u64,
+    /// Whether a process is at it now.
+    pub running: Option<u32>,
+}
+
+impl Unfinished {
+    /// What a resume would fetch, in bytes, where the length is known.
+    pub fn missing(&self) -> Option<u64> {
+        self.meta.identity.size.map(|size| size.saturating_sub(self.synced + self.written))
+    }
+}
+
+impl Meta {
+    /// Reads what [`Meta::to_json`] wrote. `None` if it is not that, or too long to be.
+    pub fn parse(json: &[u8]) -> Option<Self> {
+        if json.len() > LONGEST {
+            return None;
+        }
+        serde_json::from_slice(json).ok()
+    }
+
+    /// As it stands in the journal.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// No address and no list of digests is longer than this.
+const LONGEST: usize = 256 << 10;
+
+/// Reads the state of the download whose journal, part or final name is `path`, without a lock and
+/// without touching anything. `None` where there is no journal of a download.
+pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError> {
+    let target = target_of(path);
+    let at = Target::new(target.clone());
+    if fs.stat(&at.journal()).is_ok_and(|stat| stat.is_none()) {
+        return Ok(None);
+    }
+    let view = journal::read(fs, &at.journal())?;
+    let Some(meta) = view.fold.meta.as_deref().and_then(Meta::parse) else { return Ok(None) };
+    let len = |extents: Vec<Extent>| extents.iter().map(|extent| extent.len).sum();
+    let running = fs.open(&at.part(), Open::Read).ok().and_then(|part| part.lock_holder());
+    Ok(Some(Unfinished {
+        target,
+        meta,
+        synced: len(view.fold.synced()),
+        written: len(view.fold.written()),
+        running,
+    }))
+}
+
+/// `NAME` for `NAME`, `NAME.part` and `NAME.piton`.
+fn target_of(path: &Path) -> PathBuf {
+    match path.extension() {
+        Some(extension) if extension == "part" || extension == "piton" => path.with_extension(""),
+        _ => path.to_owned(),
+    }
+}
+
+/// How deep [`find_unfinished`] looks.
+const DEEPEST: usize = 64;
+
+/// Every journal at or below `path`, in order of their names. Links to folders are followed once
+/// each at the most.
+pub fn find_unfinished(fs: &dyn Fs, path: &Path) -> Result<Vec<PathBuf>, PartError> {
+    let io = |path: &Path, source| PartError::Io { what: "read", path: path.to_owned(), source };
+    let Some(stat) = fs.stat(path).map_err(|source| io(path, source))? else {
+        let journal = Target::new(target_of(path)).journal();
+        let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
+        return Ok(if found { vec![journal] } else { Vec::new() });
+    };
+    if !stat.is_dir {
+        let journal = Target::new(target_of(path)).journal();
+        let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
+        return Ok(if found { vec![journal] } else { Vec::new() });
+    }
+    let mut found = Vec::new();
+    let mut seen = HashSet::from([stat.id]);
+    let mut folders = vec![(path.to_owned(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let names = match fs.list(&folder) {
+            Ok(names) => names,
+            // A folder below that may not be read is none of ours; the one that was named is.
+            Err(source) if depth == 0 => return Err(io(&folder, source)),
+            Err(_) => continue,
+        };
+        for name in names {
+            let path = folder.join(&name);
+            let Ok(Some(stat)) = fs.stat(&path) else { continue };
+            if stat.is_dir {
+                if depth < DEEPEST && seen.insert(stat.id) {
+                    folders.push((path, depth + 1));
+                }
+            } else if path.extension().is_some_and(|extension| extension == "piton") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

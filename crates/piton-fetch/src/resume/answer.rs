@@ -1,0 +1,121 @@
+use std::time::{Duration, SystemTime};
+
+use http::header::{self, HeaderMap};
+use http::StatusCode;
+use piton_checkpoint::{Identity, Validator};
+
+use crate::parse::content_length;
+use crate::parse::content_range::ContentRange;
+use crate::parse::etag::ETag;
+use crate::parse::retry_after;
+use crate::transport::{ByteRange, Response};
+
+/// What an answer means, after its head was checked against the request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// 206: the bytes `first..end` of a whole of `identity.size`.
+    Part {
+        /// The first byte of the body.
+        first: u64,
+        /// One past the last byte of the body.
+        end: u64,
+        /// Of the whole.
+        identity: Identity,
+    },
+    /// 200: the whole, from byte 0, whatever was asked for.
+    Whole(Identity),
+    /// 304.
+    NotModified,
+    /// 416: the whole has this length.
+    Unsatisfied(Option<u64>),
+    /// Any other status.
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// `Retry-After`.
+        patience: Option<Duration>,
+    },
+}
+
+/// An answer that breaks the protocol; none of its bytes is used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Bad(pub(crate) String);
+
+/// `Retry-After` is believed up to this.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(6 * 3600);
+
+/// Reads the head of an answer to a request for `asked`.
+pub(crate) fn read_answer(
+    response: &Response,
+    asked: Option<ByteRange>,
+    now: SystemTime,
+) -> Result<Answer, Bad> {
+    let headers = &response.headers;
+    let length = content_length::parse(headers).map_err(|error| Bad(error.to_string()))?;
+    match response.status {
+        StatusCode::PARTIAL_CONTENT => part(headers, asked, length),
+        StatusCode::OK => Ok(Answer::Whole(identity(headers, length))),
+        StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
+        StatusCode::RANGE_NOT_SATISFIABLE => {
+            let total = match content_range(headers) {
+                Some(Ok(ContentRange::Unsatisfied { total })) => Some(total),
+                _ => None,
+            };
+            Ok(Answer::Unsatisfied(total))
+        }
+        status if status.is_success() => Err(Bad(format!("status {status} to a GET"))),
+        status => {
+            let patience = headers
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+                .and_then(|value| retry_after::parse(value, now, LONGEST_PATIENCE));
+            Ok(Answer::Status { status, patience })
+        }
+    }
+}
+
+fn part(
+    headers: &HeaderMap,
+    asked: Option<ByteRange>,
+    length: Option<u64>,
+) -> Result<Answer, Bad> {
+    let Some(asked) = asked else {
+        return Err(Bad("status 206 although no range was asked for".to_owned()));
+    };
+    let Some(range) = content_range(headers) else {
+        return Err(Bad("status 206 without Content-Range".to_owned()));
+    };
+    let (first, last, total) = match range {
+        Ok(ContentRange::Satisfied { first, last, total }) => (first, last, total),
+        Ok(_) => return Err(Bad("status 206 with an unsatisfied Content-Range".to_owned())),
+        Err(why) => return Err(Bad(why)),
+    };
+    if first != asked.first {
+        return Err(Bad(format!("asked for bytes from {}, got them from {first}", asked.first)));
+    }
+    if asked.last.is_some_and(|wanted| last > wanted) {
+        return Err(Bad(format!("got bytes up to {last}, past the range that was asked for")));
+    }
+    let end = last + 1;
+    if length.is_some_and(|length| length != end - first) {
+        return Err(Bad("Content-Length and Content-Range disagree".to_owned()));
+    }
+    Ok(Answer::Part { first, end, identity: identity(headers, total) })
+}
+
+fn content_range(headers: &HeaderMap) -> Option<Result<ContentRange, String>> {
+    let value = headers.get(header::CONTENT_RANGE)?;
+    Some(match value.to_str() {
+        Ok(text) => ContentRange::parse(text).map_err(|error| error.to_string()),
+        Err(_) => Err("Content-Range is not text".to_owned()),
+    })
+}
+
+fn identity(headers: &HeaderMap, size: Option<u64>) -> Identity {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let etag = text(header::ETAG)
+        .and_then(|value| ETag::parse(value).ok())
+        .map(|tag| Validator { weak: tag.is_weak(), tag: tag.opaque().to_owned() });
+    let last_modified = text(header::LAST_MODIFIED).map(|value| value.trim().to_owned());
+    Identity { size, etag, last_modified }
+}

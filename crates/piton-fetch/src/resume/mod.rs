@@ -1,0 +1,7 @@
+//! Whether an answer may be joined with what is here (docs/resume-rules.md).
+
+mod answer;
+mod overlap;
+
+pub(crate) use answer::{Answer, Bad, read_answer};
+pub(crate) use overlap::{OVERLAP, differs_at};

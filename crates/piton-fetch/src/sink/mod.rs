@@ -1,0 +1,161 @@
+//! Where bytes go: the part file, its checkpoints, and the digests that follow its front.
+//!
+//! Three parties meet here. Connections write through a [`SegmentWriter`] each, on the network's
+//! thread. The checkpoint thread makes durable what they claimed. The digest thread reads the part
+//! again behind the contiguous front, so that neither the end nor a resume has to (DESIGN 4).
+
+mod checkpoints;
+mod hashing;
+mod writer;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use piton_checkpoint::{IntervalSet, Pace};
+use piton_durable::part::{Durability, Extent, Part, PartError};
+use tokio::sync::Notify;
+
+use self::checkpoints::Checkpoints;
+pub(crate) use self::hashing::{Hashing, restore};
+pub(crate) use self::writer::SegmentWriter;
+
+/// The part of one download while bytes come in.
+pub(crate) struct Sink {
+    shared: Arc<Shared>,
+    checkpoints: Option<Checkpoints>,
+}
+
+/// What connections, the checkpoint thread and the digest thread share.
+pub(crate) struct Shared {
+    pub(crate) part: Part,
+    state: Mutex<State>,
+    /// Told when a checkpoint may be due.
+    changed: Condvar,
+    /// Told when the contiguous front may have moved on.
+    front: Condvar,
+    /// Told after every checkpoint and on failure.
+    synced: Notify,
+    pace: Pace,
+    durability: Durability,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes that are in the part.
+    written: IntervalSet,
+    /// Written since the last checkpoint began.
+    unsynced: u64,
+    /// Claimed and not yet hinted to be written back.
+    hints: Vec<Range<u64>>,
+    accounts: Vec<Arc<Account>>,
+    /// A connection waits for a checkpoint.
+    pressed: bool,
+    closing: bool,
+    /// Digest states to be saved with the next checkpoint.
+    midstates: Vec<(u8, Vec<u8>)>,
+    /// A digest thread runs; it ends when it has hashed up to `hash_end`, or at once.
+    hashing: bool,
+    hash_end: Option<u64>,
+    hash_closing: bool,
+    failure: Option<PartError>,
+    failed: bool,
+}
+
+/// What one connection has written and not yet durable (G2 bounds it).
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    pending: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+impl Account {
+    fn unsynced(&self) -> u64 {
+        self.pending.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, error: PartError) {
+        let mut state = self.state();
+        state.failed = true;
+        state.failure.get_or_insert(error);
+        drop(state);
+        self.changed.notify_all();
+        self.synced.notify_waiters();
+        self.synced.notify_one();
+    }
+}
+
+impl Sink {
+    /// Takes over a part of which `written` is already there.
+    pub(crate) fn new(part: Part, written: IntervalSet, durability: Durability) -> Self {
+        let shared = Arc::new(Shared {
+            part,
+            state: Mutex::new(State { written, ..State::default() }),
+            changed: Condvar::new(),
+            front: Condvar::new(),
+            synced: Notify::new(),
+            pace: Pace::default(),
+            durability,
+        });
+        let checkpoints = (durability != Durability::None).then(|| Checkpoints::start(&shared));
+        Self { shared, checkpoints }
+    }
+
+    pub(crate) fn part(&self) -> &Part {
+        &self.shared.part
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// A connection begins to write.
+    pub(crate) fn writer(&self, at: u64) -> SegmentWriter {
+        let account = Arc::new(Account::default());
+        self.shared.state().accounts.push(Arc::clone(&account));
+        SegmentWriter::new(Arc::clone(&self.shared), account, at)
+    }
+
+    /// The failure of a checkpoint, once.
+    pub(crate) fn take_failure(&self) -> Option<PartError> {
+        self.shared.state().failure.take()
+    }
+
+    /// Waits until a checkpoint ended or failed.
+    pub(crate) async fn checkpointed(&self) {
+        self.shared.synced.notified().await;
+    }
+
+    /// Takes bytes out that are to be fetched again.
+    pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
+        self.shared.state().written.remove(range.clone());
+        self.shared.part.forget(range)
+    }
+
+    /// Ends the checkpoint thread and gives the part back. `None` while a writer still has it.
+    pub(crate) fn close(mut self) -> Option<Part> {
+        drop(self.checkpoints.take());
+        Arc::into_inner(self.shared).map(|shared| shared.part)
+    }
+}
+
+impl Shared {
+    fn wrote(&self, extent: Extent, account: &Account) {
+        let range = extent.start..extent.start + extent.len;
+        let mut state = self.state();
+        state.unsynced += extent.len;
+        account.pending.fetch_add(extent.len, Ordering::Relaxed);
+        state.hints.push(range);
+        let wake = state.unsynced >= self.pace.bytes;
+        drop(state);
+        if wake {
+            self.changed.notify_all();
+        }
+    }
+}

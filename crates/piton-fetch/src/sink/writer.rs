@@ -1,0 +1,160 @@
+use std::sync::Arc;
+
+use piton_durable::crc::Crc32c;
+use piton_durable::part::{Durability, Extent, PartError};
+use tokio::time::{Duration, Instant};
+
+use super::{Account, Shared};
+use crate::plan::Grant;
+
+/// Bytes written at once; smaller writes cost more CPU than they save memory.
+const BUFFER: usize = 256 << 10;
+/// An extent is claimed when it has this many bytes …
+const EXTENT: u64 = 1 << 20;
+/// … or this age: what a kill may cost (G2).
+const AGE: Duration = Duration::from_millis(100);
+
+/// Carries the bytes of one connection into the part: gathers them, writes them by position, and
+/// claims each extent in the journal with the CRC32C of what was in memory.
+pub(crate) struct SegmentWriter {
+    shared: Arc<Shared>,
+    account: Arc<Account>,
+    /// Where the first byte of the buffer belongs.
+    at: u64,
+    buffer: Vec<u8>,
+    filled: usize,
+    /// The extent that is written but not claimed.
+    start: u64,
+    crc: Crc32c,
+    claimed: Instant,
+}
+
+impl SegmentWriter {
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, at: u64) -> Self {
+        let buffer = vec![0; BUFFER];
+        let (crc, claimed) = (Crc32c::new(), Instant::now());
+        Self { shared, account, at, buffer, filled: 0, start: at, crc, claimed }
+    }
+
+    /// Begins anew at another place; what was gathered must have been flushed.
+    pub(crate) fn move_to(&mut self, at: u64) -> Result<(), PartError> {
+        self.claim()?;
+        (self.at, self.start, self.filled) = (at, at, 0);
+        Ok(())
+    }
+
+    /// Where the next byte goes.
+    pub(crate) fn position(&self) -> u64 {
+        self.at + self.filled as u64
+    }
+
+    /// Room for bytes; never empty after a flush.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.buffer.get_mut(self.filled..).unwrap_or_default()
+    }
+
+    /// The next `bytes` of the room were filled. Returns whether it is time to flush.
+    pub(crate) fn filled(&mut self, bytes: usize) -> bool {
+        self.filled = (self.filled + bytes).min(self.buffer.len());
+        self.filled == self.buffer.len()
+    }
+
+    /// Writes what was gathered, as far as `grant` allows (asked again until all is granted).
+    /// Returns bytes written, and whether the segment goes on.
+    pub(crate) fn flush(
+        &mut self,
+        mut grant: impl FnMut(u64) -> Grant,
+    ) -> Result<(u64, bool), PartError> {
+        let mut from = 0;
+        let mut written = 0;
+        while from < self.filled {
+            let Grant { skip, write } = grant((self.filled - from) as u64);
+            if skip + write == 0 {
+                self.filled = 0;
+                self.claim()?;
+                return Ok((written, false));
+            }
+            if skip > 0 {
+                self.claim()?;
+                self.at += skip;
+                self.start = self.at;
+                from += skip as usize;
+            }
+            let bytes = self.buffer.get(from..from + write as usize).unwrap_or_default();
+            if !bytes.is_empty() {
+                self.shared.part.write(bytes, self.at)?;
+                self.crc.update(bytes);
+                let mut state = self.shared.state();
+                state.written.insert(self.at..self.at + write);
+                let hashing = state.hashing;
+                drop(state);
+                if hashing {
+                    self.shared.front.notify_one();
+                }
+                self.at += write;
+                from += write as usize;
+                written += write;
+                if self.at - self.start >= EXTENT {
+                    self.claim()?;
+                }
+            }
+        }
+        self.filled = 0;
+        if self.claimed.elapsed() >= AGE {
+            self.claim()?;
+        }
+        Ok((written, true))
+    }
+
+    /// Claims what is written and not yet claimed.
+    pub(crate) fn claim(&mut self) -> Result<(), PartError> {
+        let len = self.at - self.start;
+        if len > 0 && self.shared.durability != Durability::None {
+            let crc = std::mem::take(&mut self.crc).finish();
+            let extent = Extent { start: self.start, len, crc };
+            self.shared.part.claim(extent)?;
+            self.shared.wrote(extent, &self.account);
+        }
+        self.crc = Crc32c::new();
+        self.start = self.at;
+        self.claimed = Instant::now();
+        Ok(())
+    }
+
+    /// Whether this connection may go on, given its speed: with more unsynced than the guarantee
+    /// allows it has to wait for a checkpoint (G2).
+    pub(crate) fn may_go_on(&self, rate: f64) -> bool {
+        if self.shared.durability != Durability::Power {
+            return true;
+        }
+        let allowance = self.shared.pace.allowance(rate);
+        let unsynced = self.account.unsynced() + (self.at - self.start);
+        if unsynced * 2 >= allowance {
+            let mut state = self.shared.state();
+            if !state.pressed {
+                state.pressed = true;
+                drop(state);
+                self.shared.changed.notify_all();
+            }
+        }
+        unsynced < allowance
+    }
+
+    /// Waits for a checkpoint if this connection has to. Ends on a failed checkpoint too: the
+    /// coordinator hears of that by itself.
+    pub(crate) async fn wait(&self, rate: f64) {
+        while !self.may_go_on(rate) && !self.shared.state().failed {
+            let synced = self.shared.synced.notified();
+            if self.may_go_on(rate) {
+                return;
+            }
+            // With a limit, in case the notice came between the two looks.
+            let _ = tokio::time::timeout(AGE, synced).await;
+        }
+    }
+
+    /// Whether what was gathered or written waits for its claim longer than a kill may cost.
+    pub(crate) fn is_old(&self) -> bool {
+        self.claimed.elapsed() >= AGE
+    }
+}
