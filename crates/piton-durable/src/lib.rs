@@ -1,6 +1,9 @@
 //! Crash-safe files.
-//!
-//! stub: the front page is written with the implementation.
 
+pub mod crc;
+pub mod extent;
 pub mod fs;
+pub mod journal;
+pub mod lock;
 pub mod part;
+pub mod replace;

@@ -9,6 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+mod os;
+
+pub use os::OsFs;
+pub(crate) use os::parent;
+
 /// A file system: what can be done to paths.
 pub trait Fs: Send + Sync {
     /// Opens the file at `path`.
@@ -23,7 +28,7 @@ pub trait Fs: Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// The names in `dir`.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Creates `dir` and its missing parents.
+    /// Creates `dir` and its missing parents. Durable only after [`Fs::sync_dir`] of each parent.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
@@ -56,6 +61,8 @@ pub trait FsFile: Send + Sync {
     fn lock_holder(&self) -> Option<u32>;
     /// Sets the permission bits.
     fn set_mode(&self, mode: u32) -> io::Result<()>;
+    /// Gives the file to another user and group; usually only root may.
+    fn set_owner(&self, owner: Owner) -> io::Result<()>;
     /// Sets the time of last modification.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
     /// Sets an extended attribute. `Ok(false)`: not supported here.
@@ -101,7 +108,16 @@ pub struct FileId {
     pub inode: u64,
 }
 
-/// Size, identity, mode and time of a file.
+/// To whom a file belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// User number.
+    pub user: u32,
+    /// Group number.
+    pub group: u32,
+}
+
+/// Size, identity, owner, mode and time of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// Which file.
@@ -114,6 +130,45 @@ pub struct Stat {
     pub is_dir: bool,
     /// Permission bits.
     pub mode: u32,
+    /// To whom it belongs.
+    pub owner: Owner,
     /// Last modification.
     pub modified: SystemTime,
+}
+
+/// Writes all of `buf` at `offset`, over as many calls as it takes.
+///
+/// # Errors
+/// As [`FsFile::write_at`]; `WriteZero` if the file takes no more bytes. Some of them may have been
+/// written.
+pub fn write_all_at(file: &dyn FsFile, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.write_at(buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                buf = buf.get(written..).unwrap_or_default();
+                offset = offset.saturating_add(written as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads at `offset` until `buf` is full or the file ends; returns how many bytes that were.
+///
+/// # Errors
+/// As [`FsFile::read_at`].
+pub fn read_full_at(file: &dyn FsFile, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }

@@ -1,0 +1,338 @@
+//! The operating system's files (Linux).
+
+#![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::{Existing, FileId, Fs, FsFile, Open, Owner, Stat};
+
+/// The real file system.
+///
+/// Interrupted calls are made again, except a sync: a sync that failed says that bytes may be lost,
+/// and the next one would say "done" without them (G7). Where a file is opened for writing, a
+/// symbolic link in the last place of the path is refused (`ELOOP`), so that nobody can aim a
+/// write elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFs;
+
+impl Fs for OsFs {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
+        let write = OFlags::RDWR | OFlags::NOFOLLOW;
+        let (flags, mode) = match how {
+            Open::Read => (OFlags::RDONLY, 0),
+            Open::ReadWrite => (write, 0),
+            Open::Create { mode } => (write | OFlags::CREATE, mode),
+            Open::CreateNew { mode } => (write | OFlags::CREATE | OFlags::EXCL, mode),
+        };
+        // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
+        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let fd = retry_on_intr(|| rustix::fs::open(path, flags, Mode::from_raw_mode(mode)))?;
+        Ok(Arc::new(OsFile { fd }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match retry_on_intr(|| rustix::fs::stat(path)) {
+            Ok(stat) => Ok(Some(convert(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        match existing {
+            Existing::Replace => Ok(retry_on_intr(|| rustix::fs::rename(from, to))?),
+            Existing::Keep => rename_keeping(from, to),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::unlink(path))?)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = retry_on_intr(|| rustix::fs::open(dir, flags, Mode::empty()))?;
+        match rustix::fs::fsync(&fd) {
+            // Some file systems cannot sync a directory and have no better way to offer.
+            Err(Errno::INVAL) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        std::fs::read_dir(dir)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect()
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(dir)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
+    }
+
+    fn random(&self) -> io::Result<u64> {
+        getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links
+/// either, a look before the rename, which leaves an instant for another program to step into.
+fn rename_keeping(from: &Path, to: &Path) -> io::Result<()> {
+    let no_replace = || rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    match retry_on_intr(no_replace) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    match retry_on_intr(|| rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())) {
+        Ok(()) => return Ok(retry_on_intr(|| rustix::fs::unlink(from))?),
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match retry_on_intr(|| rustix::fs::lstat(to)) {
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(Errno::NOENT) => Ok(retry_on_intr(|| rustix::fs::rename(from, to))?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+struct OsFile {
+    fd: OwnedFd,
+}
+
+impl FsFile for OsFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pwrite(&self.fd, buf, offset))?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.fd)?)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.fd, len))?)
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<bool> {
+        if len == 0 {
+            return Ok(true);
+        }
+        let keep_size = || rustix::fs::fallocate(&self.fd, FallocateFlags::KEEP_SIZE, 0, len);
+        match retry_on_intr(keep_size) {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn start_writeback(&self, offset: u64, len: u64) {
+        let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
+        // SAFETY: the descriptor is open for as long as `self` lives, and no memory is passed.
+        // The result is left alone: the call is a hint, and the sync that follows finds any error.
+        unsafe {
+            libc::sync_file_range(self.fd.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE);
+        }
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(convert(&retry_on_intr(|| rustix::fs::fstat(&self.fd))?))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        match retry_on_intr(|| rustix::fs::flock(&self.fd, exclusive)) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lock_holder(&self) -> Option<u32> {
+        let id = self.stat().ok()?.id;
+        holder(&std::fs::read_to_string("/proc/locks").ok()?, id)
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode)))?)
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        let user = Some(Uid::from_raw(owner.user));
+        let group = Some(Gid::from_raw(owner.group));
+        Ok(retry_on_intr(|| rustix::fs::fchown(&self.fd, user, group))?)
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: timespec(time)?,
+        };
+        Ok(retry_on_intr(|| rustix::fs::futimens(&self.fd, &times))?)
+    }
+
+    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
+        let set = || rustix::fs::fsetxattr(&self.fd, name, value, XattrFlags::empty());
+        match retry_on_intr(set) {
+            Ok(()) => Ok(true),
+            // "No room for it" and "not this name" are ways of not supporting it.
+            Err(
+                Errno::OPNOTSUPP
+                | Errno::NOSYS
+                | Errno::PERM
+                | Errno::TOOBIG
+                | Errno::RANGE
+                | Errno::NOSPC,
+            ) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let mut value = vec![0; 64 * 1024];
+        match retry_on_intr(|| rustix::fs::fgetxattr(&self.fd, name, value.as_mut_slice())) {
+            Ok(len) => {
+                value.truncate(len);
+                Ok(Some(value))
+            }
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn convert(stat: &rustix::fs::Stat) -> Stat {
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    Stat {
+        id: FileId { device: stat.st_dev, inode: stat.st_ino },
+        len: u64::try_from(stat.st_size).unwrap_or(0),
+        is_file: kind == FileType::RegularFile,
+        is_dir: kind == FileType::Directory,
+        mode: stat.st_mode & 0o7777,
+        owner: Owner { user: stat.st_uid, group: stat.st_gid },
+        modified: system_time(stat.st_mtime, stat.st_mtime_nsec as u64),
+    }
+}
+
+fn system_time(seconds: i64, nanoseconds: u64) -> SystemTime {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let time =
+        if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    time.and_then(|time| time.checked_add(Duration::from_nanos(nanoseconds))).unwrap_or(UNIX_EPOCH)
+}
+
+fn timespec(time: SystemTime) -> io::Result<Timespec> {
+    let out_of_range = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => Ok(Timespec {
+            tv_sec: i64::try_from(after.as_secs()).map_err(out_of_range)?,
+            tv_nsec: after.subsec_nanos().into(),
+        }),
+        Err(error) => {
+            // Before 1970: whole seconds are rounded down, and the rest counts up from there.
+            let before = error.duration();
+            let up = u64::from(before.subsec_nanos() > 0);
+            let seconds =
+                i64::try_from(before.as_secs().saturating_add(up)).map_err(out_of_range)?;
+            Ok(Timespec {
+                tv_sec: -seconds,
+                tv_nsec: ((1_000_000_000 - i64::from(before.subsec_nanos())) % 1_000_000_000)
+                    .into(),
+            })
+        }
+    }
+}
+
+/// The process that holds a flock on `id` according to the text of `/proc/locks`.
+///
+/// Some file systems (btrfs) show another device number there than `stat` does; then the inode
+/// alone decides, if only one lock has it.
+fn holder(locks: &str, id: FileId) -> Option<u32> {
+    let mut same_inode = Vec::new();
+    for line in locks.lines() {
+        let mut words = line.split_ascii_whitespace();
+        // "5: FLOCK  ADVISORY  WRITE 1234 fe:01:8126492 0 EOF"; lines of waiters have "->" second.
+        if words.nth(1) != Some("FLOCK") {
+            continue;
+        }
+        let Some(Ok(pid)) = words.nth(2).map(str::parse::<u32>) else { continue };
+        let Some((device, inode)) = words.next().and_then(|place| place.rsplit_once(':')) else {
+            continue;
+        };
+        if inode.parse() != Ok(id.inode) {
+            continue;
+        }
+        let numbers = device.split_once(':').and_then(|(major, minor)| {
+            Some((u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?))
+        });
+        if numbers == Some((rustix::fs::major(id.device), rustix::fs::minor(id.device))) {
+            return (pid != 0).then_some(pid);
+        }
+        same_inode.push(pid);
+    }
+    match same_inode.as_slice() {
+        [pid] if *pid != 0 => Some(*pid),
+        _ => None,
+    }
+}
+
+/// The directory that holds `path`; `.` for a bare name.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir.as_os_str() != OsStr::new("") => dir,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_lock_is_found_by_device_and_inode() {
+        let device = rustix::fs::makedev(0xfe, 1);
+        let locks = "1: POSIX  ADVISORY  WRITE 7 fe:01:42 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 8 fe:02:42 0 EOF\n\
+                     3: FLOCK  ADVISORY  WRITE 9 fe:01:42 0 EOF\n\
+                     3: -> FLOCK  ADVISORY  WRITE 10 fe:01:42 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 11 00:1f:43 0 EOF\n";
+        assert_eq!(holder(locks, FileId { device, inode: 42 }), Some(9));
+        assert_eq!(holder(locks, FileId { device, inode: 43 }), Some(11));
+        assert_eq!(holder(locks, FileId { device, inode: 44 }), None);
+        assert_eq!(holder("rubbish\n5: FLOCK", FileId { device, inode: 42 }), None);
+    }
+
+    #[test]
+    fn times_before_1970_keep_their_fraction() {
+        let time = UNIX_EPOCH - Duration::from_millis(1500);
+        let spec = timespec(time).unwrap();
+        assert_eq!((spec.tv_sec, spec.tv_nsec), (-2, 500_000_000));
+        assert_eq!(system_time(spec.tv_sec, spec.tv_nsec as u64), time);
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_current_directory() {
+        assert_eq!(parent(Path::new("file.iso")), Path::new("."));
+        assert_eq!(parent(Path::new("/file.iso")), Path::new("/"));
+        assert_eq!(parent(Path::new("a/b")), Path::new("a"));
+    }
+}

@@ -1,0 +1,169 @@
+//! The bytes of a journal. `docs/journal-format.md` draws them.
+
+use std::ops::Range;
+
+use crate::crc::crc32c;
+use crate::extent::Extent;
+
+/// The first eight bytes. The high bit and the line end show a transfer that spoiled the file.
+pub const MAGIC: [u8; 8] = *b"\x89PITON\r\n";
+/// The format that this program writes.
+pub const VERSION: u16 = 1;
+/// Bytes of the header, in every version of the format.
+pub const HEADER_LEN: usize = 32;
+/// Bytes of a record beside its payload: 21 before it, and the CRC after it.
+pub const FRAME_LEN: usize = FRAME_HEAD + 4;
+/// The longest payload of a record.
+pub const MAX_PAYLOAD: usize = 1 << 20;
+/// The longest saved hash state.
+pub const MAX_HASH_STATE: usize = 64 << 10;
+/// The longest journal. Compaction keeps real ones far below it.
+pub const MAX_JOURNAL: u64 = 64 << 20;
+
+pub(super) const FRAME_HEAD: usize = 21;
+
+/// The head of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Format version.
+    pub version: u16,
+    /// Random; every record of this journal repeats it, so that no record of an older journal in
+    /// recycled disk blocks is taken for one of this.
+    pub salt: u64,
+    /// Inode of the part that this journal is about. Another file under its name is believed
+    /// nothing without reading it.
+    pub part_inode: u64,
+}
+
+/// What a journal record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Record {
+    /// The description of the download; opaque here. Replaces an earlier one.
+    Meta(Vec<u8>),
+    /// These bytes were written to the part. Survives a kill; after a power cut only reading them
+    /// back proves it.
+    Written(Extent),
+    /// Everything claimed by records up to this sequence number was synced before this record.
+    Synced {
+        /// That sequence number.
+        through: u64,
+    },
+    /// A hash state; opaque here. Replaces an earlier one of its kind.
+    Hash {
+        /// Which hash.
+        kind: u8,
+        /// Its state.
+        state: Vec<u8>,
+    },
+    /// Claims on these bytes, and all hash states, are taken back.
+    Forget(Range<u64>),
+    /// Everything was verified, and the file has this length; only the finish is missing.
+    Verified {
+        /// The final length in bytes.
+        len: u64,
+    },
+}
+
+impl Header {
+    /// The 32 bytes that stand at the start of the journal.
+    pub fn encode(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = Vec::with_capacity(HEADER_LEN);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&[0, 0]);
+        bytes.extend_from_slice(&self.salt.to_le_bytes());
+        bytes.extend_from_slice(&self.part_inode.to_le_bytes());
+        bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
+        let mut header = [0; HEADER_LEN];
+        header.copy_from_slice(&bytes);
+        header
+    }
+}
+
+impl Record {
+    /// The type byte.
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::Meta(_) => 1,
+            Self::Written(_) => 2,
+            Self::Synced { .. } => 3,
+            Self::Hash { .. } => 4,
+            Self::Forget(_) => 5,
+            Self::Verified { .. } => 6,
+        }
+    }
+
+    /// Whether a reader would accept it: the payload is within its limit and makes sense.
+    pub(crate) fn is_writable(&self) -> bool {
+        match self {
+            Self::Meta(meta) => meta.len() <= MAX_PAYLOAD,
+            Self::Written(extent) => extent.is_possible(),
+            Self::Hash { state, .. } => state.len() <= MAX_HASH_STATE,
+            Self::Forget(range) => range.start < range.end,
+            Self::Synced { .. } | Self::Verified { .. } => true,
+        }
+    }
+
+    /// Appends the whole record to `out`.
+    pub fn encode(&self, salt: u64, sequence: u64, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&salt.to_le_bytes());
+        out.extend_from_slice(&sequence.to_le_bytes());
+        out.push(self.kind());
+        match self {
+            Self::Meta(meta) => out.extend_from_slice(meta),
+            Self::Written(extent) => {
+                out.extend_from_slice(&extent.start.to_le_bytes());
+                out.extend_from_slice(&extent.len.to_le_bytes());
+                out.extend_from_slice(&extent.crc.to_le_bytes());
+            }
+            Self::Synced { through } => out.extend_from_slice(&through.to_le_bytes()),
+            Self::Hash { kind, state } => {
+                out.push(*kind);
+                out.extend_from_slice(state);
+            }
+            Self::Forget(range) => {
+                out.extend_from_slice(&range.start.to_le_bytes());
+                out.extend_from_slice(&range.end.to_le_bytes());
+            }
+            Self::Verified { len } => out.extend_from_slice(&len.to_le_bytes()),
+        }
+        let payload = (out.len() - start - FRAME_HEAD) as u32;
+        out[start..start + 4].copy_from_slice(&payload.to_le_bytes());
+        let crc = crc32c(&out[start..]);
+        out.extend_from_slice(&crc.to_le_bytes());
+    }
+
+    /// Reads a payload of type `kind`. `None`: no such type, or not a payload of it.
+    pub(super) fn decode(kind: u8, payload: &[u8]) -> Option<Self> {
+        let mut rest = payload;
+        let record = match kind {
+            1 => Self::Meta(std::mem::take(&mut rest).to_vec()),
+            2 => Self::Written(Extent {
+                start: u64::from_le_bytes(take(&mut rest)?),
+                len: u64::from_le_bytes(take(&mut rest)?),
+                crc: u32::from_le_bytes(take(&mut rest)?),
+            }),
+            3 => Self::Synced { through: u64::from_le_bytes(take(&mut rest)?) },
+            4 => {
+                let [kind] = take(&mut rest)?;
+                Self::Hash { kind, state: std::mem::take(&mut rest).to_vec() }
+            }
+            5 => Self::Forget(
+                u64::from_le_bytes(take(&mut rest)?)..u64::from_le_bytes(take(&mut rest)?),
+            ),
+            6 => Self::Verified { len: u64::from_le_bytes(take(&mut rest)?) },
+            _ => return None,
+        };
+        (rest.is_empty() && record.is_writable()).then_some(record)
+    }
+}
+
+/// Takes the next `N` bytes off the front.
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (head, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*head)
+}

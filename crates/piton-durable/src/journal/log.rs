@@ -1,0 +1,129 @@
+//! Appending to a journal.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::fold::Fold;
+use super::format::{FRAME_LEN, Header, MAX_JOURNAL, Record, VERSION};
+use super::parse::Parsed;
+use crate::fs::{Fs, FsFile, write_all_at};
+use crate::replace::{ReplaceError, stage};
+
+/// Compaction is not worth its syncs before the journal has grown by this much.
+const GROWTH_WORTH_COMPACTING: u64 = 64 << 10;
+
+/// A journal that is open, locked, and ends with a good record.
+pub(crate) struct Log {
+    file: Arc<dyn FsFile>,
+    salt: u64,
+    /// Sequence number of the last record.
+    sequence: u64,
+    len: u64,
+    compacted_len: u64,
+    /// Whether anything was appended since the last sync.
+    dirty: bool,
+}
+
+impl Log {
+    /// Writes a journal of these records under a temporary name, with a salt of its own, locked.
+    /// The caller renames it (protocol steps 1 and 5).
+    pub(crate) fn stage(
+        fs: &dyn Fs,
+        temporary: &Path,
+        part_inode: u64,
+        records: &[Record],
+        durable: bool,
+    ) -> Result<(Self, Fold), ReplaceError> {
+        let random = fs.random();
+        let salt = random.map_err(ReplaceError::of("find a random number for", temporary))?;
+        let mut bytes = Header { version: VERSION, salt, part_inode }.encode().to_vec();
+        let mut fold = Fold::default();
+        let mut sequence = 0;
+        for record in records {
+            sequence += 1;
+            record.encode(salt, sequence, &mut bytes);
+            fold.apply(sequence, record);
+        }
+        // Only its owner may read it: addresses can be secrets.
+        let file = stage(fs, temporary, &bytes, 0o600, durable)?;
+        // Locked before it gets its name, so that a reader of the name never finds it without.
+        file.try_lock().map_err(ReplaceError::of("lock", temporary))?;
+        let len = bytes.len() as u64;
+        Ok((Self { file, salt, sequence, len, compacted_len: len, dirty: false }, fold))
+    }
+
+    /// Takes over the journal of an earlier run (protocol step 7): its torn tail is cut off and that
+    /// made durable before anything is appended. What remains is written again in its place: the
+    /// last run may have seen a sync fail, and then only pages written anew reach the disk.
+    pub(crate) fn adopt(
+        file: Arc<dyn FsFile>,
+        bytes: &[u8],
+        parsed: &Parsed,
+        durable: bool,
+    ) -> io::Result<Self> {
+        let len = parsed.end.offset();
+        if len < bytes.len() as u64 {
+            file.set_len(len)?;
+        }
+        if durable {
+            let good = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
+            write_all_at(&*file, good.unwrap_or(bytes), 0)?;
+            file.sync_data()?;
+        }
+        let sequence = parsed.entries.len() as u64;
+        Ok(Self { file, salt: parsed.header.salt, sequence, len, compacted_len: 0, dirty: false })
+    }
+
+    /// Appends a record and returns its sequence number. After an error the journal ends with its
+    /// last good record again, or [`AppendError::Lost`] says that it does not.
+    pub(crate) fn append(&mut self, record: &Record) -> Result<u64, AppendError> {
+        let mut bytes = Vec::with_capacity(FRAME_LEN + 20);
+        if !record.is_writable() {
+            return Err(AppendError::Refused(io::ErrorKind::InvalidInput.into()));
+        }
+        record.encode(self.salt, self.sequence + 1, &mut bytes);
+        if self.len + bytes.len() as u64 > MAX_JOURNAL {
+            return Err(AppendError::Refused(io::ErrorKind::FileTooLarge.into()));
+        }
+        if let Err(error) = write_all_at(&*self.file, &bytes, self.len) {
+            return Err(match self.file.set_len(self.len) {
+                Ok(()) => AppendError::Refused(error),
+                Err(_) => AppendError::Lost(error),
+            });
+        }
+        self.sequence += 1;
+        self.len += bytes.len() as u64;
+        self.dirty = true;
+        Ok(self.sequence)
+    }
+
+    /// Sequence number of the last record.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The file to sync, if anything was appended since this was last asked.
+    pub(crate) fn take_dirty(&mut self) -> Option<Arc<dyn FsFile>> {
+        std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.file))
+    }
+
+    /// Whether the journal has grown by a quarter, and by enough to matter.
+    pub(crate) fn compaction_pays(&self) -> bool {
+        let growth = GROWTH_WORTH_COMPACTING.max(self.compacted_len / 4);
+        self.len > self.compacted_len.saturating_add(growth)
+    }
+
+    /// Puts the next compaction off until the journal has grown again.
+    pub(crate) fn postpone_compaction(&mut self) {
+        self.compacted_len = self.len;
+    }
+}
+
+/// Why a record was not appended.
+pub(crate) enum AppendError {
+    /// The journal is as it was.
+    Refused(io::Error),
+    /// The journal could not be cut back: nothing may be appended to it any more.
+    Lost(io::Error),
+}

@@ -1,0 +1,49 @@
+//! One owner for each file (G5).
+//!
+//! The lock is an `flock`: the system drops it when its process dies, so there is no stale lock.
+//! It belongs to the file and not to the name; whoever waits for a name that is renamed away, or
+//! replaced, ends up with the lock of another file. So after locking, the name is looked at again.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::fs::{Fs, FsFile, Open};
+
+/// Each try loses only to another process that replaced the file in the same instant.
+const TRIES: u32 = 32;
+
+/// Why a file could not be locked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another process (or another handle of this one) holds it.
+    #[error("locked by another process")]
+    Held {
+        /// The process that holds it, where the system tells.
+        holder: Option<u32>,
+    },
+    /// The system refused to open or lock it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Opens and locks the file that is at `path`. The lock lasts until the file is dropped, or until
+/// the process dies.
+///
+/// # Errors
+/// [`LockError::Held`] at once, without waiting; `ResourceBusy` if the file at `path` kept being
+/// replaced.
+pub fn lock(fs: &dyn Fs, path: &Path, how: Open) -> Result<Arc<dyn FsFile>, LockError> {
+    for _ in 0..TRIES {
+        let file = fs.open(path, how)?;
+        if !file.try_lock()? {
+            return Err(LockError::Held { holder: file.lock_holder() });
+        }
+        let locked = file.stat()?.id;
+        if fs.stat(path)?.is_some_and(|there| there.id == locked) {
+            return Ok(file);
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::ResourceBusy).into())
+}

@@ -1,0 +1,78 @@
+//! Beginning a download (protocol step 1).
+
+use super::{Durability, Part, PartError, Stage, State, hold};
+use crate::fs::{Existing, parent};
+use crate::journal::log::Log;
+use crate::journal::{Fold, Record};
+
+impl Part {
+    /// Begins (or begins anew): a new journal holding `meta` (at most
+    /// [`MAX_PAYLOAD`](crate::journal::MAX_PAYLOAD) bytes), then an empty part with `size` bytes
+    /// reserved. Protocol step 1. Whatever was believed before is forgotten first.
+    ///
+    /// The reservation finds a full disk before the transfer does. Once this has returned, the
+    /// description survives a power cut.
+    ///
+    /// # Errors
+    /// The part is poisoned. If the new journal could not be put in place, what was there before is
+    /// still there for the next run; if the part could not be made ready, both are removed.
+    pub fn begin(&self, meta: &[u8], size: Option<u64>) -> Result<(), PartError> {
+        let _turn = hold(&self.turn);
+        let mut state = self.state();
+        if let Some(poison) = self.poison.get() {
+            return Err(poison.error());
+        }
+        let (log, fold) = self.put_new_journal(meta).map_err(|error| self.poisoned(error))?;
+        *state = State { stage: Stage::Begun, log, fold, since_compaction: None };
+        self.empty_part(size).map_err(|error| {
+            // Frees what was reserved, and leaves nothing behind that claims anything. Where even
+            // this fails the journal claims no byte, and that is as good.
+            let _ = self.fs.remove(&self.target.part());
+            let _ = self.fs.remove(&self.target.journal());
+            state.stage = Stage::Gone;
+            self.poisoned(error)
+        })
+    }
+
+    /// The part must not change before the journal that claims its old bytes is gone for good.
+    fn put_new_journal(&self, meta: &[u8]) -> Result<(Option<Log>, Fold), PartError> {
+        let record = Record::Meta(meta.to_vec());
+        let (temporary, path) = (self.target.temporary(), self.target.journal());
+        if !record.is_writable() {
+            return Err(PartError::io("write", &path)(std::io::ErrorKind::InvalidInput.into()));
+        }
+        if self.durability == Durability::None {
+            let mut fold = Fold::default();
+            fold.apply(0, &record);
+            return Ok((None, fold));
+        }
+        let durable = self.is_durable();
+        let (log, fold) = Log::stage(&*self.fs, &temporary, self.inode, &[record], durable)?;
+        self.fs
+            .rename(&temporary, &path, Existing::Replace)
+            .map_err(PartError::io("put in place", &path))?;
+        self.sync_directory()?;
+        Ok((Some(log), fold))
+    }
+
+    fn empty_part(&self, size: Option<u64>) -> Result<(), PartError> {
+        let path = self.target.part();
+        self.file.set_len(0).map_err(PartError::io("empty", &path))?;
+        if let Some(size) = size {
+            // Where nothing can be reserved the part stays sparse, and a full disk shows later.
+            self.file.reserve(size).map_err(PartError::io("reserve space for", &path))?;
+        }
+        if self.is_durable() {
+            self.file.sync_all().map_err(PartError::io("sync", &path))?;
+        }
+        self.sync_directory()
+    }
+
+    pub(super) fn sync_directory(&self) -> Result<(), PartError> {
+        if !self.is_durable() {
+            return Ok(());
+        }
+        let path = self.target.path();
+        self.fs.sync_dir(parent(path)).map_err(PartError::io("sync the directory of", path))
+    }
+}

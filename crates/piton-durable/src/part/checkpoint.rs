@@ -1,0 +1,103 @@
+//! Making claims survive a power cut (protocol step 3), and compaction (step 5).
+
+use std::io;
+
+use super::{Part, PartError, hold};
+use crate::fs::Existing;
+use crate::journal::Record;
+use crate::journal::log::Log;
+
+impl Part {
+    /// Protocol step 3: fdatasync the part, append `Synced` for all claimed before this call,
+    /// fdatasync the journal. Afterwards those survive a power cut. Compacts when it pays.
+    /// After an error the part is poisoned: every later call but reads fails with the same error.
+    ///
+    /// Writes and claims go on meanwhile. With [`Durability::Process`](super::Durability::Process)
+    /// nothing is synced, and so nothing is recorded as synced.
+    ///
+    /// # Errors
+    /// Nothing since the last good checkpoint is to be trusted (G7).
+    pub fn checkpoint(&self) -> Result<(), PartError> {
+        let _turn = hold(&self.turn);
+        self.check(&self.state())?;
+        self.sync_claims()
+            .and_then(|()| self.sync_journal())
+            .and_then(|()| self.compact_if_it_pays())
+            .map_err(|error| self.poisoned(error))
+    }
+
+    /// Syncs the part and appends `Synced` for what was claimed before.
+    pub(super) fn sync_claims(&self) -> Result<(), PartError> {
+        let through = match &*self.state() {
+            state if state.fold.newest_claim <= state.fold.synced_through => None,
+            state => state.log.as_ref().map(Log::sequence),
+        };
+        let Some(through) = through.filter(|_| self.is_durable()) else { return Ok(()) };
+        // Without the mutex: writers do not wait. Their claims have numbers above `through`.
+        self.file.sync_data().map_err(PartError::io("sync", &self.target.part()))?;
+        let appended = self.state().record(Record::Synced { through });
+        self.appended(appended)
+    }
+
+    pub(super) fn sync_journal(&self) -> Result<(), PartError> {
+        if !self.is_durable() {
+            return Ok(());
+        }
+        let dirty = self.state().log.as_mut().and_then(Log::take_dirty);
+        match dirty {
+            Some(file) => file.sync_data().map_err(PartError::io("sync", &self.target.journal())),
+            None => Ok(()),
+        }
+    }
+
+    fn compact_if_it_pays(&self) -> Result<(), PartError> {
+        if !self.state().log.as_ref().is_some_and(Log::compaction_pays) {
+            return Ok(());
+        }
+        match self.compact() {
+            // The old journal is as good as before, and may fit where a second one does not.
+            Err(PartError::Io { what: "create" | "write", source, .. }) if is_full(&source) => {
+                if let Some(log) = &mut self.state().log {
+                    log.postpone_compaction();
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Replaces the journal by the shortest one that says the same (protocol step 5). The caller has
+    /// the turn; claims go on, and are carried over.
+    pub(super) fn compact(&self) -> Result<(), PartError> {
+        let records = {
+            let mut state = self.state();
+            if state.log.is_none() {
+                return Ok(());
+            }
+            state.since_compaction = Some(Vec::new());
+            state.fold.records()
+        };
+        let temporary = self.target.temporary();
+        let staged = Log::stage(&*self.fs, &temporary, self.inode, &records, self.is_durable());
+
+        let mut state = self.state();
+        let since = state.since_compaction.take().unwrap_or_default();
+        let (mut log, mut fold) = staged?;
+        for record in since {
+            let sequence = self.appended(log.append(&record))?;
+            fold.apply(sequence, &record);
+        }
+        let path = self.target.journal();
+        self.fs
+            .rename(&temporary, &path, Existing::Replace)
+            .map_err(PartError::io("put in place", &path))?;
+        state.log = Some(log);
+        state.fold = fold;
+        drop(state);
+        self.sync_directory()
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

@@ -1,0 +1,123 @@
+//! What can go wrong with a part.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::journal::HeadError;
+use crate::lock::LockError;
+use crate::replace::ReplaceError;
+
+/// What could not be done with a part, its journal or its final name.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PartError {
+    /// Another process holds the part.
+    #[error("{} is being written by another process{}", path.display(), pid(*.holder))]
+    Locked {
+        /// The part.
+        path: PathBuf,
+        /// The process that holds it, where the system tells.
+        holder: Option<u32>,
+    },
+    /// The final name is taken and replacing was not asked for.
+    #[error("{} already exists", path.display())]
+    Exists {
+        /// The final name.
+        path: PathBuf,
+    },
+    /// A journal of a newer format: this program must not touch it.
+    #[error("{} was written by a newer version of piton (journal format {found})", path.display())]
+    NewerFormat {
+        /// The journal.
+        path: PathBuf,
+        /// Its format version.
+        found: u16,
+    },
+    /// Not a journal, or its head is damaged. Only [`crate::journal::read`] says this; opening a
+    /// part sets such a journal aside and begins anew.
+    #[error("{} cannot be read as a journal: its head is damaged", path.display())]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// Something was to be written to a part that [`crate::part::Part::begin`] has not begun.
+    #[error("{} has not been begun", path.display())]
+    NotBegun {
+        /// The part.
+        path: PathBuf,
+    },
+    /// The operating system refused an operation.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// The operation, as a verb: "write", "sync", "rename".
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl PartError {
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn head(error: HeadError, path: &Path) -> Self {
+        let path = path.to_owned();
+        match error {
+            HeadError::Newer(found) => Self::NewerFormat { path, found },
+            HeadError::Unreadable => Self::Unreadable { path },
+        }
+    }
+
+    /// `path` is the file that was to be locked, `part` what the user knows it by.
+    pub(super) fn lock(error: LockError, path: &Path, part: &Path) -> Self {
+        match error {
+            LockError::Held { holder } => Self::Locked { path: part.to_owned(), holder },
+            LockError::Io(source) => Self::Io { what: "open", path: path.to_owned(), source },
+        }
+    }
+}
+
+impl From<ReplaceError> for PartError {
+    fn from(error: ReplaceError) -> Self {
+        let ReplaceError { what, path, source } = error;
+        Self::Io { what, path, source }
+    }
+}
+
+fn pid(holder: Option<u32>) -> String {
+    holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
+/// The failure after which nothing more may be done with a part, kept to be said again.
+pub(super) struct Poison {
+    what: &'static str,
+    path: PathBuf,
+    kind: io::ErrorKind,
+    os: Option<i32>,
+    text: String,
+}
+
+impl Poison {
+    /// `None`: an error that is no failure of the system.
+    pub(super) fn of(error: &PartError) -> Option<Self> {
+        let PartError::Io { what, path, source } = error else { return None };
+        Some(Self {
+            what,
+            path: path.clone(),
+            kind: source.kind(),
+            os: source.raw_os_error(),
+            text: source.to_string(),
+        })
+    }
+
+    pub(super) fn error(&self) -> PartError {
+        let source = match self.os {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => io::Error::new(self.kind, self.text.clone()),
+        };
+        PartError::Io { what: self.what, path: self.path.clone(), source }
+    }
+}

@@ -1,0 +1,201 @@
+//! The part file: bytes that came in, and the journal that says which of them may be believed.
+
+mod begin;
+mod checkpoint;
+mod error;
+mod finish;
+mod open;
+mod recover;
+mod target;
+mod verify;
+mod write;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use crate::fs::{Existing, Fs, FsFile};
+use crate::journal::log::{AppendError, Log};
+use crate::journal::{Fold, Record};
+
+pub use crate::extent::Extent;
+pub use error::PartError;
+use error::Poison;
+pub use target::Target;
+
+/// How much a crash may cost (`--durability`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Survives a power cut.
+    #[default]
+    Power,
+    /// Survives the death of the process; no syncs. Nothing is recorded as synced either, so the
+    /// next run reads back what it is to believe.
+    Process,
+    /// No journal at all. One that an earlier run left is kept up as with [`Durability::Process`],
+    /// so that nothing is lost by changing one's mind.
+    None,
+}
+
+/// How [`Part::open`] opens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OpenPart {
+    /// What a crash may cost.
+    pub durability: Durability,
+    /// Read back and compare every claimed extent, also those that were synced (`--verify-part`).
+    pub verify_all: bool,
+}
+
+/// What [`Part::open`] found.
+pub enum Opened {
+    /// The part is open and locked. Where `Recovered::meta` is `None` nothing usable was there and
+    /// [`Part::begin`] comes next.
+    Part(Part, Recovered),
+    /// Journal and final file stood there and no part: the last run ended between its rename and
+    /// the removal of its journal. The journal has now been removed; the download is complete.
+    Finished,
+}
+
+/// What a resume may believe.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The newest description of the download (opaque here), if there was a journal.
+    pub meta: Option<Vec<u8>>,
+    /// Extents that may be believed, in order of their start, never overlapping: synced, or read
+    /// back and matching their CRC (G3).
+    pub extents: Vec<Extent>,
+    /// Newest saved hash state of each kind (opaque here). Empty if anything is `damaged`. A state
+    /// may reach further than the extents do from the start; such a one is not to be used.
+    pub hashes: BTreeMap<u8, Vec<u8>>,
+    /// Ranges that the journal claimed but the disk does not hold: read back and found different.
+    pub damaged: Vec<Range<u64>>,
+    /// Whether the journal says that everything was verified and only the finish was missing, and
+    /// every byte of it may be believed.
+    pub verified: bool,
+    /// Where an unbelievable part (no journal, or one whose head is unreadable) was moved to; if
+    /// there was only such a journal, where that was moved to.
+    pub set_aside: Option<PathBuf>,
+}
+
+/// How [`Part::finish`] ends.
+#[derive(Debug, Clone)]
+pub struct Finish {
+    /// The final length; the part is cut to it.
+    pub len: u64,
+    /// What happens to a file that stands under the final name.
+    pub existing: Existing,
+    /// Permission bits to set; `None` leaves those a new file gets from the umask.
+    pub mode: Option<u32>,
+    /// Time of last modification to set.
+    pub modified: Option<SystemTime>,
+    /// Extended attributes to set, where the file system has them.
+    pub attributes: Vec<(String, Vec<u8>)>,
+}
+
+/// An open, locked part file with its journal. Methods take `&self` and may be called from
+/// several threads; writes to different places wait neither for each other nor for a checkpoint.
+///
+/// The part has the mode that the umask gives a new file, so that nothing is left to guess at the
+/// end; the journal, which may hold secret addresses, can be read by its owner only.
+///
+/// Dropping it gives up the lock and keeps everything for the next run; a part that never began is
+/// removed.
+pub struct Part {
+    fs: Arc<dyn Fs>,
+    target: Target,
+    durability: Durability,
+    file: Arc<dyn FsFile>,
+    inode: u64,
+    /// Held for moments only, never during a sync.
+    state: Mutex<State>,
+    /// Whose turn it is to sync or to replace the journal. Taken before `state`.
+    turn: Mutex<()>,
+    /// The first failure after which nothing more may be done (G7).
+    poison: OnceLock<Poison>,
+}
+
+/// What the journal says, and the journal.
+#[derive(Default)]
+struct State {
+    stage: Stage,
+    /// `None` with [`Durability::None`], and before the beginning.
+    log: Option<Log>,
+    fold: Fold,
+    /// During a compaction: what was appended since it began.
+    since_compaction: Option<Vec<Record>>,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Empty,
+    Begun,
+    /// Finished or discarded: nothing of it is left under the names of the part.
+    Gone,
+}
+
+impl State {
+    /// Appends to the journal, and keeps `fold` what the journal says.
+    fn record(&mut self, record: Record) -> Result<(), AppendError> {
+        let sequence = match &mut self.log {
+            Some(log) => log.append(&record)?,
+            None => 0,
+        };
+        self.fold.apply(sequence, &record);
+        if let Some(since) = &mut self.since_compaction {
+            since.push(record);
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn state(&self) -> MutexGuard<'_, State> {
+        hold(&self.state)
+    }
+
+    /// Appends a record that a caller asked for.
+    fn record(&self, record: Record) -> Result<(), PartError> {
+        let mut state = self.state();
+        self.check(&state)?;
+        self.appended(state.record(record))
+    }
+
+    fn appended<T>(&self, result: Result<T, AppendError>) -> Result<T, PartError> {
+        result.map_err(|error| match error {
+            AppendError::Refused(source) => PartError::io("write", &self.target.journal())(source),
+            AppendError::Lost(source) => {
+                self.poisoned(PartError::io("write", &self.target.journal())(source))
+            }
+        })
+    }
+
+    /// Whether the part may still be written to.
+    fn check(&self, state: &State) -> Result<(), PartError> {
+        match self.poison.get() {
+            Some(poison) => Err(poison.error()),
+            None if state.stage == Stage::Begun => Ok(()),
+            None => Err(PartError::NotBegun { path: self.target.part() }),
+        }
+    }
+
+    /// Remembers `error` as the end of this part. The first one counts.
+    fn poisoned(&self, error: PartError) -> PartError {
+        if let Some(poison) = Poison::of(&error) {
+            let _ = self.poison.set(poison);
+        }
+        error
+    }
+
+    fn is_durable(&self) -> bool {
+        self.durability == Durability::Power
+    }
+}
+
+/// Locks a mutex. A thread that panicked while it held one left no half-made state: each change is
+/// made by one call.
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

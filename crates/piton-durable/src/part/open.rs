@@ -1,0 +1,166 @@
+//! Opening a part: lock, sweep, and see what is there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
+use crate::fs::{Existing, Fs, FsFile, Open};
+use crate::journal::{self, Fold, HeadError, Parsed};
+use crate::lock::{LockError, lock};
+use crate::replace::remove_if_there;
+
+/// Setting something aside makes room once; more often only if another program keeps filling it.
+const TRIES: u32 = 4;
+
+/// So many parts set aside are enough to ask the user to look at them.
+const ASIDES: u32 = 1000;
+
+impl Part {
+    /// Locks the part of `target` (creating it empty where there is none) and recovers.
+    ///
+    /// What the last run left can be anything that a crash leaves; each state is either gone on
+    /// from, or moved aside and reported. Nothing that was not proven is believed (G3).
+    ///
+    /// # Errors
+    /// [`PartError::Locked`] if another process has it (G5), [`PartError::NewerFormat`] with
+    /// everything left untouched, [`PartError::Io`] where the system refuses.
+    pub fn open(fs: Arc<dyn Fs>, target: &Target, how: OpenPart) -> Result<Opened, PartError> {
+        let mut set_aside = None;
+        for _ in 0..TRIES {
+            let files = Files::lock(&*fs, target)?;
+            match files.look(how.durability)? {
+                Found::Journal { journal, fold } => {
+                    if super::finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)?
+                    {
+                        return Ok(Opened::Finished);
+                    }
+                    let (part, recovered) =
+                        super::recover::recover(fs, target, how, files.part, journal, fold)?;
+                    return Ok(Opened::Part(part, Recovered { set_aside, ..recovered }));
+                }
+                Found::Nothing => {
+                    let part = Self {
+                        inode: files.inode,
+                        fs,
+                        target: target.clone(),
+                        durability: how.durability,
+                        file: files.part,
+                        state: State::default().into(),
+                        turn: ().into(),
+                        poison: Default::default(),
+                    };
+                    return Ok(Opened::Part(part, Recovered { set_aside, ..Recovered::default() }));
+                }
+                Found::Unbelievable { part, journal } => {
+                    let moved_journal =
+                        journal.then(|| move_aside(&*fs, &target.journal())).transpose()?;
+                    let moved_part = part.then(|| move_aside(&*fs, &target.part())).transpose()?;
+                    set_aside = moved_part.or(moved_journal).or(set_aside);
+                }
+            }
+        }
+        Err(PartError::io("take over", &target.part())(io::ErrorKind::ResourceBusy.into()))
+    }
+}
+
+/// A locked part, and the locked journal beside it.
+struct Files {
+    part: Arc<dyn FsFile>,
+    inode: u64,
+    part_len: u64,
+    journal: Option<(Arc<dyn FsFile>, Vec<u8>)>,
+    journal_path: PathBuf,
+}
+
+/// A journal that can be read, and what it was read from.
+pub(super) struct Journal {
+    pub(super) file: Arc<dyn FsFile>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) parsed: Parsed,
+}
+
+enum Found {
+    Journal { journal: Journal, fold: Fold },
+    Nothing,
+    Unbelievable { part: bool, journal: bool },
+}
+
+impl Files {
+    /// The journal is locked as well as the part: between the rename of a finished part and the
+    /// removal of its journal its owner holds nothing at `NAME.part`, and must not have a journal
+    /// of someone else under its hands when it removes it.
+    fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
+        let path = target.part();
+        let part = lock(fs, &path, Open::Create { mode: 0o666 })
+            .map_err(|error| PartError::lock(error, &path, &path))?;
+        let stat = part.stat().map_err(PartError::io("look at", &path))?;
+        if !stat.is_file {
+            let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(PartError::io("use", &path)(odd));
+        }
+        // Only now: under the lock no other process is about to rename it.
+        let temporary = target.temporary();
+        remove_if_there(fs, &temporary).map_err(PartError::io("remove", &temporary))?;
+
+        let journal_path = target.journal();
+        let journal = match lock(fs, &journal_path, Open::ReadWrite) {
+            Ok(file) => {
+                let bytes = journal::read_bytes(&*file);
+                Some((file, bytes.map_err(PartError::io("read", &journal_path))?))
+            }
+            Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                // Its owner has just renamed the part away: the empty one here is our own.
+                if stat.len == 0 && matches!(error, LockError::Held { .. }) {
+                    let _ = fs.remove(&path);
+                }
+                return Err(PartError::lock(error, &journal_path, &path));
+            }
+        };
+        Ok(Self { part, inode: stat.id.inode, part_len: stat.len, journal, journal_path })
+    }
+
+    fn look(&self, durability: Durability) -> Result<Found, PartError> {
+        let Some((file, bytes)) = &self.journal else {
+            // A part without a journal is worth nothing. One of a run that kept no journal is
+            // simply written over by the next such run.
+            let part = self.part_len > 0 && durability != Durability::None;
+            return Ok(match part {
+                true => Found::Unbelievable { part, journal: false },
+                false => Found::Nothing,
+            });
+        };
+        match journal::parse(bytes) {
+            Ok(parsed) => {
+                let fold = journal::fold(&parsed.entries);
+                // Every journal is born with its description: without it the head is damaged.
+                if fold.meta.is_some() {
+                    let (file, bytes) = (Arc::clone(file), bytes.clone());
+                    return Ok(Found::Journal { journal: Journal { file, bytes, parsed }, fold });
+                }
+            }
+            Err(HeadError::Newer(found)) => {
+                return Err(PartError::NewerFormat { path: self.journal_path.clone(), found });
+            }
+            Err(HeadError::Unreadable) => {}
+        }
+        Ok(Found::Unbelievable { part: self.part_len > 0, journal: true })
+    }
+}
+
+/// Moves a file to the first free `PATH.aside-N`, never over another. Durable with the beginning
+/// that follows.
+fn move_aside(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
+    for number in 1..=ASIDES {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".aside-{number}"));
+        let aside = PathBuf::from(name);
+        match fs.rename(path, &aside, Existing::Keep) {
+            Ok(()) => return Ok(aside),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(PartError::io("move aside", path)(error)),
+        }
+    }
+    Err(PartError::io("move aside", path)(io::ErrorKind::AlreadyExists.into()))
+}

@@ -1,0 +1,105 @@
+//! Going on from a journal (protocol step 7).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::open::Journal;
+use super::{Durability, OpenPart, Part, PartError, Recovered, Stage, State, Target, verify};
+use crate::extent::cover;
+use crate::fs::{Fs, FsFile, parent};
+use crate::journal::log::Log;
+use crate::journal::{Fold, Record};
+
+pub(super) fn recover(
+    fs: Arc<dyn Fs>,
+    target: &Target,
+    how: OpenPart,
+    file: Arc<dyn FsFile>,
+    journal: Journal,
+    mut fold: Fold,
+) -> Result<(Part, Recovered), PartError> {
+    let path = target.part();
+    let stat = file.stat().map_err(PartError::io("look at", &path))?;
+    let durability = match how.durability {
+        Durability::None => Durability::Process,
+        kept => kept,
+    };
+    let durable = durability == Durability::Power;
+
+    // The journal speaks of one file. Another one under its name (a copy, a backup, an exchange) was
+    // synced by nobody we know.
+    let same_file = journal.parsed.header.part_inode == stat.id.inode;
+    if !same_file {
+        fold.synced_through = 0;
+    }
+
+    let damaged = damage(&*file, &fold, stat.len, how.verify_all, durable)
+        .map_err(PartError::io("write", &path))?;
+    for range in &damaged {
+        fold.apply(0, &Record::Forget(range.clone()));
+    }
+
+    let Journal { file: journal_file, bytes, parsed } = journal;
+    let log = Log::adopt(journal_file, &bytes, &parsed, durable)
+        .map_err(PartError::io("recover", &target.journal()))?;
+    if durable {
+        // The run before may have died between a rename and this.
+        fs.sync_dir(parent(&path)).map_err(PartError::io("sync the directory of", &path))?;
+    }
+
+    let extents = fold.claims.extents();
+    let recovered = Recovered {
+        meta: fold.meta.clone(),
+        hashes: fold.hashes.clone(),
+        verified: fold.verified.is_some_and(|len| cover(&extents, len) && stat.len >= len),
+        extents,
+        set_aside: None,
+        damaged,
+    };
+    let rewrite = !same_file || !recovered.damaged.is_empty();
+    let part = Part {
+        inode: stat.id.inode,
+        fs,
+        target: target.clone(),
+        durability,
+        file,
+        state: State { stage: Stage::Begun, log: Some(log), fold, since_compaction: None }.into(),
+        turn: ().into(),
+        poison: Default::default(),
+    };
+    if rewrite {
+        // Before anything is written: a claim that was found wrong must not be there to be believed
+        // after the next crash, when the part may have grown over it.
+        part.compact()?;
+    }
+    Ok((part, recovered))
+}
+
+/// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
+/// unless `verify_all`; but never beyond the end of the file.
+fn damage(
+    file: &dyn FsFile,
+    fold: &Fold,
+    part_len: u64,
+    verify_all: bool,
+    durable: bool,
+) -> std::io::Result<Vec<Range<u64>>> {
+    let mut buffer = Vec::new();
+    let mut damaged = Vec::new();
+    for (extent, sequence) in fold.claims.iter() {
+        let synced = sequence <= fold.synced_through;
+        let holds = if extent.range().end > part_len {
+            false
+        } else if synced && !verify_all {
+            true
+        } else if synced || !durable {
+            verify::matches(file, &extent, &mut buffer)
+        } else {
+            verify::matches_and_renew(file, &extent, &mut buffer)?
+        };
+        if !holds {
+            damaged.push(extent.range());
+        }
+    }
+    Ok(verify::join(damaged.into_iter()))
+}

@@ -1,0 +1,43 @@
+//! The names of one download.
+
+use std::path::{Path, PathBuf};
+
+/// The three names of one download: `NAME`, `NAME.part`, `NAME.piton`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    path: PathBuf,
+}
+
+impl Target {
+    /// The target whose final name is `path`.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The final name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `NAME.part`.
+    pub fn part(&self) -> PathBuf {
+        self.named(".part")
+    }
+
+    /// `NAME.piton`.
+    pub fn journal(&self) -> PathBuf {
+        self.named(".piton")
+    }
+
+    /// `NAME.piton.tmp`: a journal that has not got its name yet. One fixed name is enough, since
+    /// only the owner of the lock writes it, and so a leftover is found without listing the directory.
+    pub(super) fn temporary(&self) -> PathBuf {
+        self.named(".piton.tmp")
+    }
+
+    fn named(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    }
+}

@@ -1,0 +1,95 @@
+//! Atomic replacement of a small file.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::fs::{Existing, Fs, FsFile, Open, parent, write_all_at};
+
+/// What could not be done while replacing a file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what} {}: {source}", path.display())]
+pub struct ReplaceError {
+    /// The operation, as a verb.
+    pub what: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl ReplaceError {
+    pub(crate) fn of(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { what, path: path.to_owned(), source }
+    }
+}
+
+/// Puts a file of these bytes at `path`. A file that stood there gives the new one its mode and, as
+/// far as this process may, its owner; otherwise `mode` counts, before the umask.
+///
+/// After a crash at any instant the old file or the new one is there, whole; once this has returned,
+/// the new one, also after a power cut. A crash can leave a `.tmp-…` file behind.
+///
+/// # Errors
+/// The old file is as it was, unless only the sync of the directory failed.
+pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
+    let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(OsString::from(format!(".tmp-{random:016x}")));
+    let temporary = path.with_file_name(name);
+
+    let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
+    let file = stage(fs, &temporary, bytes, old.map_or(mode, |_| 0o600), false)?;
+    let settled = (|| {
+        if let Some(old) = old {
+            let owner = file.stat().map_err(ReplaceError::of("look at", &temporary))?.owner;
+            if owner != old.owner {
+                // Only root may give files away; where it fails the new file is simply ours.
+                let _ = file.set_owner(old.owner);
+            }
+            // After the owner: changing that clears the set-id bits.
+            file.set_mode(old.mode).map_err(ReplaceError::of("set the mode of", &temporary))?;
+        }
+        file.sync_all().map_err(ReplaceError::of("sync", &temporary))?;
+        fs.rename(&temporary, path, Existing::Replace).map_err(ReplaceError::of("replace", path))
+    })();
+    if settled.is_err() {
+        let _ = fs.remove(&temporary);
+    }
+    settled?;
+    fs.sync_dir(parent(path)).map_err(ReplaceError::of("sync the directory of", path))
+}
+
+/// Writes a new file under a temporary name, synced if `durable`. A leftover of that name is removed
+/// first, and after an error nothing is left.
+pub(crate) fn stage(
+    fs: &dyn Fs,
+    temporary: &Path,
+    bytes: &[u8],
+    mode: u32,
+    durable: bool,
+) -> Result<Arc<dyn FsFile>, ReplaceError> {
+    remove_if_there(fs, temporary).map_err(ReplaceError::of("remove", temporary))?;
+    let file = fs
+        .open(temporary, Open::CreateNew { mode })
+        .map_err(ReplaceError::of("create", temporary))?;
+    let written = write_all_at(&*file, bytes, 0)
+        .map_err(ReplaceError::of("write", temporary))
+        .and_then(|()| match durable {
+            true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
+            false => Ok(()),
+        });
+    if written.is_err() {
+        let _ = fs.remove(temporary);
+    }
+    written.map(|()| file)
+}
+
+/// Removes what is at `path`; fine if nothing is.
+pub(crate) fn remove_if_there(fs: &dyn Fs, path: &Path) -> io::Result<()> {
+    match fs.remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
