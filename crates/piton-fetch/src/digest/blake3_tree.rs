@@ -84,7 +84,7 @@ impl Tree {
     /// `None` if the values cannot be those of an input of `position` bytes.
     pub(super) fn restore(position: u64, values: &[u8]) -> Option<Tree> {
         let complete = position / SUBTREE;
-        if position % SUBTREE != 0 || complete == 1 {
+        if !position.is_multiple_of(SUBTREE) || complete == 1 {
             return None;
         }
         let (stack, rest) = values.as_chunks::<{ blake3::OUT_LEN }>();
