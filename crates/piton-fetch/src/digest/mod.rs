@@ -1,1 +1,17 @@
-//! stub
+//! Digests: what a file should hash to, and hashers whose state survives a restart.
+//!
+//! A digest given by the user or by the server is the last word on whether a file is right (guarantee
+//! G1). [`Algorithm`] and [`Digest`] name one; [`Hasher`] computes one from bytes in order, and its
+//! [`Hasher::save`] and [`Hasher::restore`] let the journal carry the midstate, so that a resume does
+//! not read the file again.
+
+mod algorithm;
+mod blake3_tree;
+mod hasher;
+mod saved;
+mod value;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use hasher::Hasher;
+pub use saved::{RestoreError, SavedState};
+pub use value::{Digest, DigestError};

@@ -1,1 +1,31 @@
-//! stub
+//! Parsers of input that servers and users write: hostile until read.
+//!
+//! Every function here is pure: no network, no files, no clock but the one it is given. None panics,
+//! all take time and memory in proportion to their input, and each has a fuzz target and a property in
+//! `properties.rs` that runs over the seeds of that target with every test.
+//!
+//! What a server says: [`content_range`], [`content_length`], [`retry_after`], [`http_date`], [`etag`],
+//! [`content_disposition`], [`digest_headers`]. What becomes a file on disk: [`file_name`]. Files of the
+//! user: [`netrc`], [`cookies_txt`], [`checksum_file`]. Arguments: [`size`].
+
+pub mod checksum_file;
+pub mod content_disposition;
+pub mod content_length;
+pub mod content_range;
+pub mod cookies_txt;
+pub mod digest_headers;
+mod error;
+pub mod etag;
+pub mod file_name;
+pub mod http_date;
+pub mod netrc;
+mod percent;
+pub mod retry_after;
+pub mod size;
+
+// Public for the fuzz crate, which includes the file.
+#[cfg(test)]
+#[allow(unreachable_pub)]
+mod properties;
+
+pub use error::ParseError;
