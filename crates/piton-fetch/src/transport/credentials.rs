@@ -1,0 +1,185 @@
+//! The head of a request, and who may see which credential.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::Shared;
+use super::config::{Config, Login};
+use super::lock;
+use super::origin::Origin;
+use super::request::Request;
+
+/// More than any honest server sets; a hostile one must not fill the memory (G8).
+const MAX_COOKIES: usize = 1000;
+const MAX_COOKIE_BYTES: usize = 4096;
+
+/// The headers of a GET for `url`. `first` is the origin of the address the user gave, to which the user's
+/// credentials belong; `in_url` is the login that stood in `url`.
+pub(super) fn headers(
+    shared: &Shared,
+    request: &Request,
+    first: &Origin,
+    origin: &Origin,
+    url: &Url,
+    in_url: Option<Login>,
+) -> HeaderMap {
+    let config = &shared.config;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::USER_AGENT, config.user_agent.clone());
+    let trusted = first.trusts(origin);
+    let mut theirs = Vec::new();
+    for (name, value) in &config.headers {
+        if is_credential(name) {
+            if trusted {
+                theirs.push((name.clone(), value.clone()));
+            }
+        } else {
+            // The first of a name replaces the default; more of the same name are kept beside it.
+            theirs.push((name.clone(), value.clone()));
+        }
+    }
+    for (name, _) in &theirs {
+        headers.remove(name);
+    }
+    for (name, value) in theirs {
+        headers.append(name, value);
+    }
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(value) = login_for(config, first, origin, in_url).as_ref().and_then(Login::header)
+    {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    add_cookies(shared, url, &mut headers);
+    conditions(request, &mut headers);
+    headers
+}
+
+/// Ranges count the bytes as they are stored, so nothing may encode them on the way.
+fn conditions(request: &Request, headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(range) = &request.range {
+        let last = range.last.map(|last| last.to_string()).unwrap_or_default();
+        if let Ok(value) = HeaderValue::from_str(&format!("bytes={}-{last}", range.first)) {
+            headers.insert(header::RANGE, value);
+        }
+    }
+    let conditions = [
+        (header::IF_RANGE, &request.if_range),
+        (header::IF_NONE_MATCH, &request.if_none_match),
+        (header::IF_MODIFIED_SINCE, &request.if_modified_since),
+    ];
+    for (name, value) in conditions {
+        if let Some(value) = value {
+            headers.insert(name, value.clone());
+        }
+    }
+}
+
+fn is_credential(name: &HeaderName) -> bool {
+    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
+}
+
+/// The configured login for the user's own host; else the one in the address; else the one that is kept for
+/// this very host, unless a redirect took the encryption away on the way here.
+fn login_for(
+    config: &Config,
+    first: &Origin,
+    origin: &Origin,
+    in_url: Option<Login>,
+) -> Option<Login> {
+    if first.trusts(origin) && config.login.is_some() {
+        return config.login.clone();
+    }
+    in_url.or_else(|| {
+        let exposed = first.tls && !origin.tls;
+        let look_up = config.logins_by_host.as_ref().filter(|_| !exposed)?;
+        look_up(&origin.host.to_string())
+    })
+}
+
+impl Login {
+    /// `None` where a bearer token holds what no header may hold.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let text = match self {
+            Login::Basic { user, password } => {
+                format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+            }
+            Login::Bearer(token) => format!("Bearer {token}"),
+        };
+        let mut value = HeaderValue::from_str(&text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+/// Takes the login out of `url`, so that it is neither shown nor kept.
+pub(super) fn take_login(url: &mut Url) -> Option<Login> {
+    let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let user = decode(url.username());
+    let password = url.password().map(decode);
+    let found = !user.is_empty() || password.is_some();
+    // Only addresses without a host refuse this, and those have no login.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    found.then(|| Login::Basic { user, password: password.unwrap_or_default() })
+}
+
+/// One `Cookie` line: the user's own first, then those of the store.
+fn add_cookies(shared: &Shared, url: &Url, headers: &mut HeaderMap) {
+    let cookies = lock(&shared.cookies);
+    let mut line = Vec::new();
+    let kept = cookies.get_request_values(url).map(|(name, value)| format!("{name}={value}"));
+    let own = headers.get_all(header::COOKIE).into_iter().map(|value| value.as_bytes().to_vec());
+    for cookie in own.chain(kept.map(String::into_bytes)) {
+        if !line.is_empty() {
+            line.extend_from_slice(b"; ");
+        }
+        line.extend_from_slice(&cookie);
+    }
+    if let Ok(mut value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line))
+        && !value.is_empty()
+    {
+        value.set_sensitive(true);
+        headers.insert(header::COOKIE, value);
+    }
+}
+
+/// Keeps the cookies that `url` sets, for the requests that follow, of all lanes.
+pub(super) fn store_cookies(shared: &Shared, url: &Url, headers: &HeaderMap) {
+    let mut set = headers.get_all(header::SET_COOKIE).into_iter().peekable();
+    if set.peek().is_none() {
+        return;
+    }
+    let mut cookies = lock(&shared.cookies);
+    let room = MAX_COOKIES.saturating_sub(cookies.iter_any().count());
+    let texts = set.filter_map(|value| value.to_str().ok()).filter(|t| t.len() <= MAX_COOKIE_BYTES);
+    for text in texts.take(room) {
+        // A cookie that is malformed or for another domain is not kept; the download goes on without.
+        let _ = cookies.parse(text, url);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_in_the_address_is_used_and_not_kept() {
+        let mut url = Url::parse("http://me%40home:p%3Aw@a.example/x").unwrap();
+        let login = take_login(&mut url).unwrap();
+        assert!(login == Login::Basic { user: "me@home".into(), password: "p:w".into() });
+        assert_eq!(url.as_str(), "http://a.example/x");
+        assert!(take_login(&mut url).is_none());
+    }
+
+    #[test]
+    fn logins_become_headers() {
+        let basic = Login::Basic { user: "Aladdin".into(), password: "open sesame".into() };
+        assert_eq!(basic.header().unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(Login::Bearer("a\r\nX: y".into()).header().is_none());
+    }
+}

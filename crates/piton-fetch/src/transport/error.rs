@@ -1,0 +1,341 @@
+//! Why an exchange failed, in words for people, and whether trying again can help.
+
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::Url;
+
+/// Whether the same request may succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Class {
+    /// The network or the server had a bad moment: again, after a pause.
+    Transient,
+    /// It would fail the same way.
+    Fatal,
+}
+
+/// What part of TLS failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsFault {
+    /// The server's certificate is not to be trusted.
+    Certificate,
+    /// The two sides could not agree, or the other side refused (a client certificate, for instance).
+    Protocol,
+    /// There are no trusted roots on this machine.
+    Roots,
+}
+
+/// A failed exchange. No variant spoils what was received before it; `host` is always `host:port`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The host has no address that may be used.
+    #[error("cannot find {host}: {source}")]
+    Resolve {
+        /// The host looked up.
+        host: String,
+        /// The resolver's answer.
+        source: io::Error,
+    },
+    /// The host is there, but nothing listens on the port.
+    #[error("{host} refused the connection (tried {addr})")]
+    Refused {
+        /// The host wanted.
+        host: String,
+        /// The last address tried.
+        addr: SocketAddr,
+    },
+    /// No connection for another reason.
+    #[error("cannot connect to {host} (tried {addr}): {source}")]
+    Connect {
+        /// The host wanted.
+        host: String,
+        /// The last address tried.
+        addr: SocketAddr,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Name lookup, TCP, proxy and TLS together took too long.
+    #[error("no connection to {host} within {} s", after.as_secs_f32())]
+    ConnectTimeout {
+        /// The host wanted.
+        host: String,
+        /// The limit.
+        after: Duration,
+    },
+    /// TLS could not be set up.
+    #[error("no secure connection to {host}: {why}")]
+    Tls {
+        /// The host wanted.
+        host: String,
+        /// What is wrong, with a hint where there is one.
+        why: String,
+        /// Which part of TLS failed.
+        kind: TlsFault,
+    },
+    /// The proxy would not carry the connection.
+    #[error("the proxy {proxy} does not lead to {host}: {why}")]
+    Proxy {
+        /// The proxy's address, without a login.
+        proxy: String,
+        /// The host wanted.
+        host: String,
+        /// The proxy's HTTP status: 407 means that it wants a login.
+        status: Option<u16>,
+        /// The proxy's reason.
+        why: String,
+    },
+    /// The connection ended before the response's head was whole.
+    #[error("{host} closed the connection without an answer: {source}")]
+    Reset {
+        /// The host asked.
+        host: String,
+        /// What the connection said.
+        source: io::Error,
+    },
+    /// The connection failed while the body came in.
+    #[error("the connection to {host} broke: {source}")]
+    Io {
+        /// The host asked.
+        host: String,
+        /// What the connection said.
+        source: io::Error,
+    },
+    /// The body ended before its time.
+    #[error("{host} ended the transfer after {got} bytes{}", announced(*expected))]
+    Truncated {
+        /// The host asked.
+        host: String,
+        /// Bytes of the body that came.
+        got: u64,
+        /// Bytes of the body that were announced.
+        expected: Option<u64>,
+    },
+    /// The answer is not HTTP as the standard has it, or larger than an answer may be.
+    #[error("{host} breaks the HTTP protocol: {why}")]
+    Protocol {
+        /// The host asked.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// More redirects than allowed: mostly a loop.
+    #[error("more than {limit} redirects, the last one to {url}")]
+    TooManyRedirects {
+        /// How many are allowed.
+        limit: u32,
+        /// Where the last one pointed.
+        url: Url,
+    },
+    /// A redirect from https to http, which was not allowed.
+    #[error("{from} redirects to {to}, which is not encrypted")]
+    DowngradeRefused {
+        /// The host that said so.
+        from: String,
+        /// Where it pointed.
+        to: Url,
+    },
+    /// A redirect without a usable destination.
+    #[error("{host} redirects to nowhere: {why}")]
+    BadRedirect {
+        /// The host that said so.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Neither http nor https.
+    #[error("addresses that begin with {scheme}: are not supported here")]
+    UnsupportedScheme {
+        /// The address's scheme.
+        scheme: String,
+    },
+    /// An address that cannot be asked for.
+    #[error("the address cannot be used: {why}")]
+    BadUrl {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+fn announced(expected: Option<u64>) -> String {
+    expected.map(|n| format!(" of {n}")).unwrap_or_default()
+}
+
+impl TransportError {
+    /// Whether the same request may succeed later.
+    pub fn retry(&self) -> Class {
+        use TransportError as E;
+        match self {
+            E::Resolve { source, .. } if no_such_name(source) => Class::Fatal,
+            E::Proxy { status: Some(status), .. } if !matches!(status, 408 | 429 | 500..) => {
+                Class::Fatal
+            }
+            E::Resolve { .. }
+            | E::Refused { .. }
+            | E::Connect { .. }
+            | E::ConnectTimeout { .. }
+            | E::Proxy { .. }
+            | E::Reset { .. }
+            | E::Io { .. }
+            | E::Truncated { .. } => Class::Transient,
+            E::Tls { .. }
+            | E::Protocol { .. }
+            | E::TooManyRedirects { .. }
+            | E::DowngradeRefused { .. }
+            | E::BadRedirect { .. }
+            | E::UnsupportedScheme { .. }
+            | E::BadUrl { .. } => Class::Fatal,
+        }
+    }
+}
+
+/// The resolver's definite no, as against a network that is away. The standard library keeps only the text of
+/// getaddrinfo's error, so the texts of glibc, musl and macOS for EAI_NONAME and EAI_NODATA stand here.
+fn no_such_name(error: &io::Error) -> bool {
+    const NO: [&str; 5] = [
+        "Name or service not known",
+        "No address associated with hostname",
+        "Name does not resolve",
+        "Name has no usable address",
+        "nodename nor servname provided",
+    ];
+    let text = error.to_string();
+    error.kind() == io::ErrorKind::AddrNotAvailable || NO.iter().any(|no| text.contains(no))
+}
+
+/// The first error of type `E` among `error` and what caused it; looks into [`io::Error`]s as well.
+pub(super) fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        // An io::Error's own source skips the error it wraps.
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+/// A copy of an [`io::Error`] that is only lent: its kind and its words.
+pub(super) fn copy(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// The innermost reason, which is the one that says something.
+fn root(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// hyper's errors while the head was awaited.
+pub(super) fn head_failed(host: &str, error: &hyper::Error) -> TransportError {
+    let host = host.to_owned();
+    if error.is_parse() {
+        return TransportError::Protocol { host, why: root(error) };
+    }
+    if let Some(why) = broken_by_peer(error) {
+        return TransportError::Protocol { host, why };
+    }
+    let source = match cause::<io::Error>(error) {
+        Some(source) => copy(source),
+        None => io::Error::new(io::ErrorKind::ConnectionAborted, root(error)),
+    };
+    TransportError::Reset { host, source }
+}
+
+/// hyper's errors while the body came in.
+pub(super) fn body_failed(
+    host: &str,
+    error: &hyper::Error,
+    got: u64,
+    expected: Option<u64>,
+) -> TransportError {
+    if let Some(why) = broken_by_peer(error) {
+        return TransportError::Protocol { host: host.to_owned(), why };
+    }
+    match cause::<io::Error>(error) {
+        Some(source) => io_failed(host, copy(source), got, expected),
+        None if error.is_incomplete_message() => {
+            TransportError::Truncated { host: host.to_owned(), got, expected }
+        }
+        None => {
+            let source = io::Error::new(io::ErrorKind::ConnectionAborted, root(error));
+            TransportError::Io { host: host.to_owned(), source }
+        }
+    }
+}
+
+/// The connection's own errors while the body came in. TLS says "unexpected end" when the close was not
+/// announced, which is what a cut looks like.
+pub(super) fn io_failed(
+    host: &str,
+    source: io::Error,
+    got: u64,
+    expected: Option<u64>,
+) -> TransportError {
+    let host = host.to_owned();
+    if source.kind() == io::ErrorKind::UnexpectedEof {
+        TransportError::Truncated { host, got, expected }
+    } else {
+        TransportError::Io { host, source }
+    }
+}
+
+/// What the peer did against the protocol: garbled chunks, or frames that do not add up.
+fn broken_by_peer(error: &hyper::Error) -> Option<String> {
+    if let Some(h2) = cause::<h2::Error>(error) {
+        let ours = h2.is_library() && !h2.is_remote();
+        let broken = matches!(
+            h2.reason(),
+            Some(
+                h2::Reason::PROTOCOL_ERROR
+                    | h2::Reason::FRAME_SIZE_ERROR
+                    | h2::Reason::COMPRESSION_ERROR
+                    | h2::Reason::FLOW_CONTROL_ERROR
+            )
+        );
+        return (ours && broken).then(|| h2.to_string());
+    }
+    let io = cause::<io::Error>(error)?;
+    let garbled = matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+    // A damaged TLS record is the network's doing, not the server's.
+    (garbled && cause::<rustls::Error>(io).is_none()).then(|| io.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_is_final_and_a_silent_resolver_is_not() {
+        let failed = |text: &str| TransportError::Resolve {
+            host: "a.invalid:80".to_owned(),
+            source: io::Error::other(text.to_owned()),
+        };
+        let gone = "failed to lookup address information: Name or service not known";
+        let away = "failed to lookup address information: Temporary failure in name resolution";
+        assert_eq!(failed(gone).retry(), Class::Fatal);
+        assert_eq!(failed(away).retry(), Class::Transient);
+    }
+
+    #[test]
+    fn a_wrapped_cause_is_found() {
+        let inner = rustls::Error::DecryptError;
+        let wrapped = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, inner));
+        assert!(cause::<rustls::Error>(&wrapped).is_some());
+        assert!(cause::<h2::Error>(&wrapped).is_none());
+    }
+}

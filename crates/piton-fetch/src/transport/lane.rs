@@ -1,0 +1,254 @@
+//! One slot for one exchange at a time: connection, redirects, and what is kept for the next request.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
+use http::{StatusCode, Uri, response};
+use tokio::time::timeout;
+use url::{Position, Url};
+
+use super::body::{Body, Rest};
+use super::config::{Login, Versions};
+use super::connect::{Dialed, dial};
+use super::error::TransportError;
+use super::h1::{self, NoBody};
+use super::h2::{Flow, Hub, Link};
+use super::origin::Origin;
+use super::proxy::{Kind, Proxy};
+use super::request::{Request, Response};
+use super::stream::Stream;
+use super::{Shared, credentials, redirect};
+
+/// Connections kept: one for the address asked, one for where it redirects to.
+const KEEP: usize = 2;
+
+/// How long a lane waits for another one's new connection, which it may be able to share.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One slot for one exchange at a time; keeps its connection for the next request to the same origin.
+/// Dropping it closes what it keeps.
+pub struct Lane {
+    shared: Arc<Shared>,
+    held: Vec<Held>,
+}
+
+/// A connection between two requests.
+pub(super) struct Held {
+    pub(super) via: Via,
+    pub(super) line: Line,
+}
+
+/// Where a connection leads.
+pub(super) struct Via {
+    pub(super) origin: Origin,
+    pub(super) peer: SocketAddr,
+    /// The proxy to which requests are addressed, if there is one.
+    pub(super) forward: Option<Proxy>,
+}
+
+pub(super) enum Line {
+    H1(Stream),
+    H2(Arc<Link>),
+}
+
+impl Lane {
+    pub(super) fn new(shared: Arc<Shared>) -> Lane {
+        Lane { shared, held: Vec::new() }
+    }
+
+    /// Sends `request` and waits for the head of the answer, following redirects. Every status that is not a
+    /// redirect is an answer. There is no time limit beyond the one for connecting; dropping the future gives
+    /// the request up.
+    ///
+    /// The user's credentials belong to the origin of `request.url`. Where that is an address that the user
+    /// never gave, because an earlier answer was redirected to it, use [`Lane::get_for`].
+    ///
+    /// # Errors
+    /// See [`TransportError`]; [`TransportError::retry`] says whether to try again.
+    pub async fn get(&mut self, request: &Request) -> Result<Response, TransportError> {
+        self.get_for(&request.url, request).await
+    }
+
+    /// Like [`Lane::get`], for an address that `original` redirected to: login, `Authorization` and `Cookie`
+    /// are sent only if it has the origin of `original`, which is the address that the user gave.
+    ///
+    /// # Errors
+    /// As [`Lane::get`].
+    pub async fn get_for(
+        &mut self,
+        original: &Url,
+        request: &Request,
+    ) -> Result<Response, TransportError> {
+        let first = Origin::of(original)?;
+        let mut url = request.url.clone();
+        let mut followed = 0;
+        loop {
+            let login = credentials::take_login(&mut url);
+            let (head, body) = self.ask(&first, &url, login, request).await?;
+            credentials::store_cookies(&self.shared, &url, &head.headers);
+            let config = &self.shared.config;
+            match redirect::next(config, head.status, &head.headers, &url, followed)? {
+                Some(next) => {
+                    body.finish(self);
+                    url = next;
+                    followed += 1;
+                }
+                None => {
+                    let redirected = followed > 0;
+                    let peer = body.peer();
+                    let response::Parts { status, version, headers, .. } = head;
+                    return Ok(Response { status, version, headers, url, redirected, peer, body });
+                }
+            }
+        }
+    }
+
+    /// One exchange. A connection that was kept may have died in the meantime: then once more on a new one.
+    async fn ask(
+        &mut self,
+        first: &Origin,
+        url: &Url,
+        login: Option<Login>,
+        request: &Request,
+    ) -> Result<(response::Parts, Body), TransportError> {
+        let origin = Origin::of(url)?;
+        let headers = credentials::headers(&self.shared, request, first, &origin, url, login);
+        let (held, fresh) = match self.take(&origin) {
+            Some(held) => (held, false),
+            None => self.connect(&origin).await?,
+        };
+        match self.send(held, url, headers.clone()).await {
+            Err(TransportError::Reset { .. }) if !fresh => {
+                let (held, _) = self.connect(&origin).await?;
+                self.send(held, url, headers).await
+            }
+            result => result,
+        }
+    }
+
+    async fn send(
+        &self,
+        held: Held,
+        url: &Url,
+        mut headers: HeaderMap,
+    ) -> Result<(response::Parts, Body), TransportError> {
+        let Held { via, line } = held;
+        let host = via.origin.to_string();
+        match line {
+            Line::H1(stream) => {
+                // RFC 9112 section 3.2.2: a proxy gets the whole address.
+                let from = if via.forward.is_some() { Position::BeforeScheme } else { Position::BeforePath };
+                if let Ok(authority) = HeaderValue::from_str(&via.origin.authority()) {
+                    headers.insert(HOST, authority);
+                }
+                if let Some(Kind::Forward { login: Some(login) }) = via.forward.as_ref().map(|p| &p.kind) {
+                    headers.insert(PROXY_AUTHORIZATION, login.clone());
+                }
+                let request = build(&url[from..Position::AfterQuery], headers)?;
+                let max_head = self.shared.config.max_head_bytes;
+                let answer = h1::exchange(stream, request, max_head, &host).await?;
+                if let Some(proxy) = &via.forward
+                    && answer.head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                {
+                    return Err(proxy.refused(&via.origin, 407));
+                }
+                let rest = match answer.rest {
+                    h1::Rest::Raw(raw) => Rest::Raw(raw),
+                    h1::Rest::Chunked(chunked) => Rest::Chunked(chunked),
+                };
+                Ok((answer.head, Body::new(rest, via)))
+            }
+            Line::H2(link) => {
+                let request = build(&url[..Position::AfterQuery], headers)?;
+                match link.exchange(request, &host).await {
+                    Ok((head, incoming)) => {
+                        Ok((head, Body::new(Rest::H2(Flow::new(link, incoming)), via)))
+                    }
+                    Err(error) => {
+                        self.shared.h2.hub(&via.origin).retire(&link);
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The connection kept for `origin`, if it still lives.
+    fn take(&mut self, origin: &Origin) -> Option<Held> {
+        let at = self.held.iter().position(|held| held.via.origin == *origin)?;
+        let mut held = self.held.swap_remove(at);
+        let alive = match &mut held.line {
+            Line::H1(stream) => stream.is_quiet(),
+            Line::H2(link) => link.is_open(),
+        };
+        alive.then_some(held)
+    }
+
+    pub(super) fn keep(&mut self, mut held: Held) {
+        if let Line::H1(stream) = &mut held.line {
+            // The next head is shorter than any mark.
+            stream.set_low_water(1);
+        }
+        self.held.retain(|other| other.via.origin != held.via.origin);
+        if self.held.len() >= KEEP {
+            self.held.remove(0);
+        }
+        self.held.push(held);
+    }
+
+    /// A connection to `origin`, and whether it is a fresh one: a place on an HTTP/2 connection of another
+    /// lane is taken first.
+    async fn connect(&self, origin: &Origin) -> Result<(Held, bool), TransportError> {
+        let config = &self.shared.config;
+        if !origin.tls || config.versions == Versions::Http1 {
+            return self.dial(origin, None).await;
+        }
+        let hub = self.shared.h2.hub(origin);
+        if hub.is_http1() {
+            return self.dial(origin, Some(&hub)).await;
+        }
+        if let Some(link) = hub.ride(config.streams_per_connection) {
+            return Ok((riding(origin, link), false));
+        }
+        let _turn = timeout(PATIENCE, hub.dialing.lock()).await;
+        match hub.ride(config.streams_per_connection) {
+            Some(link) => Ok((riding(origin, link), false)),
+            None => self.dial(origin, Some(&hub)).await,
+        }
+    }
+
+    async fn dial(
+        &self,
+        origin: &Origin,
+        hub: Option<&Hub>,
+    ) -> Result<(Held, bool), TransportError> {
+        let Dialed { stream, h2, peer, forward } = dial(&self.shared, origin).await?;
+        if let Some(hub) = hub {
+            hub.set_http1(!h2);
+            if h2 {
+                let link =
+                    Link::open(stream, peer, &self.shared.config, &origin.to_string()).await?;
+                hub.add(&link);
+                return Ok((riding(origin, link), true));
+            }
+        }
+        let via = Via { origin: origin.clone(), peer, forward };
+        Ok((Held { via, line: Line::H1(stream) }, true))
+    }
+}
+
+fn riding(origin: &Origin, link: Arc<Link>) -> Held {
+    let via = Via { origin: origin.clone(), peer: link.peer(), forward: None };
+    Held { via, line: Line::H2(link) }
+}
+
+fn build(target: &str, headers: HeaderMap) -> Result<http::Request<NoBody>, TransportError> {
+    let bad = TransportError::BadUrl { why: "it does not fit into a request" };
+    let Ok(uri) = Uri::try_from(target) else { return Err(bad) };
+    let mut request = http::Request::new(NoBody::new());
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Ok(request)
+}

@@ -1,0 +1,81 @@
+//! Scheme, host and port: what a connection leads to and what a credential belongs to (RFC 6454).
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use super::error::TransportError;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    pub(super) tls: bool,
+    pub(super) host: Host,
+    pub(super) port: u16,
+}
+
+impl Origin {
+    pub(super) fn of(url: &Url) -> Result<Origin, TransportError> {
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            other => return Err(TransportError::UnsupportedScheme { scheme: other.to_owned() }),
+        };
+        let host = url.host().map(|host| host.to_owned());
+        match (host, url.port_or_known_default()) {
+            (Some(host), Some(port)) if port != 0 => Ok(Origin { tls, host, port }),
+            _ => Err(TransportError::BadUrl { why: "it names no host that could be contacted" }),
+        }
+    }
+
+    /// Whether a credential given for `self` may be shown to `other`: to the same origin, or to the same
+    /// host after the usual redirect from plain http to https.
+    pub(super) fn trusts(&self, other: &Origin) -> bool {
+        let upgraded = !self.tls && other.tls && self.port == 80 && other.port == 443;
+        self == other || (upgraded && self.host == other.host)
+    }
+
+    /// The host as in a `Host` header: with the port unless it is the scheme's own.
+    pub(super) fn authority(&self) -> String {
+        let usual = if self.tls { 443 } else { 80 };
+        if self.port == usual { self.host.to_string() } else { self.to_string() }
+    }
+}
+
+/// `host:port`, as messages name it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(url: &str) -> Origin {
+        Origin::of(&Url::parse(url).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn credentials_stay_with_their_origin() {
+        let here = origin("https://a.example/x");
+        assert!(here.trusts(&origin("https://a.example:443/y")));
+        for other in ["https://b.example/", "https://a.example:8443/", "http://a.example/"] {
+            assert!(!here.trusts(&origin(other)), "{other}");
+        }
+        let plain = origin("http://a.example/");
+        assert!(plain.trusts(&origin("https://a.example/")));
+        for other in ["https://b.example/", "https://a.example:8443/", "http://a.example:8080/"] {
+            assert!(!plain.trusts(&origin(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_http_with_a_host() {
+        for bad in ["ftp://a.example/", "file:///etc/passwd", "data:,x", "http://a.example:0/"] {
+            assert!(Origin::of(&Url::parse(bad).unwrap()).is_err(), "{bad}");
+        }
+        assert_eq!(origin("http://[::1]:8080/").authority(), "[::1]:8080");
+        assert_eq!(origin("https://a.example/").authority(), "a.example");
+    }
+}

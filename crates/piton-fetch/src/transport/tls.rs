@@ -1,0 +1,218 @@
+//! TLS by rustls: whom to trust, who we are, and what is spoken inside.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier;
+use tokio::io::BufReader;
+use tokio_rustls::TlsConnector;
+use url::Host;
+
+use super::config::{ConfigError, Identity, Tls, Versions};
+use super::error::{TlsFault, TransportError, cause};
+use super::stream::{Stream, TLS_READ_AHEAD};
+
+/// Opens TLS on connections, resuming sessions where the server allows.
+pub(super) struct Connector {
+    provider: Arc<CryptoProvider>,
+    extra_roots: Vec<CertificateDer<'static>>,
+    insecure: bool,
+    identity: Option<Arc<SingleCertAndKey>>,
+    alpn: Vec<Vec<u8>>,
+    /// Made at the first use: reading the platform's roots takes milliseconds that plain http need not pay.
+    config: OnceLock<Result<Arc<ClientConfig>, Error>>,
+}
+
+/// What the connection inside is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// Requests to the server, in the HTTP version agreed on.
+    Requests,
+    /// A proxy, which is always spoken to in HTTP/1.1.
+    Proxy,
+}
+
+impl Connector {
+    pub(super) fn new(tls: &Tls, versions: Versions) -> Result<Connector, ConfigError> {
+        // The process default is ambiguous as soon as another library brings a second provider.
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let alpn: &[&[u8]] = match versions {
+            Versions::Auto => &[b"h2", b"http/1.1"],
+            Versions::Http1 => &[b"http/1.1"],
+            Versions::Http2 => &[b"h2"],
+        };
+        Ok(Connector {
+            extra_roots: parse_roots(&tls.ca_pem)?,
+            insecure: tls.insecure,
+            identity: tls.identity.as_ref().map(|id| parse_identity(id, &provider)).transpose()?,
+            alpn: alpn.iter().map(|name| name.to_vec()).collect(),
+            provider,
+            config: OnceLock::new(),
+        })
+    }
+
+    /// Opens TLS to `host` on `stream`; also says whether HTTP/2 was agreed on.
+    pub(super) async fn connect(
+        &self,
+        stream: Stream,
+        host: &Host,
+        inside: Inside,
+        shown: &str,
+    ) -> Result<(Stream, bool), TransportError> {
+        let config = self.config.get_or_init(|| self.build().map(Arc::new)).clone();
+        let mut config = config.map_err(|error| failed(shown, &error, TlsFault::Roots))?;
+        if inside == Inside::Proxy {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        let name = server_name(host)
+            .ok_or(TransportError::BadUrl { why: "its host is not a name that TLS knows" })?;
+        let connecting = TlsConnector::from(config)
+            .connect(name, BufReader::with_capacity(TLS_READ_AHEAD, stream));
+        let tls = connecting.await.map_err(|error| handshake_failed(shown, error))?;
+        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
+        Ok((Stream::Tls(Box::new(tls)), h2))
+    }
+
+    fn build(&self) -> Result<ClientConfig, Error> {
+        let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
+            Arc::new(AcceptAny(self.provider.clone()))
+        } else {
+            let roots = self.extra_roots.iter().cloned();
+            Arc::new(Verifier::new_with_extra_roots(roots, self.provider.clone())?)
+        };
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match &self.identity {
+            Some(identity) => builder.with_client_cert_resolver(identity.clone()),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols.clone_from(&self.alpn);
+        Ok(config)
+    }
+}
+
+fn server_name(host: &Host) -> Option<ServerName<'static>> {
+    match host {
+        Host::Domain(name) => ServerName::try_from(name.clone()).ok(),
+        Host::Ipv4(ip) => Some(ServerName::from(std::net::IpAddr::V4(*ip))),
+        Host::Ipv6(ip) => Some(ServerName::from(std::net::IpAddr::V6(*ip))),
+    }
+}
+
+fn parse_roots(files: &[Vec<u8>]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let mut found = Vec::new();
+    let mut store = RootCertStore::empty();
+    for file in files {
+        let before = found.len();
+        for certificate in CertificateDer::pem_slice_iter(file) {
+            let certificate =
+                certificate.map_err(|error| ConfigError::Ca { why: error.to_string() })?;
+            store
+                .add(certificate.clone())
+                .map_err(|error| ConfigError::Ca { why: error.to_string() })?;
+            found.push(certificate);
+        }
+        if found.len() == before {
+            return Err(ConfigError::Ca { why: "it holds no certificate in PEM form".to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+fn parse_identity(
+    identity: &Identity,
+    provider: &CryptoProvider,
+) -> Result<Arc<SingleCertAndKey>, ConfigError> {
+    let bad = |why: String| ConfigError::Identity { why };
+    let chain = CertificateDer::pem_slice_iter(&identity.cert_chain_pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| bad(error.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad("there is no certificate in PEM form".to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_slice(&identity.key_pem)
+        .map_err(|error| bad(format!("no private key could be read: {error}")))?;
+    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|e| bad(e.to_string()))?;
+    Ok(Arc::new(SingleCertAndKey::from(pair)))
+}
+
+fn handshake_failed(host: &str, error: io::Error) -> TransportError {
+    match cause::<Error>(&error) {
+        Some(tls @ Error::InvalidCertificate(_)) => failed(host, tls, TlsFault::Certificate),
+        Some(tls) => failed(host, tls, TlsFault::Protocol),
+        None => TransportError::Reset { host: host.to_owned(), source: error },
+    }
+}
+
+/// Says what rustls found, with what the user can do about it.
+pub(super) fn failed(host: &str, error: &Error, kind: TlsFault) -> TransportError {
+    let hint = match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            " (hint: if it is a private authority, give its CA file)"
+        }
+        Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => " (hint: is this machine's clock right?)",
+        Error::NoApplicationProtocol => " (hint: the server does not speak the HTTP version asked for)",
+        Error::AlertReceived(_) => {
+            " (hint: the server refused; it may want a client certificate, or another one)"
+        }
+        _ if kind == TlsFault::Roots => " (hint: install ca-certificates, or give a CA file)",
+        _ => "",
+    };
+    TransportError::Tls { host: host.to_owned(), why: format!("{error}{hint}"), kind }
+}
+
+/// What `insecure` asks for: the certificate may be anybody's, but who owns its key must still prove it.
+#[derive(Debug)]
+struct AcceptAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let known = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
