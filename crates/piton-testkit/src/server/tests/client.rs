@@ -1,6 +1,6 @@
 //! A client of sockets only.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -38,6 +38,23 @@ impl Answer {
         lines.filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
+    /// Moves the head out of the bytes that came, once it is complete.
+    fn split_head(&mut self) {
+        if self.head.is_empty()
+            && let Some(at) = self.body.windows(4).position(|w| w == b"\r\n\r\n")
+        {
+            let body = self.body.split_off(at + 4);
+            self.head = String::from_utf8_lossy(&std::mem::replace(&mut self.body, body)).into();
+        }
+    }
+
+    /// At the end of the connection, what came without the end of a head counts as one.
+    fn keep_what_is_no_head(&mut self) {
+        if self.head.is_empty() {
+            self.head = String::from_utf8_lossy(&std::mem::take(&mut self.body)).into();
+        }
+    }
+
     /// Asserts that the body is that of pattern `seed` at `offset`.
     pub(super) fn assert_pattern(&self, seed: u64, offset: u64, len: usize) {
         assert_eq!(self.body.len(), len, "{}", self.head);
@@ -69,34 +86,28 @@ impl<S: Read + Write> Client<S> {
 
     /// The next answer.
     pub(super) fn read(&mut self, bodiless: bool) -> Answer {
-        let mut bytes = Vec::new();
+        let mut answer = Answer { head: String::new(), body: Vec::new(), end: End::Open };
         let mut buf = vec![0; 64 * 1024];
         loop {
-            let split = bytes.windows(4).position(|w| w == b"\r\n\r\n").map(|at| at + 4);
-            let answer = |end| {
-                let at = split.unwrap_or(bytes.len());
-                Answer {
-                    head: String::from_utf8_lossy(&bytes[..at]).into(),
-                    body: bytes[at..].to_vec(),
-                    end,
+            answer.split_head();
+            let length =
+                answer.field("content-length").and_then(|value| value.parse::<usize>().ok());
+            let length = if bodiless || answer.status() == 304 { Some(0) } else { length };
+            if !answer.head.is_empty() && length.is_some_and(|length| answer.body.len() >= length) {
+                return answer;
+            }
+            answer.end = match self.0.read(&mut buf) {
+                Ok(0) => End::Fin,
+                Ok(n) => {
+                    answer.body.extend_from_slice(&buf[..n]);
+                    continue;
                 }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => End::Silent,
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => End::Fin,
+                Err(_) => End::Reset,
             };
-            if let Some(at) = split {
-                let so_far = answer(End::Open);
-                let length =
-                    so_far.field("content-length").and_then(|value| value.parse::<usize>().ok());
-                let length = if bodiless || so_far.status() == 304 { Some(0) } else { length };
-                if length.is_some_and(|length| bytes.len() >= at + length) {
-                    return so_far;
-                }
-            }
-            match self.0.read(&mut buf) {
-                Ok(0) => return answer(End::Fin),
-                Ok(n) => bytes.extend_from_slice(&buf[..n]),
-                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return answer(End::Silent),
-                Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => return answer(End::Fin),
-                Err(_) => return answer(End::Reset),
-            }
+            answer.keep_what_is_no_head();
+            return answer;
         }
     }
 
@@ -105,7 +116,7 @@ impl<S: Read + Write> Client<S> {
         let mut bytes = Vec::new();
         match self.0.read_to_end(&mut bytes) {
             Ok(_) => (bytes, End::Fin),
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => (bytes, End::Silent),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => (bytes, End::Silent),
             Err(_) => (bytes, End::Reset),
         }
     }
