@@ -8,6 +8,7 @@ use piton_durable::fs::Fs;
 use url::Url;
 
 use crate::download::{Download, Outcome};
+use crate::engine;
 use crate::error::Failure;
 use crate::monitor::Monitor;
 use crate::transport::Transport;
@@ -33,20 +34,17 @@ impl Client {
         monitor: Monitor,
         stop: Stop,
     ) -> Result<Outcome, Failure> {
-        let _ = (what, monitor, stop);
-        todo!()
+        engine::run(self, what, monitor, stop).await
     }
 
     /// Asks the server and looks at the disk, changes nothing: what [`Client::download`] would do.
     pub async fn plan(&self, what: &Download) -> Result<Plan, Failure> {
-        let _ = what;
-        todo!()
+        engine::plan(self, what).await
     }
 
     /// Reads a small resource (a list of digests) into memory, at most `limit` bytes.
     pub async fn read(&self, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
-        let _ = (url, limit);
-        todo!()
+        engine::read(self, url, limit).await
     }
 }
 

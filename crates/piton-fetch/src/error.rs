@@ -48,6 +48,16 @@ pub enum Failure {
         /// How many tries it took.
         tries: u32,
     },
+    /// Nothing came for longer than is allowed, again and again.
+    #[error("nothing came from {host} for {} s{}", after.as_secs_f32(), self::after(*.tries))]
+    Stalled {
+        /// Host that is silent.
+        host: String,
+        /// How long it was.
+        after: std::time::Duration,
+        /// How many tries it took.
+        tries: u32,
+    },
     /// The server answered with an error status.
     #[error("{host} answered {status}{}", after(*.tries))]
     Status {
@@ -112,7 +122,7 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Stopped { .. } | Self::TooLarge { .. } => Fault::Caller,
             Self::Exists { .. } | Self::Local(_) => Fault::Local,
-            Self::Transport { .. } => Fault::Network,
+            Self::Transport { .. } | Self::Stalled { .. } => Fault::Network,
             Self::Status { .. }
             | Self::Protocol { .. }
             | Self::Integrity { .. }
@@ -127,7 +137,10 @@ impl Failure {
             Self::Status { status, .. } => {
                 status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
             }
-            Self::Changed { .. } | Self::Stopped { .. } | Self::Integrity { .. } => true,
+            Self::Stalled { .. }
+            | Self::Changed { .. }
+            | Self::Stopped { .. }
+            | Self::Integrity { .. } => true,
             Self::Local(error) => matches!(error, PartError::Locked { .. }),
             _ => false,
         }

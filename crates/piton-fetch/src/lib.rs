@@ -7,10 +7,14 @@ pub mod transport;
 
 mod client;
 mod download;
+mod engine;
 mod error;
 mod flow;
 mod meta;
 mod monitor;
+mod plan;
+mod resume;
+mod sink;
 
 pub use client::{Client, Plan, Stop};
 pub use download::{Connections, Download, IfChanged, IfExists, Outcome, Place, RateLimit};

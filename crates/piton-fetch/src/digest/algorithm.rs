@@ -53,6 +53,20 @@ impl Algorithm {
         }
     }
 
+    /// The number that stands for it in a journal.
+    pub fn code(self) -> u8 {
+        match self {
+            Algorithm::Md5 => 1,
+            Algorithm::Sha1 => 2,
+            Algorithm::Sha256 => 3,
+            Algorithm::Sha512 => 4,
+            Algorithm::Blake3 => 5,
+            Algorithm::Crc32 => 6,
+            Algorithm::Crc32c => 7,
+            Algorithm::Crc64Nvme => 8,
+        }
+    }
+
     /// The name as it is printed and as `--checksum` takes it, such as `sha256`.
     pub fn name(self) -> &'static str {
         match self {

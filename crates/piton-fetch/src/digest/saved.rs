@@ -51,7 +51,7 @@ const VERSION: u8 = 1;
 const MAX_POSITION: u64 = 1 << 60;
 
 pub(super) fn encode(algorithm: Algorithm, position: u64, midstate: &[u8]) -> SavedState {
-    let mut bytes = vec![VERSION, code(algorithm)];
+    let mut bytes = vec![VERSION, algorithm.code()];
     bytes.extend_from_slice(&position.to_le_bytes());
     bytes.extend_from_slice(midstate);
     SavedState { position, bytes }
@@ -65,7 +65,7 @@ pub(super) fn decode(algorithm: Algorithm, bytes: &[u8]) -> Result<(u64, &[u8]),
         return Err(RestoreError::Version { got: version });
     }
     let (&found, rest) = rest.split_first().ok_or(damaged.clone())?;
-    if found != code(algorithm) {
+    if found != algorithm.code() {
         return Err(RestoreError::Algorithm { expected: algorithm });
     }
     let (position, midstate) = rest.split_first_chunk::<8>().ok_or(damaged.clone())?;
@@ -74,17 +74,4 @@ pub(super) fn decode(algorithm: Algorithm, bytes: &[u8]) -> Result<(u64, &[u8]),
         return Err(damaged);
     }
     Ok((position, midstate))
-}
-
-fn code(algorithm: Algorithm) -> u8 {
-    match algorithm {
-        Algorithm::Md5 => 1,
-        Algorithm::Sha1 => 2,
-        Algorithm::Sha256 => 3,
-        Algorithm::Sha512 => 4,
-        Algorithm::Blake3 => 5,
-        Algorithm::Crc32 => 6,
-        Algorithm::Crc32c => 7,
-        Algorithm::Crc64Nvme => 8,
-    }
 }

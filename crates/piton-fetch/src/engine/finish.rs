@@ -34,7 +34,7 @@ pub(super) fn expected(
     name: &str,
     kept: &[Digest],
     headers: &HeaderMap,
-    partial: bool,
+    status: http::StatusCode,
 ) -> Result<Vec<Expected>, Failure> {
     let mut all: Vec<Expected> = Vec::new();
     let mut add = |digest: Digest, named_by: &str| {
@@ -47,13 +47,13 @@ pub(super) fn expected(
         let Some(digest) = list.lookup(name) else {
             return Err(Failure::Usage(format!("the list of checksums says nothing of {name}")));
         };
-        add(digest.clone(), "from the list of checksums");
+        add(digest, "from the list of checksums");
     }
     // A resume without the user's options still keeps to the digests of the first run.
     kept.iter().for_each(|digest| add(digest.clone(), "given by you"));
-    for said in server_digests(headers, partial) {
+    for said in server_digests(headers, status) {
         // What covers only the content speaks of the whole when the content is the whole.
-        if said.covers == Covers::Representation || !partial {
+        if said.covers == Covers::Representation || status == http::StatusCode::OK {
             add(said.digest, said.header);
         }
     }
@@ -73,12 +73,11 @@ pub(super) enum Verified {
 /// Waits for the digest thread and compares.
 pub(super) async fn verify(
     job: &Arc<Job>,
-    hashing: Option<Hashing>,
+    hashing: Hashing,
     expected: &[Expected],
     size: u64,
     stop: &Stop,
 ) -> Result<Verified, PartError> {
-    let Some(hashing) = hashing else { return Ok(Verified::Agrees(Vec::new())) };
     let canceller = hashing.canceller();
     let mut finishing = std::pin::pin!(blocking(move || hashing.finish(size)));
     let digests = tokio::select! {

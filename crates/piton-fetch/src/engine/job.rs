@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +11,8 @@ use super::trouble::Trouble;
 use crate::download::Download;
 use crate::flow::Speed;
 use crate::monitor::Monitor;
-use crate::plan::Planner;
+use crate::plan::{Planner, SegmentId};
+use crate::resume::{after, before};
 use crate::sink::Sink;
 use crate::transport::{ByteRange, Request, Transport};
 
@@ -22,8 +24,6 @@ pub(super) struct Job {
     pub(super) sink: Sink,
     /// Which version is being fetched: what the first answer said.
     pub(super) identity: Identity,
-    /// Encoding of the body, kept as stored.
-    pub(super) encoding: Option<String>,
     planner: Mutex<Planner>,
     link: Mutex<Link>,
     speed: Mutex<Speed>,
@@ -69,7 +69,6 @@ impl Job {
         monitor: Monitor,
         sink: Sink,
         identity: Identity,
-        encoding: Option<String>,
         planner: Planner,
         link: Link,
         unproven: bool,
@@ -81,7 +80,6 @@ impl Job {
             monitor,
             sink,
             identity,
-            encoding,
             planner: Mutex::new(planner),
             link: Mutex::new(link),
             speed: Mutex::new(Speed::new(Instant::now())),
@@ -143,6 +141,11 @@ impl Job {
             || self.identity.best_rung().is_none_or(Rung::wants_overlap)
     }
 
+    /// Connections may work again after all had ended.
+    pub(super) fn reopen(&self) {
+        self.stopping.store(false, Ordering::Relaxed);
+    }
+
     /// From now on every joint is compared.
     pub(super) fn distrust(&self) {
         self.distrust.store(true, Ordering::Relaxed);
@@ -181,6 +184,34 @@ impl Job {
             link.generation += 1;
         }
         link.generation > generation
+    }
+
+    /// What to ask for so as to work on `range`: a little more at either end where joints are to be
+    /// compared, and all that is free behind it where no other connection will come.
+    pub(super) fn reach(&self, range: &Range<u64>) -> (u64, Option<u64>) {
+        let overlap = self.wants_overlap();
+        let planner = self.planner();
+        let (done, size) = (planner.done(), planner.size().unwrap_or(u64::MAX));
+        let mut end = range.end;
+        if self.alone.load(Ordering::Relaxed) {
+            end = done.gaps(range.start..size).next().map_or(end, |gap| gap.end);
+        }
+        let mut first = range.start;
+        if overlap {
+            first -= before(done, first);
+            end += after(done, end);
+        }
+        (first, (end != u64::MAX).then(|| end - 1))
+    }
+
+    /// How much one read may bring: all, or up to the end of the segment if the bytes behind it are
+    /// to be compared there.
+    pub(super) fn longest_read(&self, id: SegmentId, at: u64) -> usize {
+        if !self.wants_overlap() {
+            return usize::MAX;
+        }
+        let end = self.planner().segment(id).map_or(u64::MAX, |segment| segment.end);
+        usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).max(1)
     }
 
     /// Whether an answer is of the version that is being fetched (G4).

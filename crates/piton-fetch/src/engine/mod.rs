@@ -1,19 +1,21 @@
 //! One download from the call to the end.
 //!
-//! [`run`] is the whole story: find the place, ask the server, open the part, transfer, verify,
-//! finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure
+//! [`run`] makes attempts. An [`attempt`] is the whole story: find the place, ask the server, open
+//! the part, transfer, verify, finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure
 //! calls for; [`job`] is what they share.
 
+mod attempt;
 mod existing;
 mod finish;
 mod job;
 mod name;
 mod open;
 mod probe;
+mod quick;
 mod run;
 mod transfer;
 mod trouble;
 mod worker;
 
-pub(crate) use existing::SOURCE_ATTRIBUTE;
-pub(crate) use run::{plan, read, run};
+pub(crate) use quick::{plan, read};
+pub(crate) use run::run;

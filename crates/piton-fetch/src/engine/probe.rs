@@ -12,7 +12,7 @@ use crate::client::Stop;
 use crate::download::Download;
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor};
-use crate::resume::{Answer, Bad, read_answer};
+use crate::resume::{Answer, read_answer};
 use crate::transport::{ByteRange, Lane, Request, Response, Transport};
 
 /// What the first request asks for.
@@ -93,21 +93,13 @@ impl Prober<'_> {
         };
         let host = response.url.host_str().unwrap_or_default().to_owned();
         let answer = read_answer(&response, question.range, SystemTime::now())
-            .map_err(|why| Trouble::Protocol { host: host.clone(), why })?;
-        match answer {
-            Answer::Status { status, patience } => {
-                Err(Trouble::Status { host, status, patience, redirected: false })
-            }
-            Answer::NotModified if question.if_modified_since.is_none() => {
-                let why = Bad("status 304 to an unconditional request".to_owned());
-                Err(Trouble::Protocol { host, why })
-            }
-            answer => {
-                if response.redirected {
-                    link.resolved = Some(response.url.clone());
-                }
-                Ok(Probed { lane, response, answer })
-            }
+            .map_err(|refusal| Trouble::refused(refusal, host.clone(), false))?;
+        if matches!(answer, Answer::NotModified) && question.if_modified_since.is_none() {
+            return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
         }
+        if response.redirected {
+            link.resolved = Some(response.url.clone());
+        }
+        Ok(Probed { lane, response, answer })
     }
 }

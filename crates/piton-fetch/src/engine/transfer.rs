@@ -19,6 +19,8 @@ use crate::transport::Lane;
 const LOOK: Duration = Duration::from_millis(100);
 /// A connection is not judged before this age.
 const GRACE: Duration = Duration::from_secs(2);
+/// A single connection over which nothing comes for this long gets company.
+const SILENCE: Duration = Duration::from_secs(4);
 /// Slower than this part of the mean of the others is too slow.
 const CRAWL: f64 = 0.125;
 
@@ -34,12 +36,16 @@ pub(super) struct First {
 pub(super) struct Transfer {
     job: Arc<Job>,
     stop: Stop,
+    /// The server gives ranges; else there is one stream, and if that breaks it is over.
+    ranged: bool,
     count: ConnectionCount,
     workers: JoinSet<Result<(), Trouble>>,
     budget: Budget,
     backoff: Backoff,
     /// Bytes that had come when the budget was last spent.
     spent_at: u64,
+    /// Bytes that had come when last any came, and when that was.
+    heard: (u64, Instant),
     /// No new connection before this.
     hold: Instant,
     /// When segments were first seen, to judge only those past their youth.
@@ -47,20 +53,22 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(job: Arc<Job>, stop: Stop, single: bool) -> Self {
+    pub(super) fn new(job: Arc<Job>, stop: Stop, ranged: bool) -> Self {
         let now = Instant::now();
         let mut count = ConnectionCount::new(job.what.connections, now);
-        if single {
+        if !ranged || job.planner().size().is_none() {
             count.single();
         }
         Self {
             budget: Budget::new(job.what.retries),
             job,
             stop,
+            ranged,
             count,
             workers: JoinSet::new(),
             backoff: Backoff::default(),
             spent_at: 0,
+            heard: (0, now),
             hold: now,
             ages: std::collections::BTreeMap::new(),
         }
@@ -97,7 +105,11 @@ impl Transfer {
             self.employ();
             tokio::select! {
                 Some(ended) = self.workers.join_next() => match ended {
-                    Ok(Ok(())) => {}
+                    Ok(Ok(())) if self.ranged || job.planner().is_complete() => {}
+                    Ok(Ok(())) => {
+                        let why = "the answer ended before the file did";
+                        return Err((Trouble::protocol(job.host(), why), 1));
+                    }
                     Ok(Err(trouble)) => self.bear(trouble)?,
                     Err(gone) => {
                         if let Ok(panic) = gone.try_into_panic() {
@@ -118,7 +130,7 @@ impl Transfer {
     /// Starts connections while there should be more and there is work for them.
     fn employ(&mut self) {
         let now = Instant::now();
-        while now >= self.hold && (self.workers.len() as u32) < self.count.target() {
+        while self.ranged && now >= self.hold && (self.workers.len() as u32) < self.count.target() {
             let segment = {
                 let mut planner = self.job.planner();
                 let segment = planner.next();
@@ -142,6 +154,12 @@ impl Transfer {
         drop(planner);
         self.job.show(rate, active, fronts);
         self.count.observe(now, rate, active, left);
+        let fetched = self.job.fetched();
+        if fetched > self.heard.0 {
+            self.heard = (fetched, now);
+        } else if now - self.heard.1 > SILENCE {
+            self.count.silent();
+        }
         self.job.alone.store(self.count.target() == 1, Ordering::Relaxed);
         self.replace_crawling(now);
     }
@@ -169,6 +187,9 @@ impl Transfer {
 
     /// Decides what a failed connection calls for: `Ok` to go on, `Err` to end the transfer.
     fn bear(&mut self, trouble: Trouble) -> Result<(), (Trouble, u32)> {
+        if !self.ranged {
+            return Err((trouble, 1));
+        }
         let now = Instant::now();
         let others = self.workers.len() as u32;
         let fetched = self.job.fetched();

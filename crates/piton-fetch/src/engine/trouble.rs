@@ -5,7 +5,7 @@ use piton_checkpoint::{Change, Class};
 use piton_durable::part::PartError;
 
 use crate::error::Failure;
-use crate::resume::Bad;
+use crate::resume::{Bad, Refusal};
 use crate::transport::TransportError;
 
 /// Why a connection stopped working on its segment.
@@ -14,10 +14,7 @@ pub(super) enum Trouble {
     /// The exchange failed.
     Transport(TransportError),
     /// Nothing came for as long as is allowed.
-    Stalled {
-        host: String,
-        after: Duration,
-    },
+    Stalled { host: String, after: Duration },
     /// An error status.
     Status {
         host: String,
@@ -27,10 +24,7 @@ pub(super) enum Trouble {
         redirected: bool,
     },
     /// The answer breaks the protocol.
-    Protocol {
-        host: String,
-        why: Bad,
-    },
+    Protocol { host: String, why: Bad },
     /// A range was asked for and the whole came, of the same version.
     NoRanges,
     /// The source is another version than the one that was begun (G4).
@@ -109,6 +103,23 @@ impl Trouble {
             Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
             Self::Local(error) => Failure::Local(error),
         }
+    }
+}
+
+impl Trouble {
+    /// An answer from `host` that is not to be used.
+    pub(super) fn refused(refusal: Refusal, host: String, redirected: bool) -> Self {
+        match refusal {
+            Refusal::Bad(why) => Self::Protocol { host, why },
+            Refusal::Status { status, patience } => {
+                Self::Status { host, status, patience, redirected }
+            }
+        }
+    }
+
+    /// A protocol error in the words of `why`.
+    pub(super) fn protocol(host: String, why: &str) -> Self {
+        Self::Protocol { host, why: Bad(why.to_owned()) }
     }
 }
 

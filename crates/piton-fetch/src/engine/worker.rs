@@ -3,15 +3,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
+use piton_checkpoint::{Change, Identity};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::job::Job;
 use super::trouble::Trouble;
 use crate::flow::Speed;
 use crate::plan::SegmentId;
-use crate::resume::{Answer, OVERLAP, differs_at, read_answer};
+use crate::resume::{Answer, Refusal, after, differs_at, read_answer};
 use crate::sink::SegmentWriter;
-use crate::transport::{Body, ByteRange, Lane, Response};
+use crate::transport::{Body, Lane, Response};
 
 /// How often a connection looks up from reading: what a kill may cost, and how fast a stop is
 /// noticed.
@@ -63,6 +64,7 @@ pub(super) async fn work(
         let done = pump(&job, &claimed, &mut writer, &mut response.body, end).await;
         writer.claim()?;
         done?;
+        compare_end(&job, &claimed, writer.position(), &mut response.body, end).await?;
         response.body.finish(&mut lane);
         drop(claimed);
         let next = {
@@ -86,12 +88,8 @@ pub(super) async fn work(
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
 /// start of the range, asks for a little more in front and compares.
 async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Opened, Trouble> {
-    let size = job.planner().size();
     loop {
-        let before = if job.wants_overlap() { before(job, range.start) } else { 0 };
-        let first = range.start - before;
-        let last = if job.alone.load(Ordering::Relaxed) { size } else { Some(range.end) };
-        let last = last.filter(|&end| end != u64::MAX).map(|end| end - 1);
+        let (first, last) = job.reach(range);
         let (request, generation) = job.request(first, last);
         let conditional = request.if_range.is_some();
         let host = request.url.host_str().unwrap_or_default().to_owned();
@@ -99,9 +97,14 @@ async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Open
         let mut response = timeout(limit, lane.get(&request))
             .await
             .map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??;
-        let asked = Some(ByteRange { first, last });
-        let answer = read_answer(&response, asked, SystemTime::now())
-            .map_err(|why| Trouble::Protocol { host: host.clone(), why })?;
+        let answer = match read_answer(&response, request.range, SystemTime::now()) {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                let status = matches!(refusal, Refusal::Status { .. });
+                let again = status && job.resolve_again(generation);
+                return Err(Trouble::refused(refusal, host, again));
+            }
+        };
         match answer {
             Answer::Part { end, identity, .. } => {
                 if job.check(&identity)?.wants_overlap() && !job.wants_overlap() {
@@ -109,46 +112,31 @@ async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Open
                     continue;
                 }
                 job.resolved(&response.url, response.redirected, generation);
-                if before > 0 {
-                    compare(job, &mut response.body, first, before).await?;
+                if first < range.start {
+                    compare(job, &mut response.body, first, range.start - first).await?;
                     job.proven();
                 }
                 return Ok(Opened { response, end: Some(end) });
             }
+            // The same version, and yet no range: some servers drop Range when If-Range carries a
+            // tag, and some nodes of a farm know other tags.
             Answer::Whole(identity) => {
                 job.check(&identity)?;
-                // The same version, and yet no range: some servers drop Range when If-Range
-                // carries a tag, and some nodes of a farm know other tags.
-                if conditional {
-                    job.if_range.store(false, Ordering::Relaxed);
-                    continue;
+                if !conditional {
+                    return Err(Trouble::NoRanges);
                 }
-                return Err(Trouble::NoRanges);
+                job.if_range.store(false, Ordering::Relaxed);
             }
             Answer::Unsatisfied(total) => {
-                let mut now = job.identity.clone();
-                now.size = total.or(Some(first));
+                let now = Identity { size: total.or(Some(first)), ..job.identity.clone() };
                 job.check(&now)?;
-                let why = "range not satisfiable although it lies within the file".to_owned();
-                return Err(Trouble::Protocol { host, why: crate::resume::Bad(why) });
+                return Err(Trouble::protocol(host, "status 416 to a range within the file"));
             }
             Answer::NotModified => {
-                let why = "status 304 to an unconditional request".to_owned();
-                return Err(Trouble::Protocol { host, why: crate::resume::Bad(why) });
-            }
-            Answer::Status { status, patience } => {
-                let redirected = response.redirected || job.resolve_again(generation);
-                return Err(Trouble::Status { host, status, patience, redirected });
+                return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
             }
         }
     }
-}
-
-/// How many bytes right before `start` are here and can be compared.
-pub(super) fn before(job: &Job, start: u64) -> u64 {
-    let Some(last) = start.checked_sub(1) else { return 0 };
-    let run = job.planner().done().start_of_run(last);
-    run.map_or(0, |run| (start - run).min(OVERLAP))
 }
 
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
@@ -171,9 +159,35 @@ pub(super) async fn compare(
     }
     came.truncate(filled);
     match differs_at(job.sink.shared(), &came, start)? {
-        Some(at) => Err(Trouble::Changed(piton_checkpoint::Change::Bytes { at })),
+        Some(at) => Err(Trouble::Changed(Change::Bytes { at })),
         None => Ok(()),
     }
+}
+
+/// At the end of a segment, where bytes of another connection or an earlier run begin: reads a
+/// little past it, if the answer goes on there, and compares (G4).
+async fn compare_end(
+    job: &Job,
+    claimed: &Claimed,
+    position: u64,
+    body: &mut Body,
+    end: Option<u64>,
+) -> Result<(), Trouble> {
+    if !job.wants_overlap() {
+        return Ok(());
+    }
+    let (at, past) = {
+        let planner = job.planner();
+        let Some(segment) = planner.segment(claimed.id) else { return Ok(()) };
+        if segment.at != segment.end || position != segment.end {
+            return Ok(());
+        }
+        (segment.end, after(planner.done(), segment.end))
+    };
+    if past == 0 || end.is_none_or(|end| end < at + past) {
+        return Ok(());
+    }
+    compare(job, body, at, past).await
 }
 
 /// Moves the body into the part until the segment or the body ends.
@@ -192,8 +206,9 @@ async fn pump(
     let limit = job.what.rate_limit.clone();
     let chunk = limit.as_ref().map_or(usize::MAX, crate::RateLimit::read_size);
     loop {
+        let at = writer.position();
         let room = writer.room();
-        let size = room.len().min(chunk);
+        let size = room.len().min(chunk).min(job.longest_read(claimed.id, at));
         let room = room.get_mut(..size).unwrap_or_default();
         let read = tokio::select! {
             biased;

@@ -19,6 +19,7 @@ const GAIN: f64 = 1.15;
 pub(crate) struct ConnectionCount {
     target: u32,
     limit: u32,
+    /// Chosen by measuring.
     auto: bool,
     since: Instant,
     before: Option<(u32, f64)>,
@@ -82,9 +83,12 @@ impl ConnectionCount {
         changed.then_some(limit)
     }
 
-    /// Whether the number is chosen by measuring.
-    pub(crate) fn is_auto(&self) -> bool {
-        self.auto
+    /// Nothing comes any more: a second connection may fare better than the only one.
+    pub(crate) fn silent(&mut self) {
+        if self.auto && self.target == 1 && self.limit > 1 {
+            self.target = 2;
+            self.settled = true;
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod planner;
 
-pub(crate) use planner::{Grant, Planner, Segment, SegmentId};
+pub(crate) use planner::{Grant, Planner, SegmentId};
 
 #[cfg(test)]
 mod tests;

@@ -237,7 +237,8 @@ impl Planner {
     fn insert(&mut self, range: Range<u64>, races: Option<SegmentId>) -> (SegmentId, Range<u64>) {
         let id = SegmentId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let segment = Segment { at: range.start, end: range.end, rate: 0.0, given_up: false, races };
+        let segment =
+            Segment { at: range.start, end: range.end, rate: 0.0, given_up: false, races };
         self.segments.insert(id, segment);
         (id, range)
     }

@@ -1,10 +1,10 @@
 use std::time::{Duration, SystemTime};
 
-use http::header::{self, HeaderMap};
 use http::StatusCode;
+use http::header::{self, HeaderMap};
 use piton_checkpoint::{Identity, Validator};
 
-use crate::parse::content_length;
+use crate::parse::content_length::content_length;
 use crate::parse::content_range::ContentRange;
 use crate::parse::etag::ETag;
 use crate::parse::retry_after;
@@ -28,7 +28,14 @@ pub(crate) enum Answer {
     NotModified,
     /// 416: the whole has this length.
     Unsatisfied(Option<u64>),
-    /// Any other status.
+}
+
+/// An answer of which no byte is used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It breaks the protocol.
+    Bad(Bad),
+    /// Its status says no.
     Status {
         /// The status.
         status: StatusCode,
@@ -37,9 +44,15 @@ pub(crate) enum Answer {
     },
 }
 
-/// An answer that breaks the protocol; none of its bytes is used.
+/// In what way an answer breaks the protocol.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bad(pub(crate) String);
+
+impl From<Bad> for Refusal {
+    fn from(bad: Bad) -> Self {
+        Self::Bad(bad)
+    }
+}
 
 /// `Retry-After` is believed up to this.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(6 * 3600);
@@ -49,36 +62,32 @@ pub(crate) fn read_answer(
     response: &Response,
     asked: Option<ByteRange>,
     now: SystemTime,
-) -> Result<Answer, Bad> {
+) -> Result<Answer, Refusal> {
     let headers = &response.headers;
-    let length = content_length::parse(headers).map_err(|error| Bad(error.to_string()))?;
+    let length = content_length(headers).map_err(|error| Bad(error.to_string()))?;
     match response.status {
-        StatusCode::PARTIAL_CONTENT => part(headers, asked, length),
+        StatusCode::PARTIAL_CONTENT => Ok(part(headers, asked, length)?),
         StatusCode::OK => Ok(Answer::Whole(identity(headers, length))),
         StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
         StatusCode::RANGE_NOT_SATISFIABLE => {
             let total = match content_range(headers) {
-                Some(Ok(ContentRange::Unsatisfied { total })) => Some(total),
+                Some(Ok(ContentRange::Unsatisfied { total })) => total,
                 _ => None,
             };
             Ok(Answer::Unsatisfied(total))
         }
-        status if status.is_success() => Err(Bad(format!("status {status} to a GET"))),
+        status if status.is_success() => Err(Bad(format!("status {status} to a GET")).into()),
         status => {
             let patience = headers
                 .get(header::RETRY_AFTER)
                 .and_then(|value| value.to_str().ok())
                 .and_then(|value| retry_after::parse(value, now, LONGEST_PATIENCE));
-            Ok(Answer::Status { status, patience })
+            Err(Refusal::Status { status, patience })
         }
     }
 }
 
-fn part(
-    headers: &HeaderMap,
-    asked: Option<ByteRange>,
-    length: Option<u64>,
-) -> Result<Answer, Bad> {
+fn part(headers: &HeaderMap, asked: Option<ByteRange>, length: Option<u64>) -> Result<Answer, Bad> {
     let Some(asked) = asked else {
         return Err(Bad("status 206 although no range was asked for".to_owned()));
     };
@@ -114,8 +123,8 @@ fn content_range(headers: &HeaderMap) -> Option<Result<ContentRange, String>> {
 fn identity(headers: &HeaderMap, size: Option<u64>) -> Identity {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
     let etag = text(header::ETAG)
-        .and_then(|value| ETag::parse(value).ok())
-        .map(|tag| Validator { weak: tag.is_weak(), tag: tag.opaque().to_owned() });
+        .and_then(ETag::parse)
+        .map(|tag| Validator { weak: !tag.strong(), tag: tag.opaque().to_owned() });
     let last_modified = text(header::LAST_MODIFIED).map(|value| value.trim().to_owned());
     Identity { size, etag, last_modified }
 }

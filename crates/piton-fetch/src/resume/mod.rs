@@ -3,5 +3,5 @@
 mod answer;
 mod overlap;
 
-pub(crate) use answer::{Answer, Bad, read_answer};
-pub(crate) use overlap::{OVERLAP, differs_at};
+pub(crate) use answer::{Answer, Bad, Refusal, read_answer};
+pub(crate) use overlap::{OVERLAP, after, before, differs_at};

@@ -39,7 +39,11 @@ pub(crate) struct Hashing {
 }
 
 impl Hashing {
+    /// Starts it; with no hashers it has nothing to do and no thread.
     pub(crate) fn start(shared: &Arc<Shared>, hashers: Vec<Hasher>) -> std::io::Result<Self> {
+        if hashers.is_empty() {
+            return Ok(Self { shared: Arc::clone(shared), thread: None });
+        }
         let own = Arc::clone(shared);
         {
             let mut state = shared.state();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use piton_durable::crc::Crc32c;
+use piton_durable::crc;
 use piton_durable::part::{Durability, Extent, PartError};
 use tokio::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ const EXTENT: u64 = 1 << 20;
 /// … or this age: what a kill may cost (G2).
 const AGE: Duration = Duration::from_millis(100);
 
+/// CRC32C of nothing.
+const NO_BYTES: u32 = 0;
+
 /// Carries the bytes of one connection into the part: gathers them, writes them by position, and
 /// claims each extent in the journal with the CRC32C of what was in memory.
 pub(crate) struct SegmentWriter {
@@ -25,15 +28,15 @@ pub(crate) struct SegmentWriter {
     filled: usize,
     /// The extent that is written but not claimed.
     start: u64,
-    crc: Crc32c,
+    crc: u32,
     claimed: Instant,
 }
 
 impl SegmentWriter {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, at: u64) -> Self {
         let buffer = vec![0; BUFFER];
-        let (crc, claimed) = (Crc32c::new(), Instant::now());
-        Self { shared, account, at, buffer, filled: 0, start: at, crc, claimed }
+        let claimed = Instant::now();
+        Self { shared, account, at, buffer, filled: 0, start: at, crc: NO_BYTES, claimed }
     }
 
     /// Begins anew at another place; what was gathered must have been flushed.
@@ -83,7 +86,7 @@ impl SegmentWriter {
             let bytes = self.buffer.get(from..from + write as usize).unwrap_or_default();
             if !bytes.is_empty() {
                 self.shared.part.write(bytes, self.at)?;
-                self.crc.update(bytes);
+                self.crc = crc::combine(self.crc, crc::crc32c(bytes), write);
                 let mut state = self.shared.state();
                 state.written.insert(self.at..self.at + write);
                 let hashing = state.hashing;
@@ -110,12 +113,11 @@ impl SegmentWriter {
     pub(crate) fn claim(&mut self) -> Result<(), PartError> {
         let len = self.at - self.start;
         if len > 0 && self.shared.durability != Durability::None {
-            let crc = std::mem::take(&mut self.crc).finish();
-            let extent = Extent { start: self.start, len, crc };
+            let extent = Extent { start: self.start, len, crc: self.crc };
             self.shared.part.claim(extent)?;
             self.shared.wrote(extent, &self.account);
         }
-        self.crc = Crc32c::new();
+        self.crc = NO_BYTES;
         self.start = self.at;
         self.claimed = Instant::now();
         Ok(())

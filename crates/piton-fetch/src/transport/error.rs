@@ -5,17 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use piton_checkpoint::Class;
 use url::Url;
-
-/// Whether the same request may succeed later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Class {
-    /// The network or the server had a bad moment: again, after a pause.
-    Transient,
-    /// It would fail the same way.
-    Fatal,
-}
 
 /// What part of TLS failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@
 //! Nothing here waits without an end except for the other side: connecting has its own limit, a stalled
 //! response is for the caller to give up, by dropping the future or the [`Body`].
 
+mod advice;
 mod body;
 mod config;
 mod connect;
@@ -30,9 +31,11 @@ mod tls;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use body::Body;
-pub use config::{AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions};
+pub use config::{
+    AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions,
+};
 use cookie_store::CookieStore;
-pub use error::{Class, TlsFault, TransportError};
+pub use error::{TlsFault, TransportError};
 pub use lane::Lane;
 pub use proxy::ProxyRules;
 pub use request::{ByteRange, Request, Response};

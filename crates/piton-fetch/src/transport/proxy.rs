@@ -163,7 +163,9 @@ impl Proxy {
         if !status.is_success() {
             return Err(self.refused(origin, status.as_u16()));
         }
-        answer.into_tunnel().ok_or_else(|| self.failed(origin, "it spoke before the server".to_owned()))
+        answer
+            .into_tunnel()
+            .ok_or_else(|| self.failed(origin, "it spoke before the server".to_owned()))
     }
 
     /// The proxy's answer, where it is not the server's.
@@ -193,9 +195,7 @@ impl Proxy {
         S::Error: std::fmt::Display,
     {
         let connected = socks.call(origin_uri(target)?).await;
-        connected
-            .map(TokioIo::into_inner)
-            .map_err(|error| self.failed(origin, error.to_string()))
+        connected.map(TokioIo::into_inner).map_err(|error| self.failed(origin, error.to_string()))
     }
 }
 
@@ -222,7 +222,9 @@ impl Service<Uri> for Once {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        ready(self.0.take().map(TokioIo::new).ok_or_else(|| std::io::ErrorKind::NotConnected.into()))
+        ready(
+            self.0.take().map(TokioIo::new).ok_or_else(|| std::io::ErrorKind::NotConnected.into()),
+        )
     }
 }
 

@@ -1,0 +1,171 @@
+//! The first question and its answer.
+
+use http::HeaderValue;
+use http::header::CONTENT_ENCODING;
+use piton_checkpoint::Change;
+
+use super::{Attempt, End, FirstAnswer, Holds, OnDisk};
+use crate::download::{Connections, Outcome, Place};
+use crate::engine::job::Link;
+use crate::engine::name::name_of;
+use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::probe::{Probed, Question};
+use crate::error::Failure;
+use crate::monitor::Event;
+use crate::parse::http_date;
+use crate::resume::{Answer, before};
+use crate::transport::ByteRange;
+
+/// With several connections, the first answer is kept this short so that its connection is free
+/// for its next segment.
+const FIRST_PIECE: u64 = 4 << 20;
+
+impl Attempt<'_> {
+    /// What to ask first.
+    pub(super) fn question(&self, disk: &OnDisk) -> Question {
+        if self.whole {
+            return Question::default();
+        }
+        if let Some(existing) = &disk.existing {
+            let since = self.what.only_newer.then(|| http_date::format(existing.stat.modified));
+            let since = since.flatten().and_then(|text| HeaderValue::try_from(text).ok());
+            let range = Some(ByteRange { first: 0, last: Some(0) });
+            return Question { range, if_modified_since: since, ..Question::default() };
+        }
+        let several = matches!(self.what.connections, Connections::Fixed(n) if n.get() > 1);
+        let mut question = Question::default();
+        let last = several.then_some(FIRST_PIECE - 1);
+        question.range = Some(ByteRange { first: 0, last });
+        let Some(opened) = disk.opened.as_ref().filter(|_| !self.anew) else { return question };
+        let Some(meta) = &opened.meta else { return question };
+        let have = opened.have();
+        if have.is_empty() {
+            return question;
+        }
+        let size = meta.identity.size.unwrap_or(u64::MAX);
+        // Where old bytes end, so that they can be compared before the first new one.
+        let Some(gap) = have.gaps(0..size).find(|gap| gap.start > 0) else { return question };
+        let first = gap.start - before(&have, gap.start);
+        let last = if several { gap.end.min(gap.start + FIRST_PIECE) } else { gap.end };
+        let last = (last != u64::MAX).then(|| last - 1);
+        question.range = Some(ByteRange { first, last });
+        question.if_range =
+            meta.identity.strong_tag().and_then(|tag| HeaderValue::try_from(tag).ok());
+        question
+    }
+
+    /// The first question failed. A part that was never begun is not left behind.
+    pub(super) async fn give_up_early(&self, failure: Failure, disk: OnDisk, ranged: bool) -> End {
+        let (mut have, mut path) = (0, None);
+        if let Some(opened) = disk.opened {
+            have = opened.have().len();
+            path = Some(opened.target.path().to_owned());
+            if opened.recovered.meta.is_none() {
+                // Failing to remove an empty file changes nothing.
+                let _ = blocking(move || opened.part.discard()).await;
+            }
+        }
+        match failure {
+            Failure::Protocol { .. } if ranged => End::NoRanges,
+            Failure::Stopped { .. } => End::Failed(Failure::Stopped { have, path }),
+            other => End::Failed(other),
+        }
+    }
+
+    /// The server answered the first question.
+    pub(super) async fn answered(
+        &mut self,
+        mut disk: OnDisk,
+        probed: Probed,
+        link: Link,
+        question: &Question,
+    ) -> Result<Outcome, End> {
+        let Probed { lane, response, answer } = probed;
+        let (identity, holds) = match answer {
+            Answer::Part { first, end, identity } => (identity, Holds::Range(first, end)),
+            Answer::Whole(identity) => (identity, Holds::Whole),
+            Answer::NotModified => {
+                let path = disk.existing.map(|existing| existing.path).unwrap_or_default();
+                return Ok(Outcome { not_newer: true, ..self.already(path)? });
+            }
+            Answer::Unsatisfied(total) => return self.unsatisfied(disk, total, question).await,
+        };
+        if let Some(limit) = self.what.max_size
+            && identity.size.is_some_and(|size| size > limit)
+        {
+            return Err(self.give_up_early(Failure::TooLarge { limit }, disk, false).await);
+        }
+        let coding = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let encoding = coding.map(str::to_owned).filter(|coding| coding != "identity");
+        let mut first = Some(FirstAnswer { lane, response, holds });
+        if disk.opened.is_none() {
+            // Now the name is known, or what the server says of the file that stands there.
+            let path = match (&disk.existing, &self.what.place, &first) {
+                (Some(existing), ..) => existing.path.clone(),
+                (None, Place::Folder(folder), Some(FirstAnswer { response, .. })) => {
+                    folder.join(name_of(&response.headers, &self.what.url, &response.url).as_str())
+                }
+                (None, Place::File(path) | Place::Folder(path), _) => path.clone(),
+            };
+            if disk.existing.is_some() {
+                // Only a byte was asked for, to see whether there is anything to fetch.
+                first = None;
+            }
+            match self.look(path, Some(&identity)).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(found) => disk = found,
+            }
+            if let Some(outcome) = self.all_here(&mut disk).await? {
+                return Ok(outcome);
+            }
+        }
+        let Some(opened) = disk.opened else {
+            // `look` was told what the server says and has decided.
+            return Err(End::NoRanges);
+        };
+        if let Some(coding) = encoding.clone() {
+            self.monitor.tell(Event::Encoded { coding });
+        }
+        let ranged = matches!(holds, Holds::Range(..));
+        self.begin(*opened, identity, encoding, link, first, ranged, question).await
+    }
+
+    /// 416: an empty file, a server that refuses every range, or a file that is no longer as long
+    /// as what was asked for.
+    async fn unsatisfied(
+        &mut self,
+        disk: OnDisk,
+        total: Option<u64>,
+        question: &Question,
+    ) -> Result<Outcome, End> {
+        let was = disk.opened.as_ref().and_then(|opened| opened.meta.as_ref());
+        let was = was.and_then(|meta| meta.identity.size);
+        match (question.range, was, total) {
+            (Some(range), Some(was), Some(is)) if range.first > 0 && was != is => {
+                Err(End::Changed(Change::Size { was, is }))
+            }
+            (Some(_), ..) => Err(End::NoRanges),
+            (None, ..) => {
+                let host = self.what.url.host_str().unwrap_or_default().to_owned();
+                let why = "status 416 to a request without a range".to_owned();
+                let failure = Failure::Protocol { host, why };
+                Err(self.give_up_early(failure, disk, false).await)
+            }
+        }
+    }
+
+    /// Asks once more without `If-Range`, the part being open already.
+    pub(super) async fn ask_again(
+        &mut self,
+        opened: OpenedPart,
+        mut link: Link,
+        question: &Question,
+    ) -> Result<Outcome, End> {
+        let question = Question { if_range: None, ..question.clone() };
+        let disk = OnDisk { existing: None, opened: Some(Box::new(opened)) };
+        match self.prober().ask(&mut link, &question).await {
+            Ok(probed) => self.answered(disk, probed, link, &question).await,
+            Err(failure) => Err(self.give_up_early(failure, disk, question.range.is_some()).await),
+        }
+    }
+}

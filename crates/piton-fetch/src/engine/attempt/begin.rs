@@ -1,0 +1,175 @@
+//! Whether the answer joins what is here, and the beginning where it does not.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::{HeaderMap, StatusCode};
+use piton_checkpoint::{Identity, Rung, Verdict};
+use piton_durable::part::{PartError, Recovered};
+
+use super::{Attempt, End, FirstAnswer, Shape, redacted};
+use crate::digest::Digest;
+use crate::download::{IfExists, Outcome};
+use crate::engine::finish::{Expected, expected};
+use crate::engine::job::Link;
+use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::probe::Question;
+use crate::meta::Meta;
+use crate::monitor::{Event, Phase};
+
+impl Attempt<'_> {
+    /// A part and an answer are there: joins them, or begins anew.
+    #[expect(clippy::too_many_arguments, reason = "the whole of what is known at this point")]
+    pub(super) async fn begin(
+        &mut self,
+        mut opened: OpenedPart,
+        identity: Identity,
+        encoding: Option<String>,
+        link: Link,
+        first: Option<FirstAnswer>,
+        ranged: bool,
+        question: &Question,
+    ) -> Result<Outcome, End> {
+        let old = opened.meta.take().filter(|_| !self.anew && !opened.have().is_empty());
+        let joined = match &old {
+            Some(old) => self.join(old, &identity, encoding.as_deref(), ranged, question)?,
+            None => Join::Anew,
+        };
+        if joined == Join::AskAgain {
+            drop(first);
+            opened.meta = old;
+            return Box::pin(self.ask_again(opened, link, question)).await;
+        }
+        let old = old.filter(|_| joined == Join::GoOn);
+        let if_range = question.range.is_none_or(|range| range.first == 0)
+            || question.if_range.is_some()
+            || identity.strong_tag().is_none();
+        let shape = Shape { ranged, if_range, unproven: old.is_some() };
+
+        let name = file_name(opened.target.path());
+        let kept = old.as_ref().map(digests).unwrap_or_default();
+        let (headers, status) = match &first {
+            Some(first) => (first.response.headers.clone(), first.response.status),
+            None => (HeaderMap::new(), StatusCode::PARTIAL_CONTENT),
+        };
+        let expected = expected(&self.what, &name, &kept, &headers, status)?;
+        let meta = match old {
+            Some(meta) => meta,
+            None => {
+                let meta = self.describe(&identity, encoding, ranged, &expected);
+                let (json, size) = (meta.to_json(), identity.size);
+                opened = blocking(move || {
+                    opened.part.begin(&json, size)?;
+                    opened.recovered = Recovered::default();
+                    Ok::<_, PartError>(opened)
+                })
+                .await?;
+                meta
+            }
+        };
+        opened.meta = Some(meta.clone());
+        self.anew = false;
+        self.tell_start(&opened, &meta, first.as_ref(), ranged);
+        self.transfer(opened, meta, link, expected, first, shape).await
+    }
+
+    /// Whether what is here may be joined with what the server has now (docs/resume-rules.md).
+    fn join(
+        &self,
+        old: &Meta,
+        now: &Identity,
+        encoding: Option<&str>,
+        ranged: bool,
+        question: &Question,
+    ) -> Result<Join, End> {
+        let rung = match old.identity.compare(now) {
+            Verdict::Changed(change) => return Err(End::Changed(change)),
+            Verdict::Unknown => return Ok(Join::Anew),
+            Verdict::Same(rung) => rung,
+        };
+        // By size alone, another address is another file.
+        if rung == Rung::Size && old.url != redacted(&self.what.url) {
+            return Ok(Join::Anew);
+        }
+        // An encoded body is made afresh for every answer unless a strong tag says otherwise.
+        let coded = encoding.is_some() || old.encoding.is_some();
+        if coded && (old.encoding.as_deref() != encoding || rung != Rung::StrongTag) {
+            return Ok(Join::Anew);
+        }
+        Ok(match (ranged, question.if_range.is_some()) {
+            (true, _) => Join::GoOn,
+            // The same version and yet the whole: Range was dropped because of If-Range.
+            (false, true) => Join::AskAgain,
+            // What is here can be left out of a stream only if it is surely the same.
+            (false, false) if rung.wants_overlap() => Join::Anew,
+            (false, false) => Join::GoOn,
+        })
+    }
+
+    fn describe(
+        &self,
+        identity: &Identity,
+        encoding: Option<String>,
+        ranges: bool,
+        expected: &[Expected],
+    ) -> Meta {
+        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let mine = expected.iter().filter(|one| one.named_by == "given by you");
+        Meta {
+            url: redacted(&self.what.url),
+            identity: identity.clone(),
+            begun: begun.as_secs() as i64,
+            digests: mine.map(|one| one.digest.to_string()).collect(),
+            overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
+            encoding,
+            ranges,
+        }
+    }
+
+    fn tell_start(
+        &self,
+        opened: &OpenedPart,
+        meta: &Meta,
+        first: Option<&FirstAnswer>,
+        ranged: bool,
+    ) {
+        let protocol = match first.map(|first| first.response.version) {
+            Some(http::Version::HTTP_2) => "HTTP/2",
+            Some(http::Version::HTTP_10) => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        let resumed = opened.have().len();
+        let path = opened.target.path().to_owned();
+        let size = meta.identity.size;
+        {
+            let mut shared = self.monitor.shared();
+            shared.progress.path = Some(path.clone());
+            shared.progress.phase = Phase::Fetching;
+            shared.progress.resumed = resumed;
+            shared.progress.have = resumed;
+            shared.progress.size = size;
+        }
+        let resumable = ranged && meta.identity.best_rung().is_some();
+        self.monitor.tell(Event::Started { path, size, resumed, resumable, protocol });
+    }
+}
+
+/// What becomes of what is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Join {
+    /// It is kept, and the rest is fetched.
+    GoOn,
+    /// It is not used.
+    Anew,
+    /// The answer does not tell; another question does.
+    AskAgain,
+}
+
+/// The digests that an earlier run was given.
+pub(super) fn digests(meta: &Meta) -> Vec<Digest> {
+    meta.digests.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,226 @@
+//! From the first byte to the final name.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use piton_checkpoint::Class;
+use piton_durable::part::PartError;
+
+use super::begin::{digests, file_name};
+use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape};
+use crate::digest::Digest;
+use crate::download::Outcome;
+use crate::engine::finish::{Expected, Verified, expected, land, suspects, verify};
+use crate::engine::job::{Job, Link};
+use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::transfer::{First, Transfer};
+use crate::engine::trouble::Trouble;
+use crate::engine::worker::{Opened, compare};
+use crate::error::Failure;
+use crate::meta::Meta;
+use crate::monitor::{Event, Phase};
+use crate::plan::Planner;
+use crate::resume::OVERLAP;
+use crate::sink::{Hashing, Sink, restore};
+
+/// No segment is split into parts shorter than this, in bytes.
+const FLOOR: u64 = 512 << 10;
+
+impl Attempt<'_> {
+    /// Every byte was here when the last run ended: only the finish is missing, and no request.
+    pub(super) async fn all_here(&self, disk: &mut OnDisk) -> Result<Option<Outcome>, End> {
+        let complete = disk.opened.as_ref().is_some_and(|opened| {
+            let size = opened.meta.as_ref().and_then(|meta| meta.identity.size);
+            !self.anew && size.is_some_and(|size| opened.have().covers(0..size))
+        });
+        let Some(opened) = disk.opened.take_if(|_| complete) else { return Ok(None) };
+        let Some(meta) = opened.meta.clone() else { return Ok(None) };
+        let name = file_name(opened.target.path());
+        let no_headers = HeaderMap::new();
+        let status = StatusCode::PARTIAL_CONTENT;
+        let expected = expected(&self.what, &name, &digests(&meta), &no_headers, status)?;
+        let link = Link::new(self.what.url.clone());
+        let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
+        self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
+        self.transfer(*opened, meta, link, expected, None, shape).await.map(Some)
+    }
+
+    /// Fetches what is missing, verifies, and gives the file its name.
+    pub(super) async fn transfer(
+        &self,
+        opened: OpenedPart,
+        meta: Meta,
+        link: Link,
+        expected: Vec<Expected>,
+        first: Option<FirstAnswer>,
+        shape: Shape,
+    ) -> Result<Outcome, End> {
+        let have = opened.have();
+        let resumed = have.len();
+        let path = opened.target.path().to_owned();
+        let size = meta.identity.size;
+        let window = match size {
+            Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
+            _ => u64::MAX,
+        };
+        let mut algorithms: Vec<_> = expected.iter().map(|one| one.digest.algorithm()).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
+        let trusted = have.end_of_run(0).unwrap_or(0);
+        let hashers = restore(algorithms.iter().copied(), &opened.recovered.hashes, trusted);
+        let sink = Sink::new(opened.part, have.clone(), self.what.durability);
+        let mut hashing = Hashing::start(sink.shared(), hashers).map_err(no_thread(&path))?;
+        let job = Arc::new(Job::new(
+            self.what.clone(),
+            self.client.transport.clone(),
+            self.monitor.clone(),
+            sink,
+            meta.identity.clone(),
+            Planner::new(size, have, FLOOR, window),
+            link,
+            shape.unproven,
+            shape.if_range,
+        ));
+        let mut first = match first {
+            None => None,
+            Some(first) => match self.first(&job, first).await {
+                Ok(first) => first,
+                Err(trouble) => {
+                    drop(hashing);
+                    return Err(self.wind_up(job, trouble, 1, shape).await);
+                }
+            },
+        };
+        let mut all_again = false;
+        loop {
+            let transfer = Transfer::new(Arc::clone(&job), self.stop.clone(), shape.ranged);
+            if let Err((trouble, tries)) = transfer.run(first.take()).await {
+                drop(hashing);
+                return Err(self.wind_up(job, trouble, tries, shape).await);
+            }
+            let size = job.planner().size().unwrap_or(0);
+            if !expected.is_empty() {
+                self.monitor.shared().progress.phase = Phase::Verifying;
+                self.monitor.tell(Event::Verifying);
+            }
+            let (wanted, got) = match verify(&job, hashing, &expected, size, &self.stop).await? {
+                Verified::Agrees(verified) => {
+                    return self.land(job, meta, size, resumed, verified).await;
+                }
+                Verified::Stopped => {
+                    return Err(self.wind_up(job, Trouble::Stopped, 1, shape).await);
+                }
+                Verified::Differs { expected, got } => (expected, got),
+            };
+            // Only what is known to be bad is fetched again; all of it, only once.
+            if all_again || size == 0 || (!shape.ranged && self.anew_for_digest.get()) {
+                self.wind_up(job, Trouble::Stopped, 1, shape).await;
+                let (expected, source_of) = (wanted.digest, wanted.named_by);
+                return Err(Failure::Integrity { path, expected, got, source_of }.into());
+            }
+            let bad = suspects(&job, size).await?;
+            all_again = bad.iter().any(|range| *range == (0..size));
+            if !shape.ranged {
+                self.anew_for_digest.set(true);
+                self.wind_up(job, Trouble::Stopped, 1, shape).await;
+                return Err(End::NoRanges);
+            }
+            job.reopen();
+            let hashers = restore(algorithms.iter().copied(), &BTreeMap::new(), 0);
+            hashing = Hashing::start(job.sink.shared(), hashers).map_err(no_thread(&path))?;
+            self.monitor.shared().progress.phase = Phase::Fetching;
+        }
+    }
+
+    /// Makes the answer that is there already the first segment. `None`: it is of no use here.
+    async fn first(&self, job: &Arc<Job>, first: FirstAnswer) -> Result<Option<First>, Trouble> {
+        let FirstAnswer { lane, mut response, holds } = first;
+        let (start, end) = match holds {
+            Holds::Whole => {
+                let segment = job.planner().stream();
+                let opened = Opened { response, end: job.identity.size };
+                return Ok(Some(First { lane, segment, opened }));
+            }
+            Holds::Range(start, end) => (start, end),
+        };
+        let here = job.planner().done().end_of_run(start).unwrap_or(start);
+        if here - start > OVERLAP || (here == start && start > 0) {
+            return Ok(None);
+        }
+        if here > start {
+            compare(job, &mut response.body, start, here - start).await?;
+            job.proven();
+        }
+        let Some(segment) = job.planner().adopt(here) else { return Ok(None) };
+        Ok(Some(First { lane, segment, opened: Opened { response, end: Some(end) } }))
+    }
+
+    /// Ends a transfer that did not get to its end: saves everything, says why.
+    async fn wind_up(&self, job: Arc<Job>, trouble: Trouble, tries: u32, shape: Shape) -> End {
+        let have = job.planner().done().len();
+        let local = matches!(trouble, Trouble::Local(_));
+        let sink = Arc::into_inner(job).map(|job| job.sink);
+        let saved = blocking(move || match sink.and_then(Sink::close) {
+            Some(part) if !local => part.checkpoint(),
+            _ => Ok(()),
+        });
+        if let Err(error) = saved.await {
+            return End::Failed(error.into());
+        }
+        match trouble {
+            Trouble::Changed(change) => End::Changed(change),
+            Trouble::NoRanges => End::NoRanges,
+            Trouble::Protocol { .. } if shape.ranged => End::NoRanges,
+            Trouble::Stopped => End::Failed(Failure::Stopped { have, path: self.path() }),
+            other if !shape.ranged && other.class() == Class::Transient => End::StreamBroke(other),
+            other => End::Failed(other.into_failure(tries, self.what.max_size)),
+        }
+    }
+
+    async fn land(
+        &self,
+        job: Arc<Job>,
+        mut meta: Meta,
+        size: u64,
+        resumed: u64,
+        verified: Vec<Digest>,
+    ) -> Result<Outcome, End> {
+        let fetched = job.fetched();
+        meta.identity.size = Some(size);
+        let sink = Arc::into_inner(job).map(|job| job.sink);
+        let part = blocking(move || sink.and_then(Sink::close)).await;
+        let Some(part) = part else {
+            let source = std::io::Error::other("a connection still holds it");
+            let path = self.path().unwrap_or_default();
+            return Err(PartError::Io { what: "finish", path, source }.into());
+        };
+        let path = land(part, &self.what, meta.identity, size, meta.overwrite).await?;
+        let mut shared = self.monitor.shared();
+        shared.progress.have = size;
+        shared.progress.fetched = fetched;
+        shared.progress.size = Some(size);
+        shared.done = std::iter::once(0..size).collect();
+        shared.fronts.clear();
+        drop(shared);
+        Ok(Outcome {
+            path,
+            size,
+            fetched,
+            resumed,
+            took: self.begun.elapsed(),
+            verified,
+            already_complete: false,
+            not_newer: false,
+        })
+    }
+}
+
+fn no_thread(path: &Path) -> impl Fn(std::io::Error) -> PartError {
+    move |source| PartError::Io {
+        what: "start the thread that verifies",
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,168 @@
+//! One attempt at a download, from the look at the disk to the final name.
+
+mod ask;
+mod begin;
+mod fetch;
+mod place;
+
+use std::cell::Cell;
+use std::path::PathBuf;
+
+use piton_checkpoint::Change;
+use piton_durable::part::PartError;
+use tokio::time::Instant;
+use url::Url;
+
+use super::existing::ExistingFile;
+use super::job::Link;
+use super::open::OpenedPart;
+use super::probe::Prober;
+use super::trouble::Trouble;
+use crate::client::{Client, Stop};
+use crate::download::{Download, Outcome};
+use crate::error::Failure;
+use crate::monitor::Monitor;
+use crate::transport::{Lane, Response};
+
+/// Why an attempt did not end well.
+pub(super) enum End {
+    /// For good.
+    Failed(Failure),
+    /// The source is another version: nothing of what is here is of use.
+    Changed(Change),
+    /// The server answers ranges wrongly: once more without asking for any.
+    NoRanges,
+    /// A stream without ranges ended early: it has to be begun again.
+    StreamBroke(Trouble),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<PartError> for End {
+    fn from(error: PartError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// See [`Attempt::run`].
+pub(super) struct Attempt<'a> {
+    client: &'a Client,
+    what: Download,
+    monitor: Monitor,
+    stop: Stop,
+    begun: Instant,
+    /// What is here already is not to be used.
+    anew: bool,
+    /// Ask without ranges.
+    whole: bool,
+    /// A stream without ranges was fetched a second time because of its digest.
+    anew_for_digest: Cell<bool>,
+}
+
+/// What the disk says.
+#[derive(Default)]
+struct OnDisk {
+    /// A file under the final name that may be the one asked for; only the server can tell.
+    existing: Option<ExistingFile>,
+    opened: Option<Box<OpenedPart>>,
+}
+
+/// The first answer, whose body is waiting.
+struct FirstAnswer {
+    lane: Lane,
+    response: Response,
+    holds: Holds,
+}
+
+/// What the body of the first answer holds.
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    /// All, from byte 0.
+    Whole,
+    /// From the first number up to and without the second.
+    Range(u64, u64),
+}
+
+/// How the transfer can go about it.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// The server gives ranges.
+    ranged: bool,
+    /// `If-Range` is understood.
+    if_range: bool,
+    /// Bytes of an earlier run were not compared yet with what the server has now.
+    unproven: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(client: &'a Client, what: Download, monitor: Monitor, stop: Stop) -> Self {
+        let anew = what.restart;
+        Self {
+            client,
+            what,
+            monitor,
+            stop,
+            begun: Instant::now(),
+            anew,
+            whole: false,
+            anew_for_digest: Cell::new(false),
+        }
+    }
+
+    /// From now on without Range headers.
+    pub(super) fn ask_for_the_whole(&mut self) {
+        self.whole = true;
+    }
+
+    /// The next attempt uses nothing of what is here.
+    pub(super) fn begin_anew(&mut self) {
+        self.anew = true;
+    }
+
+    /// The final name, where it is known by now.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.monitor.shared().progress.path.clone()
+    }
+
+    /// Looks at the disk, asks the server, fetches, verifies, and gives the file its name.
+    pub(super) async fn run(&mut self) -> Result<Outcome, End> {
+        let mut disk = OnDisk::default();
+        if let Some(path) = self.known_path() {
+            match self.look(path, None).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(found) => disk = found,
+            }
+        }
+        if let Some(outcome) = self.all_here(&mut disk).await? {
+            return Ok(outcome);
+        }
+        let mut link = Link::new(self.what.url.clone());
+        let question = self.question(&disk);
+        match self.prober().ask(&mut link, &question).await {
+            Ok(probed) => self.answered(disk, probed, link, &question).await,
+            Err(failure) => Err(self.give_up_early(failure, disk, question.range.is_some()).await),
+        }
+    }
+
+    fn prober(&self) -> Prober<'_> {
+        Prober {
+            transport: &self.client.transport,
+            what: &self.what,
+            monitor: &self.monitor,
+            stop: &self.stop,
+        }
+    }
+}
+
+/// The address without its login.
+fn redacted(url: &Url) -> String {
+    let mut url = url.clone();
+    // Addresses that cannot have a login have none to take out.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}

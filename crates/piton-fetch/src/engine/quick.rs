@@ -1,0 +1,68 @@
+//! What needs only an answer, no part.
+
+use std::path::PathBuf;
+
+use piton_checkpoint::Identity;
+use piton_durable::part::PartError;
+use url::Url;
+
+use super::job::Link;
+use super::name::name_of;
+use super::probe::{Prober, Question};
+use crate::client::{Client, Plan, Stop};
+use crate::download::{Download, Place};
+use crate::error::Failure;
+use crate::monitor::Monitor;
+use crate::resume::Answer;
+use crate::transport::ByteRange;
+
+/// What [`super::run`] would do, without doing it.
+pub(crate) async fn plan(client: &Client, what: &Download) -> Result<Plan, Failure> {
+    let (monitor, stop) = (Monitor::default(), Stop::new());
+    let prober = Prober { transport: &client.transport, what, monitor: &monitor, stop: &stop };
+    let mut link = Link::new(what.url.clone());
+    let range = Some(ByteRange { first: 0, last: Some(0) });
+    let probed = prober.ask(&mut link, &Question { range, ..Question::default() }).await?;
+    let (identity, ranges) = match probed.answer {
+        Answer::Part { identity, .. } => (identity, true),
+        Answer::Whole(identity) => (identity, false),
+        Answer::Unsatisfied(size) => (Identity { size, ..Identity::default() }, false),
+        Answer::NotModified => (Identity::default(), false),
+    };
+    let path = match &what.place {
+        Place::File(path) => path.clone(),
+        Place::Folder(folder) => {
+            let response = &probed.response;
+            folder.join(name_of(&response.headers, &what.url, &response.url).as_str())
+        }
+    };
+    let fs = client.fs.as_ref();
+    let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
+    let exists = fs.stat(&path).map_err(io)?.is_some();
+    let have = crate::meta::inspect(fs, &path)?.map_or(0, |found| found.synced + found.written);
+    let address = probed.response.url.clone();
+    Ok(Plan { path, identity, ranges, have, exists, address })
+}
+
+/// Reads a small resource into memory.
+pub(crate) async fn read(client: &Client, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
+    let (monitor, stop) = (Monitor::default(), Stop::new());
+    let what = Download::new(url.clone(), Place::File(PathBuf::new()));
+    let prober =
+        Prober { transport: &client.transport, what: &what, monitor: &monitor, stop: &stop };
+    let mut probed = prober.ask(&mut Link::new(url.clone()), &Question::default()).await?;
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = probed.response.body.read(&mut buffer).await;
+        let read = read.map_err(|source| Failure::Transport { source, tries: 1 })?;
+        let chunk = buffer.get(..read).unwrap_or_default();
+        if chunk.is_empty() {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(chunk);
+        if bytes.len() > limit {
+            return Err(Failure::TooLarge { limit: limit as u64 });
+        }
+    }
+}
