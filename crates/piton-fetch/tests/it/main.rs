@@ -1,0 +1,4 @@
+//! The tests of piton-fetch against servers on this machine, in one binary so that it links once.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::indexing_slicing, missing_docs)]
+
+mod transport;
