@@ -1,5 +1,6 @@
 //! The HTTP transport: framing, connections, redirects, credentials, TLS, proxies.
 
+mod authority;
 mod connections;
 mod credentials;
 mod daemon;
