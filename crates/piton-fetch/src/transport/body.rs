@@ -134,14 +134,18 @@ impl Body {
         };
         Poll::Ready(match received {
             Ok(n) => self.count(n),
-            Err(error) => Err(body_failed(&self.via.origin.to_string(), &error, self.got, self.length)),
+            Err(error) => {
+                Err(body_failed(&self.via.origin.to_string(), &error, self.got, self.length))
+            }
         })
     }
 
     fn raw_received(&mut self, received: std::io::Result<usize>) -> Result<usize, TransportError> {
         match received {
             Ok(n) => self.count(n),
-            Err(error) => Err(io_failed(&self.via.origin.to_string(), error, self.got, self.length)),
+            Err(error) => {
+                Err(io_failed(&self.via.origin.to_string(), error, self.got, self.length))
+            }
         }
     }
 

@@ -50,14 +50,12 @@ async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, TransportE
             (stream, matches!(proxy.kind, Kind::Forward { .. }).then_some(proxy))
         }
     };
-    let peer = stream
-        .peer()
-        .map_err(|source| TransportError::Reset { host: shown.clone(), source })?;
+    let peer =
+        stream.peer().map_err(|source| TransportError::Reset { host: shown.clone(), source })?;
     if !origin.tls {
         return Ok(Dialed { stream, h2: false, peer, forward });
     }
-    let (stream, h2) =
-        shared.tls.connect(stream, &origin.host, Inside::Requests, &shown).await?;
+    let (stream, h2) = shared.tls.connect(stream, &origin.host, Inside::Requests, &shown).await?;
     Ok(Dialed { stream, h2, peer, forward })
 }
 
@@ -74,8 +72,7 @@ async fn through(
     };
     let mut stream = tcp(&proxy.host, proxy.port, config.address_family, &proxy.shown).await?;
     if proxy.tls {
-        (stream, _) =
-            shared.tls.connect(stream, &proxy.host, Inside::Proxy, &proxy.shown).await?;
+        (stream, _) = shared.tls.connect(stream, &proxy.host, Inside::Proxy, &proxy.shown).await?;
     }
     proxy.open(stream, &target, origin, config.max_head_bytes).await
 }

@@ -49,7 +49,8 @@ pub(super) fn headers(
         headers.append(name, value);
     }
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(value) = login_for(config, first, origin, in_url).as_ref().and_then(Login::header)
+        && let Some(value) =
+            login_for(config, first, origin, in_url).as_ref().and_then(Login::header)
     {
         headers.insert(header::AUTHORIZATION, value);
     }

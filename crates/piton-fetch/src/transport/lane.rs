@@ -143,11 +143,17 @@ impl Lane {
         match line {
             Line::H1(stream) => {
                 // RFC 9112 section 3.2.2: a proxy gets the whole address.
-                let from = if via.forward.is_some() { Position::BeforeScheme } else { Position::BeforePath };
+                let from = if via.forward.is_some() {
+                    Position::BeforeScheme
+                } else {
+                    Position::BeforePath
+                };
                 if let Ok(authority) = HeaderValue::from_str(&via.origin.authority()) {
                     headers.insert(HOST, authority);
                 }
-                if let Some(Kind::Forward { login: Some(login) }) = via.forward.as_ref().map(|p| &p.kind) {
+                if let Some(Kind::Forward { login: Some(login) }) =
+                    via.forward.as_ref().map(|p| &p.kind)
+                {
                     headers.insert(PROXY_AUTHORIZATION, login.clone());
                 }
                 let request = build(&url[from..Position::AfterQuery], headers)?;

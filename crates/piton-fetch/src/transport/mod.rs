@@ -30,7 +30,9 @@ mod tls;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use body::Body;
-pub use config::{AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions};
+pub use config::{
+    AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions,
+};
 use cookie_store::CookieStore;
 pub use error::{Class, TlsFault, TransportError};
 pub use lane::Lane;

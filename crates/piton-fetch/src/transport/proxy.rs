@@ -37,7 +37,9 @@ impl ProxyRules {
                 return Err(ConfigError::Proxy { scheme });
             }
         }
-        if [http, https, all].iter().all(|address| address.is_empty()) {
+        // The matcher's own `*` leaves out the hosts that are given as addresses.
+        let none = no.split(',').any(|entry| entry.trim() == "*");
+        if none || [http, https, all].iter().all(|address| address.is_empty()) {
             return Ok(ProxyRules(None));
         }
         let rules = Matcher::builder().http(http).https(https).all(all).no(no);
@@ -163,7 +165,9 @@ impl Proxy {
         if !status.is_success() {
             return Err(self.refused(origin, status.as_u16()));
         }
-        answer.into_tunnel().ok_or_else(|| self.failed(origin, "it spoke before the server".to_owned()))
+        answer
+            .into_tunnel()
+            .ok_or_else(|| self.failed(origin, "it spoke before the server".to_owned()))
     }
 
     /// The proxy's answer, where it is not the server's.
@@ -193,9 +197,7 @@ impl Proxy {
         S::Error: std::fmt::Display,
     {
         let connected = socks.call(origin_uri(target)?).await;
-        connected
-            .map(TokioIo::into_inner)
-            .map_err(|error| self.failed(origin, error.to_string()))
+        connected.map(TokioIo::into_inner).map_err(|error| self.failed(origin, error.to_string()))
     }
 }
 
@@ -222,7 +224,9 @@ impl Service<Uri> for Once {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        ready(self.0.take().map(TokioIo::new).ok_or_else(|| std::io::ErrorKind::NotConnected.into()))
+        ready(
+            self.0.take().map(TokioIo::new).ok_or_else(|| std::io::ErrorKind::NotConnected.into()),
+        )
     }
 }
 

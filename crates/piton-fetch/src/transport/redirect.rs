@@ -1,7 +1,7 @@
 //! Where a redirect leads (RFC 9110 section 15.4).
 
-use http::header::{HeaderMap, LOCATION};
 use http::StatusCode;
+use http::header::{HeaderMap, LOCATION};
 use url::Url;
 
 use super::config::Config;
@@ -20,7 +20,8 @@ pub(super) fn next(
         return Ok(None);
     }
     let from = Origin::of(url)?;
-    let bad = |why: &str| TransportError::BadRedirect { host: from.to_string(), why: why.to_owned() };
+    let bad =
+        |why: &str| TransportError::BadRedirect { host: from.to_string(), why: why.to_owned() };
     let location = headers.get(LOCATION).ok_or_else(|| bad("it does not say where to"))?;
     // Addresses with raw UTF-8 in them are wrong and common.
     let location = String::from_utf8_lossy(location.as_bytes());

@@ -166,7 +166,9 @@ pub(super) fn failed(host: &str, error: &Error, kind: TlsFault) -> TransportErro
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
         ) => " (hint: is this machine's clock right?)",
-        Error::NoApplicationProtocol => " (hint: the server does not speak the HTTP version asked for)",
+        Error::NoApplicationProtocol => {
+            " (hint: the server does not speak the HTTP version asked for)"
+        }
         Error::AlertReceived(_) => {
             " (hint: the server refused; it may want a client certificate, or another one)"
         }

@@ -55,8 +55,7 @@ impl Authority {
                 let mut roots = rustls::RootCertStore::empty();
                 let der = CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap();
                 roots.add(der).unwrap();
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
                 builder.with_client_cert_verifier(verifier.build().unwrap())
             }
         };

@@ -16,7 +16,10 @@ async fn a_connection_is_kept_unless_the_server_closes_it() {
         ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 3),
         ("HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok", 3),
         ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", 3),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\n\r\n", 3),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+            3,
+        ),
     ] {
         let server = Scripted::saying(answer);
         let mut lane = lane(|_| {});

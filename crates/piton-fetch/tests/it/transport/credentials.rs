@@ -140,8 +140,11 @@ async fn cookies_go_where_they_belong() {
 #[tokio::test]
 async fn headers_are_the_users_within_reason() {
     let server = Scripted::saying(ok("x"));
-    let pair = |name: &'static str, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
-    let own = vec![pair("user-agent", "mine"), pair("x-a", "1"), pair("x-a", "2"), pair("accept", "a/b")];
+    let pair = |name: &'static str, value| {
+        (HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    let own =
+        vec![pair("user-agent", "mine"), pair("x-a", "1"), pair("x-a", "2"), pair("accept", "a/b")];
     fetch(&mut lane(|config| config.headers = own), &server.url("/")).await.unwrap();
     fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap();
     let seen = server.seen();

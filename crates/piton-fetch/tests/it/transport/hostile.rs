@@ -62,8 +62,7 @@ async fn heads_without_end() {
 #[tokio::test]
 async fn many_headers_are_no_flood() {
     let head = (0..150).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
-    let server =
-        Scripted::saying(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nok"));
+    let server = Scripted::saying(format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nok"));
     assert_eq!(fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap(), b"ok");
 }
 
@@ -80,7 +79,8 @@ async fn a_connection_closed_without_an_answer() {
 
 #[tokio::test]
 async fn lengths_of_exabytes_are_numbers_like_others() {
-    let server = Scripted::saying("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\nx");
+    let server =
+        Scripted::saying("HTTP/1.1 200 OK\r\nContent-Length: 9000000000000000000\r\n\r\nx");
     let body = lane(|_| {}).get(&super::request(&server.url("/"))).await.unwrap().body;
     assert_eq!(body.remaining(), Some(9_000_000_000_000_000_000));
 }

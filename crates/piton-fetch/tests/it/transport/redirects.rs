@@ -7,7 +7,9 @@ use super::scripted::{Scripted, Seen, ok, say};
 use super::{fetch, head, lane, request};
 
 fn to(status: u16, location: &str) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 5\r\n\r\nmoved");
+    let head = format!(
+        "HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 5\r\n\r\nmoved"
+    );
     head.into_bytes()
 }
 

@@ -41,7 +41,9 @@ pub(super) struct Scripted {
 
 impl Scripted {
     /// Answers each request by `script`, one thread per connection.
-    pub(super) fn start(script: impl Fn(&Seen, &mut TcpStream) -> Then + Send + Sync + 'static) -> Scripted {
+    pub(super) fn start(
+        script: impl Fn(&Seen, &mut TcpStream) -> Then + Send + Sync + 'static,
+    ) -> Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));

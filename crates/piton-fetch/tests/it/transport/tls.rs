@@ -158,10 +158,8 @@ async fn a_cut_is_not_an_end() {
 #[tokio::test]
 async fn encryption_is_not_given_up_unless_allowed() {
     let plain = super::scripted::Scripted::saying(super::scripted::ok("plain"));
-    let moved = format!(
-        "HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
-        plain.url("/x")
-    );
+    let moved =
+        format!("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", plain.url("/x"));
     let ours = Authority::new("ours");
     let config = ours.server(&ours.leaf("localhost", NOT_YET), None);
     let server = serve(config, moved.leak(), true).await;
