@@ -240,6 +240,10 @@ pub(super) fn head_failed(host: &str, error: &hyper::Error) -> TransportError {
     if let Some(why) = broken_by_peer(error) {
         return TransportError::Protocol { host, why };
     }
+    // TLS 1.3 servers refuse a client certificate, or the lack of one, only after the handshake.
+    if let Some(alert @ rustls::Error::AlertReceived(_)) = cause(error) {
+        return super::tls::failed(&host, alert, TlsFault::Protocol);
+    }
     let source = match cause::<io::Error>(error) {
         Some(source) => copy(source),
         None => io::Error::new(io::ErrorKind::ConnectionAborted, root(error)),

@@ -81,12 +81,16 @@ impl Lane {
         original: &Url,
         request: &Request,
     ) -> Result<Response, TransportError> {
-        let first = Origin::of(original)?;
+        let mut original = original.clone();
+        let given = credentials::take_login(&mut original);
+        let first = Origin::of(&original)?;
         let mut url = request.url.clone();
         let mut followed = 0;
         loop {
             let login = credentials::take_login(&mut url);
-            let (head, body) = self.ask(&first, &url, login, request).await?;
+            let origin = Origin::of(&url)?;
+            let login = login.or_else(|| given.clone().filter(|_| first.trusts(&origin)));
+            let (head, body) = self.ask(&first, origin, &url, login, request).await?;
             credentials::store_cookies(&self.shared, &url, &head.headers);
             let config = &self.shared.config;
             match redirect::next(config, head.status, &head.headers, &url, followed)? {
@@ -109,11 +113,11 @@ impl Lane {
     async fn ask(
         &mut self,
         first: &Origin,
+        origin: Origin,
         url: &Url,
         login: Option<Login>,
         request: &Request,
     ) -> Result<(response::Parts, Body), TransportError> {
-        let origin = Origin::of(url)?;
         let headers = credentials::headers(&self.shared, request, first, &origin, url, login);
         let (held, fresh) = match self.take(&origin) {
             Some(held) => (held, false),

@@ -37,7 +37,9 @@ impl ProxyRules {
                 return Err(ConfigError::Proxy { scheme });
             }
         }
-        if [http, https, all].iter().all(|address| address.is_empty()) {
+        // The matcher's own `*` leaves out the hosts that are given as addresses.
+        let none = no.split(',').any(|entry| entry.trim() == "*");
+        if none || [http, https, all].iter().all(|address| address.is_empty()) {
             return Ok(ProxyRules(None));
         }
         let rules = Matcher::builder().http(http).https(https).all(all).no(no);

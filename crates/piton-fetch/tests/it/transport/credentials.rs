@@ -1,0 +1,161 @@
+//! Who may see what: nothing of the user's goes to a host that the user did not name.
+
+use cookie_store::CookieStore;
+use http::header::{self, HeaderName, HeaderValue};
+use piton_fetch::transport::{Config, ConfigError, Login, Transport};
+use url::Url;
+
+use super::scripted::{Scripted, Seen, ok, say};
+use super::{fetch, head, lane, request};
+
+const BASIC: &str = "Basic bWU6c2VjcmV0";
+
+fn me() -> Login {
+    Login::Basic { user: "me".to_owned(), password: "secret".to_owned() }
+}
+
+/// A host that redirects to itself, then to `other`.
+fn leading_to(other: &Scripted) -> Scripted {
+    let target = other.url("/theirs");
+    Scripted::start(move |seen: &Seen, stream| {
+        let location = if seen.target() == "/" { "/again" } else { target.as_str() };
+        let moved =
+            format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
+        say(stream, moved.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn credentials_do_not_follow_to_another_host() {
+    let other = Scripted::saying(ok("file"));
+    let server = leading_to(&other);
+    let header = |name: HeaderName, value| (name, HeaderValue::from_static(value));
+    let own = vec![
+        header(header::AUTHORIZATION, "Token t"),
+        header(header::COOKIE, "own=1"),
+        header(header::PROXY_AUTHORIZATION, "Basic x"),
+        header(HeaderName::from_static("x-mine"), "yes"),
+    ];
+    fetch(&mut lane(|config| config.headers = own), &server.url("/")).await.unwrap();
+    fetch(&mut lane(|config| config.login = Some(me())), &server.url("/")).await.unwrap();
+    let with_login = server.url("/").replace("http://", "http://me:secret@");
+    fetch(&mut lane(|_| {}), &with_login).await.unwrap();
+
+    let (here, there) = (server.seen(), other.seen());
+    for seen in &here[..2] {
+        assert_eq!(seen.header("authorization"), Some("Token t"));
+        assert_eq!(seen.header("cookie"), Some("own=1"));
+    }
+    assert_eq!(here[3].header("authorization"), Some(BASIC));
+    assert_eq!(here[4].header("authorization"), Some(BASIC), "from the address");
+    assert_eq!(there.len(), 3);
+    assert_eq!(there[0].header("x-mine"), Some("yes"));
+    for seen in &there {
+        for name in ["authorization", "cookie", "proxy-authorization"] {
+            assert_eq!(seen.header(name), None);
+        }
+    }
+}
+
+/// A segment is asked for at the address that an earlier answer was redirected to.
+#[tokio::test]
+async fn an_address_behind_a_redirect_is_not_the_users() {
+    let cdn = Scripted::saying(ok("file"));
+    let mut lane = lane(|config| config.login = Some(me()));
+    let original = Url::parse("http://a.example/f").unwrap();
+    lane.get_for(&original, &request(&cdn.url("/f"))).await.unwrap();
+    lane.get(&request(&cdn.url("/f"))).await.unwrap();
+    let sent = cdn.seen().iter().map(|s| s.header("authorization").is_some()).collect::<Vec<_>>();
+    assert_eq!(sent, [false, true]);
+}
+
+#[tokio::test]
+async fn a_login_stays_with_its_address_inside_one_host() {
+    // The same host keeps the login from the address after a redirect within it.
+    let server = Scripted::start(|seen: &Seen, stream| match seen.target() {
+        "/" => say(stream, b"HTTP/1.1 307 X\r\nLocation: /f\r\nContent-Length: 0\r\n\r\n"),
+        _ => say(stream, &ok("file")),
+    });
+    let url = server.url("/").replace("http://", "http://me:secret@");
+    let response = head(&mut lane(|_| {}), &request(&url)).await.unwrap();
+    assert_eq!(response.url.as_str(), server.url("/f"), "and is not shown");
+    let sent = server.seen();
+    assert!(sent.iter().all(|seen| seen.header("authorization") == Some(BASIC)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn logins_by_host_are_for_that_host() {
+    let other = Scripted::saying(ok("file"));
+    let server = leading_to(&other);
+    let url = server.url("/").replace("127.0.0.1", "localhost");
+    let mut lane = lane(|config| {
+        config.logins_by_host = Some(Box::new(|host| {
+            (host == "localhost").then(|| Login::Bearer("for-localhost".to_owned()))
+        }));
+    });
+    fetch(&mut lane, &url).await.unwrap();
+    assert_eq!(server.seen()[0].header("authorization"), Some("Bearer for-localhost"));
+    assert_eq!(other.seen()[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn cookies_go_where_they_belong() {
+    let other = Scripted::saying(ok("file"));
+    let target = other.url("/");
+    let server = Scripted::start(move |seen: &Seen, stream| {
+        let location = match seen.target() {
+            "/" => "/a/b",
+            "/a/b" => target.as_str(),
+            _ => return say(stream, &ok("home")),
+        };
+        say(
+            stream,
+            format!(
+                "HTTP/1.1 302 X\r\nLocation: {location}\r\nSet-Cookie: s=1; Path=/a\r\n\
+                 Set-Cookie: evil=1; Domain=example.org\r\nContent-Length: 0\r\n\r\n"
+            )
+            .as_bytes(),
+        )
+    });
+    let url = server.url("/").replace("127.0.0.1", "localhost");
+    let mut kept = CookieStore::default();
+    kept.parse("from-file=2; Domain=localhost", &Url::parse(&url).unwrap()).unwrap();
+    let transport = {
+        let mut config = Config::default();
+        config.cookies = Some(kept);
+        Transport::new(config).unwrap()
+    };
+    fetch(&mut transport.lane(), &url).await.unwrap();
+    fetch(&mut transport.lane(), &format!("{url}a/c")).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen[0].header("cookie"), Some("from-file=2"));
+    for later in &seen[1..] {
+        let cookies = later.header("cookie").unwrap();
+        assert!(cookies.contains("s=1") && cookies.contains("from-file=2"), "{cookies}");
+        assert!(!cookies.contains("evil"), "{cookies}");
+    }
+    assert!(other.seen().iter().all(|seen| seen.header("cookie").is_none()));
+}
+
+#[tokio::test]
+async fn headers_are_the_users_within_reason() {
+    let server = Scripted::saying(ok("x"));
+    let pair = |name: &'static str, value| {
+        (HeaderName::from_static(name), HeaderValue::from_static(value))
+    };
+    let own =
+        vec![pair("user-agent", "mine"), pair("x-a", "1"), pair("x-a", "2"), pair("accept", "a/b")];
+    fetch(&mut lane(|config| config.headers = own), &server.url("/")).await.unwrap();
+    fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen[0].header("user-agent"), Some("mine"));
+    assert_eq!(seen[0].header("accept"), Some("a/b"));
+    assert_eq!(seen[0].head.matches("x-a: ").count(), 2);
+    assert!(seen[1].header("user-agent").unwrap().starts_with("piton/"));
+
+    for name in ["range", "if-range", "accept-encoding", "host", "transfer-encoding"] {
+        let mut config = Config::default();
+        config.headers = vec![pair(name, "x")];
+        assert!(matches!(Transport::new(config), Err(ConfigError::Header { .. })), "{name}");
+    }
+}
