@@ -89,7 +89,7 @@ impl Sender<'_> {
                     self.wire.write_all(b"zz;what?\r\n")?;
                     return Ok(Some(Next::Cut));
                 }
-                write!(self.wire, "{:x}\r\n", chunk.min(len - at))?;
+                self.wire.write_all(format!("{:x}\r\n", chunk.min(len - at)).as_bytes())?;
             }
             let n = self
                 .piece(at, &crawl)
@@ -141,10 +141,10 @@ impl Sender<'_> {
 
     fn endless_head(&mut self, head: &[u8]) -> io::Result<Next> {
         self.wire.write_all(head.strip_suffix(b"\r\n").unwrap_or(head))?;
-        for i in 0_u64.. {
-            write!(self.wire, "X-Flood-{i}: {:1000}\r\n", "x")?;
+        let field = format!("X-Flood: {}\r\n", "x".repeat(1000));
+        loop {
+            self.wire.write_all(field.as_bytes())?;
         }
-        Ok(Next::Cut)
     }
 
     /// Does what is due when `at` bytes of this body are sent.
