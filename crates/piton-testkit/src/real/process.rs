@@ -112,5 +112,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.group.end();
+        // Killed workers take a moment to let go of the socket they inherited.
+        let start = Instant::now();
+        while TcpStream::connect(self.addr()).is_ok() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }

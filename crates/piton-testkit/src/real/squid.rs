@@ -5,7 +5,7 @@
 use std::fs::{Permissions, set_permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::process::{Place, Process};
@@ -15,6 +15,8 @@ use super::{Missing, find};
 #[derive(Debug)]
 pub struct Squid {
     process: Process,
+    /// Dropped after the process.
+    _shared_memory: SharedMemory,
     login: Option<(String, String)>,
 }
 
@@ -95,9 +97,38 @@ impl Squid {
             }
         };
         let config = place.write("squid.conf", &config(&place, &access));
+        let shared_memory = SharedMemory::of(place.dir());
         let mut command = Command::new(program);
-        command.arg("-N").arg("-f").arg(config).current_dir(place.dir());
-        Self { process: place.start(&mut command), login }
+        command.args(["-N", "-n", &shared_memory.service]).arg("-f").arg(config);
+        command.current_dir(place.dir());
+        Self { process: place.start(&mut command), _shared_memory: shared_memory, login }
+    }
+}
+
+/// squid keeps a segment of shared memory under its service name even when it shares with nobody, and a killed one
+/// leaves it behind, in the way of the next one of that name.
+#[derive(Debug)]
+struct SharedMemory {
+    service: String,
+}
+
+impl SharedMemory {
+    /// A service name of its own: the random end of the name of the directory.
+    fn of(dir: &Path) -> Self {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        Self { service: name.chars().filter(char::is_ascii_alphanumeric).collect() }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        let prefix = format!("{}-", self.service);
+        for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                // What cannot be removed is in nobody's way under a name that is used once.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
