@@ -1,7 +1,8 @@
 //! One connection, from accept to its end.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use super::fault::{Context, Early, Effect, Fault};
 use super::pace::Pace;
@@ -12,40 +13,60 @@ use super::shared::Shared;
 use super::site::Excess;
 use super::wire::{Sock, Wire};
 
-/// Serves one connection until it ends.
-pub(super) fn serve(shared: &Shared, sock: Sock, number: usize, excess: Option<Excess>) {
-    let handle = sock.clone();
-    let wire = Wire::new(sock, shared.tls.as_ref());
-    let ended = match wire {
-        Ok(mut wire) => {
-            let next = match excess {
-                None => Connection::new(shared, &mut wire, number).run(),
-                Some(Excess::Unavailable) => turn_away(&mut wire),
-                Some(Excess::Reset) => Ok(Next::Reset),
-                Some(Excess::Hang) => Ok(Next::Stall),
-            };
-            Some((wire, next))
-        }
-        Err(_) => None,
-    };
-    if let Some((mut wire, next)) = ended {
-        match next {
-            Ok(Next::Finish | Next::Request) => wire.finish(),
-            Ok(Next::Cut) => wire.cut(),
-            Ok(Next::Reset) => handle.reset_on_close(),
-            Ok(Next::Stall) => wire.wait_for_end(),
-            // The client hung up, or the server stops.
-            Err(_) => {}
+/// A thread that serves one connection until it ends.
+pub(super) fn spawn(
+    shared: Arc<Shared>,
+    sock: Sock,
+    number: usize,
+    excess: Option<Excess>,
+) -> JoinHandle<()> {
+    shared.open.lock().unwrap().insert(number, sock.clone());
+    let counted = excess.is_none();
+    if counted {
+        shared.log.opened();
+    } else {
+        shared.log.refused();
+    }
+    let place = Place { shared, number, counted };
+    std::thread::spawn(move || serve(&place, sock, excess))
+}
+
+/// A place among the open connections, given back even when a hook of a test panics.
+struct Place {
+    shared: Arc<Shared>,
+    number: usize,
+    counted: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.open.lock().unwrap().remove(&self.number);
+        if self.counted {
+            self.shared.log.closed();
         }
     }
-    shared.open.lock().unwrap().remove(&number);
-    if excess.is_none() {
-        shared.log.closed();
+}
+
+fn serve(place: &Place, sock: Sock, excess: Option<Excess>) {
+    let handle = sock.clone();
+    let Ok(mut wire) = Wire::new(sock, place.shared.tls.as_ref()) else { return };
+    let next = match excess {
+        None => Connection::new(&place.shared, &mut wire, place.number).run(),
+        Some(Excess::Unavailable) => turn_away(&mut wire),
+        Some(Excess::Reset) => Ok(Next::Reset),
+        Some(Excess::Hang) => Ok(Next::Stall),
+    };
+    match next {
+        Ok(Next::Finish | Next::Request) => wire.finish(),
+        Ok(Next::Cut) => wire.cut(),
+        Ok(Next::Reset) => handle.reset_on_close(),
+        Ok(Next::Stall) => wire.wait_for_end(),
+        // The client hung up, or the server stops.
+        Err(_) => {}
     }
 }
 
 fn turn_away(wire: &mut Wire) -> io::Result<Next> {
-    use std::io::Write as _;
     if Inbox::default().next(wire)?.is_none() {
         return Ok(Next::Finish);
     }
@@ -168,14 +189,4 @@ impl<'a> Connection<'a> {
         }
         reply
     }
-}
-
-/// A thread for one connection.
-pub(super) fn spawn(
-    shared: Arc<Shared>,
-    sock: Sock,
-    number: usize,
-    excess: Option<Excess>,
-) -> std::thread::JoinHandle<()> {
-    std::thread::spawn(move || serve(&shared, sock, number, excess))
 }

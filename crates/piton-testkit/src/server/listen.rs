@@ -12,7 +12,6 @@ use socket2::{Domain, Socket, Type};
 
 use super::connection;
 use super::shared::{Command, Shared};
-use super::site::Excess;
 use super::wire::Sock;
 
 /// How long a connection above the limit waits for a place: the end of another one may be on its way.
@@ -97,16 +96,8 @@ fn admit(shared: &Arc<Shared>, stream: TcpStream) -> Option<JoinHandle<()>> {
     stream.set_nodelay(true).ok()?;
     let number = shared.log.accepted();
     let limit = shared.site.lock().unwrap().limit;
-    let excess: Option<Excess> =
-        limit.and_then(|(n, excess)| (!has_place(shared, n)).then_some(excess));
-    if excess.is_some() {
-        shared.log.refused();
-    } else {
-        shared.log.opened();
-    }
-    let sock = Sock::new(stream);
-    shared.open.lock().unwrap().insert(number, sock.clone());
-    Some(connection::spawn(Arc::clone(shared), sock, number, excess))
+    let excess = limit.and_then(|(n, excess)| (!has_place(shared, n)).then_some(excess));
+    Some(connection::spawn(Arc::clone(shared), Sock::new(stream), number, excess))
 }
 
 fn has_place(shared: &Shared, places: usize) -> bool {

@@ -23,9 +23,7 @@ pub(super) fn select(request: &Request, resource: &Resource) -> Selection {
     }
     // A range of a method other than GET has no meaning (section 14.2).
     let range = request.headers.first("range").filter(|_| request.method == "GET");
-    let Some(range) =
-        range.filter(|_| if_range_holds(request, resource)).and_then(|range| parse(range))
-    else {
+    let Some(range) = range.filter(|_| if_range_holds(request, resource)).and_then(parse) else {
         return Selection::Whole;
     };
     let len = resource.body.len();

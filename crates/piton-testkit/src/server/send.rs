@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::delivery::{Action, Delivery, Extent};
 use super::pace::Pace;
-use super::reply::Reply;
+use super::reply::{Payload, Reply};
 use super::shared::Shared;
 use super::stats::Entry;
 use super::wire::Wire;
@@ -68,10 +68,7 @@ impl Sender<'_> {
                 _ => None,
             })
             .collect();
-        let chunk = self.deliveries.iter().find_map(|delivery| match delivery {
-            Delivery::Chunked(size) => Some(*size as u64),
-            _ => None,
-        });
+        let chunk = self.chunk();
         let mut buf = vec![0; PIECE.min(len.max(1)) as usize];
         let mut at = 0;
         loop {
@@ -89,7 +86,7 @@ impl Sender<'_> {
                     self.wire.write_all(b"zz;what?\r\n")?;
                     return Ok(Some(Next::Cut));
                 }
-                write!(self.wire, "{:x}\r\n", chunk.min(len - at))?;
+                self.wire.write_all(format!("{:x}\r\n", chunk.min(len - at)).as_bytes())?;
             }
             let n = self
                 .piece(at, &crawl)
@@ -141,10 +138,10 @@ impl Sender<'_> {
 
     fn endless_head(&mut self, head: &[u8]) -> io::Result<Next> {
         self.wire.write_all(head.strip_suffix(b"\r\n").unwrap_or(head))?;
-        for i in 0_u64.. {
-            write!(self.wire, "X-Flood-{i}: {:1000}\r\n", "x")?;
+        let field = format!("X-Flood: {}\r\n", "x".repeat(1000));
+        loop {
+            self.wire.write_all(field.as_bytes())?;
         }
-        Ok(Next::Cut)
     }
 
     /// Does what is due when `at` bytes of this body are sent.
@@ -178,6 +175,15 @@ impl Sender<'_> {
         Ok(None)
     }
 
+    /// The size of chunks, unless another fault has put a reply without chunks in place.
+    fn chunk(&self) -> Option<u64> {
+        self.reply.headers.first("transfer-encoding")?;
+        self.deliveries.iter().find_map(|delivery| match delivery {
+            Delivery::Chunked(size) => Some(*size as u64),
+            _ => None,
+        })
+    }
+
     /// How many bytes to send next, so that no byte count is overrun.
     fn piece(&self, at: u64, crawl: &[Pace]) -> u64 {
         let paces = crawl.iter().chain(self.pace).chain(self.shared.pace.as_ref());
@@ -194,7 +200,8 @@ impl Sender<'_> {
 
     /// Changes the bytes at `at` of the body as bit flips and other versions ask.
     fn spoil(&self, at: u64, piece: &mut [u8]) {
-        let first = self.reply.payload.start() + at;
+        let Payload::Slice { start, .. } = &self.reply.payload else { return };
+        let first = start + at;
         let len = piece.len();
         let index =
             |offset: u64| usize::try_from(offset.checked_sub(first)?).ok().filter(|i| *i < len);

@@ -1,8 +1,8 @@
 //! What a server does wrong, and when.
 //!
 //! A [`Fault`] is one or more effects and the requests they are for. The constructors stand in four files: what goes
-//! wrong before and in the head ([`head`]), with ranges and versions ([`range`]), in the body ([`body`]), and access
-//! that is refused ([`access`]).
+//! wrong before and in the head (`head`), with ranges and versions (`range`), in the body (`body`), and access that is
+//! refused (`access`).
 
 mod access;
 mod body;

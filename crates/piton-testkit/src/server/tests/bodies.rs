@@ -110,6 +110,13 @@ fn chunks() {
 }
 
 #[test]
+fn an_error_in_place_of_a_chunked_body_has_no_chunks() {
+    let error = answer(Fault::chunked(1000).and(Fault::flip_once(0)).and(Fault::status(500)));
+    assert_eq!((error.status(), error.end), (500, End::Open));
+    assert!(error.body.starts_with(b"the status"));
+}
+
+#[test]
 fn a_body_without_end() {
     let server = server(Fault::endless());
     let mut client = Client::connect(server.addr());

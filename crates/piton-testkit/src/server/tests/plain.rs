@@ -116,6 +116,17 @@ fn dropping_the_server_wakes_whoever_waits_and_frees_the_port() {
 }
 
 #[test]
+fn ipv6_where_there_is_some() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("SKIPPED: no IPv6 loopback");
+        return;
+    }
+    let server = Server::start(site().on_ip("::1".parse().unwrap()));
+    assert!(server.url("/f").starts_with("http://[::1]:"));
+    assert_eq!(get(&server, "/f", "").status(), 200);
+}
+
+#[test]
 fn http_dates_of_now_have_the_fixed_length() {
     assert_eq!(http_date(SystemTime::now()).len(), 29);
 }
