@@ -1,1 +1,5 @@
-//! stub
+//! Power cuts on real file systems.
+
+mod unavailable;
+
+pub use unavailable::Unavailable;
