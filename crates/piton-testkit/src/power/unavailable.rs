@@ -13,6 +13,14 @@ impl Unavailable {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
+
+    pub(super) fn unless_root() -> Result<(), Self> {
+        if rustix::process::geteuid().is_root() {
+            Ok(())
+        } else {
+            Err(Self::new("needs root, to mount"))
+        }
+    }
 }
 
 impl fmt::Display for Unavailable {

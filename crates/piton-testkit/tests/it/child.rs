@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, process, thread};
 
+use piton_testkit::power::{BlockLog, FsKind, Volume};
 use piton_testkit::syscalls::Program;
 
 const ROLE: &str = "PITON_TESTKIT_ROLE";
@@ -35,6 +36,7 @@ fn run() {
         "threads" => threads(&dir),
         "vectored" => vectored(&dir),
         "endless" => endless(),
+        "abandon" => abandon(),
         _ => panic!("no such role: {role}"),
     };
     // The exit code is how the parent sees what the child saw.
@@ -75,4 +77,13 @@ fn endless() -> io::Result<()> {
     let mut child = Command::new("sleep").arg("1000").spawn()?;
     println!("started: {}.", child.id());
     child.wait().map(drop)
+}
+
+/// Dies with a volume and a block log mounted; says where they are.
+fn abandon() -> io::Result<()> {
+    let volume = Volume::create(FsKind::Ext4, 0).unwrap();
+    let log = BlockLog::create(FsKind::Ext4, 0).unwrap();
+    println!("\nleft:{}\nleft:{}", volume.path().display(), log.path().display());
+    io::stdout().flush()?;
+    process::abort()
 }
