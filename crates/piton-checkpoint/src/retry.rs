@@ -22,7 +22,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_millis(250), longest: Duration::from_secs(15) }
+        Self { first: Duration::from_millis(100), longest: Duration::from_secs(15) }
     }
 }
 
@@ -77,9 +77,9 @@ mod tests {
     #[test]
     fn pauses_double_up_to_the_longest_and_jitter_downwards() {
         let backoff = Backoff::default();
-        assert_eq!(backoff.pause(1, u64::MAX), Duration::from_millis(250));
-        assert_eq!(backoff.pause(1, 0), Duration::from_millis(125));
-        assert_eq!(backoff.pause(3, u64::MAX), Duration::from_secs(1));
+        assert_eq!(backoff.pause(1, u64::MAX), Duration::from_millis(100));
+        assert_eq!(backoff.pause(1, 0), Duration::from_millis(50));
+        assert_eq!(backoff.pause(3, u64::MAX), Duration::from_millis(400));
         assert_eq!(backoff.pause(400, u64::MAX), Duration::from_secs(15));
     }
 

@@ -37,6 +37,7 @@ pub use config::{
 use cookie_store::CookieStore;
 pub use error::{TlsFault, TransportError};
 pub use lane::Lane;
+pub use piton_checkpoint::Class;
 pub use proxy::ProxyRules;
 pub use request::{ByteRange, Request, Response};
 

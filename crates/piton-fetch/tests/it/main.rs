@@ -7,4 +7,5 @@
     clippy::unwrap_used
 )]
 
+mod download;
 mod transport;

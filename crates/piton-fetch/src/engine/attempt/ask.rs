@@ -100,12 +100,11 @@ impl Attempt<'_> {
         let mut first = Some(FirstAnswer { lane, response, holds });
         if disk.opened.is_none() {
             // Now the name is known, or what the server says of the file that stands there.
-            let path = match (&disk.existing, &self.what.place, &first) {
-                (Some(existing), ..) => existing.path.clone(),
-                (None, Place::Folder(folder), Some(FirstAnswer { response, .. })) => {
+            let path = match (&self.what.place, &first) {
+                (Place::Folder(folder), Some(FirstAnswer { response, .. })) => {
                     folder.join(name_of(&response.headers, &self.what.url, &response.url).as_str())
                 }
-                (None, Place::File(path) | Place::Folder(path), _) => path.clone(),
+                (Place::File(path) | Place::Folder(path), _) => path.clone(),
             };
             if disk.existing.is_some() {
                 // Only a byte was asked for, to see whether there is anything to fetch.

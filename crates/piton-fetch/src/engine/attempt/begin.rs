@@ -30,7 +30,8 @@ impl Attempt<'_> {
         ranged: bool,
         question: &Question,
     ) -> Result<Outcome, End> {
-        let old = opened.meta.take().filter(|_| !self.anew && !opened.have().is_empty());
+        let usable = !self.anew && !opened.have().is_empty();
+        let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
             Some(old) => self.join(old, &identity, encoding.as_deref(), ranged, question)?,
             None => Join::Anew,

@@ -22,8 +22,12 @@ impl Attempt<'_> {
             Place::File(path) => Some(path.clone()),
             Place::Folder(folder) => {
                 let path = folder.join(FileName::from_url(&self.what.url).as_str());
-                let found = crate::meta::inspect(self.client.fs.as_ref(), &path).ok().flatten()?;
-                (found.meta.url == redacted(&self.what.url)).then_some(path)
+                let fs = self.client.fs.as_ref();
+                let begun = crate::meta::inspect(fs, &path).ok().flatten();
+                let begun = begun.is_some_and(|it| it.meta.url == redacted(&self.what.url));
+                // If it is a guess, `answered` looks again once the server has named the file.
+                let stands = || fs.stat(&path).is_ok_and(|stat| stat.is_some());
+                (begun || stands()).then_some(path)
             }
         }
     }
