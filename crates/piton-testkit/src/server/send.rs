@@ -98,10 +98,10 @@ impl Sender<'_> {
             let piece = &mut buf[..n as usize];
             self.reply.payload.read_at(at, piece);
             self.spoil(at, piece);
+            self.count(n);
             self.wire.write_all(piece)?;
             self.wire.flush()?;
             at += n;
-            self.count(n);
             if chunk.is_some_and(|chunk| at % chunk == 0 || at == len) {
                 self.wire.write_all(b"\r\n")?;
             }
@@ -128,8 +128,8 @@ impl Sender<'_> {
                 for pace in self.pace.into_iter().chain(self.shared.pace.as_ref()) {
                     pace.wait(zeros.len() as u64, &self.shared.halt)?;
                 }
-                self.wire.write_all(&zeros)?;
                 self.count(zeros.len() as u64);
+                self.wire.write_all(&zeros)?;
             }
         }
         self.wire.flush()?;
@@ -223,6 +223,7 @@ impl Sender<'_> {
         }
     }
 
+    /// Counts bytes before they are written: a client that has them finds them counted.
     fn count(&mut self, n: u64) {
         *self.on_connection += n;
         self.entry.sent.fetch_add(n, Ordering::Relaxed);

@@ -67,7 +67,7 @@ pub(super) struct Client<S>(pub(super) S);
 impl Client<TcpStream> {
     pub(super) fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
         Self(stream)
     }
 }

@@ -29,7 +29,7 @@ fn rate(server: &Server, connections: u64, bytes: u64) -> f64 {
 
 /// The upper bound is the point; a busy machine may be slower.
 fn assert_rate(rate: f64, expected: f64) {
-    assert!((0.7 * expected..1.05 * expected).contains(&rate), "{rate} instead of {expected}");
+    assert!((0.5 * expected..1.05 * expected).contains(&rate), "{rate} instead of {expected}");
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn links_that_expire_by_use() {
 
 #[test]
 fn links_that_expire_by_time() {
-    let lease = Lease::Time(Duration::from_millis(300));
+    let lease = Lease::Time(Duration::from_secs(1));
     let server = Server::start(Site::new().with_signed("/s", Resource::pattern(7, 100), lease));
     let link = get(&server, "/s", "").field("location").unwrap().to_owned();
     assert_eq!(get(&server, &link, "").status(), 200);
-    std::thread::sleep(Duration::from_millis(310));
+    std::thread::sleep(Duration::from_millis(1010));
     assert_eq!(get(&server, &link, "").status(), 403);
 }
 
@@ -97,7 +97,7 @@ fn away_and_back_on_the_same_port() {
     let mut client = Client::connect(server.addr());
     assert_eq!(client.ask("HEAD", "/f", "").status(), 200);
     let start = Instant::now();
-    server.away(Duration::from_millis(150));
+    server.away(Duration::from_millis(500));
     let refused = TcpStream::connect(server.addr()).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_ne!(client.rest().1, End::Silent);
@@ -105,20 +105,20 @@ fn away_and_back_on_the_same_port() {
         std::thread::sleep(Duration::from_millis(5));
         assert!(start.elapsed() < Duration::from_secs(5));
     }
-    assert!(start.elapsed() >= Duration::from_millis(150));
+    assert!(start.elapsed() >= Duration::from_millis(500));
     assert_eq!(range(&server, "/f", "0-9").status(), 206);
 }
 
 #[test]
 fn away_by_itself() {
-    let server = Server::start(site().fault(Fault::away(Duration::from_millis(50)).nth(1)));
+    let server = Server::start(site().fault(Fault::away(Duration::from_millis(500)).nth(1)));
     assert_ne!(get(&server, "/f", "").end, End::Open);
     assert!(TcpStream::connect(server.addr()).is_err());
-    let server = Server::start(site().fault(Fault::away_after(MIB, Duration::from_millis(50))));
+    let server = Server::start(site().fault(Fault::away_after(MIB, Duration::from_millis(500))));
     let cut = get(&server, "/f", "");
     assert!(cut.end != End::Open && cut.body.len() as u64 <= MIB);
     assert!(TcpStream::connect(server.addr()).is_err());
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(700));
     assert_eq!(get(&server, "/f", "").end, End::Open);
 }
 
