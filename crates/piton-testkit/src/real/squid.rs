@@ -91,8 +91,12 @@ impl Squid {
                 set_permissions(&helper, Permissions::from_mode(0o755))
                     .expect("the right to open a file");
                 format!(
-                    "auth_param basic program {}\nauth_param basic children 1\n\
-                     auth_param basic realm piton\n                     acl known proxy_auth REQUIRED\nhttp_access allow known\nhttp_access deny all",
+                    r"auth_param basic program {}
+auth_param basic children 1
+auth_param basic realm piton
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all",
                     helper.display()
                 )
             }

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use super::client::{Answer, Client, End, get, range};
+use super::client::{Answer, Client, End, get, get_impatiently, range};
 use crate::server::{Body, Fault, KIB, MIB, Resource, Server, Site};
 
 fn server(fault: Fault) -> Server {
@@ -51,7 +51,7 @@ fn ends_of_connections_by_their_bytes() {
 
 #[test]
 fn stalls_and_pauses() {
-    let stalled = answer(Fault::stall_after(5000));
+    let stalled = get_impatiently(&server(Fault::stall_after(5000)), "/f", "");
     stalled.assert_pattern(7, 0, 5000);
     assert_eq!(stalled.end, End::Silent);
     let start = Instant::now();

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::client::{Answer, Client, End, get, range};
+use super::client::{Client, End, get, get_impatiently, range};
 use crate::server::{Excess, Fault, Lease, MIB, Resource, Server, Site};
 
 fn site() -> Site {
@@ -50,7 +50,7 @@ fn a_limit_of_connections() {
         let server = Server::start(site().max_connections(2, excess));
         let mut held: Vec<_> = (0..2).map(|_| Client::connect(server.addr())).collect();
         held.iter_mut().for_each(|client| assert_eq!(client.ask("HEAD", "/f", "").status(), 200));
-        let third: Answer = get(&server, "/f", "Range: bytes=0-9\r\n");
+        let third = get_impatiently(&server, "/f", "Range: bytes=0-9\r\n");
         assert_eq!((third.status(), third.end), (status, end), "{excess:?}");
         drop(held);
         assert_eq!(range(&server, "/f", "0-9").status(), 206, "{excess:?}");
@@ -134,9 +134,9 @@ fn a_server_that_is_away_can_be_dropped() {
 #[test]
 fn connections_dropped_all_at_once() {
     let server = Server::start(site().fault(Fault::stall_after(10)));
-    let mut client = Client::connect(server.addr());
+    let mut client = Client::connect(server.addr()).impatient();
     assert_eq!(client.ask("GET", "/f", "").end, End::Silent);
     server.drop_connections();
     assert_ne!(client.rest().1, End::Silent);
-    assert_eq!(get(&server, "/f", "").end, End::Silent);
+    assert_eq!(get_impatiently(&server, "/f", "").end, End::Silent);
 }
