@@ -130,6 +130,17 @@ fn a_body_without_end() {
 }
 
 #[test]
+fn a_body_without_end_can_crawl() {
+    let site = Site::new().with("/f", Resource::bytes(*b"begin"));
+    let server = Server::start(site.fault(Fault::endless().and(Fault::crawl(100_000))));
+    let mut client = Client::connect(server.addr());
+    let start = Instant::now();
+    client.0.write_all(b"GET /f HTTP/1.1\r\n\r\n").unwrap();
+    client.0.read_exact(&mut [0; 20_000]).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(150), "{:?}", start.elapsed());
+}
+
+#[test]
 fn more_than_was_promised() {
     let server = server(Fault::extra_bytes(b"extra").and(Fault::closes_connection()));
     let mut client = Client::connect(server.addr());
