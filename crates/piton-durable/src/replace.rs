@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::{Existing, Fs, FsFile, Open, parent, write_all_at};
+use crate::fs::{Existing, Fs, FsFile, Open, parent_dir, write_all_at};
 
 /// What could not be done while replacing a file.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
         let _ = fs.remove(&temporary);
     }
     settled?;
-    fs.sync_dir(parent(path)).map_err(ReplaceError::of("sync the directory of", path))
+    fs.sync_dir(parent_dir(path)).map_err(ReplaceError::of("sync the directory of", path))
 }
 
 /// Writes a new file under a temporary name, synced if `durable`. A leftover of that name is removed

@@ -12,7 +12,6 @@ use std::time::SystemTime;
 mod os;
 
 pub use os::OsFs;
-pub(crate) use os::parent;
 
 /// A file system: what can be done to paths.
 pub trait Fs: Send + Sync {
@@ -171,4 +170,25 @@ pub fn read_full_at(file: &dyn FsFile, buf: &mut [u8], offset: u64) -> io::Resul
         }
     }
     Ok(filled)
+}
+
+/// The directory that holds `path`; `.` for a bare name.
+pub fn parent_dir(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir.as_os_str() != std::ffi::OsStr::new("") => dir,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_lies_in_the_current_directory() {
+        assert_eq!(parent_dir(Path::new("file.iso")), Path::new("."));
+        assert_eq!(parent_dir(Path::new("/file.iso")), Path::new("/"));
+        assert_eq!(parent_dir(Path::new("a/b")), Path::new("a"));
+    }
 }

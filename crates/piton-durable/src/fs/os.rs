@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -294,15 +293,6 @@ fn holder(locks: &str, id: FileId) -> Option<u32> {
     }
 }
 
-/// The directory that holds `path`; `.` for a bare name.
-pub(crate) fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if dir.as_os_str() != OsStr::new("") => dir,
-        Some(_) => Path::new("."),
-        None => path,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,12 +317,5 @@ mod tests {
         let spec = timespec(time).unwrap();
         assert_eq!((spec.tv_sec, spec.tv_nsec), (-2, 500_000_000));
         assert_eq!(system_time(spec.tv_sec, spec.tv_nsec as u64), time);
-    }
-
-    #[test]
-    fn a_bare_name_lies_in_the_current_directory() {
-        assert_eq!(parent(Path::new("file.iso")), Path::new("."));
-        assert_eq!(parent(Path::new("/file.iso")), Path::new("/"));
-        assert_eq!(parent(Path::new("a/b")), Path::new("a"));
     }
 }

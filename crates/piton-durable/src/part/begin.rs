@@ -1,7 +1,7 @@
 //! Beginning a download (protocol step 1).
 
 use super::{Durability, Part, PartError, Stage, State, hold};
-use crate::fs::{Existing, parent};
+use crate::fs::{Existing, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
 
@@ -73,6 +73,6 @@ impl Part {
             return Ok(());
         }
         let path = self.target.path();
-        self.fs.sync_dir(parent(path)).map_err(PartError::io("sync the directory of", path))
+        self.fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))
     }
 }

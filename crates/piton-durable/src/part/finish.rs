@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::open::Journal;
 use super::{Durability, Finish, OpenPart, Part, PartError, Stage, Target, hold, verify};
-use crate::fs::{Fs, FsFile, Open, parent};
+use crate::fs::{Fs, FsFile, Open, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::replace::remove_if_there;
 
@@ -129,7 +129,7 @@ pub(super) fn was_finished(
     fs.remove(&part_path).map_err(PartError::io("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
-        fs.sync_dir(parent(path)).map_err(PartError::io("sync the directory of", path))?;
+        fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))?;
     }
     let journal_path = target.journal();
     remove_if_there(fs, &journal_path).map_err(PartError::io("remove", &journal_path))?;

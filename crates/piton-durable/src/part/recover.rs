@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::open::Journal;
 use super::{Durability, OpenPart, Part, PartError, Recovered, Stage, State, Target, verify};
 use crate::extent::cover;
-use crate::fs::{Fs, FsFile, parent};
+use crate::fs::{Fs, FsFile, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
 
@@ -44,7 +44,7 @@ pub(super) fn recover(
         .map_err(PartError::io("recover", &target.journal()))?;
     if durable {
         // The run before may have died between a rename and this.
-        fs.sync_dir(parent(&path)).map_err(PartError::io("sync the directory of", &path))?;
+        fs.sync_dir(parent_dir(&path)).map_err(PartError::io("sync the directory of", &path))?;
     }
 
     let extents = fold.claims.extents();

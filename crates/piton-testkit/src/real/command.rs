@@ -1,6 +1,7 @@
 //! Running a program such as the built `piton`, with an end at a chosen moment.
 //!
-//! Only the tests of `piton-cli` know where the program is (`env!("CARGO_BIN_EXE_piton")`), so its path is given.
+//! Only the tests of `piton-cli` know where the program is (`env!("CARGO_BIN_EXE_piton")`), so its
+//! path is given.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -17,21 +18,23 @@ use rustix::process::Signal;
 
 use super::group::Group;
 
-/// A run of a program with an environment of its own: only `PATH`, `HOME` (the working directory) and `LC_ALL` are set.
-pub struct Invocation {
+/// A run of a program with an environment of its own: only `PATH`, `HOME` (the working directory)
+/// and `LC_ALL` are set.
+pub struct Invocation<'a> {
     command: Command,
     timeout: Duration,
-    stop: Option<(Signal, StopWhen)>,
+    stop: Option<(Signal, StopWhen<'a>)>,
 }
 
 /// The moment at which a run is stopped.
-pub enum StopWhen {
+pub enum StopWhen<'a> {
     /// So long after the start.
     After(Duration),
-    /// Once this file holds so many bytes of data, holes and reservations not counted (see [`data_bytes`]).
+    /// Once this file holds so many bytes of data, holes and reservations not counted (see
+    /// [`data_bytes`]).
     Holds(PathBuf, u64),
     /// Once this holds; asked each millisecond.
-    Is(Box<dyn FnMut() -> bool + Send>),
+    Is(Box<dyn FnMut() -> bool + 'a>),
 }
 
 /// How a run ended.
@@ -53,7 +56,7 @@ pub struct Outcome {
     pub elapsed: Duration,
 }
 
-impl Invocation {
+impl<'a> Invocation<'a> {
     /// A run of `program` in `dir`, with a minute to end.
     pub fn new(program: impl AsRef<OsStr>, dir: &Path) -> Self {
         let mut command = Command::new(program);
@@ -88,17 +91,17 @@ impl Invocation {
     }
 
     /// `kill -9` at this moment.
-    pub fn kill(self, when: StopWhen) -> Self {
+    pub fn kill(self, when: StopWhen<'a>) -> Self {
         self.signal(Signal::KILL, when)
     }
 
     /// Ctrl-C at this moment.
-    pub fn interrupt(self, when: StopWhen) -> Self {
+    pub fn interrupt(self, when: StopWhen<'a>) -> Self {
         self.signal(Signal::INT, when)
     }
 
     /// This signal at this moment.
-    pub fn signal(mut self, signal: Signal, when: StopWhen) -> Self {
+    pub fn signal(mut self, signal: Signal, when: StopWhen<'a>) -> Self {
         self.stop = Some((signal, when));
         self
     }
@@ -148,13 +151,13 @@ impl Invocation {
     }
 }
 
-impl fmt::Debug for Invocation {
+impl fmt::Debug for Invocation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.command.fmt(f)
     }
 }
 
-impl StopWhen {
+impl StopWhen<'_> {
     fn is_now(&mut self, start: Instant) -> bool {
         match self {
             Self::After(time) => start.elapsed() >= *time,
@@ -164,7 +167,7 @@ impl StopWhen {
     }
 }
 
-impl fmt::Debug for StopWhen {
+impl fmt::Debug for StopWhen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::After(time) => write!(f, "After({time:?})"),
@@ -174,8 +177,9 @@ impl fmt::Debug for StopWhen {
     }
 }
 
-/// How many bytes of a file hold data, by the file system's own account (`SEEK_DATA`): whole blocks, without holes and
-/// without what is only reserved. The length of a part file says nothing of the kind.
+/// How many bytes of a file hold data, by the file system's own account (`SEEK_DATA`): whole
+/// blocks, without holes and without what is only reserved. The length of a part file says nothing
+/// of the kind.
 pub fn data_bytes(path: &Path) -> io::Result<u64> {
     let file = File::open(path)?;
     let (mut at, mut sum) = (0, 0);
@@ -206,7 +210,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn sh(script: &str, dir: &Path) -> Invocation {
+    fn sh<'a>(script: &str, dir: &Path) -> Invocation<'a> {
         Invocation::new("/bin/sh", dir).args(["-c", script])
     }
 
@@ -232,7 +236,7 @@ mod tests {
         let script = "trap 'echo saved; exit 130' INT; touch ready; while :; do sleep 0.01; done";
         let ready = dir.path().join("ready");
         let interrupted =
-            sh(script, dir.path()).interrupt(StopWhen::Is(Box::new(move || ready.exists()))).run();
+            sh(script, dir.path()).interrupt(StopWhen::Is(Box::new(|| ready.exists()))).run();
         assert_eq!((interrupted.code, &*interrupted.stdout), (Some(130), "saved\n"));
     }
 
@@ -241,7 +245,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let part = dir.path().join("f.part");
         let script = "truncate -s 10M f.part; i=0; while :; do \
-            dd if=/dev/zero of=f.part bs=64k count=1 seek=$i conv=notrunc 2>/dev/null; i=$((i+1)); sleep 0.005; done";
+            dd if=/dev/zero of=f.part bs=64k count=1 seek=$i conv=notrunc 2>/dev/null; \
+            i=$((i+1)); sleep 0.005; done";
         let killed = sh(script, dir.path()).kill(StopWhen::Holds(part.clone(), 300_000)).run();
         assert!(killed.stopped);
         let data = data_bytes(&part).unwrap();

@@ -4,8 +4,8 @@ use std::process::{Child, ExitStatus};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// A child that leads its process group. It is not reaped before the group was killed: until then its number belongs
-/// to nobody else, and the signal can hit no stranger.
+/// A child that leads its process group. It is not reaped before the group was killed: until then
+/// its number belongs to nobody else, and the signal can hit no stranger.
 #[derive(Debug)]
 pub(super) struct Group {
     leader: Child,

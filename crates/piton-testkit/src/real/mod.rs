@@ -1,8 +1,8 @@
-//! Real servers from Debian packages, each on a free loopback port with its files in a temporary directory, and the
-//! built `piton` run against them.
+//! Real servers from Debian packages, each on a free loopback port with its files in a temporary
+//! directory, and the built `piton` run against them.
 //!
-//! A server lives as long as its value: dropping it kills its process group. Where the program is missing,
-//! `available()` says which package has it, and a test prints `SKIPPED: …` and returns.
+//! A server lives as long as its value: dropping it kills its process group. Where the program is
+//! missing, `available()` says which package has it, and a test prints `SKIPPED: …` and returns.
 
 mod command;
 mod group;

@@ -99,14 +99,16 @@ impl NginxBuilder {
         self
     }
 
-    /// Speaks HTTP/2: by ALPN under TLS (with HTTP/1.1 for others), by prior knowledge only without.
+    /// Speaks HTTP/2: by ALPN under TLS (with HTTP/1.1 for others), by prior knowledge only
+    /// without.
     pub fn http2(mut self) -> Self {
         self.http2 = true;
         self
     }
 
-    /// At most so many bytes per second on each connection (with HTTP/2, for each request). nginx sends the first
-    /// second's worth at once: for an exact rate, use [`crate::server::Site::rate_per_connection`].
+    /// At most so many bytes per second on each connection (with HTTP/2, for each request). nginx
+    /// sends the first second's worth at once: for an exact rate, use
+    /// [`crate::server::Site::rate_per_connection`].
     pub fn limit_rate(mut self, bytes_per_second: u64) -> Self {
         self.limit_rate = Some(bytes_per_second);
         self

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use socket2::{Domain, Socket, Type};
 
-/// A loopback port. The socket is bound and never listens: the system gives the port to nobody else, while a server
-/// that sets `SO_REUSEADDR`, as all do, can bind it by number.
+/// A loopback port. The socket is bound and never listens: the system gives the port to nobody
+/// else, while a server that sets `SO_REUSEADDR`, as all do, can bind it by number.
 #[derive(Debug)]
 pub(super) struct Port {
     socket: Socket,

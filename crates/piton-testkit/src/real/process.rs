@@ -54,7 +54,8 @@ impl Place {
         path
     }
 
-    /// Starts the server and returns once it accepts connections; stdout and stderr go to `output.log`.
+    /// Starts the server and returns once it accepts connections; stdout and stderr go to
+    /// `output.log`.
     ///
     /// # Panics
     ///

@@ -62,7 +62,8 @@ impl Squid {
         }
     }
 
-    /// Status, method and target (a URL, or `host:port` for `CONNECT`) of the requests that have ended.
+    /// Status, method and target (a URL, or `host:port` for `CONNECT`) of the requests that have
+    /// ended.
     pub fn requests(&self) -> Vec<(u16, String, String)> {
         let log = self.process.read("access.log");
         let parse = |line: &str| {
@@ -90,8 +91,12 @@ impl Squid {
                 set_permissions(&helper, Permissions::from_mode(0o755))
                     .expect("the right to open a file");
                 format!(
-                    "auth_param basic program {}\nauth_param basic children 1\nauth_param basic realm piton\n\
-                     acl known proxy_auth REQUIRED\nhttp_access allow known\nhttp_access deny all",
+                    r"auth_param basic program {}
+auth_param basic children 1
+auth_param basic realm piton
+acl known proxy_auth REQUIRED
+http_access allow known
+http_access deny all",
                     helper.display()
                 )
             }
@@ -105,8 +110,8 @@ impl Squid {
     }
 }
 
-/// squid keeps a segment of shared memory under its service name even when it shares with nobody, and a killed one
-/// leaves it behind, in the way of the next one of that name.
+/// squid keeps a segment of shared memory under its service name even when it shares with nobody,
+/// and a killed one leaves it behind, in the way of the next one of that name.
 #[derive(Debug)]
 struct SharedMemory {
     service: String,
@@ -135,7 +140,11 @@ impl Drop for SharedMemory {
 /// A login helper: it reads `name password` and answers `OK` or `ERR`.
 fn helper(user: &str, password: &str) -> String {
     format!(
-        "#!/bin/sh\nwhile read -r login; do\n  if [ \"$login\" = '{user} {password}' ]; then echo OK; else echo ERR; fi\ndone\n"
+        r#"#!/bin/sh
+while read -r login; do
+  if [ "$login" = '{user} {password}' ]; then echo OK; else echo ERR; fi
+done
+"#
     )
 }
 

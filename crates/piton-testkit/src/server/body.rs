@@ -32,7 +32,8 @@ impl Body {
         self.len() == 0
     }
 
-    /// Copies what lies at `offset` to `buf`; past the end come zeros, so that a lying server has bytes to send.
+    /// Copies what lies at `offset` to `buf`; past the end come zeros, so that a lying server has
+    /// bytes to send.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) {
         let have =
             usize::try_from(self.len().saturating_sub(offset)).unwrap_or(usize::MAX).min(buf.len());

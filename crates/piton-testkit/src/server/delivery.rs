@@ -24,7 +24,8 @@ pub(super) enum Delivery {
     Endless,
     /// More bytes after the body.
     Extra(Arc<[u8]>),
-    /// One bit of the byte at this offset of the resource is wrong; with a flag, only until it was sent once.
+    /// One bit of the byte at this offset of the resource is wrong; with a flag, only until it was
+    /// sent once.
     Flip { offset: u64, done: Option<Arc<AtomicBool>> },
     /// From this offset of the resource on, the bytes come from another version.
     Overwritten { offset: u64, body: Body },

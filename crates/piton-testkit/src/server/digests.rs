@@ -32,7 +32,8 @@ pub enum DigestField {
 }
 
 impl DigestField {
-    /// Name and value of the field for `body`; with `right == false` a well-formed digest of something else.
+    /// Name and value of the field for `body`; with `right == false` a well-formed digest of
+    /// something else.
     pub fn of(self, body: &Body, right: bool) -> (&'static str, String) {
         let wrong = Body::Bytes(b"some other bytes".as_slice().into());
         let body = if right { body } else { &wrong };

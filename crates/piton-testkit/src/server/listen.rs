@@ -14,11 +14,12 @@ use super::connection;
 use super::shared::{Command, Shared};
 use super::wire::Sock;
 
-/// How long a connection above the limit waits for a place: the end of another one may be on its way.
+/// How long a connection above the limit waits for a place: the end of another one may be on its
+/// way.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// A socket bound to `addr`. Several may be bound to one port, so that a server that is away keeps its port: nobody
-/// else, and no outgoing connection, gets it meanwhile.
+/// A socket bound to `addr`. Several may be bound to one port, so that a server that is away keeps
+/// its port: nobody else, and no outgoing connection, gets it meanwhile.
 pub(super) fn bind(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;

@@ -10,9 +10,10 @@
 //! assert!(server.url("/f").starts_with("http://127.0.0.1:"));
 //! ```
 //!
-//! A [`Site`] holds [`Resource`]s, [`Fault`]s and limits. For each request the right reply is worked out as a value, the
-//! faults that are for the request change it, and it is sent with the deviations they ask for. [`Server::stats`] tells
-//! what came in. A thread serves each connection; dropping the server ends them all.
+//! A [`Site`] holds [`Resource`]s, [`Fault`]s and limits. For each request the right reply is
+//! worked out as a value, the faults that are for the request change it, and it is sent with the
+//! deviations they ask for. [`Server::stats`] tells what came in. A thread serves each connection;
+//! dropping the server ends them all.
 //!
 //! This is a test kit: what only a broken machine can make fail panics.
 
@@ -150,8 +151,8 @@ impl Server {
         self.shared.drop_connections();
     }
 
-    /// Goes away: drops all connections and refuses new ones for `time`, then listens on the same port again. Returns
-    /// as soon as connections are refused.
+    /// Goes away: drops all connections and refuses new ones for `time`, then listens on the same
+    /// port again. Returns as soon as connections are refused.
     pub fn away(&self, time: Duration) {
         self.shared.away(time);
     }

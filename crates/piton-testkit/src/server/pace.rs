@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::halt::Halt;
 
-/// How far behind its schedule a pace may be and still catch up: long enough for a busy machine to keep the rate, short
-/// enough that no burst follows an idle time.
+/// How far behind its schedule a pace may be and still catch up: long enough for a busy machine to
+/// keep the rate, short enough that no burst follows an idle time.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
-/// Lets so many bytes per second pass. The schedule is absolute, so that late wake-ups do not add up.
+/// Lets so many bytes per second pass. The schedule is absolute, so that late wake-ups do not add
+/// up.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: u64,

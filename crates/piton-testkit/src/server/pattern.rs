@@ -1,8 +1,9 @@
-//! Deterministic bytes that can be computed at any offset, so that a 20 GiB resource needs no memory.
+//! Deterministic bytes that can be computed at any offset, so that a 20 GiB resource needs no
+//! memory.
 //!
-//! Each 4 KiB block is a window of one fixed random table, chosen by seed and block number, under a stamp of both. A
-//! block at the wrong place, or of the wrong seed, therefore differs in nearly every byte, and filling costs a copy:
-//! several GB/s even in an unoptimised build.
+//! Each 4 KiB block is a window of one fixed random table, chosen by seed and block number, under a
+//! stamp of both. A block at the wrong place, or of the wrong seed, therefore differs in nearly
+//! every byte, and filling costs a copy: several GB/s even in an unoptimised build.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -32,7 +33,8 @@ pub fn bytes(seed: u64, len: usize) -> Vec<u8> {
     buf
 }
 
-/// Where `buf` first differs from pattern `seed` at `offset`, as an offset in the pattern; `None` when it agrees.
+/// Where `buf` first differs from pattern `seed` at `offset`, as an offset in the pattern; `None`
+/// when it agrees.
 pub fn first_difference(seed: u64, offset: u64, buf: &[u8]) -> Option<u64> {
     let mut expected = [0; BLOCK];
     let mut at = offset;
@@ -48,7 +50,8 @@ pub fn first_difference(seed: u64, offset: u64, buf: &[u8]) -> Option<u64> {
     None
 }
 
-/// Calls `visit(block number, range within the block, range within the buffer)` for each block that is touched.
+/// Calls `visit(block number, range within the block, range within the buffer)` for each block that
+/// is touched.
 fn walk(offset: u64, len: usize, mut visit: impl FnMut(u64, Range<usize>, Range<usize>)) {
     let mut done = 0;
     while done < len {
@@ -130,7 +133,8 @@ mod tests {
         for i in 0..256 {
             fill(9, i << 20, &mut buf);
         }
-        // A quarter of a gigabyte; the bound leaves room for a machine that is busy with other tests.
+        // A quarter of a gigabyte; the bound leaves room for a machine that is busy with other
+        // tests.
         assert!(start.elapsed().as_secs_f64() < 2.0, "{:?}", start.elapsed());
     }
 }

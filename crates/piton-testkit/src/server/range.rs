@@ -1,4 +1,5 @@
-//! Which bytes of a resource a request asks for: ranges and conditions (RFC 9110, sections 13 and 14).
+//! Which bytes of a resource a request asks for: ranges and conditions (RFC 9110, sections 13 and
+//! 14).
 
 use super::date::parse_http_date;
 use super::request::Request;

@@ -112,8 +112,8 @@ impl Reply {
         self.payload = payload;
     }
 
-    /// Makes the reply the bytes `start..start + len` of the same resource, with the `Content-Range` that fits. Only
-    /// for a reply with bytes of a resource.
+    /// Makes the reply the bytes `start..start + len` of the same resource, with the
+    /// `Content-Range` that fits. Only for a reply with bytes of a resource.
     pub fn move_to(&mut self, start: u64, len: u64) {
         if let (Payload::Slice { body, .. }, Some(total)) = (&self.payload, self.total) {
             let payload = Payload::Slice { body: body.clone(), start, len };

@@ -68,8 +68,8 @@ impl Request {
 pub(super) struct Inbox(Vec<u8>);
 
 impl Inbox {
-    /// The next request, or `None` when the client closed the connection between requests. A request body is read
-    /// and thrown away.
+    /// The next request, or `None` when the client closed the connection between requests. A
+    /// request body is read and thrown away.
     pub(super) fn next(&mut self, wire: &mut impl Read) -> io::Result<Option<Request>> {
         let end = loop {
             if let Some(at) = self.0.windows(4).position(|w| w == b"\r\n\r\n") {

@@ -41,6 +41,36 @@ pub(super) struct Sender<'a> {
     pub(super) deliveries: Vec<Delivery>,
 }
 
+/// The paces that bind one reply: its own, that of the connection, and that of the server.
+struct Paces<'a> {
+    of_reply: Vec<Pace>,
+    shared: &'a Shared,
+    of_connection: Option<&'a Pace>,
+    /// A good number of bytes for one write.
+    piece: u64,
+}
+
+impl<'a> Paces<'a> {
+    fn new(shared: &'a Shared, of_connection: Option<&'a Pace>, deliveries: &[Delivery]) -> Self {
+        let of_reply = deliveries.iter().filter_map(|delivery| match delivery {
+            Delivery::Rate(rate) => Some(Pace::new(*rate)),
+            _ => None,
+        });
+        let mut paces = Self { of_reply: of_reply.collect(), shared, of_connection, piece: PIECE };
+        paces.piece = paces.all().map(Pace::piece).fold(PIECE, u64::min);
+        paces
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Pace> {
+        self.of_reply.iter().chain(self.of_connection).chain(&self.shared.pace)
+    }
+
+    /// Returns when `bytes` more may be sent.
+    fn wait(&self, bytes: u64) -> io::Result<()> {
+        self.all().try_for_each(|pace| pace.wait(bytes, &self.shared.halt))
+    }
+}
+
 impl Sender<'_> {
     /// Sends head and, unless `bodiless`, body.
     pub(super) fn send(mut self, bodiless: bool) -> io::Result<Next> {
@@ -60,14 +90,7 @@ impl Sender<'_> {
     /// Sends the body; `Some` when a deviation ends the connection.
     fn body(&mut self) -> io::Result<Option<Next>> {
         let len = self.reply.payload.len();
-        let crawl: Vec<Pace> = self
-            .deliveries
-            .iter()
-            .filter_map(|delivery| match delivery {
-                Delivery::Rate(rate) => Some(Pace::new(*rate)),
-                _ => None,
-            })
-            .collect();
+        let paces = Paces::new(self.shared, self.pace, &self.deliveries);
         let chunk = self.chunk();
         let mut buf = vec![0; PIECE.min(len.max(1)) as usize];
         let mut at = 0;
@@ -88,29 +111,25 @@ impl Sender<'_> {
                 }
                 self.wire.write_all(format!("{:x}\r\n", chunk.min(len - at)).as_bytes())?;
             }
-            let n = self
-                .piece(at, &crawl)
-                .min(chunk.map_or(u64::MAX, |chunk| chunk - at % chunk))
-                .min(len - at);
-            for pace in crawl.iter().chain(self.pace).chain(self.shared.pace.as_ref()) {
-                pace.wait(n, &self.shared.halt)?;
-            }
+            let left_of_chunk = chunk.map_or(u64::MAX, |chunk| chunk - at % chunk);
+            let n = paces.piece.min(self.to_next_act(at)).min(left_of_chunk).min(len - at);
+            paces.wait(n)?;
             let piece = &mut buf[..n as usize];
             self.reply.payload.read_at(at, piece);
             self.spoil(at, piece);
+            self.count(n);
             self.wire.write_all(piece)?;
             self.wire.flush()?;
             at += n;
-            self.count(n);
             if chunk.is_some_and(|chunk| at % chunk == 0 || at == len) {
                 self.wire.write_all(b"\r\n")?;
             }
         }
-        self.after(chunk.is_some())
+        self.after(&paces, chunk.is_some())
     }
 
     /// What comes after the last byte.
-    fn after(&mut self, chunked: bool) -> io::Result<Option<Next>> {
+    fn after(&mut self, paces: &Paces<'_>, chunked: bool) -> io::Result<Option<Next>> {
         if chunked {
             if self.has(|delivery| matches!(delivery, Delivery::NoLastChunk)) {
                 return Ok(Some(Next::Cut));
@@ -123,13 +142,11 @@ impl Sender<'_> {
             }
         }
         if self.has(|delivery| matches!(delivery, Delivery::Endless)) {
-            let zeros = vec![0; 64 * 1024];
+            let zeros = vec![0; paces.piece as usize];
             loop {
-                for pace in self.pace.into_iter().chain(self.shared.pace.as_ref()) {
-                    pace.wait(zeros.len() as u64, &self.shared.halt)?;
-                }
-                self.wire.write_all(&zeros)?;
+                paces.wait(paces.piece)?;
                 self.count(zeros.len() as u64);
+                self.wire.write_all(&zeros)?;
             }
         }
         self.wire.flush()?;
@@ -184,9 +201,8 @@ impl Sender<'_> {
         })
     }
 
-    /// How many bytes to send next, so that no byte count is overrun.
-    fn piece(&self, at: u64, crawl: &[Pace]) -> u64 {
-        let paces = crawl.iter().chain(self.pace).chain(self.shared.pace.as_ref());
+    /// How many bytes may be sent until the next thing is due.
+    fn to_next_act(&self, at: u64) -> u64 {
         let counts = self.deliveries.iter().filter_map(|delivery| match delivery {
             Delivery::At { after, of: Extent::Reply, .. } => Some(after - at),
             Delivery::At { after, of: Extent::Connection, .. } => Some(after - *self.on_connection),
@@ -195,7 +211,7 @@ impl Sender<'_> {
             }
             _ => None,
         });
-        paces.map(Pace::piece).chain(counts).min().unwrap_or(PIECE).min(PIECE)
+        counts.min().unwrap_or(u64::MAX)
     }
 
     /// Changes the bytes at `at` of the body as bit flips and other versions ask.
@@ -223,6 +239,7 @@ impl Sender<'_> {
         }
     }
 
+    /// Counts bytes before they are written: a client that has them finds them counted.
     fn count(&mut self, n: u64) {
         *self.on_connection += n;
         self.entry.sent.fetch_add(n, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Signed links: an address that redirects to one which is good for a while or for some requests only.
+//! Signed links: an address that redirects to one which is good for a while or for some requests
+//! only.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

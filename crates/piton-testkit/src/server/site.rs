@@ -66,8 +66,8 @@ impl Site {
         self
     }
 
-    /// Serves `resource` under `/signed` + `path`, only by links that `path` redirects to and that are good as long as
-    /// `lease` says; 403 after that.
+    /// Serves `resource` under `/signed` + `path`, only by links that `path` redirects to and that
+    /// are good as long as `lease` says; 403 after that.
     pub fn with_signed(self, path: &str, resource: Resource, lease: Lease) -> Self {
         self.with_signed_at("", path, resource, lease)
     }
@@ -111,7 +111,8 @@ impl Site {
         self
     }
 
-    /// At most `n` connections at a time, from all clients together (on loopback they look like one).
+    /// At most `n` connections at a time, from all clients together (on loopback they look like
+    /// one).
     pub fn max_connections(mut self, n: usize, excess: Excess) -> Self {
         self.limit = Some((n, excess));
         self

@@ -41,7 +41,8 @@ pub struct RequestRecord {
     pub at: Duration,
     /// The status that was sent; 0 while there is none.
     pub status: u16,
-    /// Body bytes handed to the connection so far.
+    /// Body bytes handed to the connection so far. Never less than the client has; what still lies
+    /// in buffers, or was lost with the connection, is counted too.
     pub sent: u64,
 }
 

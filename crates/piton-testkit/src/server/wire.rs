@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How long a closed connection is still read, so that unread input does not turn the FIN into a reset.
+/// How long a closed connection is still read, so that unread input does not turn the FIN into a
+/// reset.
 const LINGER: Duration = Duration::from_millis(300);
 
 /// A socket that the server keeps a second hold of, to wake whoever waits on it.

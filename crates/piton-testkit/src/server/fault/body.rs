@@ -40,19 +40,20 @@ impl Fault {
         Self::at(bytes, Extent::Reply, Action::Pause(time))
     }
 
-    /// `path` is replaced once `bytes` of the bodies of all replies that this fault is for were sent. Replies under way
-    /// go on with the old version, as after a rename over the file.
+    /// `path` is replaced once `bytes` of the bodies of all replies that this fault is for were
+    /// sent. Replies under way go on with the old version, as after a rename over the file.
     pub fn replaces_after(bytes: u64, path: &str, resource: Resource) -> Self {
         Self::at(bytes, Extent::all(), Action::Replace(path.to_owned(), Box::new(resource)))
     }
 
-    /// The server goes away for `time` once `bytes` of the bodies of all replies that this fault is for were sent.
+    /// The server goes away for `time` once `bytes` of the bodies of all replies that this fault is
+    /// for were sent.
     pub fn away_after(bytes: u64, time: Duration) -> Self {
         Self::at(bytes, Extent::all(), Action::Away(time))
     }
 
-    /// The bytes from `offset` of the resource on come from `body`, as when a file is overwritten in place while it is
-    /// sent. The head stays that of the old version.
+    /// The bytes from `offset` of the resource on come from `body`, as when a file is overwritten
+    /// in place while it is sent. The head stays that of the old version.
     pub fn overwritten_from(offset: u64, body: Body) -> Self {
         Self::delivery(Delivery::Overwritten { offset, body })
     }
@@ -71,18 +72,20 @@ impl Fault {
         .and(Self::delivery(Delivery::Chunked(size.max(1))))
     }
 
-    /// Chunks of `size` bytes, and at the first chunk from offset `at` of the body on a size that is no number.
+    /// Chunks of `size` bytes, and at the first chunk from offset `at` of the body on a size that
+    /// is no number.
     pub fn garbled_chunks(size: usize, at: u64) -> Self {
         Self::chunked(size).and(Self::delivery(Delivery::GarbledChunk(at)))
     }
 
-    /// Chunks of `size` bytes; the connection ends (FIN) after `bytes` of the body, inside a chunk unless `bytes` is a
-    /// multiple of `size`.
+    /// Chunks of `size` bytes; the connection ends (FIN) after `bytes` of the body, inside a chunk
+    /// unless `bytes` is a multiple of `size`.
     pub fn truncated_chunks(size: usize, bytes: u64) -> Self {
         Self::chunked(size).and(Self::cut_after(bytes))
     }
 
-    /// Chunks of `size` bytes; after the last byte the connection ends (FIN) without the chunk of size zero.
+    /// Chunks of `size` bytes; after the last byte the connection ends (FIN) without the chunk of
+    /// size zero.
     pub fn no_last_chunk(size: usize) -> Self {
         Self::chunked(size).and(Self::delivery(Delivery::NoLastChunk))
     }
@@ -102,7 +105,8 @@ impl Fault {
         Self::delivery(Delivery::Flip { offset, done: None })
     }
 
-    /// The lowest bit of the byte at `offset` of the resource is flipped the first time that it is sent.
+    /// The lowest bit of the byte at `offset` of the resource is flipped the first time that it is
+    /// sent.
     pub fn flip_once(offset: u64) -> Self {
         Self::delivery(Delivery::Flip { offset, done: Some(Arc::new(AtomicBool::new(false))) })
     }

@@ -35,7 +35,8 @@ impl Fault {
         Self::early(Early::Delay(delay))
     }
 
-    /// The request is read and never answered; `hang().method("HEAD")` is a server on which HEAD hangs.
+    /// The request is read and never answered; `hang().method("HEAD")` is a server on which HEAD
+    /// hangs.
     pub fn hang() -> Self {
         Self::early(Early::Hang)
     }
@@ -50,12 +51,14 @@ impl Fault {
         Self::early(Early::Reset)
     }
 
-    /// The server goes away instead of an answer: it drops all connections, refuses new ones for `time`, and returns.
+    /// The server goes away instead of an answer: it drops all connections, refuses new ones for
+    /// `time`, and returns.
     pub fn away(time: Duration) -> Self {
         Self::early(Early::Away(time))
     }
 
-    /// `path` is replaced before the request is answered: the hook that swaps a version at the n-th request.
+    /// `path` is replaced before the request is answered: the hook that swaps a version at the n-th
+    /// request.
     pub fn replaces(path: &str, resource: Resource) -> Self {
         Self::early(Early::Replace(path.to_owned(), Box::new(resource)))
     }
@@ -74,7 +77,8 @@ impl Fault {
         }))
     }
 
-    /// A page of another length with status 200, as from a captive portal; no validators, no ranges.
+    /// A page of another length with status 200, as from a captive portal; no validators, no
+    /// ranges.
     pub fn error_page(text: &str) -> Self {
         let text = text.to_owned();
         Self::in_reply(move |reply, _| {
@@ -83,8 +87,8 @@ impl Fault {
         })
     }
 
-    /// A redirect; `{port}` in `location` becomes the port of this server, so that `http://localhost:{port}/f` crosses
-    /// hosts. A path that leads to itself is a loop.
+    /// A redirect; `{port}` in `location` becomes the port of this server, so that
+    /// `http://localhost:{port}/f` crosses hosts. A path that leads to itself is a loop.
     pub fn redirect(status: u16, location: &str) -> Self {
         let location = location.to_owned();
         Self::in_reply(move |reply, context| {
@@ -198,7 +202,8 @@ impl Fault {
         })
     }
 
-    /// The connection is closed after the reply without a word, so that a client that keeps it finds it dead.
+    /// The connection is closed after the reply without a word, so that a client that keeps it
+    /// finds it dead.
     pub fn closes_silently() -> Self {
         Self::in_reply(|reply, _| reply.close = true)
     }

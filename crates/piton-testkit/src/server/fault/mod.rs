@@ -1,8 +1,8 @@
 //! What a server does wrong, and when.
 //!
-//! A [`Fault`] is one or more effects and the requests they are for. The constructors stand in four files: what goes
-//! wrong before and in the head (`head`), with ranges and versions (`range`), in the body (`body`), and access that is
-//! refused (`access`).
+//! A [`Fault`] is one or more effects and the requests they are for. The constructors stand in four
+//! files: what goes wrong before and in the head (`head`), with ranges and versions (`range`), in
+//! the body (`body`), and access that is refused (`access`).
 
 mod access;
 mod body;
@@ -59,7 +59,8 @@ impl Fault {
         Self::of(Effect::Reply(Arc::new(change)))
     }
 
-    /// Does what `other` does as well, when this fault's conditions hold; those of `other` are dropped.
+    /// Does what `other` does as well, when this fault's conditions hold; those of `other` are
+    /// dropped.
     pub fn and(mut self, other: Self) -> Self {
         self.effects.extend(other.effects);
         self
@@ -82,7 +83,8 @@ impl Fault {
         self.when(|context| context.request.headers.contains("range"))
     }
 
-    /// Only for requests with a `Range` that does not begin at the first byte: those of a resume or a segment.
+    /// Only for requests with a `Range` that does not begin at the first byte: those of a resume or
+    /// a segment.
     pub fn ranged_past_start(self) -> Self {
         self.when(|context| {
             context
@@ -107,7 +109,8 @@ impl Fault {
         self
     }
 
-    /// Only for these of the requests that meet the other conditions, counted from 1: `turns(2..)` lets one pass.
+    /// Only for these of the requests that meet the other conditions, counted from 1: `turns(2..)`
+    /// lets one pass.
     pub fn turns(mut self, turns: impl RangeBounds<u64>) -> Self {
         self.when.turns(turns);
         self

@@ -35,7 +35,8 @@ impl Fault {
         })
     }
 
-    /// A 206 for another place: `by` bytes further on (clamped to the resource), as its `Content-Range` says.
+    /// A 206 for another place: `by` bytes further on (clamped to the resource), as its
+    /// `Content-Range` says.
     pub fn shifted_range(by: i64) -> Self {
         Self::in_reply(move |reply, _| {
             let (start, len, total) = (reply.payload.start(), reply.payload.len(), reply.total);

@@ -67,8 +67,14 @@ pub(super) struct Client<S>(pub(super) S);
 impl Client<TcpStream> {
     pub(super) fn connect(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         Self(stream)
+    }
+
+    /// For a server that is expected to be silent.
+    pub(super) fn impatient(self) -> Self {
+        self.0.set_read_timeout(Some(Duration::from_millis(150))).unwrap();
+        self
     }
 }
 
@@ -125,6 +131,11 @@ impl<S: Read + Write> Client<S> {
 /// A GET on a connection of its own.
 pub(super) fn get(server: &Server, path: &str, fields: &str) -> Answer {
     Client::connect(server.addr()).ask("GET", path, fields)
+}
+
+/// As [`get`], from a server that is expected to fall silent.
+pub(super) fn get_impatiently(server: &Server, path: &str, fields: &str) -> Answer {
+    Client::connect(server.addr()).impatient().ask("GET", path, fields)
 }
 
 /// A GET of a range on a connection of its own.

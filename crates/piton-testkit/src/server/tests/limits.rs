@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::client::{Answer, Client, End, get, range};
+use super::client::{Client, End, get, get_impatiently, range};
 use crate::server::{Excess, Fault, Lease, MIB, Resource, Server, Site};
 
 fn site() -> Site {
@@ -29,7 +29,7 @@ fn rate(server: &Server, connections: u64, bytes: u64) -> f64 {
 
 /// The upper bound is the point; a busy machine may be slower.
 fn assert_rate(rate: f64, expected: f64) {
-    assert!((0.7 * expected..1.05 * expected).contains(&rate), "{rate} instead of {expected}");
+    assert!((0.5 * expected..1.05 * expected).contains(&rate), "{rate} instead of {expected}");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_limit_of_connections() {
         let server = Server::start(site().max_connections(2, excess));
         let mut held: Vec<_> = (0..2).map(|_| Client::connect(server.addr())).collect();
         held.iter_mut().for_each(|client| assert_eq!(client.ask("HEAD", "/f", "").status(), 200));
-        let third: Answer = get(&server, "/f", "Range: bytes=0-9\r\n");
+        let third = get_impatiently(&server, "/f", "Range: bytes=0-9\r\n");
         assert_eq!((third.status(), third.end), (status, end), "{excess:?}");
         drop(held);
         assert_eq!(range(&server, "/f", "0-9").status(), 206, "{excess:?}");
@@ -83,11 +83,11 @@ fn links_that_expire_by_use() {
 
 #[test]
 fn links_that_expire_by_time() {
-    let lease = Lease::Time(Duration::from_millis(300));
+    let lease = Lease::Time(Duration::from_secs(1));
     let server = Server::start(Site::new().with_signed("/s", Resource::pattern(7, 100), lease));
     let link = get(&server, "/s", "").field("location").unwrap().to_owned();
     assert_eq!(get(&server, &link, "").status(), 200);
-    std::thread::sleep(Duration::from_millis(310));
+    std::thread::sleep(Duration::from_millis(1010));
     assert_eq!(get(&server, &link, "").status(), 403);
 }
 
@@ -97,7 +97,7 @@ fn away_and_back_on_the_same_port() {
     let mut client = Client::connect(server.addr());
     assert_eq!(client.ask("HEAD", "/f", "").status(), 200);
     let start = Instant::now();
-    server.away(Duration::from_millis(150));
+    server.away(Duration::from_millis(500));
     let refused = TcpStream::connect(server.addr()).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert_ne!(client.rest().1, End::Silent);
@@ -105,20 +105,20 @@ fn away_and_back_on_the_same_port() {
         std::thread::sleep(Duration::from_millis(5));
         assert!(start.elapsed() < Duration::from_secs(5));
     }
-    assert!(start.elapsed() >= Duration::from_millis(150));
+    assert!(start.elapsed() >= Duration::from_millis(500));
     assert_eq!(range(&server, "/f", "0-9").status(), 206);
 }
 
 #[test]
 fn away_by_itself() {
-    let server = Server::start(site().fault(Fault::away(Duration::from_millis(50)).nth(1)));
+    let server = Server::start(site().fault(Fault::away(Duration::from_millis(500)).nth(1)));
     assert_ne!(get(&server, "/f", "").end, End::Open);
     assert!(TcpStream::connect(server.addr()).is_err());
-    let server = Server::start(site().fault(Fault::away_after(MIB, Duration::from_millis(50))));
+    let server = Server::start(site().fault(Fault::away_after(MIB, Duration::from_millis(500))));
     let cut = get(&server, "/f", "");
     assert!(cut.end != End::Open && cut.body.len() as u64 <= MIB);
     assert!(TcpStream::connect(server.addr()).is_err());
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(700));
     assert_eq!(get(&server, "/f", "").end, End::Open);
 }
 
@@ -134,9 +134,9 @@ fn a_server_that_is_away_can_be_dropped() {
 #[test]
 fn connections_dropped_all_at_once() {
     let server = Server::start(site().fault(Fault::stall_after(10)));
-    let mut client = Client::connect(server.addr());
+    let mut client = Client::connect(server.addr()).impatient();
     assert_eq!(client.ask("GET", "/f", "").end, End::Silent);
     server.drop_connections();
     assert_ne!(client.rest().1, End::Silent);
-    assert_eq!(get(&server, "/f", "").end, End::Silent);
+    assert_eq!(get_impatiently(&server, "/f", "").end, End::Silent);
 }

@@ -1,0 +1,75 @@
+//! A crash, and an error, at every operation of a download.
+
+use piton_durable::part::Durability;
+use piton_testkit::disk::{Crash, Failure, Fault, When};
+
+use crate::harness::{Download, ERRORS};
+
+const MOMENTS: [When; 3] = [When::Before, When::Half, When::After];
+
+fn seed(round: u64, at: u64) -> u64 {
+    round * 1_000_003 + at
+}
+
+#[test]
+fn a_crash_at_every_operation_costs_little_and_spoils_nothing() {
+    for durability in [Durability::Power, Durability::Process] {
+        let operations = Download::operations(durability);
+        assert!(operations > 150, "the download is too small to prove anything: {operations}");
+        for (round, when) in (0..).zip(MOMENTS) {
+            for at in 1..=operations {
+                let kill = [Fault { at, failure: Failure::Crash(Crash::Kill, when) }];
+                live(seed(round, at), durability, &[&kill], Crash::Kill);
+            }
+        }
+    }
+    let operations = Download::operations(Durability::Power);
+    for (round, when) in (3..).zip(MOMENTS.repeat(4)) {
+        for at in 1..=operations {
+            let cut = [Fault { at, failure: Failure::Crash(Crash::Power, when) }];
+            live(seed(round, at), Durability::Power, &[&cut], Crash::Power);
+        }
+    }
+}
+
+#[test]
+fn two_and_three_crashes_in_a_row_are_no_worse() {
+    let operations = Download::operations(Durability::Power);
+    for at in (1..=operations).step_by(5) {
+        for next in (1..=operations).step_by(7) {
+            let seed = seed(at, next);
+            let kind = |bit: u64| match (seed >> bit) & 1 {
+                0 => Crash::Kill,
+                _ => Crash::Power,
+            };
+            let crash = |at: u64, kind| [Fault { at, failure: Failure::Crash(kind, When::After) }];
+            let (first, second) = (crash(at, kind(0)), crash(next, kind(1)));
+            let third = crash(next / 2 + 1, kind(2));
+            live(seed, Durability::Power, &[&first, &second, &third], Crash::Power);
+        }
+    }
+}
+
+#[test]
+fn an_error_at_every_operation_is_said_and_survived() {
+    let operations = Download::operations(Durability::Power);
+    for (round, failure) in (0..).zip(ERRORS) {
+        for at in 1..=operations {
+            for between in [Crash::Kill, Crash::Power] {
+                let error = [Fault { at, failure }];
+                live(seed(round, at), Durability::Power, &[&error], between);
+                // The run after the error ends in a crash of its own.
+                let later = [Fault { at: at / 2 + 10, failure: Failure::Crash(Crash::Power, When::After) }];
+                live(seed(round, at), Durability::Power, &[&error, &later], between);
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn live(seed: u64, durability: Durability, lives: &[&[Fault]], between: Crash) {
+    let mut download = Download::new(seed, None, durability);
+    if let Err(text) = download.live_through(lives, between) {
+        panic!("seed {seed}, {durability:?}, {lives:?}, then {between:?}: {text}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Integration tests of piton-durable: the crash protocol over the simulated disk, the journal
+//! against hostile bytes, and the real file system.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
+
+mod broken;
+mod crash;
+mod harness;
+mod journal;
+mod real;
+mod root_only;
+mod tamper;

@@ -1,0 +1,142 @@
+//! The bytes of one simulated file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use piton_durable::fs::Owner;
+
+use super::rng::Rng;
+
+/// What a disk writes as a whole.
+pub(super) const BLOCK: usize = 4096;
+
+/// A file: what programs see, and what the disk holds.
+pub(super) struct Node {
+    pub(super) live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Blocks that differ, as far as the system knows.
+    dirty: BTreeSet<usize>,
+    /// What an older file left in the blocks that this one may get.
+    pub(super) recycled: Vec<u8>,
+    pub(super) mode: u32,
+    pub(super) owner: Owner,
+    pub(super) modified: SystemTime,
+    pub(super) attributes: BTreeMap<String, Vec<u8>>,
+    /// The handle that holds the lock.
+    pub(super) locked_by: Option<u64>,
+}
+
+impl Node {
+    pub(super) fn new(mode: u32) -> Self {
+        Self {
+            live: Vec::new(),
+            durable: Vec::new(),
+            dirty: BTreeSet::new(),
+            recycled: Vec::new(),
+            mode: mode & !0o022,
+            owner: Owner { user: 0, group: 0 },
+            modified: UNIX_EPOCH + Duration::from_secs(1),
+            attributes: BTreeMap::new(),
+            locked_by: None,
+        }
+    }
+
+    /// A file that has always been there.
+    pub(super) fn settled(bytes: Vec<u8>) -> Self {
+        Self { durable: bytes.clone(), live: bytes, ..Self::new(0o644) }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if self.live.len() < end {
+            self.touch(self.live.len()..end);
+            self.live.resize(end, 0);
+        }
+        self.live[offset..end].copy_from_slice(bytes);
+        self.touch(offset..end);
+    }
+
+    pub(super) fn set_len(&mut self, len: usize) {
+        self.touch(len.min(self.live.len())..len.max(self.live.len()));
+        self.live.resize(len, 0);
+    }
+
+    fn touch(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            self.dirty.extend(range.start / BLOCK..=(range.end - 1) / BLOCK);
+        }
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.durable.resize(self.live.len(), 0);
+        for block in std::mem::take(&mut self.dirty) {
+            copy_block(&mut self.durable, block, &self.live);
+        }
+    }
+
+    /// The system reports the error once and forgets what it could not write.
+    pub(super) fn fail_sync(&mut self) {
+        self.dirty.clear();
+    }
+
+    /// The system writes a block on its own account.
+    pub(super) fn write_back_one(&mut self, rng: &mut Rng) {
+        let count = self.dirty.len() as u64;
+        if count > 0 && rng.below(4) == 0 {
+            let at = rng.below(count) as usize;
+            if let Some(block) = self.dirty.iter().nth(at).copied() {
+                let end = ((block + 1) * BLOCK).min(self.live.len());
+                if self.durable.len() < end {
+                    self.durable.resize(end, 0);
+                }
+                copy_block(&mut self.durable, block, &self.live);
+                self.dirty.remove(&block);
+            }
+        }
+    }
+
+    /// The power was cut: what the disk holds is what there is.
+    pub(super) fn cut(&mut self, rng: &mut Rng) {
+        let style = rng.below(5);
+        let torn_after = rng.below(self.dirty.len() as u64 + 1) as usize;
+        let resized = match style {
+            0 => false,
+            1 | 4 => true,
+            _ => rng.coin(),
+        };
+        let old_len = self.durable.len();
+        if resized {
+            self.durable.resize(self.live.len(), 0);
+        }
+        // A file that grew without its data having been written may show what the blocks held before.
+        if style == 4 {
+            let first_new = old_len.div_ceil(BLOCK) * BLOCK;
+            let end = self.durable.len().min(self.recycled.len());
+            if first_new < end {
+                self.durable[first_new..end].copy_from_slice(&self.recycled[first_new..end]);
+            }
+        }
+        for (index, block) in std::mem::take(&mut self.dirty).into_iter().enumerate() {
+            let survives = match style {
+                0 | 4 => false,
+                1 => true,
+                2 => index < torn_after,
+                _ => rng.coin(),
+            };
+            if survives {
+                copy_block(&mut self.durable, block, &self.live);
+            }
+        }
+        self.live = self.durable.clone();
+    }
+}
+
+/// Copies one block as far as both files have it.
+fn copy_block(to: &mut [u8], block: usize, from: &[u8]) {
+    let start = block * BLOCK;
+    let end = (start + BLOCK).min(to.len()).min(from.len());
+    if start < end {
+        to[start..end].copy_from_slice(&from[start..end]);
+    }
+}

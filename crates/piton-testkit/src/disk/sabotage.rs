@@ -1,0 +1,201 @@
+//! Broken protocols, to be caught.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use piton_durable::fs::{Existing, Fs, FsFile, Open, Owner, Stat};
+
+/// One rule of the crash protocol that is not kept. A harness that does not notice proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The journal says "synced" of bytes that were not.
+    RecordBeforeDataSync,
+    /// What is appended to the journal is never synced.
+    JournalNotSynced,
+    /// A new journal is put in place without having been synced.
+    CompactionWithoutSync,
+    /// Creations and renames are never made durable.
+    NoDirectorySync,
+    /// At the end the journal goes before the part has its final name.
+    JournalRemovedBeforeRename,
+    /// A failed sync is tried again, and the second answer believed.
+    RetriedSync,
+    /// Every journal has the same salt.
+    NoSaltAtCompaction,
+}
+
+/// A file system that breaks one rule and keeps all others. Files are told apart by their names:
+/// `*.part`, `*.piton`, `*.piton.tmp`.
+#[derive(Debug, Clone)]
+pub struct Sabotage<F> {
+    inner: F,
+    broken: Broken,
+}
+
+impl<F: Fs> Sabotage<F> {
+    /// Breaks `broken` on `inner`.
+    pub fn new(inner: F, broken: Broken) -> Self {
+        Self { inner, broken }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Part,
+    Journal,
+    /// A journal that began under its temporary name: its first sync is that of a compaction.
+    NewJournal,
+    Other,
+}
+
+impl Role {
+    fn of(path: &Path) -> Self {
+        let name = path.as_os_str().as_encoded_bytes();
+        if name.ends_with(b".part") {
+            Self::Part
+        } else if name.ends_with(b".piton") {
+            Self::Journal
+        } else if name.ends_with(b".piton.tmp") {
+            Self::NewJournal
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl<F: Fs> Fs for Sabotage<F> {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
+        let inner = self.inner.open(path, how)?;
+        let (broken, role) = (self.broken, Role::of(path));
+        Ok(Arc::new(SabotagedFile { inner, broken, role, synced: AtomicBool::new(false) }))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.inner.stat(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        if self.broken == Broken::JournalRemovedBeforeRename && Role::of(from) == Role::Part {
+            self.inner.remove(&from.with_extension("piton"))?;
+        }
+        self.inner.rename(from, to, existing)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.broken == Broken::NoDirectorySync {
+            return Ok(());
+        }
+        self.inner.sync_dir(dir)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.inner.list(dir)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(dir)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        self.inner.canonicalize(path)
+    }
+
+    fn random(&self) -> io::Result<u64> {
+        let random = self.inner.random()?;
+        Ok(if self.broken == Broken::NoSaltAtCompaction { 4 } else { random })
+    }
+}
+
+struct SabotagedFile {
+    inner: Arc<dyn FsFile>,
+    broken: Broken,
+    role: Role,
+    synced: AtomicBool,
+}
+
+impl SabotagedFile {
+    fn sync(&self, sync: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        let first = !self.synced.swap(true, Ordering::Relaxed);
+        let skipped = match (self.broken, self.role) {
+            (Broken::RecordBeforeDataSync, Role::Part) => true,
+            (Broken::JournalNotSynced, Role::Journal) => true,
+            (Broken::JournalNotSynced, Role::NewJournal) => !first,
+            (Broken::CompactionWithoutSync, Role::NewJournal) => first,
+            _ => false,
+        };
+        match (skipped, self.broken) {
+            (true, _) => Ok(()),
+            (false, Broken::RetriedSync) => sync().or_else(|_| sync()),
+            (false, _) => sync(),
+        }
+    }
+}
+
+impl FsFile for SabotagedFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buf, offset)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.inner.write_at(buf, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync(|| self.inner.sync_data())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync(|| self.inner.sync_all())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<bool> {
+        self.inner.reserve(len)
+    }
+
+    fn start_writeback(&self, offset: u64, len: u64) {
+        self.inner.start_writeback(offset, len);
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.inner.stat()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.inner.try_lock()
+    }
+
+    fn lock_holder(&self) -> Option<u32> {
+        self.inner.lock_holder()
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.inner.set_mode(mode)
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        self.inner.set_owner(owner)
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.inner.set_modified(time)
+    }
+
+    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
+        self.inner.set_attribute(name, value)
+    }
+
+    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.inner.attribute(name)
+    }
+}

@@ -1,0 +1,454 @@
+//! The simulated disk as a file system.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use piton_durable::fs::{Existing, FileId, Fs, FsFile, Open, Owner, Stat};
+
+use super::dirs::Names;
+use super::fault::{Crash, Failure, Fault, Step, When, dead};
+use super::file::Node;
+use super::rng::Rng;
+
+/// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are made.
+#[derive(Clone)]
+pub struct SimDisk {
+    world: Arc<Mutex<World>>,
+}
+
+struct World {
+    rng: Rng,
+    nodes: BTreeMap<u64, Node>,
+    names: Names,
+    next_inode: u64,
+    next_handle: u64,
+    /// Which process runs: handles of an earlier one are dead.
+    process: u64,
+    down: bool,
+    operations: u64,
+    faults: Vec<Fault>,
+}
+
+impl SimDisk {
+    /// An empty disk whose every choice follows from `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        let world = World {
+            rng: Rng::new(seed),
+            nodes: BTreeMap::new(),
+            names: Names::default(),
+            next_inode: 1,
+            next_handle: 1,
+            process: 1,
+            down: false,
+            operations: 0,
+            faults: Vec::new(),
+        };
+        Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// Adds a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.world().faults.push(fault);
+    }
+
+    /// How many operations there were since the start or the last [`SimDisk::restart`].
+    pub fn operations(&self) -> u64 {
+        self.world().operations
+    }
+
+    /// Whether the process has died.
+    pub fn is_down(&self) -> bool {
+        self.world().down
+    }
+
+    /// Kills the process or cuts the power now.
+    pub fn crash(&self, crash: Crash) {
+        self.world().die(crash);
+    }
+
+    /// Starts a new process: no faults, operations counted from 1. One that still runs is killed.
+    pub fn restart(&self) {
+        let mut world = self.world();
+        if !world.down {
+            world.die(Crash::Kill);
+        }
+        world.down = false;
+        world.process += 1;
+        world.operations = 0;
+        world.faults.clear();
+    }
+
+    /// The bytes that a program would read at `path`.
+    pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
+        let world = self.world();
+        world.node(path.as_ref()).map(|node| node.live.clone())
+    }
+
+    /// Puts a file there, durably and without counting: for preparing and for tampering. A file that
+    /// is there keeps its identity.
+    pub fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
+        let mut world = self.world();
+        let known = world.names.live.get(path.as_ref()).copied();
+        let inode = known.unwrap_or_else(|| world.new_inode());
+        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
+        world.names.settle(path.as_ref().to_owned(), inode);
+    }
+
+    /// Another file takes the place of the one at `path`.
+    pub fn exchange(&self, path: impl AsRef<Path>, bytes: &[u8]) {
+        let mut world = self.world();
+        let inode = world.new_inode();
+        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
+        world.names.settle(path.as_ref().to_owned(), inode);
+    }
+
+    /// The names that programs see, in order.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.world().names.live.keys().cloned().collect()
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an operation of the running process and does it as the faults have it.
+    fn operate<T>(
+        &self,
+        process: Option<u64>,
+        work: impl FnOnce(&mut World, Step) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut world = self.world();
+        if world.down || process.is_some_and(|process| process != world.process) {
+            return Err(dead());
+        }
+        let step = world.step();
+        match step {
+            Step::Last(crash, When::Before) => {
+                world.die(crash);
+                Err(dead())
+            }
+            Step::Last(crash, _) => {
+                let _ = work(&mut world, step);
+                world.die(crash);
+                Err(dead())
+            }
+            _ => work(&mut world, step),
+        }
+    }
+}
+
+/// For operations that do nothing when they fail.
+fn refuse(step: Step) -> io::Result<()> {
+    match step {
+        Step::Fail(code) => Err(io::Error::from_raw_os_error(code)),
+        _ => Ok(()),
+    }
+}
+
+/// How much of a transfer of `len` bytes is made.
+fn part_of(step: Step, len: usize) -> usize {
+    match step {
+        Step::Half | Step::Last(_, When::Half) if len > 1 => len / 2,
+        _ => len,
+    }
+}
+
+impl World {
+    fn step(&mut self) -> Step {
+        self.operations += 1;
+        let now = self.operations;
+        match self.faults.iter().find(|fault| fault.at == now).map(|fault| fault.failure) {
+            None => Step::Whole,
+            Some(Failure::Crash(crash, when)) => Step::Last(crash, when),
+            Some(Failure::Error(code)) => Step::Fail(code),
+            Some(Failure::Short) => Step::Half,
+        }
+    }
+
+    fn die(&mut self, crash: Crash) {
+        self.down = true;
+        if crash == Crash::Power {
+            self.names.cut(&mut self.rng);
+            for node in self.nodes.values_mut() {
+                node.cut(&mut self.rng);
+            }
+        }
+        for node in self.nodes.values_mut() {
+            node.locked_by = None;
+        }
+        self.collect();
+    }
+
+    /// Frees the files that no name can stand for any more.
+    fn collect(&mut self) {
+        let reachable = self.names.reachable();
+        self.nodes.retain(|inode, _| reachable.contains(inode));
+    }
+
+    fn new_inode(&mut self) -> u64 {
+        self.next_inode += 1;
+        self.next_inode
+    }
+
+    fn node(&self, path: &Path) -> Option<&Node> {
+        self.nodes.get(self.names.live.get(path)?)
+    }
+
+    fn inode(&self, path: &Path) -> io::Result<u64> {
+        self.names.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+fn stat(inode: u64, node: &Node) -> Stat {
+    Stat {
+        id: FileId { device: 1, inode },
+        len: node.live.len() as u64,
+        is_file: true,
+        is_dir: false,
+        mode: node.mode,
+        owner: node.owner,
+        modified: node.modified,
+    }
+}
+
+impl Fs for SimDisk {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            let inode = match (world.inode(path), how) {
+                (Ok(_), Open::CreateNew { .. }) => {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                (Ok(inode), _) => inode,
+                (Err(_), Open::Create { mode } | Open::CreateNew { mode }) => {
+                    let inode = world.new_inode();
+                    world.nodes.insert(inode, Node::new(mode));
+                    world.names.change(vec![(path.to_owned(), Some(inode))]);
+                    inode
+                }
+                (Err(error), _) => return Err(error),
+            };
+            world.next_handle += 1;
+            let (handle, process) = (world.next_handle, world.process);
+            Ok(Arc::new(SimFile { disk: self.clone(), inode, handle, process }) as Arc<dyn FsFile>)
+        })
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            let Ok(inode) = world.inode(path) else { return Ok(None) };
+            Ok(world.nodes.get(&inode).map(|node| stat(inode, node)))
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            let inode = world.inode(from)?;
+            if existing == Existing::Keep && world.inode(to).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            // The blocks that this frees are the first ones that the new file gets when it grows.
+            if let Some(freed) = world.node(to).map(|node| node.live.clone())
+                && let Some(node) = world.nodes.get_mut(&inode)
+            {
+                node.recycled = freed;
+            }
+            world.names.change(vec![(from.to_owned(), None), (to.to_owned(), Some(inode))]);
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            world.inode(path)?;
+            world.names.change(vec![(path.to_owned(), None)]);
+            Ok(())
+        })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            world.names.sync(dir);
+            Ok(())
+        })
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            let names = world.names.live.keys().filter(|path| path.parent() == Some(dir));
+            Ok(names.filter_map(|path| path.file_name().map(PathBuf::from)).collect())
+        })
+    }
+
+    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
+        // Every directory is there.
+        self.operate(None, |_, step| refuse(step))
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            world.inode(path).map(|_| path.to_owned())
+        })
+    }
+
+    fn random(&self) -> io::Result<u64> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            Ok(world.rng.next())
+        })
+    }
+}
+
+struct SimFile {
+    disk: SimDisk,
+    inode: u64,
+    handle: u64,
+    process: u64,
+}
+
+impl SimFile {
+    /// One operation on this file.
+    fn operate<T>(
+        &self,
+        work: impl FnOnce(&mut Node, &mut Rng, Step) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.disk.operate(Some(self.process), |world, step| {
+            let World { nodes, rng, .. } = world;
+            let node = nodes.get_mut(&self.inode).ok_or_else(dead)?;
+            work(node, rng, step)
+        })
+    }
+}
+
+impl FsFile for SimFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(node.live.len());
+            let len = part_of(step, buf.len().min(node.live.len() - offset));
+            buf[..len].copy_from_slice(&node.live[offset..offset + len]);
+            Ok(len)
+        })
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.operate(|node, rng, step| {
+            refuse(step)?;
+            let offset = usize::try_from(offset)
+                .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let len = part_of(step, buf.len());
+            node.write(&buf[..len], offset);
+            node.write_back_one(rng);
+            Ok(len)
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.operate(|node, _, step| {
+            if refuse(step).is_err() {
+                node.fail_sync();
+            } else {
+                node.sync();
+            }
+            refuse(step)
+        })
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            let len =
+                usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            node.set_len(len);
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, _len: u64) -> io::Result<bool> {
+        self.operate(|_, _, step| refuse(step).map(|()| true))
+    }
+
+    fn start_writeback(&self, _offset: u64, _len: u64) {
+        let _ = self.operate(|node, rng, _| {
+            node.write_back_one(rng);
+            Ok(())
+        });
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.operate(|node, _, step| refuse(step).map(|()| stat(self.inode, node)))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            Ok(*node.locked_by.get_or_insert(self.handle) == self.handle)
+        })
+    }
+
+    fn lock_holder(&self) -> Option<u32> {
+        let world = self.disk.world();
+        let locked = world.nodes.get(&self.inode)?.locked_by.is_some();
+        locked.then(|| u32::try_from(world.process).unwrap_or(u32::MAX))
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            node.mode = mode;
+            Ok(())
+        })
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            node.owner = owner;
+            Ok(())
+        })
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            node.modified = time;
+            Ok(())
+        })
+    }
+
+    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
+        self.operate(|node, _, step| {
+            refuse(step)?;
+            node.attributes.insert(name.to_owned(), value.to_vec());
+            Ok(true)
+        })
+    }
+
+    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.operate(|node, _, step| refuse(step).map(|()| node.attributes.get(name).cloned()))
+    }
+}
+
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut world = self.disk.world();
+        if let Some(node) = world.nodes.get_mut(&self.inode)
+            && node.locked_by == Some(self.handle)
+        {
+            node.locked_by = None;
+        }
+    }
+}
