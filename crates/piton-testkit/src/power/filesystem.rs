@@ -46,21 +46,31 @@ impl FsKind {
     pub(super) fn make(self, image: &Path, size: u64) -> io::Result<File> {
         let file = File::options().read(true).write(true).create_new(true).open(image)?;
         file.set_len(size.max(self.least_size()))?;
-        let (program, options): (_, &[&str]) = match self {
+        let (program, package, options): (_, _, &[&str]) = match self {
             // Nothing is left to a kernel thread, which would write into the recordings.
             Self::Ext4 => (
                 "mkfs.ext4",
+                "e2fsprogs",
                 &["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"],
             ),
-            Self::Xfs => ("mkfs.xfs", &["-q", "-f", "-K"]),
-            Self::Btrfs => ("mkfs.btrfs", &["-q", "-f", "-K", "-m", "single", "-d", "single"]),
+            Self::Xfs => ("mkfs.xfs", "xfsprogs", &["-q", "-f", "-K"]),
+            Self::Btrfs => {
+                ("mkfs.btrfs", "btrfs-progs", &["-q", "-f", "-K", "-m", "single", "-d", "single"])
+            }
         };
         let made = Command::new(program)
             .args(options)
             .arg(image)
+            // Not everyone who becomes root has these in PATH.
+            .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
+            .map_err(|error| {
+                io::Error::new(
+                    error.kind(),
+                    format!("{program} (Debian package {package}): {error}"),
+                )
+            })?;
         if made.status.success() {
             Ok(file)
         } else {

@@ -34,6 +34,7 @@ fn run() {
     let done = match role.as_str() {
         "replace" => replace(&dir, "file"),
         "threads" => threads(&dir),
+        "in_turn" => in_turn(&dir),
         "vectored" => vectored(&dir),
         "endless" => endless(),
         "abandon" => abandon(),
@@ -53,12 +54,19 @@ fn replace(dir: &Path, name: &str) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
+/// Two threads at once, of six syscalls each.
 fn threads(dir: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         let other = scope.spawn(|| replace(dir, "other"));
         replace(dir, "file")?;
         other.join().unwrap()
     })
+}
+
+/// The same, one thread after the other.
+fn in_turn(dir: &Path) -> io::Result<()> {
+    thread::scope(|scope| scope.spawn(|| replace(dir, "other")).join().unwrap())?;
+    replace(dir, "file")
 }
 
 /// One write of ten bytes in three pieces; says how much of it the kernel took.

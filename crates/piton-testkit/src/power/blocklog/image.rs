@@ -9,6 +9,7 @@ use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 
 pub(super) const BLOCK: usize = 4096;
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 /// A disk in memory. A clone costs a pointer per block; a write copies the block if another clone has it too.
 #[derive(Clone)]
@@ -65,7 +66,7 @@ impl Image {
             let (piece, later) = rest.split_at(to - from);
             rest = later;
             let Some(block) = self.blocks.get_mut(index) else { return };
-            if block.is_none() && piece.iter().all(|&byte| byte == 0) {
+            if block.is_none() && ZEROS.starts_with(piece) {
                 continue;
             }
             let block = Arc::make_mut(block.get_or_insert_with(|| Arc::new([0; BLOCK])));

@@ -71,6 +71,12 @@ impl Tracee {
         ptrace(libc::PTRACE_SYSCALL, self.0, number(0))
     }
 
+    /// Kills the process it belongs to. Nobody may have waited for the thread yet, or its number could be another's.
+    pub(super) fn kill(self) {
+        // SAFETY: has no effect on this process. ESRCH means that it is a zombie, which is as good.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+    }
+
     pub(super) fn registers(self) -> io::Result<Registers> {
         // SAFETY: all bytes zero is a valid value of this plain C struct.
         let mut regs: libc::user_regs_struct = unsafe { std::mem::zeroed() };

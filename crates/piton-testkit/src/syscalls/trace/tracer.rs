@@ -43,32 +43,13 @@ struct AtExit {
 }
 
 impl Tracer {
-    /// Starts the program, stopped at its first instruction, and returns a handle to kill it by.
+    /// Starts the program, and returns a handle to kill it by.
     pub(super) fn start(
         launch: &Launch,
         scope: Scope,
         plan: Option<Plan>,
     ) -> io::Result<(Self, OwnedFd)> {
-        let leader = launch.fork()?;
-        let handle = super::handle(leader)?;
-        let (_, status) = wait(leader)?;
-        if !libc::WIFSTOPPED(status) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the program could not be executed",
-            ));
-        }
-        let leader = Tracee(leader);
-        leader.set_options(
-            libc::PTRACE_O_EXITKILL
-                | libc::PTRACE_O_TRACESYSGOOD
-                | libc::PTRACE_O_TRACESECCOMP
-                | libc::PTRACE_O_TRACECLONE
-                | libc::PTRACE_O_TRACEFORK
-                | libc::PTRACE_O_TRACEVFORK
-                | libc::PTRACE_O_TRACEEXEC,
-        )?;
-        leader.go_on(0)?;
+        let leader = Tracee(launch.fork()?);
         let tracer = Self {
             scope,
             plan,
@@ -80,11 +61,43 @@ impl Tracer {
             killed: false,
             ended: None,
         };
-        Ok((tracer, handle))
+        match super::handle(leader.0) {
+            Ok(handle) => Ok((tracer, handle)),
+            Err(error) => Err(tracer.abandon(error)),
+        }
     }
 
     /// Follows the program until nothing of it is left.
     pub(super) fn follow(mut self) -> io::Result<Traced> {
+        match self.first_stop().and_then(|()| self.all_stops()) {
+            Ok(ended) => Ok(Traced { hit: self.hit, ended, counted: self.counted }),
+            Err(error) => Err(self.abandon(error)),
+        }
+    }
+
+    /// The program stands at its first instruction.
+    fn first_stop(&mut self) -> io::Result<()> {
+        let (_, status) = wait(self.leader.0)?;
+        if !libc::WIFSTOPPED(status) {
+            self.live.remove(&self.leader);
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the program could not be executed",
+            ));
+        }
+        self.leader.set_options(
+            libc::PTRACE_O_EXITKILL
+                | libc::PTRACE_O_TRACESYSGOOD
+                | libc::PTRACE_O_TRACESECCOMP
+                | libc::PTRACE_O_TRACECLONE
+                | libc::PTRACE_O_TRACEFORK
+                | libc::PTRACE_O_TRACEVFORK
+                | libc::PTRACE_O_TRACEEXEC,
+        )?;
+        self.leader.go_on(0)
+    }
+
+    fn all_stops(&mut self) -> io::Result<Ended> {
         loop {
             let (thread, status) = match wait(-1) {
                 Ok((pid, status)) => (Tracee(pid), status),
@@ -101,8 +114,18 @@ impl Tracer {
                 _ => {}
             }
         }
-        let ended = self.ended.ok_or_else(|| io::Error::other("the program was lost"))?;
-        Ok(Traced { hit: self.hit, ended, counted: self.counted })
+        self.ended.ok_or_else(|| io::Error::other("the program was lost"))
+    }
+
+    /// Leaves nothing of the program behind when it cannot be followed any further.
+    fn abandon(&self, why: io::Error) -> io::Error {
+        self.kill_all();
+        while let Ok((pid, status)) = wait(-1) {
+            if libc::WIFSTOPPED(status) {
+                Tracee(pid).kill();
+            }
+        }
+        why
     }
 
     fn gone(&mut self, thread: Tracee, status: c_int) {
@@ -123,6 +146,11 @@ impl Tracer {
 
     fn stopped(&mut self, thread: Tracee, status: c_int) -> io::Result<()> {
         let new = self.live.insert(thread);
+        if self.killed || self.ended.is_some() {
+            // Forked just before the end, and not among those that were killed then.
+            thread.kill();
+            return Ok(());
+        }
         match (libc::WSTOPSIG(status), status >> 16) {
             (libc::SIGTRAP, libc::PTRACE_EVENT_SECCOMP) => self.syscall(thread),
             (libc::SIGTRAP, event) if event != 0 => thread.go_on(0),
@@ -194,11 +222,7 @@ impl Tracer {
     }
 
     fn kill_all(&self) {
-        for thread in &self.live {
-            // SAFETY: has no effect on this process. The number is that of a thread nobody has waited for yet. ESRCH
-            // means that it is a zombie, which is as good.
-            unsafe { libc::kill(thread.0, libc::SIGKILL) };
-        }
+        self.live.iter().for_each(|thread| thread.kill());
     }
 }
 

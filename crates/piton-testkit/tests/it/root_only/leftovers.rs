@@ -3,6 +3,8 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use piton_testkit::power::{BlockLog, FsKind, Volume};
 
@@ -14,15 +16,29 @@ fn scratch(mounted: &Path) -> PathBuf {
     mounted.parent().unwrap().to_owned()
 }
 
-fn assert_gone(scratch: &Path) {
+/// Why something of it is still there, if it is.
+fn remains(scratch: &Path) -> Option<String> {
     let name = scratch.to_str().unwrap();
-    assert!(!scratch.exists(), "{name} is still there");
+    if scratch.exists() {
+        return Some(format!("{name} is still there"));
+    }
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    assert!(!mounts.contains(name), "{mounts}");
-    for block in fs::read_dir("/sys/block").unwrap() {
+    if let Some(mount) = mounts.lines().find(|line| line.contains(name)) {
+        return Some(format!("still mounted: {mount}"));
+    }
+    fs::read_dir("/sys/block").unwrap().find_map(|block| {
         let backing = block.unwrap().path().join("loop/backing_file");
-        let backing = fs::read_to_string(backing).unwrap_or_default();
-        assert!(!backing.contains(name), "{backing} is still attached");
+        let file = fs::read_to_string(&backing).unwrap_or_default();
+        file.contains(name).then(|| format!("still attached: {}", backing.display()))
+    })
+}
+
+/// A process that another test forks holds all open files until it becomes its program: a moment's grace.
+fn assert_gone(scratch: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while let Some(remains) = remains(scratch) {
+        assert!(Instant::now() < deadline, "{remains}");
+        sleep(Duration::from_millis(5));
     }
 }
 
