@@ -1,1 +1,59 @@
-fn main() {}
+//! The `piton` command: arguments, config, screens and exit codes over the library. No logic of
+//! its own.
+
+mod args;
+mod commands;
+mod config;
+mod environment;
+mod exit;
+mod network;
+mod out;
+mod read;
+mod redact;
+mod screen;
+mod signals;
+mod trouble;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use environment::Environment;
+use exit::Exit;
+use trouble::Trouble;
+
+/// Every exit code is decided here or, for failures of the library, in [`exit`].
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(shown) => {
+            // Help and version come this way too. A reader that is gone is no failure.
+            let _ = shown.print();
+            return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    match std::panic::catch_unwind(|| run(cli)) {
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(trouble)) => {
+            out::complain(None, &trouble);
+            trouble.exit.into()
+        }
+        // What is on disk is good all the same: it is what a kill would have left (G2, G3).
+        Err(_panic) => Exit::Unexpected.into(),
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Trouble> {
+    let environment = Environment::read();
+    let load = || config::Config::load(cli.config.as_deref(), &environment);
+    match cli.command {
+        Command::Get(args) => commands::get(*args, load()?, &environment),
+        Command::Resume(args) => commands::resume(*args, load()?, &environment),
+        Command::Status(args) => commands::status(&args),
+        Command::Show(args) => commands::show(&args),
+        Command::Forget(args) => commands::forget(&args),
+        Command::Completions(args) => commands::completions(&args),
+        Command::Man(args) => commands::man(&args),
+    }
+}

@@ -1,0 +1,94 @@
+//! `piton get`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use piton::fetch::digest::Digest;
+
+use super::{NetworkOptions, OutputOptions, TransferOptions};
+
+/// Fetch files, going on where an earlier run stopped
+///
+/// The same command again goes on with what is there. Several addresses are fetched side by side.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+pub(crate) struct GetArgs {
+    /// What to fetch: http:// or https://
+    #[arg(value_name = "URL", required = true)]
+    pub(crate) urls: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) files: FileOptions,
+    #[command(flatten)]
+    pub(crate) checks: CheckOptions,
+    #[command(flatten)]
+    pub(crate) transfer: TransferOptions,
+    #[command(flatten)]
+    pub(crate) network: NetworkOptions,
+    #[command(flatten)]
+    pub(crate) output: OutputOptions,
+}
+
+/// Where files go, and what may be touched there.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files")]
+pub(crate) struct FileOptions {
+    /// Write to this file (one URL only)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Write into this folder, which is made if need be [default: .]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+
+    /// Replace a file that stands there, at the end and at once
+    #[arg(long, conflicts_with = "rename")]
+    pub(crate) overwrite: bool,
+
+    /// Leave a file that stands there, and take the next free name
+    #[arg(long)]
+    pub(crate) rename: bool,
+
+    /// Fetch only what is newer than the file that stands there
+    #[arg(short = 'N', long, conflicts_with = "rename")]
+    pub(crate) only_newer: bool,
+
+    /// Begin again, forgetting what an earlier run fetched
+    #[arg(long)]
+    pub(crate) restart: bool,
+
+    /// Only say what would be fetched
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// What the file must be.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Integrity")]
+pub(crate) struct CheckOptions {
+    /// Digest of the file (repeatable; one URL only)
+    ///
+    /// ALG is md5, sha1, sha256, sha512 or blake3. A file that does not agree never gets its final
+    /// name. Digests that the server sends are compared without being asked for.
+    #[arg(long, value_name = "ALG:HEX")]
+    pub(crate) checksum: Vec<Digest>,
+
+    /// List of digests in the manner of SHA256SUMS, looked up by file name
+    ///
+    /// A file here, or an address.
+    #[arg(long, value_name = "FILE|URL", hide_short_help = true)]
+    pub(crate) checksum_file: Option<String>,
+}
+
+const AFTER_HELP: &str = "See --help for logins, proxies, TLS and the rest, with examples.";
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  piton get https://example.com/big.iso
+  piton get -x 8 --limit-rate 10M -d /data https://example.com/a.tar https://example.com/b.tar
+  piton get --checksum sha256:9f86d081884c7d65...0f00a08 https://example.com/tool.tar.gz
+  piton get --checksum-file https://example.com/SHA256SUMS https://example.com/big.iso
+  piton get --netrc --proxy socks5h://127.0.0.1:9050 https://example.com/private.zip
+
+Stopped by Ctrl-C, all is saved: the same command goes on, and so does \"piton resume\". A second
+Ctrl-C leaves at once, which costs at most what came in during the last moment.";

@@ -1,0 +1,117 @@
+//! The command line: parsed here into plain values, checked and resolved elsewhere.
+//!
+//! What may hold a login (addresses, headers, logins) stays text until after parsing, since clap
+//! repeats a value that it refuses, and a login must not be repeated.
+
+mod forget;
+mod generate;
+mod get;
+mod network;
+mod output;
+mod resume;
+mod show;
+mod status;
+mod transfer;
+mod value;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+pub(crate) use forget::ForgetArgs;
+pub(crate) use generate::{CompletionsArgs, ManArgs};
+pub(crate) use get::GetArgs;
+pub(crate) use network::{HttpVersion, NetworkOptions};
+pub(crate) use output::OutputOptions;
+pub(crate) use resume::ResumeArgs;
+pub(crate) use show::ShowArgs;
+pub(crate) use status::StatusArgs;
+pub(crate) use transfer::TransferOptions;
+
+/// Crash-safe, resumable downloads
+///
+/// Whatever stops a download (Ctrl-C, kill -9, a power cut, a full disk, a dropped connection), the
+/// same command again goes on from there. A file under its final name is whole and verified; until
+/// then its bytes are in NAME.part, and NAME.piton says which of them may be believed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "piton",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_help = "piton get URL fetches a file; the same command again goes on where it stopped.",
+    after_long_help = after_long_help(),
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Config file to use, or "none"
+    ///
+    /// The default is piton/config.toml in $XDG_CONFIG_HOME or ~/.config. What is given on the
+    /// command line wins over the file.
+    #[arg(long, global = true, value_name = "FILE|none", hide_short_help = true)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  piton get https://example.com/big.iso       fetch a file, or go on with it
+  piton resume ~/Downloads                    go on with all that is unfinished there
+  piton status                                what is unfinished here
+
+More commands:
+  piton completions SHELL                     print completions for bash, zsh, fish, ...
+  piton man [DIR]                             print the man page, or write all of them into DIR
+
+Exit codes:
+";
+
+fn after_long_help() -> String {
+    let codes = Exit::ALL.map(|exit| format!("  {:>3}  {}\n", exit.code(), exit.meaning()));
+    format!("{EXAMPLES}{}", codes.concat().trim_end())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Get(Box<GetArgs>),
+    Resume(Box<ResumeArgs>),
+    Status(StatusArgs),
+    Show(ShowArgs),
+    Forget(ForgetArgs),
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+    #[command(hide = true)]
+    Man(ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_documentation_has_every_option_and_command() {
+        let page = include_str!("../../../../docs/cli.md");
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(page.contains(&format!("piton {name}")), "docs/cli.md lacks piton {name}");
+            for option in command.get_arguments() {
+                if let Some(long) = option.get_long() {
+                    let shown = [format!("`--{long}`"), format!("`--{long} ")];
+                    let found = shown.iter().any(|shown| page.contains(shown.as_str()));
+                    assert!(found, "docs/cli.md lacks --{long} of piton {name}");
+                }
+            }
+        }
+        assert!(page.contains("`--config "));
+    }
+}

@@ -1,0 +1,141 @@
+//! `[transfer]`: how a file is fetched and kept; for `get`, `resume` and the config file.
+
+use clap::{Args, ValueEnum};
+use piton::durable::part::Durability;
+use piton::fetch::{Download, IfChanged, RateLimit};
+use serde::Deserialize;
+
+use super::value::{Bytes, Connections, Span, from_text};
+
+#[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[command(next_help_heading = "Transfer")]
+pub(crate) struct TransferOptions {
+    /// Connections per file: a number or "auto" [default: auto]
+    ///
+    /// "auto" begins with one and adds more while that is measured to help, up to a number that is
+    /// polite to the server.
+    #[arg(short = 'x', long, value_name = "N|auto")]
+    #[serde(deserialize_with = "from_text")]
+    connections: Option<Connections>,
+
+    /// Bytes a second, over all files together (500k, 10M)
+    #[arg(long, value_name = "RATE")]
+    #[serde(deserialize_with = "from_text")]
+    limit_rate: Option<Bytes>,
+
+    /// Failures in a row that are borne [default: 8]
+    ///
+    /// Counted are failures without a byte of progress between them. The pauses between the tries
+    /// grow, and a pause that the server asks for (Retry-After) is kept.
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// Give up a connection over which nothing came for so long [default: 30s]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    stall_timeout: Option<Span>,
+
+    /// Refuse files longer than this (500M, 2GiB)
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    max_size: Option<Bytes>,
+
+    /// When the source changed since the download began [default: restart]
+    ///
+    /// Two versions are never joined. "restart" begins again with the new one, "stop" ends with
+    /// exit code 10 and keeps what is there.
+    #[arg(long, value_name = "WHAT", hide_short_help = true)]
+    if_changed: Option<OnChange>,
+
+    /// What a crash may cost [default: power]
+    ///
+    /// "power" survives a power cut; "process" survives kill -9 but not a power cut; "none" keeps no
+    /// journal, so that nothing is left to resume from.
+    #[arg(long, value_name = "LEVEL", hide_short_help = true)]
+    durability: Option<Level>,
+
+    /// Read back and compare all that is there before going on
+    #[arg(long, value_name = "BOOL", hide_short_help = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", hide_possible_values = true)]
+    verify_part: Option<bool>,
+
+    /// Leave the file's time at now instead of the source's Last-Modified
+    #[arg(long, value_name = "BOOL", hide_short_help = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", hide_possible_values = true)]
+    no_mtime: Option<bool>,
+}
+
+/// `--if-changed`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OnChange {
+    Restart,
+    Stop,
+}
+
+/// `--durability`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Power,
+    Process,
+    None,
+}
+
+impl TransferOptions {
+    /// These options, and for what they leave open the ones of the config file.
+    pub(crate) fn or(self, defaults: Self) -> Self {
+        Self {
+            connections: self.connections.or(defaults.connections),
+            limit_rate: self.limit_rate.or(defaults.limit_rate),
+            retries: self.retries.or(defaults.retries),
+            stall_timeout: self.stall_timeout.or(defaults.stall_timeout),
+            max_size: self.max_size.or(defaults.max_size),
+            if_changed: self.if_changed.or(defaults.if_changed),
+            durability: self.durability.or(defaults.durability),
+            verify_part: self.verify_part.or(defaults.verify_part),
+            no_mtime: self.no_mtime.or(defaults.no_mtime),
+        }
+    }
+
+    /// The rate limit that all files of this call share.
+    pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
+        self.limit_rate.map(|Bytes(rate)| RateLimit::new(rate))
+    }
+
+    /// Sets what was given; what was not stays at the default of the library.
+    pub(crate) fn apply(&self, download: &mut Download) {
+        if let Some(Connections(connections)) = self.connections {
+            download.connections = connections;
+        }
+        if let Some(retries) = self.retries {
+            download.retries = retries;
+        }
+        if let Some(Span(timeout)) = self.stall_timeout {
+            download.stall_timeout = timeout;
+        }
+        if let Some(Bytes(limit)) = self.max_size {
+            download.max_size = Some(limit);
+        }
+        if let Some(what) = self.if_changed {
+            download.if_changed = match what {
+                OnChange::Restart => IfChanged::StartOver,
+                OnChange::Stop => IfChanged::Stop,
+            };
+        }
+        if let Some(level) = self.durability {
+            download.durability = match level {
+                Level::Power => Durability::Power,
+                Level::Process => Durability::Process,
+                Level::None => Durability::None,
+            };
+        }
+        if let Some(verify) = self.verify_part {
+            download.verify_part = verify;
+        }
+        if let Some(leave) = self.no_mtime {
+            download.keep_time = !leave;
+        }
+    }
+}

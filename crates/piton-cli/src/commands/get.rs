@@ -1,0 +1,165 @@
+//! `piton get`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use piton::fetch::parse::checksum_file::ChecksumFile;
+use piton::fetch::{Client, Download, IfExists, Place};
+use url::Url;
+
+use super::{batch, plan};
+use crate::args::GetArgs;
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::trouble::Trouble;
+use crate::{read, redact, screen};
+
+pub(crate) fn get(
+    mut args: GetArgs,
+    config: Config,
+    environment: &Environment,
+) -> Result<Exit, Trouble> {
+    args.transfer = args.transfer.or(config.transfer);
+    args.network = args.network.or(config.network);
+    args.files.directory = args.files.directory.or(config.get.directory);
+    let urls = args.urls.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
+    check(&args)?;
+    let client = super::client(&args.network, environment)?;
+    let screen = screen::choose(args.output, environment);
+    batch::block_on(async {
+        let downloads = downloads(&args, urls, &client).await?;
+        if args.files.dry_run {
+            return plan::plan(&client, &downloads, args.output.json).await;
+        }
+        batch::run(&client, downloads, screen).await
+    })
+}
+
+/// What cannot go together, beyond what the parser of the arguments knows.
+fn check(args: &GetArgs) -> Result<(), Trouble> {
+    let one = args.urls.len() == 1;
+    if !one && args.files.output.is_some() {
+        return Err(Trouble::usage("-o FILE goes with one URL only")
+            .hint("-d DIR puts several files into a folder, each under its own name"));
+    }
+    if !one && !args.checks.checksum.is_empty() {
+        return Err(Trouble::usage("--checksum goes with one URL only")
+            .hint("--checksum-file FILE has the digests of several files"));
+    }
+    match &args.files.output {
+        Some(path) if path.as_os_str() == "-" => {
+            Err(Trouble::usage("piton writes files, not to standard output"))
+        }
+        Some(path) if path.file_name().is_none() || ends_with_slash(path) || path.is_dir() => {
+            Err(Trouble::usage(format!("{} is a folder", path.display()))
+                .hint("-d DIR writes into a folder"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn ends_with_slash(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+/// Not left to the parser of the arguments: it would repeat what it refuses, login and all.
+fn address(text: &str) -> Result<Url, Trouble> {
+    let wrong = |why: String| Trouble::usage(format!("{}: {why}", redact::rubbish(text)));
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(url) if text.contains("://") => {
+            Err(wrong(format!("cannot fetch {} addresses, only http and https", url.scheme())))
+        }
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let shown = redact::rubbish(text);
+            Err(wrong("not an address: it does not begin with http:// or https://".to_owned())
+                .hint(format!("perhaps https://{shown}")))
+        }
+        Err(error) => Err(wrong(format!("not an address: {error}"))),
+    }
+}
+
+async fn downloads(
+    args: &GetArgs,
+    urls: Vec<Url>,
+    client: &Client,
+) -> Result<Vec<Download>, Trouble> {
+    let list = match &args.checks.checksum_file {
+        Some(source) => Some(Arc::new(checksum_file(source, client).await?)),
+        None => None,
+    };
+    let rate_limit = args.transfer.rate_limit();
+    let download = |url| {
+        let mut download = Download::new(url, place(args));
+        args.transfer.apply(&mut download);
+        download.rate_limit = rate_limit.clone();
+        download.if_exists = match (args.files.overwrite, args.files.rename) {
+            (true, _) => IfExists::Overwrite,
+            (_, true) => IfExists::Rename,
+            _ => IfExists::Refuse,
+        };
+        download.only_newer = args.files.only_newer;
+        download.restart = args.files.restart;
+        download.digests.clone_from(&args.checks.checksum);
+        download.checksum_file.clone_from(&list);
+        download
+    };
+    Ok(urls.into_iter().map(download).collect())
+}
+
+fn place(args: &GetArgs) -> Place {
+    let folder = args.files.directory.clone();
+    match &args.files.output {
+        Some(file) => Place::File(folder.unwrap_or_default().join(file)),
+        None => Place::Folder(folder.unwrap_or_else(|| PathBuf::from("."))),
+    }
+}
+
+async fn checksum_file(source: &str, client: &Client) -> Result<ChecksumFile, Trouble> {
+    let shown = redact::text(source);
+    let (bytes, name) = if source.starts_with("http://") || source.starts_with("https://") {
+        let url = address(source)?;
+        let bytes = client.read(&url, ChecksumFile::MAX_BYTES).await.map_err(|failure| {
+            let trouble = Trouble::from(&failure);
+            Trouble { message: format!("{shown}: {}", trouble.message), ..trouble }
+        })?;
+        let name = url.path_segments().and_then(|mut names| names.next_back());
+        (bytes, name.unwrap_or_default().to_owned())
+    } else {
+        let path = Path::new(source);
+        let bytes = read::bytes(path).map_err(|error| Trouble::file("read", path, &error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (bytes, name)
+    };
+    ChecksumFile::parse(&bytes, &name)
+        .map_err(|error| Trouble::usage(format!("{shown} is not a list of digests: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_none() {
+        let message = |text: &str| address(text).unwrap_err().message;
+        assert_eq!(
+            message("example.com/a"),
+            "example.com/a: not an address: it does not begin with http:// or https://",
+        );
+        assert_eq!(
+            message("localhost:80/a"),
+            "localhost:80/a: not an address: it does not begin with http:// or https://",
+        );
+        assert_eq!(
+            message("ftp://h/a"),
+            "ftp://h/a: cannot fetch ftp addresses, only http and https"
+        );
+        assert_eq!(message("http://"), "http://: not an address: empty host");
+        assert_eq!(
+            message("http://ann:se/cret@h:1"),
+            "http://h:1: not an address: invalid port number",
+        );
+        assert!(address("HTTPS://Example.com").is_ok());
+    }
+}

@@ -1,0 +1,91 @@
+//! `piton resume`.
+
+use piton::fetch::{Download, IfExists, Place, RateLimit, Unfinished};
+use url::Url;
+
+use super::unfinished::{find, places, shown};
+use super::{batch, client};
+use crate::args::{ResumeArgs, TransferOptions};
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::trouble::Trouble;
+use crate::{out, screen};
+
+pub(crate) fn resume(
+    mut args: ResumeArgs,
+    config: Config,
+    environment: &Environment,
+) -> Result<Exit, Trouble> {
+    args.transfer = args.transfer.or(config.transfer);
+    args.network = args.network.or(config.network);
+    let rate_limit = args.transfer.rate_limit();
+    let mut downloads: Vec<Download> = Vec::new();
+    // What cannot even be begun does not keep the others from going on.
+    let mut failed = None;
+    for found in find(&args.paths) {
+        let download = match found.state {
+            Ok(Some(unfinished)) => match (unfinished.running, found.named) {
+                (Some(pid), false) => {
+                    if !args.output.quiet {
+                        let name = shown(&unfinished.target);
+                        out::say(format!("{name}: process {pid} is at it; left alone"));
+                    }
+                    continue;
+                }
+                _ => download(&unfinished, &args.transfer, rate_limit.as_ref()),
+            },
+            Ok(None) if found.named => Err(Trouble::new(Exit::Local, "nothing is unfinished here")
+                .hint("piton status DIR shows what is unfinished below a folder")),
+            Ok(None) => continue,
+            Err(trouble) => Err(trouble),
+        };
+        match download {
+            Ok(download) if downloads.iter().any(|other| other.place == download.place) => {}
+            Ok(download) => downloads.push(download),
+            Err(trouble) => {
+                out::complain(Some(&shown(&found.path)), &trouble);
+                failed.get_or_insert(trouble.exit);
+            }
+        }
+    }
+    if downloads.is_empty() {
+        if failed.is_none() && !args.output.quiet {
+            out::say(format!("nothing to resume in {}", places(&args.paths)));
+        }
+        return Ok(failed.unwrap_or(Exit::Done));
+    }
+    let client = client(&args.network, environment)?;
+    let screen = screen::choose(args.output, environment);
+    let exit = batch::block_on(batch::run(&client, downloads, screen))?;
+    Ok(match exit {
+        Exit::Interrupted | Exit::Terminated => exit,
+        _ => failed.unwrap_or(exit),
+    })
+}
+
+/// The download as it was begun, with the options of this call.
+fn download(
+    unfinished: &Unfinished,
+    options: &TransferOptions,
+    rate_limit: Option<&RateLimit>,
+) -> Result<Download, Trouble> {
+    let meta = &unfinished.meta;
+    let wrong = |what: String| {
+        Trouble::new(Exit::Local, format!("its journal holds {what}"))
+            .hint("piton forget removes it; then fetch the file anew")
+    };
+    let url =
+        Url::parse(&meta.url).map_err(|error| wrong(format!("no usable address: {error}")))?;
+    let mut download = Download::new(url, Place::File(unfinished.target.clone()));
+    options.apply(&mut download);
+    download.rate_limit = rate_limit.cloned();
+    if meta.overwrite {
+        download.if_exists = IfExists::Overwrite;
+    }
+    for digest in &meta.digests {
+        let digest = digest.parse().map_err(|error| wrong(format!("no usable digest: {error}")))?;
+        download.digests.push(digest);
+    }
+    Ok(download)
+}

@@ -1,0 +1,67 @@
+//! Writing to stdout (data) and stderr (talk), where nobody may be reading.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+
+use crate::exit::Exit;
+use crate::redact;
+use crate::trouble::Trouble;
+
+/// Writes data to stdout.
+pub(crate) fn print(data: &[u8]) -> Result<(), Trouble> {
+    print_with(|stdout| stdout.write_all(data))
+}
+
+/// Lets `write` write to stdout. A reader that went away (`| head`) wants no more: no error.
+pub(crate) fn print_with(
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Trouble> {
+    let mut stdout = BufWriter::new(io::stdout().lock());
+    match write(&mut stdout).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(stdout_failed(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// The output that a program waits for did not get out: a failure, although all else went well.
+pub(crate) fn stdout_failed(error: &io::Error) -> Trouble {
+    Trouble::new(Exit::Local, format!("cannot write to standard output: {error}"))
+}
+
+/// Writes a line to stderr. There is no one to tell when that fails.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes an error to stderr, with the name of the file it is about.
+pub(crate) fn complain(name: Option<&str>, trouble: &Trouble) {
+    complaint(name, trouble).iter().for_each(say);
+}
+
+/// The lines of an error.
+pub(crate) fn complaint(name: Option<&str>, trouble: &Trouble) -> Vec<String> {
+    let name = name.map(|name| format!("{}: ", clean(name))).unwrap_or_default();
+    let mut lines = vec![format!("piton: {name}{}", clean(&trouble.message))];
+    lines.extend(trouble.hint.as_ref().map(|hint| format!("  hint: {}", clean(hint))));
+    lines
+}
+
+/// Text that a server or a file name had a hand in, without logins and without characters that
+/// steer a terminal.
+pub(crate) fn clean(text: &str) -> String {
+    redact::text(text).replace(|c: char| c.is_control(), "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_cannot_steer_the_terminal_nor_tell_a_login() {
+        let trouble = Trouble::new(Exit::Network, "http://a:b@h\u{1b}[2J said\nno").hint("wait");
+        assert_eq!(
+            complaint(Some("big\u{7}.iso"), &trouble),
+            ["piton: big\u{fffd}.iso: http://h\u{fffd}[2J said\u{fffd}no", "  hint: wait"],
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! Bars on a terminal: a line per file that is on its way, one for the whole when there are
+//! several, and everything that is over above them.
+
+use std::io;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use piton::fetch::{Event, Phase, Progress};
+use unicode_width::UnicodeWidthStr;
+
+use super::line::{Line, Widths, cut, widths};
+use super::{Ended, File, Screen, human, map, sentence};
+
+const SPINNER: [char; 8] = ['⠋', '⠙', '⠸', '⠴', '⠦', '⠧', '⠇', '⠏'];
+
+pub(super) struct Bars {
+    /// All lines together: this screen lays them out, the library draws and redraws them.
+    block: ProgressBar,
+    colours: bool,
+    turn: usize,
+    /// Bytes of files that are over, for the line of the whole.
+    over: Totals,
+}
+
+/// Figures added up over files.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    have: u64,
+    /// `None` when the length of one is not known.
+    size: Option<u64>,
+    rate: f64,
+    connections: u32,
+}
+
+impl Bars {
+    pub(super) fn new(colours: bool) -> Self {
+        // Faster than this screen draws, so that none of its frames is left out.
+        let target = ProgressDrawTarget::stderr_with_hz(30);
+        let block = ProgressBar::with_draw_target(None, target);
+        // Without a template there is only the message.
+        block.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()),
+        );
+        let over = Totals { size: Some(0), ..Totals::default() };
+        Self { block, colours, turn: 0, over }
+    }
+
+    fn line(&self, file: &File, now: &Progress, widths: Widths) -> String {
+        let spinner = SPINNER.get(self.turn % SPINNER.len()).copied().unwrap_or(' ');
+        let map = match now.phase {
+            Phase::Asking => format!("{spinner} asking"),
+            Phase::Verifying => format!("{spinner} verifying"),
+            _ if now.size.is_none() => spinner.to_string(),
+            _ => map::draw(&file.monitor.map(widths.map), self.colours),
+        };
+        let has_map = matches!(now.phase, Phase::Fetching | Phase::Ended) && now.size.is_some();
+        let map = if has_map { map } else { cut(&map, widths.map) };
+        Line {
+            name: file.name(),
+            connections: connections(now.connections),
+            map: has_map,
+            ..figures(now.have, now.size, now.rate)
+        }
+        .draw(widths, &map)
+    }
+
+    fn total(&self, files: &[File], widths: Widths) -> String {
+        let mut all = self.over;
+        for file in files.iter().filter(|file| !file.over) {
+            let now = file.monitor.progress();
+            all.have = all.have.saturating_add(now.have);
+            all.size = all.size.zip(now.size).map(|(a, b)| a.saturating_add(b));
+            all.rate += now.rate;
+            all.connections = all.connections.saturating_add(now.connections);
+        }
+        let over = files.iter().filter(|file| file.over).count();
+        let line = Line {
+            name: format!("{over}/{} files", files.len()),
+            connections: connections(all.connections),
+            ..figures(all.have, all.size, all.rate)
+        };
+        line.draw(widths, "")
+    }
+}
+
+fn connections(count: u32) -> String {
+    if count == 0 { String::new() } else { format!("x{count}") }
+}
+
+fn figures(have: u64, size: Option<u64>, rate: f64) -> Line {
+    let left = size.map(|size| human::left(size.saturating_sub(have), rate));
+    Line {
+        percent: size.map(|size| human::percent(have, size)).unwrap_or_default(),
+        sizes: match size {
+            Some(size) => human::part_of(have, size),
+            None => human::size(have),
+        },
+        rate: human::rate(rate),
+        left: left.unwrap_or_default(),
+        ..Line::default()
+    }
+}
+
+impl Screen for Bars {
+    fn interval(&self) -> Option<Duration> {
+        Some(Duration::from_millis(100))
+    }
+
+    fn draw(&mut self, files: &[File]) {
+        self.turn = self.turn.wrapping_add(1);
+        let (columns, rows) = terminal_size();
+        let on_the_way: Vec<_> = files.iter().filter(|file| !file.over).collect();
+        let longest = on_the_way.iter().map(|file| file.name().width()).max().unwrap_or(0);
+        let widths = widths(columns, longest.max(12));
+        // One line for the whole, one for those that do not fit, and one for the cursor.
+        let shown = rows.saturating_sub(3).max(1);
+        let mut lines: Vec<_> = on_the_way
+            .iter()
+            .take(shown)
+            .map(|file| self.line(file, &file.monitor.progress(), widths))
+            .collect();
+        if on_the_way.len() > shown {
+            lines.push(cut(
+                &format!("and {} more", on_the_way.len() - shown),
+                columns.saturating_sub(1),
+            ));
+        }
+        if files.len() > 1 {
+            lines.push(self.total(files, widths));
+        }
+        self.block.set_message(lines.join("\n"));
+        self.block.tick();
+    }
+
+    fn event(&mut self, file: &File, event: &Event) {
+        if let Some(sentence) = sentence::event(event) {
+            self.block.println(format!("{}: {sentence}", file.name()));
+        }
+    }
+
+    fn ended(&mut self, file: &File, ended: &Ended) {
+        match ended {
+            Ended::Done(outcome) => {
+                self.over.have = self.over.have.saturating_add(outcome.size);
+                self.over.size = self.over.size.map(|size| size.saturating_add(outcome.size));
+            }
+            _ => {
+                let now = file.monitor.progress();
+                self.over.have = self.over.have.saturating_add(now.have);
+                self.over.size = self.over.size.zip(now.size).map(|(a, b)| a.saturating_add(b));
+            }
+        }
+        for (index, line) in sentence::ended(file, ended).into_iter().enumerate() {
+            self.block.println(self.coloured(line, ended, index == 0));
+        }
+    }
+
+    fn saving(&mut self, _: &[File]) {
+        self.block.println("saving… (Ctrl-C again leaves at once)");
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.block.finish_and_clear();
+        Ok(())
+    }
+}
+
+impl Bars {
+    /// The first word of what is over tells by its colour how it went.
+    fn coloured(&self, line: String, ended: &Ended, first: bool) -> String {
+        if !self.colours || !first {
+            return line;
+        }
+        let colour = match ended {
+            Ended::Done(_) => "\x1b[32m",
+            Ended::Stopped { .. } => "\x1b[33m",
+            Ended::Failed(_) => "\x1b[31m",
+        };
+        match line.split_once(' ') {
+            Some((word, rest)) => format!("{colour}{word}\x1b[0m {rest}"),
+            None => line,
+        }
+    }
+}
+
+/// Columns and rows; asked anew each time, since the window may change.
+fn terminal_size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        _ => (80, 24),
+    }
+}

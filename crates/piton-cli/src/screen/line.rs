@@ -1,0 +1,172 @@
+//! The layout of one bar: which columns fit, and how wide each is.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// What a bar shows. Columns that are empty take no place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) percent: String,
+    pub(super) sizes: String,
+    pub(super) rate: String,
+    pub(super) left: String,
+    pub(super) connections: String,
+    /// Whether there is a map to draw.
+    pub(super) map: bool,
+}
+
+/// The columns between which the place is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Widths {
+    name: usize,
+    /// Cells of the map; 0: it does not fit.
+    pub(super) map: usize,
+    sizes: bool,
+    left: bool,
+    connections: bool,
+}
+
+const GAP: usize = 2;
+const NAME_LEAST: usize = 12;
+const NAME_MOST: usize = 40;
+const MAP_LEAST: usize = 8;
+const MAP_MOST: usize = 64;
+const PERCENT: usize = 4;
+/// `1023 MiB/s`
+const RATE: usize = 10;
+/// `23:59:59`
+const LEFT: usize = 8;
+/// `1023/1023 MiB`
+const SIZES: usize = 13;
+/// `x16`
+const CONNECTIONS: usize = 3;
+
+/// Shares out the columns of the terminal. `name` is the width of the longest name, so that the
+/// columns of several bars stand below each other.
+///
+/// What is given up first as the terminal narrows: connections, sizes, the map, the time left.
+pub(super) fn widths(columns: usize, name: usize) -> Widths {
+    // The last column stays free: some terminals wrap as soon as it is written.
+    let mut free = columns.saturating_sub(1 + PERCENT + RATE + 2 * GAP);
+    let name = name.min(NAME_MOST);
+    let mut widths = Widths { name: name.min(NAME_LEAST).min(free), ..Widths::default() };
+    free -= widths.name;
+    let mut take = |width: usize| {
+        let fits = free >= width + GAP;
+        free -= if fits { width + GAP } else { 0 };
+        fits
+    };
+    widths.left = take(LEFT);
+    let map = widths.left && take(MAP_LEAST);
+    widths.sizes = map && take(SIZES);
+    widths.connections = widths.sizes && take(CONNECTIONS);
+    let longer_name = (name - widths.name).min(if map { free.div_ceil(2) } else { free });
+    widths.name += longer_name;
+    free -= longer_name;
+    widths.map = if map { (MAP_LEAST + free).min(MAP_MOST) } else { 0 };
+    widths
+}
+
+impl Line {
+    /// The line, at most as wide as `widths` were made for. `map` is drawn already, and is as wide
+    /// as it was asked to be.
+    pub(super) fn draw(&self, widths: Widths, map: &str) -> String {
+        let mut line = pad(&cut(&self.name, widths.name), widths.name);
+        if widths.map > 0 {
+            line += "  ";
+            // Colours in it have no width: it cannot be measured here.
+            line += &if self.map { map.to_owned() } else { pad(map, widths.map) };
+        }
+        let columns = [
+            (true, &self.percent, PERCENT),
+            (widths.sizes, &self.sizes, SIZES),
+            (true, &self.rate, RATE),
+            (widths.left, &self.left, LEFT),
+            (widths.connections, &self.connections, CONNECTIONS),
+        ];
+        for (_, text, width) in columns.into_iter().filter(|(shown, ..)| *shown) {
+            line += &format!("  {}", right(text, width));
+        }
+        line.trim_end().to_owned()
+    }
+}
+
+/// Cut in the middle, so that the beginning and the extension stay.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let Some(room) = width.checked_sub(1) else { return String::new() };
+    let tail = take(text.chars().rev(), room / 2);
+    let head = take(text.chars(), room - tail.width());
+    format!("{head}…{}", tail.chars().rev().collect::<String>())
+}
+
+/// As many characters as fit into `width`.
+fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
+    let mut free = width;
+    chars
+        .map_while(|c| {
+            free = free.checked_sub(c.width().unwrap_or(0))?;
+            Some(c)
+        })
+        .collect()
+}
+
+fn pad(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+fn right(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            name: "debian-12.7.0-amd64-netinst.iso".to_owned(),
+            percent: "100%".to_owned(),
+            sizes: "1023/1023 MiB".to_owned(),
+            rate: "1023 MiB/s".to_owned(),
+            left: "23:59:59".to_owned(),
+            connections: "x16".to_owned(),
+            map: true,
+        }
+    }
+
+    #[test]
+    fn a_bar_is_never_wider_than_the_terminal() {
+        for columns in 0..=250 {
+            for name in ["a", "debian-12.7.0-amd64-netinst.iso", "名前が長いファイル.iso"]
+            {
+                let widths = widths(columns, name.width());
+                let drawn =
+                    Line { name: name.to_owned(), ..line() }.draw(widths, &"█".repeat(widths.map));
+                let least = PERCENT + RATE + 2 * GAP;
+                assert!(drawn.width() < columns.max(least + 1), "{columns}: {drawn:?}");
+                assert!(columns < 40 || drawn.contains("100%") && drawn.contains("23:59:59"));
+            }
+        }
+    }
+
+    #[test]
+    fn bars_at_common_widths() {
+        let lines = [40, 60, 80, 120].map(|columns| {
+            let widths = widths(columns, line().name.width());
+            line().draw(widths, &"█".repeat(widths.map))
+        });
+        insta::assert_snapshot!(lines.join("\n"), @"");
+    }
+
+    #[test]
+    fn names_keep_their_ends() {
+        assert_eq!(cut("short.iso", 9), "short.iso");
+        assert_eq!(cut("a-long-name.iso", 10), "a-lon….iso");
+        assert_eq!(cut("名前名前名前.iso", 10), "名前….iso");
+        assert_eq!(cut("abc", 1), "…");
+        assert_eq!(cut("abc", 0), "");
+    }
+}

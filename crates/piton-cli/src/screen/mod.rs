@@ -1,0 +1,140 @@
+//! What a person or a program sees while files come in.
+
+mod bars;
+pub(crate) mod human;
+mod json;
+mod line;
+mod map;
+mod plain;
+mod quiet;
+mod sentence;
+
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use piton::fetch::{Event, Monitor, Outcome};
+use url::Url;
+
+use crate::args::OutputOptions;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::redact;
+use crate::trouble::Trouble;
+
+/// One way to show downloads.
+pub(crate) trait Screen {
+    /// How often [`Screen::draw`] is called; `None`: never.
+    fn interval(&self) -> Option<Duration>;
+    /// The figures may have changed.
+    fn draw(&mut self, files: &[File]);
+    /// Something happened to a file.
+    fn event(&mut self, file: &File, event: &Event);
+    /// A file is over, one way or the other.
+    fn ended(&mut self, file: &File, ended: &Ended);
+    /// A signal came: every file is being saved.
+    fn saving(&mut self, files: &[File]);
+    /// All files are over. The error is the first one of writing what a program waits for.
+    fn close(&mut self) -> io::Result<()>;
+}
+
+/// Chooses the screen after the options and the terminal.
+pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn Screen> {
+    if output.json {
+        Box::new(json::Json::new(io::stdout()))
+    } else if output.quiet {
+        Box::new(quiet::Quiet)
+    } else if io::stderr().is_terminal() && environment.can_draw() {
+        Box::new(bars::Bars::new(environment.colours()))
+    } else {
+        Box::new(plain::Plain::new(io::stderr()))
+    }
+}
+
+/// One download as the screens know it.
+pub(crate) struct File {
+    /// Its place among the files of this call, from 0.
+    pub(crate) index: usize,
+    /// Its address, without a login.
+    pub(crate) url: String,
+    pub(crate) monitor: Monitor,
+    /// Whether it has ended.
+    pub(crate) over: bool,
+    path: Option<PathBuf>,
+}
+
+impl File {
+    pub(crate) fn new(index: usize, url: &Url, monitor: Monitor) -> Self {
+        Self { index, url: redact::url(url), monitor, over: false, path: None }
+    }
+
+    /// Learns the final name.
+    pub(crate) fn note(&mut self, event: &Event) {
+        if let Event::Started { path, .. } = event {
+            self.path = Some(path.clone());
+        }
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.over = true;
+    }
+
+    /// The final name, once known.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.path.clone().or_else(|| self.monitor.progress().path)
+    }
+
+    /// What to call it in one word: the file's name, or the last part of the address until that is
+    /// known.
+    pub(crate) fn name(&self) -> String {
+        let name = match self.path() {
+            Some(path) => file_name(&path),
+            None => {
+                let address = self.url.split(['?', '#']).next().unwrap_or_default();
+                let mut parts = address.rsplit('/').filter(|part| !part.is_empty());
+                parts.next().unwrap_or(&self.url).to_owned()
+            }
+        };
+        crate::out::clean(&name)
+    }
+}
+
+/// The name that a path ends with, or all of it where it has none.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// How a file ended.
+pub(crate) enum Ended {
+    Done(Outcome),
+    /// By a signal, everything saved.
+    Stopped {
+        exit: Exit,
+        have: u64,
+        path: Option<PathBuf>,
+    },
+    Failed(Trouble),
+}
+
+impl Ended {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Done(_) => Exit::Done,
+            Self::Stopped { exit, .. } => *exit,
+            Self::Failed(trouble) => trouble.exit,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_called_by_its_address_until_its_name_is_known() {
+        let name = |url: &str| File::new(0, &url.parse().unwrap(), Monitor::default()).name();
+        assert_eq!(name("http://u:p@h/a/b.iso?token=/c"), "b.iso");
+        assert_eq!(name("http://h/a/"), "a");
+        assert_eq!(name("http://h"), "h");
+    }
+}

@@ -1,0 +1,124 @@
+//! Events and ends as sentences, for the screens that people read.
+
+use piton::fetch::{Event, Outcome};
+
+use super::{Ended, File, human};
+use crate::out;
+
+/// What to say of an event; the screens show starts and verification in their own way.
+pub(super) fn event(event: &Event) -> Option<String> {
+    let sentence = match event {
+        Event::Retrying { why, pause, tries } => {
+            format!("{why}; try {} in {}", tries.saturating_add(1), human::duration(*pause))
+        }
+        Event::FewerConnections { limit } => {
+            format!("the server allows fewer connections; going on with {limit}")
+        }
+        Event::Replaced => {
+            "a connection over which next to nothing came was replaced".to_owned()
+        }
+        Event::StartedOver { change } => {
+            format!("the file on the server changed ({change}); starting over")
+        }
+        Event::Damaged { bytes } => {
+            format!("{} here are not what was written; fetching them again", human::size(*bytes))
+        }
+        Event::SetAside { path } => {
+            format!("what was there cannot be believed; it is now {}", path.display())
+        }
+        Event::Encoded { coding } => {
+            format!("the server sends it encoded ({coding}); it is kept as sent")
+        }
+        Event::FetchingAgain { bytes } => {
+            format!("a digest does not agree; fetching {} again", human::size(*bytes))
+        }
+        _ => return None,
+    };
+    Some(out::clean(&sentence))
+}
+
+/// A finished file in one line, without its name.
+pub(super) fn done(outcome: &Outcome) -> String {
+    let size = human::size(outcome.size);
+    let what = if outcome.not_newer {
+        "not newer at the source; nothing fetched".to_owned()
+    } else if outcome.already_complete {
+        format!("{size}, complete already")
+    } else {
+        let took = outcome.took;
+        let rate = human::rate(outcome.fetched as f64 / took.as_secs_f64().max(0.001));
+        match outcome.resumed {
+            0 => format!("{size} in {} ({rate})", human::duration(took)),
+            had => format!(
+                "{size} in {} ({rate}, {} were here)",
+                human::duration(took),
+                human::size(had)
+            ),
+        }
+    };
+    let checked = outcome.verified.iter().map(|digest| digest.algorithm().to_string());
+    let mut checked: Vec<_> = checked.collect();
+    checked.dedup();
+    match checked.as_slice() {
+        [] => what,
+        _ => format!("{what}  {} ok", checked.join(", ")),
+    }
+}
+
+/// How an end is told: what goes to a line each.
+pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
+    match ended {
+        Ended::Done(outcome) => vec![format!("{}  {}", file.name(), done(outcome))],
+        Ended::Failed(trouble) => out::complaint(Some(&file.name()), trouble),
+        Ended::Stopped { have, path, .. } => {
+            let size = file.monitor.progress().size;
+            let of = size.map(|size| format!(" of {}", human::size(size))).unwrap_or_default();
+            let how = match path.as_ref().or(file.path().as_ref()) {
+                Some(path) if *have > 0 => {
+                    format!("piton resume {}", quoted(&path.to_string_lossy()))
+                }
+                _ => "the same command again".to_owned(),
+            };
+            let line =
+                format!("{}: {}{of} saved; to go on: {how}", file.name(), human::size(*have));
+            vec![out::clean(&line)]
+        }
+    }
+}
+
+/// As a shell reads it back.
+fn quoted(text: &str) -> String {
+    let harmless = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn events() {
+        let retry = Event::Retrying {
+            why: "http://a:b@h broke\u{1b}".into(),
+            pause: Duration::from_millis(1500),
+            tries: 1,
+        };
+        let said = event(&retry).unwrap();
+        assert_eq!(said, "http://h broke\u{fffd}; try 2 in 1.5 s");
+        assert_eq!(event(&Event::Verifying), None);
+    }
+
+    #[test]
+    fn paths_are_quoted_for_the_shell() {
+        assert_eq!(quoted("a/b-1.iso"), "a/b-1.iso");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
+        assert_eq!(quoted("$(x)"), "'$(x)'");
+        assert_eq!(quoted(""), "''");
+    }
+}
