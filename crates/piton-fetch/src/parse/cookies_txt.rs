@@ -127,7 +127,8 @@ fn entry(line: &str, http_only: bool) -> Option<Entry> {
     let url = origin(host).filter(|url| plain && url.port().is_none())?;
     Some(Entry {
         domain: url.host_str()?.to_owned(),
-        include_subdomains: subdomains,
+        // An IP address has no subdomains.
+        include_subdomains: subdomains && url.domain().is_some(),
         path: path.to_owned(),
         secure,
         http_only,
