@@ -61,7 +61,8 @@ impl CookiesTxt {
         cookies
     }
 
-    /// The cookies that have not expired at `now`, as the transport takes them.
+    /// The cookies that have not expired at `now`, as the transport takes them. The store expires them by
+    /// the system's clock, after what was left of their time at `now`.
     pub fn into_store(self, now: SystemTime) -> CookieStore {
         let cookies = self.entries.into_iter().filter_map(|entry| entry.into_cookie(now)).map(Ok);
         // The error type is that of the iterator, which has none.

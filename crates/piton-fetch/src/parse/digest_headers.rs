@@ -29,6 +29,7 @@ pub struct ServerDigest {
 
 /// What a [`ServerDigest`] is the digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Covers {
     /// The whole file, also when the message is a 206 with a part of it.
     Representation,
