@@ -1,6 +1,6 @@
 //! The Content-Disposition header (RFC 6266), and its `filename*` (RFC 8187).
 
-use super::percent;
+use super::decode;
 
 /// The file name that a Content-Disposition proposes, as the server meant it. It is *not* safe to use:
 /// [`FileName::clean`](super::file_name::FileName::clean) makes it so.
@@ -10,7 +10,7 @@ use super::percent;
 /// close, raw UTF-8 or ISO-8859-1, `filename*` in quotes, doubled parameters. `None` if there is no name
 /// or it is empty.
 pub fn file_name(value: &[u8]) -> Option<String> {
-    let value = percent::utf8_or_latin1(value);
+    let value = decode::utf8_or_latin1(value);
     let mut plain = None;
     for (name, value) in Parameters(&value) {
         if value.is_empty() {
@@ -77,11 +77,11 @@ fn quoted_string(text: &str) -> (String, &str) {
 fn extended(value: &str) -> Option<String> {
     let (charset, rest) = value.split_once('\'')?;
     let (_language, encoded) = rest.split_once('\'')?;
-    let bytes = percent::decode_strict(encoded)?;
+    let bytes = decode::percent(encoded)?;
     let decoded = if charset.eq_ignore_ascii_case("utf-8") {
         String::from_utf8(bytes).ok()?
     } else if charset.eq_ignore_ascii_case("iso-8859-1") {
-        percent::latin1(&bytes)
+        decode::latin1(&bytes)
     } else {
         return None;
     };

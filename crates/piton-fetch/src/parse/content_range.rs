@@ -9,6 +9,7 @@ use super::ParseError;
 ///
 /// Only possible ranges can be had from the parser: `first <= last < total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ContentRange {
     /// `bytes first-last/total`, or `/*` where the server does not know the total.
     Satisfied {

@@ -61,7 +61,8 @@ impl CookiesTxt {
         cookies
     }
 
-    /// The cookies that have not expired at `now`, as the transport takes them.
+    /// The cookies that have not expired at `now`, as the transport takes them. The store expires them by
+    /// the system's clock, after what was left of their time at `now`.
     pub fn into_store(self, now: SystemTime) -> CookieStore {
         let cookies = self.entries.into_iter().filter_map(|entry| entry.into_cookie(now)).map(Ok);
         // The error type is that of the iterator, which has none.
@@ -127,7 +128,8 @@ fn entry(line: &str, http_only: bool) -> Option<Entry> {
     let url = origin(host).filter(|url| plain && url.port().is_none())?;
     Some(Entry {
         domain: url.host_str()?.to_owned(),
-        include_subdomains: subdomains,
+        // An IP address has no subdomains.
+        include_subdomains: subdomains && url.domain().is_some(),
         path: path.to_owned(),
         secure,
         http_only,
@@ -149,13 +151,14 @@ fn flag(text: &str) -> Option<bool> {
 /// which some add-ons write, are cut; times too far away for the system never come.
 fn expiry(text: &str) -> Option<Option<SystemTime>> {
     let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
-    if matches!(whole, "" | "0" | "-1") {
+    if matches!(whole, "" | "-1") {
         return Some(None);
     }
     if !whole.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    Some(whole.parse().ok().and_then(|secs| UNIX_EPOCH.checked_add(Duration::from_secs(secs))))
+    let seconds = whole.parse().ok().filter(|&seconds| seconds > 0);
+    Some(seconds.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))))
 }
 
 /// An address at which the domain may set a cookie.
@@ -205,7 +208,8 @@ mod tests {
 
     #[test]
     fn odd_but_usable_lines() {
-        assert_eq!(sent("localhost\tFALSE\t/\tFALSE\t\tn\tv", "http://localhost:8080/"), "n=v");
+        assert_eq!(sent("localhost\tFALSE\t/\tFALSE\t00\tn\tv", "http://localhost:8080/"), "n=v");
+        assert_eq!(sent("localhost\tFALSE\t/\tFALSE\t\tn\tv", "http://localhost/"), "n=v");
         assert_eq!(sent("127.0.0.1\tFALSE\t/\tfalse\t-1\tn\tv", "http://127.0.0.1/"), "n=v");
         assert_eq!(
             sent("A.Example\tTRUE\t/\tFALSE\t4000000000.25\tn\t", "http://a.example/"),

@@ -29,6 +29,7 @@ pub struct ServerDigest {
 
 /// What a [`ServerDigest`] is the digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Covers {
     /// The whole file, also when the message is a 206 with a part of it.
     Representation,
@@ -69,31 +70,30 @@ pub fn server_digests(headers: &HeaderMap, status: StatusCode) -> Vec<ServerDige
 struct Found(Vec<ServerDigest>);
 
 impl Found {
-    fn push(&mut self, digest: Option<Digest>, covers: Covers, header: &'static str) {
-        if let Some(digest) = digest {
-            let digest = ServerDigest { digest, covers, header };
-            if !self.0.contains(&digest) {
-                self.0.push(digest);
-            }
-        }
+    /// Of two digests by one algorithm in one header the last counts, as RFC 9651 has it for
+    /// dictionaries; so there are few, however many a server sends.
+    fn push(&mut self, digest: Digest, covers: Covers, header: &'static str) {
+        self.remove(digest.algorithm(), header);
+        self.0.push(ServerDigest { digest, covers, header });
     }
 
-    /// A Dictionary of Byte Sequences (RFC 9651). Of a key that comes twice the last one counts.
+    fn remove(&mut self, algorithm: Algorithm, header: &str) {
+        self.0.retain(|other| other.digest.algorithm() != algorithm || other.header != header);
+    }
+
+    /// A Dictionary of Byte Sequences (RFC 9651).
     fn dictionary(&mut self, headers: &HeaderMap, header: &'static str, covers: Covers) {
-        let mut members: Vec<(Algorithm, Option<Digest>)> = Vec::new();
         let lines = joined(headers, header);
         for (key, value) in Members(&lines) {
-            // MD5, SHA-1 and the like are named by RFC 9530 too, but as insecure: any is still a check.
             let Some(algorithm) = algorithm_of_rfcs(key) else { continue };
             let digest = value
                 .strip_prefix(':')
                 .and_then(|value| value.split_once(':'))
                 .and_then(|(encoded, _parameters)| from_base64(algorithm, encoded));
-            members.retain(|(other, _)| *other != algorithm);
-            members.push((algorithm, digest));
-        }
-        for (_, digest) in members {
-            self.push(digest, covers, header);
+            match digest {
+                Some(digest) => self.push(digest, covers, header),
+                None => self.remove(algorithm, header),
+            }
         }
     }
 
@@ -106,15 +106,18 @@ impl Found {
     ) {
         let lines = joined(headers, header);
         for pair in lines.split(',') {
-            if let Some((name, value)) = pair.split_once('=') {
-                self.push(read(name.trim(), value.trim()), Covers::Representation, header);
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            if let Some(digest) = read(name.trim(), value.trim()) {
+                self.push(digest, Covers::Representation, header);
             }
         }
     }
 
     fn content_md5(&mut self, headers: &HeaderMap) {
         let lines = joined(headers, "Content-MD5");
-        self.push(from_base64(Algorithm::Md5, lines.trim()), Covers::Content, "Content-MD5");
+        if let Some(digest) = from_base64(Algorithm::Md5, lines.trim()) {
+            self.push(digest, Covers::Content, "Content-MD5");
+        }
     }
 
     fn amz(&mut self, headers: &HeaderMap) {
@@ -131,7 +134,9 @@ impl Found {
         ] {
             // The `-N` of a composite checksum is no base64, so it falls out here.
             let value = joined(headers, header);
-            self.push(from_base64(algorithm, value.trim()), Covers::Representation, header);
+            if let Some(digest) = from_base64(algorithm, value.trim()) {
+                self.push(digest, Covers::Representation, header);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use url::Url;
 
-use super::percent;
+use super::decode;
 
 /// The name of a file to write: one path component, visible, printable and portable.
 ///
@@ -52,7 +52,7 @@ impl FileName {
             return FileName("index.html".to_owned());
         }
         let bytes: Vec<u8> = percent_encoding::percent_decode_str(segment).collect();
-        FileName::clean(&percent::utf8_or_latin1(&bytes))
+        FileName::clean(&decode::utf8_or_latin1(&bytes))
             .unwrap_or_else(|| FileName("download".to_owned()))
     }
 

@@ -38,18 +38,14 @@ fn imf_fixdate(rest: &str) -> Option<DateTime> {
     let (day, month, year) = (words.next()?, words.next()?, words.next()?);
     let time = clock(words.next()?)?;
     utc(words)?;
-    Some(
-        Date::new(number(year, 4)?, self::month(month)?, number(day, 2)?.try_into().ok()?)
-            .ok()?
-            .to_datetime(time),
-    )
+    Some(date(day, month, number(year, 4)?)?.to_datetime(time))
 }
 
 fn rfc850(rest: &str) -> Option<DateTime> {
     let mut words = rest.split_ascii_whitespace();
-    let mut date = words.next()?.split('-');
-    let (day, month, year) = (date.next()?, date.next()?, date.next()?);
-    if date.next().is_some() {
+    let mut parts = words.next()?.split('-');
+    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
         return None;
     }
     let time = clock(words.next()?)?;
@@ -59,11 +55,7 @@ fn rfc850(rest: &str) -> Option<DateTime> {
         (2, year) => 2000_i16.checked_add(year)?,
         (_, year) => year,
     };
-    Some(
-        Date::new(year, self::month(month)?, number(day, 2)?.try_into().ok()?)
-            .ok()?
-            .to_datetime(time),
-    )
+    Some(date(day, month, year)?.to_datetime(time))
 }
 
 fn asctime(value: &str) -> Option<DateTime> {
@@ -74,11 +66,7 @@ fn asctime(value: &str) -> Option<DateTime> {
     if words.next().is_some() {
         return None;
     }
-    Some(
-        Date::new(year, self::month(month)?, number(day, 2)?.try_into().ok()?)
-            .ok()?
-            .to_datetime(time),
-    )
+    Some(date(day, month, year)?.to_datetime(time))
 }
 
 fn clock(text: &str) -> Option<Time> {
@@ -97,11 +85,12 @@ fn utc<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<()> {
     (known && words.next().is_none()).then_some(())
 }
 
-fn month(name: &str) -> Option<i8> {
+fn date(day: &str, month: &str, year: i16) -> Option<Date> {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    let index = MONTHS.iter().position(|month| name.eq_ignore_ascii_case(month))?;
-    i8::try_from(index).ok()?.checked_add(1)
+    let before = MONTHS.iter().position(|name| month.eq_ignore_ascii_case(name))?;
+    let month = i8::try_from(before).ok()?.checked_add(1)?;
+    Date::new(year, month, number(day, 2)?.try_into().ok()?).ok()
 }
 
 fn number(text: &str, max_digits: usize) -> Option<i16> {

@@ -13,13 +13,13 @@ pub mod content_disposition;
 pub mod content_length;
 pub mod content_range;
 pub mod cookies_txt;
+mod decode;
 pub mod digest_headers;
 mod error;
 pub mod etag;
 pub mod file_name;
 pub mod http_date;
 pub mod netrc;
-mod percent;
 pub mod retry_after;
 pub mod size;
 

@@ -1,7 +1,8 @@
-//! Percent-encoding, where a wrong escape must be seen (RFC 8187 3.2.1).
+//! From bytes to text, for names in headers and addresses.
 
-/// The bytes that `text` stands for; `None` if a `%` is not followed by two hex digits.
-pub(super) fn decode_strict(text: &str) -> Option<Vec<u8>> {
+/// The bytes that percent-encoded `text` stands for; `None` if a `%` is not followed by two hex digits (RFC
+/// 8187 section 3.2.1).
+pub(super) fn percent(text: &str) -> Option<Vec<u8>> {
     let mut escapes = text.split('%');
     escapes.next();
     let well_formed = escapes.all(|after| {
@@ -29,10 +30,10 @@ mod tests {
 
     #[test]
     fn wrong_escapes_are_seen() {
-        assert_eq!(decode_strict("a%20b%C3%a9"), Some("a bé".as_bytes().to_vec()));
-        assert_eq!(decode_strict(""), Some(vec![]));
+        assert_eq!(percent("a%20b%C3%a9"), Some("a bé".as_bytes().to_vec()));
+        assert_eq!(percent(""), Some(vec![]));
         for wrong in ["%", "%2", "a%2", "%%20", "%zz", "%é"] {
-            assert_eq!(decode_strict(wrong), None, "{wrong}");
+            assert_eq!(percent(wrong), None, "{wrong}");
         }
     }
 }
