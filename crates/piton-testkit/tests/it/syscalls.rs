@@ -103,6 +103,25 @@ fn sees_through_links_on_the_way() {
 }
 
 #[test]
+fn follows_the_processes_that_a_program_starts() {
+    skip_unless_available!();
+    let dir = TempDir::new().unwrap();
+    let shell = Program::new("sh")
+        .args(["-c", "(echo one > one); cp one two; mkdir three; echo done"])
+        .current_dir(dir.path());
+    let untouched = run(&shell, dir.path(), None, LIMIT).unwrap();
+    assert_eq!((untouched.ended, untouched.stdout.as_slice()), (Ended::Exit(0), &b"done\n"[..]));
+
+    fs::remove_file(dir.path().join("two")).unwrap();
+    fs::remove_dir(dir.path().join("three")).unwrap();
+    let last = at(untouched.counted, Action::KillBefore);
+    let killed = run(&shell, dir.path(), last, LIMIT).unwrap();
+    assert_eq!(killed.hit.unwrap().name, "mkdir");
+    assert_eq!((killed.ended, killed.stdout.as_slice()), (Ended::Killed, &b""[..]));
+    assert!(dir.path().join("two").exists() && !dir.path().join("three").exists());
+}
+
+#[test]
 fn kills_before_each_step() {
     skip_unless_available!();
     for n in 1..=STEPS.len() {

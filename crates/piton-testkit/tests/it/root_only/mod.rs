@@ -22,11 +22,21 @@ macro_rules! or_skip {
 }
 use or_skip;
 
-/// Puts `content` under `name`, safely if the directory is synced at the end.
-fn replace(dir: &Path, name: &str, content: &[u8], sync_directory: bool) -> io::Result<()> {
+/// What the writer leaves out; with `Nothing` it does all that safety takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Omit {
+    Nothing,
+    DataSync,
+    DirectorySync,
+}
+
+/// Puts `content` under `name`.
+fn replace(dir: &Path, name: &str, content: &[u8], omit: Omit) -> io::Result<()> {
     let temporary = dir.join(name).with_extension("tmp");
     fs::write(&temporary, content)?;
-    File::open(&temporary)?.sync_data()?;
+    if omit != Omit::DataSync {
+        File::open(&temporary)?.sync_data()?;
+    }
     fs::rename(&temporary, dir.join(name))?;
-    if sync_directory { File::open(dir)?.sync_all() } else { Ok(()) }
+    if omit == Omit::DirectorySync { Ok(()) } else { File::open(dir)?.sync_all() }
 }
