@@ -77,7 +77,7 @@ pub enum Failure {
         why: String,
     },
     /// The whole came in and is not what it should be. The part has been discarded.
-    #[error("{} is not what it should be: expected {expected}, got {got} ({source_of})", path.display())]
+    #[error("{} is not the file it should be: its {} should be {expected} ({source_of}) and is {got}", path.display(), expected.algorithm())]
     Integrity {
         /// The target.
         path: PathBuf,

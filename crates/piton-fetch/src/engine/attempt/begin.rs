@@ -120,7 +120,9 @@ impl Attempt<'_> {
             url: redacted(&self.what.url),
             identity: identity.clone(),
             begun: begun.as_secs() as i64,
-            digests: mine.map(|one| one.digest.to_string()).collect(),
+            digests: mine
+                .map(|Expected { digest, .. }| format!("{}:{digest}", digest.algorithm()))
+                .collect(),
             overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
             encoding,
             ranges,
