@@ -24,7 +24,7 @@
 //! log.record(move || stamp.load(SeqCst))?;
 //! std::fs::write(log.path().join("file"), "text")?;
 //! std::fs::File::open(log.path().join("file"))?.sync_all()?;
-//! std::fs::File::open(log.path())?.sync_all()?; // Without this one, `wrong` is not empty.
+//! std::fs::File::open(log.path())?.sync_all()?;
 //! acknowledged.store(1, SeqCst);
 //! let mut recording = log.finish()?;
 //! let states = recording.states(1, 500);

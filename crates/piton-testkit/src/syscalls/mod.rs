@@ -165,12 +165,13 @@ pub fn run(
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 pub fn run(
     _program: &Program,
-    _scope: impl Into<Scope>,
+    scope: impl Into<Scope>,
     _plan: Option<Plan>,
     _timeout: Duration,
 ) -> io::Result<Outcome> {
+    let dir = scope.into().dir;
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
-        "only Linux on x86_64 is known to the syscall driver",
+        format!("only on Linux on x86_64 can file syscalls be followed, in {}", dir.display()),
     ))
 }
