@@ -42,7 +42,8 @@ impl FsKind {
         mebibytes << 20
     }
 
-    /// Makes a sparse image of `size` bytes, or the least size if that is more, with an empty file system in it.
+    /// Makes a sparse image of `size` bytes, or the least size if that is more, with an empty file
+    /// system in it.
     pub(super) fn make(self, image: &Path, size: u64) -> io::Result<File> {
         let file = File::options().read(true).write(true).create_new(true).open(image)?;
         file.set_len(size.max(self.least_size()))?;
@@ -97,7 +98,8 @@ impl FsKind {
             io::Error::new(error.kind(), format!("umount {}: {error}", self.name()))
         })?;
         if self == Self::Btrfs {
-            // Btrfs remembers devices and would take an older state of the image for a stale device.
+            // Btrfs remembers devices and would take an older state of the image for a stale
+            // device.
             let mut args = [0_u8; 8 + BTRFS_NAME];
             for (to, from) in args.iter_mut().skip(8).zip(device.as_os_str().as_encoded_bytes()) {
                 *to = *from;

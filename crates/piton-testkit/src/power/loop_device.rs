@@ -12,8 +12,8 @@ const LOOP_CONFIGURE: u32 = 0x4C0A;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 const BLKFLSBUF: u32 = 0x1261;
 
-/// A block device on a file. The kernel takes it down when this is dropped, or the process dies, and nothing is mounted
-/// on it any more.
+/// A block device on a file. The kernel takes it down when this is dropped, or the process dies,
+/// and nothing is mounted on it any more.
 #[derive(Debug)]
 pub(super) struct LoopDevice {
     device: File,

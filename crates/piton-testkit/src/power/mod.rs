@@ -2,13 +2,39 @@
 //!
 //! Two ways, since each finds what the other cannot:
 //!
-//! - [`Volume`]: a file system on a loop device, told by ioctl to forget all that is not yet durable. A cut takes some
-//!   80 ms and happens at one instant of a real run.
-//! - [`BlockLog`]: a file system on a disk that records every write and every flush. From one recording hundreds of crash
-//!   states are built, also those in which the disk wrote late things first.
+//! - [`Volume`]: a file system on a loop device, told by ioctl to forget all that is not yet
+//!   durable. A cut takes some tens of milliseconds and happens at one instant of a real run.
+//! - [`BlockLog`]: a file system on a disk that records every write and every flush. From one
+//!   recording hundreds of crash states are built, also those in which the disk wrote late things
+//!   first.
 //!
-//! Both say [`Unavailable`] where they cannot run. Neither leaves a mount or a loop device behind; what a killed test
-//! process left is swept by the next one that starts.
+//! Both say [`Unavailable`] where they cannot run. Neither leaves a mount or a loop device behind;
+//! what a killed test process left is swept by the next one that starts.
+//!
+//! ```no_run
+//! use std::sync::{Arc, atomic::{AtomicU64, Ordering::SeqCst}};
+//! use piton_testkit::power::{BlockLog, FsKind};
+//!
+//! let log = match BlockLog::create(FsKind::Ext4, 64 << 20) {
+//!     Ok(log) => log,
+//!     Err(reason) => return Ok(eprintln!("SKIPPED: {reason}")),
+//! };
+//! let acknowledged = Arc::new(AtomicU64::new(0));
+//! let stamp = Arc::clone(&acknowledged);
+//! log.record(move || stamp.load(SeqCst))?;
+//! std::fs::write(log.path().join("file"), "text")?;
+//! std::fs::File::open(log.path().join("file"))?.sync_all()?;
+//! std::fs::File::open(log.path())?.sync_all()?;
+//! acknowledged.store(1, SeqCst);
+//! let mut recording = log.finish()?;
+//! let states = recording.states(1, 500);
+//! let wrong = recording.check(&states, |dir, acknowledged| {
+//!     if acknowledged == 0 || dir.join("file").exists() { Ok(()) } else { Err("lost".into()) }
+//! })?;
+//! assert!(wrong.is_empty(), "{wrong:#?}");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod blocklog;

@@ -43,7 +43,8 @@ pub(super) fn unmount(at: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes a mount out of sight, open files or not. For clearing away: nothing is said if there is none.
+/// Takes a mount out of sight, open files or not. For clearing away: nothing is said if there is
+/// none.
 pub(super) fn detach(at: &Path) {
     while umount2(at, libc::MNT_DETACH).is_ok() {}
 }
@@ -65,7 +66,8 @@ pub(super) fn ioctl<T>(
     request: u32,
     arg: &T,
 ) -> io::Result<libc::c_int> {
-    // SAFETY: every request this module's siblings make reads no more than a `T` from there, and keeps nothing.
+    // SAFETY: every request this module's siblings make reads no more than a `T` from there, and
+    // keeps nothing.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), request.into(), ptr::from_ref(arg)) };
     if result >= 0 { Ok(result) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,4 +1,5 @@
-//! A directory for one driver's image and mounts, and the sweep of those that a killed process left behind.
+//! A directory for one driver's image and mounts, and the sweep of those that a killed process left
+//! behind.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
@@ -75,8 +76,8 @@ fn sweep(base: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// As far as it goes: what cannot be removed now is swept by the next one. Loop devices go by themselves when nothing is
-/// mounted on them.
+/// As far as it goes: what cannot be removed now is swept by the next one. Loop devices go by
+/// themselves when nothing is mounted on them.
 fn remove(path: &Path) {
     for mount in MOUNTS {
         mount::detach(&path.join(mount));

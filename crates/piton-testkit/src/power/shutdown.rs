@@ -19,13 +19,15 @@ const NO_LOG_FLUSH: u32 = 2;
 #[derive(Debug)]
 pub struct Volume {
     kind: FsKind,
-    // Fields are dropped in this order: the mount, inside `scratch`, has to go before the device can.
+    // Fields are dropped in this order: the mount, inside `scratch`, has to go before the device
+    // can.
     scratch: Scratch,
     device: LoopDevice,
 }
 
 impl Volume {
-    /// Makes and mounts an empty one of `size` bytes, or the least its kind allows. Wants root, loop devices and mkfs.
+    /// Makes and mounts an empty one of `size` bytes, or the least its kind allows. Wants root,
+    /// loop devices and mkfs.
     ///
     /// Btrfs knows no shutdown and is always unavailable.
     pub fn create(kind: FsKind, size: u64) -> Result<Self, Unavailable> {
@@ -49,14 +51,17 @@ impl Volume {
         self.scratch.mounted()
     }
 
-    /// Cuts the power: what is not durable now never will be, and every later call on the volume fails.
+    /// Cuts the power: what is not durable now never will be, and every later call on the volume
+    /// fails.
     ///
-    /// Read the writer's counter of acknowledged work *before*: a sync in flight may still answer that all is well.
+    /// Read the writer's counter of acknowledged work *before*: a sync in flight may still answer
+    /// that all is well.
     pub fn cut_power(&self) -> io::Result<()> {
         mount::ioctl(&File::open(self.path())?, SHUTDOWN, &NO_LOG_FLUSH).map(drop)
     }
 
-    /// Mounts it again, as after a reboot. All writers must have ended: waits five seconds for them, then it is an error.
+    /// Mounts it again, as after a reboot. All writers must have ended: waits five seconds for
+    /// them, then it is an error.
     pub fn remount(&mut self) -> io::Result<()> {
         self.kind.unmount(self.device.path(), &self.path())?;
         self.device.forget_cache()?;

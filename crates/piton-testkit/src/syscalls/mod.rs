@@ -1,15 +1,34 @@
 //! Kill a program, or make it fail, at its N-th file syscall.
 //!
-//! [`run`] starts a program under ptrace with one counter over all of its threads and child processes. Only syscalls that
-//! touch a file below one directory count, so that the dynamic loader, sockets and stderr do not move the numbers. At the
-//! N-th of them the [`Plan`] is carried out: the whole program is killed before, half-way through or after it, or the
-//! syscall fails, or writes short. [`sweep`] does that for N = 1, 2, 3 … until the program ends untouched.
+//! [`run`] starts a program under ptrace with one counter over all of its threads and child
+//! processes. Only syscalls that touch a file below one directory count, so that the dynamic
+//! loader, sockets and stderr do not move the numbers. At the N-th of them the [`Plan`] is carried
+//! out: the whole program is killed before, half-way through or after it, or the syscall fails, or
+//! writes short. [`sweep()`] does that for N = 1, 2, 3 … until the program ends untouched.
 //!
-//! A seccomp filter stops the program at the listed syscalls only; all others run at full speed. Each run has a tracer
-//! thread of its own which waits for nobody else's children, so any number of runs may go on side by side in one process.
+//! A seccomp filter stops the program at the listed syscalls only; all others run at full speed.
+//! Each run has a tracer thread of its own which waits for nobody else's children, so any number of
+//! runs may go on side by side in one process.
 //!
-//! Threads race, so the N-th syscall need not be the same one in two runs: a sweep visits every *number*, which in a
-//! program with few racing threads is every syscall. Writes through a memory map and writes by io_uring are not seen.
+//! Threads race, so the N-th syscall need not be the same one in two runs: a sweep visits every
+//! *number*, which in a program with few racing threads is every syscall. Writes through a memory
+//! map and writes by io_uring are not seen.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use piton_testkit::syscalls::{Action, Program, sweep};
+//!
+//! let dir = std::path::Path::new("/tmp/case");
+//! for case in sweep(Action::KillAfter, Duration::from_secs(10), |_| {
+//!     // Empty `dir` here.
+//!     (Program::new("cp").args(["/etc/passwd", "copy"]).current_dir(dir), dir.into())
+//! }) {
+//!     let case = case?;
+//!     println!("{}: {:?}, {:?}", case.at, case.outcome.hit, case.outcome.ended);
+//!     // Look at `dir`, run the program again without a plan, look again.
+//! }
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod program;
 mod sweep;
@@ -45,7 +64,8 @@ pub enum Action {
     KillHalfway,
     /// The syscall does nothing and answers this error.
     Fail(Errno),
-    /// A write of two bytes or more writes half of them and says so; everything else goes on untouched.
+    /// A write of two bytes or more writes half of them and says so; everything else goes on
+    /// untouched.
     Short,
 }
 
@@ -114,7 +134,8 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
 }
 
-/// Says whether [`run`] works here; where it does not, the test that wants it prints SKIPPED and the reason.
+/// Says whether [`run`] works here; where it does not, the test that wants it prints SKIPPED and
+/// the reason.
 pub fn available() -> Result<(), Unavailable> {
     match run(&Program::new("true"), "/nonexistent", None, Duration::from_secs(10)) {
         Ok(outcome) if outcome.ended == Ended::Exit(0) => Ok(()),
@@ -127,8 +148,9 @@ pub fn available() -> Result<(), Unavailable> {
 
 /// Runs `program` to its end, counts its file syscalls in scope, and carries out the plan.
 ///
-/// Without a plan it only counts. At `timeout` everything the program started is killed; when this returns, no process
-/// of it is left. An error means that the program could not be run or traced, never that it failed.
+/// Without a plan it only counts. At `timeout` everything the program started is killed; when this
+/// returns, no process of it is left. An error means that the program could not be run or traced,
+/// never that it failed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub fn run(
     program: &Program,
@@ -143,12 +165,13 @@ pub fn run(
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
 pub fn run(
     _program: &Program,
-    _scope: impl Into<Scope>,
+    scope: impl Into<Scope>,
     _plan: Option<Plan>,
     _timeout: Duration,
 ) -> io::Result<Outcome> {
+    let dir = scope.into().dir;
     Err(io::Error::new(
         io::ErrorKind::Unsupported,
-        "only Linux on x86_64 is known to the syscall driver",
+        format!("only on Linux on x86_64 can file syscalls be followed, in {}", dir.display()),
     ))
 }

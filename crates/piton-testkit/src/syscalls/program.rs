@@ -1,4 +1,5 @@
-//! A program to run again and again: what `std::process::Command` says, but reusable and comparable.
+//! A program to run again and again: what `std::process::Command` says, but reusable and
+//! comparable.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

@@ -16,9 +16,10 @@ pub struct Case {
 
 /// Does `action` to the first, second, third … file syscall of a program, in a run of its own each.
 ///
-/// `prepare` is called with N before each run: it lays out a fresh directory and says what to run and what counts. The
-/// caller looks at what the run left behind before it asks for the next case. The last case is the one with fewer than N
-/// syscalls, in which the program ended untouched; after an error there is none.
+/// `prepare` is called with N before each run: it lays out a fresh directory and says what to run
+/// and what counts. The caller looks at what the run left behind before it asks for the next case.
+/// The last case is the one with fewer than N syscalls, in which the program ended untouched; after
+/// an error there is none.
 pub fn sweep<F>(action: Action, timeout: Duration, prepare: F) -> Sweep<F>
 where
     F: FnMut(u64) -> (Program, Scope),
@@ -26,7 +27,7 @@ where
     Sweep { action, timeout, prepare, next: Some(1) }
 }
 
-/// The cases of a [`sweep`], made one by one.
+/// The cases of a [`sweep()`], made one by one.
 #[derive(Debug)]
 pub struct Sweep<F> {
     action: Action,

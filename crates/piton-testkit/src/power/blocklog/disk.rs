@@ -124,7 +124,8 @@ impl Filesystem for Disk {
     }
 
     fn open(&self, _req: &Request, _inode: INodeNo, _flags: OpenFlags, reply: ReplyOpen) {
-        // Past the page cache: the content is exchanged behind the kernel's back, and is in memory anyway.
+        // Past the page cache: the content is exchanged behind the kernel's back, and is in memory
+        // anyway.
         reply.opened(FileHandle(0), FopenFlags::FOPEN_DIRECT_IO);
     }
 

@@ -1,4 +1,5 @@
-//! The whole stack: a disk in memory, FUSE, a loop device, and a file system that can be mounted on it.
+//! The whole stack: a disk in memory, FUSE, a loop device, and a file system that can be mounted on
+//! it.
 
 use std::fs::OpenOptions;
 use std::io;

@@ -11,7 +11,8 @@ use rustix::io::Errno;
 pub(super) const BLOCK: usize = 4096;
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
-/// A disk in memory. A clone costs a pointer per block; a write copies the block if another clone has it too.
+/// A disk in memory. A clone costs a pointer per block; a write copies the block if another clone
+/// has it too.
 #[derive(Clone)]
 pub(super) struct Image {
     /// `None`: zeros.

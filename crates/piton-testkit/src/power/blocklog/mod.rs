@@ -23,7 +23,8 @@ pub struct BlockLog {
 }
 
 impl BlockLog {
-    /// Makes and mounts an empty one of `size` bytes, or the least its kind allows. Wants root, FUSE, loop devices and mkfs.
+    /// Makes and mounts an empty one of `size` bytes, or the least its kind allows. Wants root,
+    /// FUSE, loop devices and mkfs.
     pub fn create(kind: FsKind, size: u64) -> Result<Self, Unavailable> {
         Unavailable::unless_root()?;
         Self::mounted(kind, size).map_err(|error| Unavailable::new(error.to_string()))
@@ -42,15 +43,16 @@ impl BlockLog {
 
     /// Makes all that was written so far durable, and begins to record.
     ///
-    /// `stamp` says how much work is acknowledged; it is asked at every flush, on the thread that serves the disk: it must
-    /// be quick, and must not touch the file system.
+    /// `stamp` says how much work is acknowledged; it is asked at every flush, on the thread that
+    /// serves the disk: it must be quick, and must not touch the file system.
     pub fn record(&self, stamp: impl Fn() -> u64 + Send + 'static) -> io::Result<()> {
         rustix::fs::syncfs(File::open(self.path())?)?;
         self.drive.disk.record(Box::new(stamp));
         Ok(())
     }
 
-    /// Ends the recording, as by a power cut at this instant, and unmounts. All writers must end within five seconds.
+    /// Ends the recording, as by a power cut at this instant, and unmounts. All writers must end
+    /// within five seconds.
     pub fn finish(self) -> io::Result<Recording> {
         let log = self.drive.disk.stop().ok_or_else(|| io::Error::other("nothing was recorded"))?;
         self.drive.unmount()?;
@@ -79,13 +81,15 @@ impl Recording {
         self.log.events.iter().filter(|event| matches!(event, Event::Flush { .. })).count()
     }
 
-    /// Draws up to `count` different crash states, fewer from a short recording. The same seed draws the same ones.
+    /// Draws up to `count` different crash states, fewer from a short recording. The same seed
+    /// draws the same ones.
     pub fn states(&self, seed: u64, count: usize) -> Vec<CrashState> {
         state::draw(&state::intervals(&self.log), seed, count)
     }
 
-    /// Builds each state, mounts it, lets `check` look at it (and write: nothing of it reaches the next state), and
-    /// unmounts. `check` is given the mount and what was acknowledged at the crash; its files must be closed when it returns.
+    /// Builds each state, mounts it, lets `check` look at it (and write: nothing of it reaches the
+    /// next state), and unmounts. `check` is given the mount and what was acknowledged at the
+    /// crash; its files must be closed when it returns.
     ///
     /// Returns the states that are wrong; an error means that the states could not be tried.
     pub fn check(

@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use super::disk::{Event, Log};
 use super::image::{BLOCK, Image};
 
-/// The disk after a crash between two flushes: all writes up to the first flush, and some of those after it.
+/// The disk after a crash between two flushes: all writes up to the first flush, and some of those
+/// after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CrashState {
     /// How many flushes the disk had completed.
     pub flushes: usize,
     /// Which of the later writes it kept.
     pub kept: Kept,
-    /// What the stamp said at the instant of the crash: when the next flush came, or when the recording ended. All of
-    /// that was acknowledged on the strength of flushes that were complete.
+    /// What the stamp said at the instant of the crash: when the next flush came, or when the
+    /// recording ended. All of that was acknowledged on the strength of flushes that were complete.
     pub acknowledged: u64,
 }
 
@@ -129,8 +130,8 @@ impl Interval<'_> {
     }
 }
 
-/// Draws up to `count` states that differ, spread evenly over the intervals, and sorted by time. The same seed draws the
-/// same ones.
+/// Draws up to `count` states that differ, spread evenly over the intervals, and sorted by time.
+/// The same seed draws the same ones.
 pub(super) fn draw(intervals: &[Interval<'_>], seed: u64, count: usize) -> Vec<CrashState> {
     let mut random = Random(seed);
     let mut order: Vec<usize> = (0..intervals.len()).collect();

@@ -30,7 +30,8 @@ impl Filter {
     /// Installs it in the calling process. Makes two syscalls and allocates nothing.
     pub(super) fn install(&self) -> io::Result<()> {
         let program = sock_fprog { len: self.0.len() as u16, filter: self.0.as_ptr().cast_mut() };
-        // SAFETY: the kernel reads `program` and the code it points to, both alive here, and keeps a copy.
+        // SAFETY: the kernel reads `program` and the code it points to, both alive here, and keeps
+        // a copy.
         let result = unsafe {
             match libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) {
                 0 => libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program),

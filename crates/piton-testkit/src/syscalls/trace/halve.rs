@@ -1,4 +1,5 @@
-//! Cutting a write short: half of its bytes, by changing its arguments before it runs and putting them back after.
+//! Cutting a write short: half of its bytes, by changing its arguments before it runs and putting
+//! them back after.
 
 use std::io;
 
@@ -27,7 +28,8 @@ impl Undo {
     }
 }
 
-/// Cuts a write to half of its bytes, unless there are fewer than `least` of them or it writes none.
+/// Cuts a write to half of its bytes, unless there are fewer than `least` of them or it writes
+/// none.
 pub(super) fn halve(
     thread: Tracee,
     regs: &mut Registers,

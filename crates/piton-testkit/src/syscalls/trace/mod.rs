@@ -54,7 +54,8 @@ pub(super) fn run(
             && last.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout)
         {
             timed_out = true;
-            // Fails only if it has just ended by itself. The tracer kills what the program had started.
+            // Fails only if it has just ended by itself. The tracer kills what the program had
+            // started.
             let _ = pidfd_send_signal(leader, Signal::KILL);
         }
         tracer.join()
@@ -70,7 +71,8 @@ pub(super) fn run(
     })
 }
 
-/// A handle on the leader by which it can be killed without any danger of hitting another process of the same number.
+/// A handle on the leader by which it can be killed without any danger of hitting another process
+/// of the same number.
 fn handle(leader: libc::pid_t) -> io::Result<OwnedFd> {
     let pid = Pid::from_raw(leader).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(pidfd_open(pid, PidfdFlags::empty())?)

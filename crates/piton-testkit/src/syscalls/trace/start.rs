@@ -1,6 +1,7 @@
 //! From a [`Program`] to a process that is traced from its first instruction.
 //!
-//! Not by `std::process::Command`: it waits for the exec, and a traced child whose exec fails waits for its tracer.
+//! Not by `std::process::Command`: it waits for the exec, and a traced child whose exec fails waits
+//! for its tracer.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -51,8 +52,8 @@ impl Launch {
         })
     }
 
-    /// Forks. The child leads a process group of its own, is traced by the calling thread and stops at its first
-    /// instruction, or ends at once if the program cannot be executed.
+    /// Forks. The child leads a process group of its own, is traced by the calling thread and stops
+    /// at its first instruction, or ends at once if the program cannot be executed.
     pub(super) fn fork(&self) -> io::Result<pid_t> {
         // SAFETY: the child calls async-signal-safe functions only, and never returns.
         match unsafe { libc::fork() } {
@@ -63,7 +64,8 @@ impl Launch {
     }
 
     fn exec(&self) -> ! {
-        // SAFETY: all pointers are to strings and sets that `self` or this frame holds; nothing here allocates.
+        // SAFETY: all pointers are to strings and sets that `self` or this frame holds; nothing
+        // here allocates.
         unsafe {
             let mut no_signals: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&mut no_signals);

@@ -46,7 +46,8 @@ impl Registers {
 
     /// Turns a syscall that has not begun into one that does nothing and answers `errno`.
     pub(super) fn fail(&mut self, errno: i32) {
-        // seccomp(2): at number -1 the syscall is skipped, and what the tracer left in rax is its result.
+        // seccomp(2): at number -1 the syscall is skipped, and what the tracer left in rax is its
+        // result.
         self.0.orig_rax = u64::MAX;
         self.0.rax = i64::from(-errno) as u64;
     }
@@ -71,7 +72,8 @@ impl Tracee {
         ptrace(libc::PTRACE_SYSCALL, self.0, number(0))
     }
 
-    /// Kills the process it belongs to. Nobody may have waited for the thread yet, or its number could be another's.
+    /// Kills the process it belongs to. Nobody may have waited for the thread yet, or its number
+    /// could be another's.
     pub(super) fn kill(self) {
         // SAFETY: has no effect on this process. ESRCH means that it is a zombie, which is as good.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
@@ -106,7 +108,8 @@ impl Tracee {
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
-    /// The file that an operand of its syscall means; `None` if it means no file by a path, such as a socket.
+    /// The file that an operand of its syscall means; `None` if it means no file by a path, such as
+    /// a socket.
     pub(super) fn file(self, operand: Operand, regs: &Registers) -> Option<PathBuf> {
         match operand {
             Operand::Fd(fd) => self.descriptor(regs.arg(fd)),
@@ -170,7 +173,8 @@ impl Tracee {
             iov_base: ptr::without_provenance_mut(address as usize),
             iov_len: into.len(),
         };
-        // SAFETY: it writes at most `into.len()` bytes to `into`; the remote address is only read, and checked by the kernel.
+        // SAFETY: it writes at most `into.len()` bytes to `into`; the remote address is only read,
+        // and checked by the kernel.
         let read = unsafe { libc::process_vm_readv(self.0, &local, 1, &remote, 1, 0) };
         usize::try_from(read).map_err(|_| io::Error::last_os_error())
     }
@@ -181,8 +185,8 @@ pub(super) fn trace_me() -> io::Result<()> {
     ptrace(libc::PTRACE_TRACEME, 0, number(0))
 }
 
-/// The same file with links in the way to it resolved, but not a link that it is itself: that is what rename and unlink
-/// work on.
+/// The same file with links in the way to it resolved, but not a link that it is itself: that is
+/// what rename and unlink work on.
 fn resolved(path: PathBuf) -> PathBuf {
     let real = match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => parent.canonicalize().map(|parent| parent.join(name)),
@@ -193,7 +197,8 @@ fn resolved(path: PathBuf) -> PathBuf {
 
 /// Any request but those that return data by their result.
 fn ptrace(request: c_uint, pid: pid_t, data: *mut c_void) -> io::Result<()> {
-    // SAFETY: `data` is a number, or points to a struct of the request's type that the caller holds.
+    // SAFETY: `data` is a number, or points to a struct of the request's type that the caller
+    // holds.
     let result = unsafe { libc::ptrace(request, pid, ptr::null_mut::<c_void>(), data) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

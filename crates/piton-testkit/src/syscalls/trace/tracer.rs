@@ -20,7 +20,8 @@ pub(super) struct Traced {
     pub(super) counted: u64,
 }
 
-/// A program under way. Lives on the thread that started it; should that thread die, the kernel kills the program.
+/// A program under way. Lives on the thread that started it; should that thread die, the kernel
+/// kills the program.
 pub(super) struct Tracer {
     scope: Scope,
     plan: Option<Plan>,
@@ -226,7 +227,8 @@ impl Tracer {
     }
 }
 
-/// Waits for this process, or for any (-1) started or traced by the calling thread; other threads' children are not touched.
+/// Waits for this process, or for any (-1) started or traced by the calling thread; other threads'
+/// children are not touched.
 fn wait(pid: pid_t) -> io::Result<(pid_t, c_int)> {
     let mut status = 0;
     loop {

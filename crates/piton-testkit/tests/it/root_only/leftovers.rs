@@ -1,4 +1,5 @@
-//! Nothing is left behind: not by a driver that is dropped, not by one that panics, and not for long by one that is killed.
+//! Nothing is left behind: not by a driver that is dropped, not by one that panics, and not for
+//! long by one that is killed.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,7 +34,8 @@ fn remains(scratch: &Path) -> Option<String> {
     })
 }
 
-/// A process that another test forks holds all open files until it becomes its program: a moment's grace.
+/// A process that another test forks holds all open files until it becomes its program: a moment's
+/// grace.
 fn assert_gone(scratch: &Path) {
     let deadline = Instant::now() + Duration::from_secs(5);
     while let Some(remains) = remains(scratch) {

@@ -60,13 +60,17 @@ fn cuts_a_writer_under_way(kind: FsKind) {
                     acknowledged.store(i + 1, Ordering::SeqCst);
                 }
             });
-            thread::sleep(Duration::from_millis(20 + 7 * u64::from(round)));
+            let patience = Instant::now() + Duration::from_secs(10);
+            while acknowledged.load(Ordering::SeqCst) == 0 && Instant::now() < patience {
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_millis(7 * u64::from(round)));
             let before = acknowledged.load(Ordering::SeqCst);
             volume.cut_power().unwrap();
             before
         });
         volume.remount().unwrap();
-        assert!(before > 0);
+        assert!(before > 0, "the writer did not begin");
         for i in 0..before {
             assert_eq!(fs::read(dir.join(name(i))).unwrap(), i.to_ne_bytes(), "{i} of {before}");
         }
