@@ -59,7 +59,8 @@ fn an_error_at_every_operation_is_said_and_survived() {
                 let error = [Fault { at, failure }];
                 live(seed(round, at), Durability::Power, &[&error], between);
                 // The run after the error ends in a crash of its own.
-                let later = [Fault { at: at / 2 + 10, failure: Failure::Crash(Crash::Power, When::After) }];
+                let later =
+                    [Fault { at: at / 2 + 10, failure: Failure::Crash(Crash::Power, When::After) }];
                 live(seed(round, at), Durability::Power, &[&error, &later], between);
             }
         }
