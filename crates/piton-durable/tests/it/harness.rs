@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use piton_durable::crc::crc32c;
@@ -122,6 +123,10 @@ impl Download {
                 self.promised.claimed = self.promised.synced.clone();
             }
             self.check_final()?;
+            // The last step may have been done with nobody left to hear of it.
+            let landed = self.disk.paths() == [Path::new(FINAL)]
+                && self.disk.bytes(FINAL).is_some_and(|bytes| bytes == self.content);
+            self.promised.finished |= landed;
             if self.promised.finished {
                 break;
             }
