@@ -13,6 +13,10 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
 /// CRC32C of two runs of bytes that follow each other, from their own CRCs and the length of the
 /// second, without looking at the bytes.
 pub fn combine(first: u32, second: u32, second_len: u64) -> u32 {
+    if first == 0 {
+        // Zeros stay zeros however far they are shifted; and the shift is the dear part.
+        return second;
+    }
     // The algorithm is 32 bits wide; nothing is cut off.
     crc_fast::checksum_combine(Crc32Iscsi, first.into(), second.into(), second_len) as u32
 }

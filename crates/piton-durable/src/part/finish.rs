@@ -144,6 +144,6 @@ fn holds_unsynced(fs: &dyn Fs, target: &Target, fold: &Fold) -> Result<bool, Par
     }
     let path = target.path();
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
-    let mut buffer = Vec::new();
-    Ok(unsynced.iter().all(|extent| verify::matches(&*file, extent, &mut buffer)))
+    let mut buffer = verify::buffer();
+    Ok(unsynced.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
 }

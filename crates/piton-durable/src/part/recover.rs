@@ -84,19 +84,17 @@ fn damage(
     verify_all: bool,
     durable: bool,
 ) -> std::io::Result<Vec<Range<u64>>> {
-    let mut buffer = Vec::new();
+    let mut buffer = verify::buffer();
     let mut damaged = Vec::new();
     for (extent, sequence) in fold.claims.iter() {
         let synced = sequence <= fold.synced_through;
-        let holds = if extent.range().end > part_len {
-            false
-        } else if synced && !verify_all {
-            true
-        } else if synced || !durable {
-            verify::matches(file, &extent, &mut buffer)
-        } else {
-            verify::matches_and_renew(file, &extent, &mut buffer)?
-        };
+        let believed = synced && !verify_all;
+        // Bytes that cannot be read are damaged too: writing them anew may heal the place.
+        let holds = extent.range().end <= part_len
+            && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
+        if holds && !synced && durable {
+            verify::renew(file, &extent, &mut buffer)?;
+        }
         if !holds {
             damaged.push(extent.range());
         }

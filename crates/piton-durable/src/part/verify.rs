@@ -15,56 +15,69 @@ impl Part {
     /// Reads every claimed extent back and returns the ranges whose CRC does not match.
     ///
     /// # Errors
-    /// None today: bytes that cannot be read are damaged, and fetching them again may heal them.
+    /// Where the system cannot read.
     pub fn damaged(&self) -> Result<Vec<Range<u64>>, PartError> {
-        let mut buffer = Vec::new();
-        let extents = self.extents();
-        let damaged = extents.iter().filter(|extent| !matches(&*self.file, extent, &mut buffer));
-        Ok(join(damaged.map(Extent::range)))
+        let mut buffer = buffer();
+        let mut damaged = Vec::new();
+        for extent in self.extents() {
+            let holds = matches(&*self.file, &extent, &mut buffer);
+            if !holds.map_err(PartError::io("read", &self.target.part()))? {
+                damaged.push(extent.range());
+            }
+        }
+        Ok(join(damaged.into_iter()))
     }
 }
 
-/// Whether the file holds the bytes of `extent`.
-pub(super) fn matches(file: &dyn FsFile, extent: &Extent, buffer: &mut Vec<u8>) -> bool {
-    compare(file, extent, buffer, |_, _| Ok(())).unwrap_or(false)
+/// What bytes are read into.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; BUFFER]
 }
 
-/// The same, and writes the bytes that were read back in their place.
+/// Whether the file holds the bytes of `extent`.
+///
+/// # Errors
+/// Where the bytes cannot be read.
+pub(super) fn matches(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<bool> {
+    let mut crc = 0;
+    for_each_chunk(file, extent, buffer, |chunk, _| {
+        crc = crc::combine(crc, crc::crc32c(chunk), chunk.len() as u64);
+        Ok(())
+    })
+    .map(|whole| whole && crc == extent.crc)
+}
+
+/// Writes the bytes of `extent` again in their place.
 ///
 /// After a failed sync the system shows the new bytes and counts them as written, though the disk has
 /// the old ones; a process that was killed then cannot have told. Written again, the next sync has to
 /// put them on the disk.
 ///
 /// # Errors
-/// Where writing fails. Bytes that cannot be read do not match.
-pub(super) fn matches_and_renew(
-    file: &dyn FsFile,
-    extent: &Extent,
-    buffer: &mut Vec<u8>,
-) -> io::Result<bool> {
-    compare(file, extent, buffer, |bytes, offset| write_all_at(file, bytes, offset))
+/// Where the bytes cannot be read or written.
+pub(super) fn renew(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<()> {
+    for_each_chunk(file, extent, buffer, |chunk, offset| write_all_at(file, chunk, offset))
+        .map(|_| ())
 }
 
-fn compare(
+/// Calls `each` with the bytes of `extent` and their position; `false` if the file ends before it.
+fn for_each_chunk(
     file: &dyn FsFile,
     extent: &Extent,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     mut each: impl FnMut(&[u8], u64) -> io::Result<()>,
 ) -> io::Result<bool> {
-    buffer.resize(BUFFER, 0);
     let Range { start: mut offset, end } = extent.range();
-    let mut crc = 0;
     while offset < end {
-        let wanted = usize::try_from(end - offset).unwrap_or(BUFFER).min(BUFFER);
+        let wanted = usize::try_from(end - offset).unwrap_or(usize::MAX).min(buffer.len());
         let chunk = buffer.get_mut(..wanted).unwrap_or_default();
-        if !matches!(read_full_at(file, chunk, offset), Ok(read) if read == wanted) {
+        if read_full_at(file, chunk, offset)? < wanted {
             return Ok(false);
         }
         each(chunk, offset)?;
-        crc = crc::combine(crc, crc::crc32c(chunk), wanted as u64);
         offset += wanted as u64;
     }
-    Ok(crc == extent.crc)
+    Ok(true)
 }
 
 /// Joins ranges that touch.

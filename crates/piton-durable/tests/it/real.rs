@@ -1,0 +1,261 @@
+//! The real file system.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use piton_durable::crc::crc32c;
+use piton_durable::fs::{Existing, Fs, Open, OsFs};
+use piton_durable::journal::{self, Record};
+use piton_durable::lock::{LockError, lock};
+use piton_durable::part::{
+    Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
+};
+use piton_durable::replace::replace;
+
+pub(crate) fn open(
+    target: &Target,
+    durability: Durability,
+) -> Result<(Part, Recovered), PartError> {
+    let how = OpenPart { durability, verify_all: false };
+    match Part::open(Arc::new(OsFs), target, how)? {
+        Opened::Part(part, recovered) => Ok((part, recovered)),
+        Opened::Finished => panic!("nothing was finished"),
+    }
+}
+
+pub(crate) fn finish(len: u64) -> Finish {
+    Finish { len, existing: Existing::Keep, mode: None, modified: None, attributes: vec![] }
+}
+
+fn mode(path: &Path) -> u32 {
+    OsFs.stat(path).unwrap().unwrap().mode
+}
+
+#[test]
+fn a_download_in_two_runs_lands_with_all_that_was_asked_for() {
+    for durability in [Durability::Power, Durability::Process, Durability::None] {
+        let dir = tempfile::tempdir().unwrap();
+        let target = Target::new(dir.path().join("file.iso"));
+        let bytes: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8).collect();
+        let claim = |part: &Part, start: usize, end: usize| {
+            let extent = Extent {
+                start: start as u64,
+                len: (end - start) as u64,
+                crc: crc32c(&bytes[start..end]),
+            };
+            part.write(&bytes[start..end], start as u64).unwrap();
+            part.start_writeback(extent.range());
+            part.claim(extent).unwrap();
+        };
+
+        let (part, recovered) = open(&target, durability).unwrap();
+        assert_eq!(recovered, Recovered::default());
+        part.begin(b"meta", Some(bytes.len() as u64)).unwrap();
+        claim(&part, 100_000, 200_000);
+        part.checkpoint().unwrap();
+        claim(&part, 0, 100_000);
+        assert_eq!(mode(&target.part()) & 0o777, 0o666 & !umask());
+        if durability != Durability::None {
+            assert_eq!(mode(&target.journal()) & 0o777, 0o600, "addresses can be secrets");
+            drop(part);
+        }
+        let part = match durability {
+            Durability::None => part,
+            _ => {
+                let (part, recovered) = open(&target, durability).unwrap();
+                assert_eq!(recovered.extents.len(), 2);
+                part
+            }
+        };
+        claim(&part, 200_000, 300_000);
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(1_234_567_890_500);
+        let attributes = vec![("user.piton.etag".to_owned(), b"\"x\"".to_vec())];
+        let path = part
+            .finish(Finish {
+                mode: Some(0o640),
+                modified: Some(modified),
+                attributes,
+                ..finish(bytes.len() as u64)
+            })
+            .unwrap();
+
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        let stat = OsFs.stat(&path).unwrap().unwrap();
+        assert_eq!((stat.mode, stat.modified), (0o640, modified));
+        let file = OsFs.open(&path, Open::ReadWrite).unwrap();
+        let supported = file.set_attribute("user.piton.probe", b"").unwrap();
+        let attribute = file.attribute("user.piton.etag").unwrap();
+        assert_eq!(attribute.is_some(), supported);
+        assert_eq!(OsFs.list(dir.path()).unwrap(), [Path::new("file.iso")]);
+    }
+}
+
+/// The umask, found without changing it.
+fn umask() -> u32 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("Umask:")).unwrap();
+    u32::from_str_radix(line.split_ascii_whitespace().nth(1).unwrap(), 8).unwrap()
+}
+
+#[test]
+fn the_second_owner_is_told_who_the_first_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", None).unwrap();
+    match open(&target, Durability::Power) {
+        Err(PartError::Locked { holder, .. }) => assert_eq!(holder, Some(std::process::id())),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("two owners"),
+    }
+    drop(part);
+    assert!(open(&target, Durability::Power).is_ok(), "the lock died with its owner");
+}
+
+#[test]
+fn of_many_that_want_a_target_each_either_owns_it_alone_or_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let owned = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..40 {
+                    let part = match open(&target, Durability::Process) {
+                        Ok((part, _)) => part,
+                        Err(PartError::Locked { .. }) => continue,
+                        Err(other) => panic!("{other}"),
+                    };
+                    assert!(!owned.swap(true, Ordering::SeqCst), "two owners");
+                    part.begin(b"meta", None).unwrap();
+                    part.write(b"x", 0).unwrap();
+                    part.claim(Extent { start: 0, len: 1, crc: crc32c(b"x") }).unwrap();
+                    owned.store(false, Ordering::SeqCst);
+                    part.finish(Finish { existing: Existing::Replace, ..finish(1) }).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read(target.path()).unwrap(), b"x");
+}
+
+#[test]
+fn a_counter_under_a_lock_that_replaces_its_file_loses_no_count() {
+    const THREADS: u64 = 4;
+    const COUNTS: u64 = 50;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("count");
+    replace(&OsFs, &path, b"0", 0o644).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                let mut counted = 0;
+                while counted < COUNTS {
+                    let file = match lock(&OsFs, &path, Open::ReadWrite) {
+                        Ok(file) => file,
+                        Err(LockError::Held { .. }) => {
+                            std::thread::yield_now();
+                            continue;
+                        }
+                        Err(other) => panic!("{other}"),
+                    };
+                    let count: u64 = fs::read_to_string(&path).unwrap().parse().unwrap();
+                    replace(&OsFs, &path, (count + 1).to_string().as_bytes(), 0o644).unwrap();
+                    counted += 1;
+                    drop(file);
+                }
+            });
+        }
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap(), (THREADS * COUNTS).to_string());
+}
+
+#[test]
+fn claims_go_on_during_checkpoints_and_compactions() {
+    const THREADS: u64 = 3;
+    const CLAIMS: u64 = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", None).unwrap();
+    let going = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let part = &part;
+                scope.spawn(move || {
+                    for i in 0..CLAIMS {
+                        let start = (i * THREADS + thread) * 10;
+                        let bytes = start.to_le_bytes();
+                        part.write(&bytes, start).unwrap();
+                        part.claim(Extent { start, len: 8, crc: crc32c(&bytes) }).unwrap();
+                        part.put_hash(thread as u8, &[0; 200]).unwrap();
+                    }
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            while going.load(Ordering::Relaxed) {
+                part.checkpoint().unwrap();
+            }
+        });
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        going.store(false, Ordering::Relaxed);
+    });
+    assert_eq!(part.damaged().unwrap(), []);
+    let claimed = part.extents().len();
+    part.checkpoint().unwrap();
+    drop(part);
+    let view = journal::read(&OsFs, &target.journal()).unwrap();
+    let claims = |record: &Record| matches!(record, Record::Written(_));
+    assert!(view.entries.len() < (2 * THREADS * CLAIMS) as usize, "it was compacted");
+    assert_eq!(view.entries.iter().filter(|entry| claims(&entry.record)).count(), claimed);
+    let (part, recovered) = open(&target, Durability::Power).unwrap();
+    assert_eq!(recovered.extents.len(), (THREADS * CLAIMS) as usize);
+    assert_eq!((recovered.damaged, part.damaged().unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn replacing_keeps_the_mode_and_leaves_nothing_beside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config");
+    replace(&OsFs, &path, b"one", 0o600).unwrap();
+    assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"one".to_vec(), 0o600));
+    OsFs.open(&path, Open::ReadWrite).unwrap().set_mode(0o640).unwrap();
+    replace(&OsFs, &path, b"two", 0o600).unwrap();
+    assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
+    assert_eq!(OsFs.list(dir.path()).unwrap().len(), 1);
+}
+
+#[test]
+fn a_link_in_the_place_of_the_part_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let precious = dir.path().join("precious");
+    fs::write(&precious, b"precious").unwrap();
+    std::os::unix::fs::symlink(&precious, target.part()).unwrap();
+    assert!(matches!(open(&target, Durability::None), Err(PartError::Io { .. })));
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+}
+
+#[test]
+fn resuming_a_large_part_is_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", None).unwrap();
+    // Sparse: 20 GiB of zeros in extents of 1 MiB, of which every second is claimed.
+    let zeros = crc32c(&vec![0; 1 << 20]);
+    part.write(b"\0", (20 << 30) - 1).unwrap();
+    for start in (0..20_480_u64).step_by(2).map(|mib| mib << 20) {
+        part.claim(Extent { start, len: 1 << 20, crc: zeros }).unwrap();
+    }
+    part.checkpoint().unwrap();
+    drop(part);
+    assert!(OsFs.stat(&target.journal()).unwrap().unwrap().len < 1 << 20);
+    let (_, recovered) = open(&target, Durability::Power).unwrap();
+    assert_eq!((recovered.extents.len(), recovered.damaged.len()), (10_240, 0));
+}

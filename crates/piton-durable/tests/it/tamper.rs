@@ -64,8 +64,13 @@ fn complete(disk: &SimDisk, part: Part) {
             put(&part, start, 1000);
         }
     }
-    let finish =
-        Finish { len: LEN, existing: Existing::Keep, mode: None, modified: None, attributes: vec![] };
+    let finish = Finish {
+        len: LEN,
+        existing: Existing::Keep,
+        mode: None,
+        modified: None,
+        attributes: vec![],
+    };
     part.finish(finish).unwrap();
     assert_eq!(disk.bytes("/file").unwrap(), (0..LEN).map(byte).collect::<Vec<_>>());
 }
@@ -77,7 +82,10 @@ fn untouched_everything_is_believed() {
     assert_eq!(ranges(&recovered), [0..4000, 4000..8000, 8000..9000]);
     assert_eq!(recovered.meta.as_deref(), Some(&b"meta"[..]));
     assert_eq!(recovered.hashes[&1], b"state");
-    assert_eq!((recovered.damaged.len(), recovered.set_aside, recovered.verified), (0, None, false));
+    assert_eq!(
+        (recovered.damaged.len(), recovered.set_aside, recovered.verified),
+        (0, None, false)
+    );
     complete(&disk, part);
 }
 
@@ -264,8 +272,13 @@ fn a_file_that_stands_there_stays_and_so_does_the_part() {
     disk.put("/file", b"mine");
     let (part, _) = open(&disk);
     put(&part, 9000, 1000);
-    let finish =
-        Finish { len: LEN, existing: Existing::Keep, mode: None, modified: None, attributes: vec![] };
+    let finish = Finish {
+        len: LEN,
+        existing: Existing::Keep,
+        mode: None,
+        modified: None,
+        attributes: vec![],
+    };
     assert!(matches!(part.finish(finish), Err(PartError::Exists { .. })));
     assert_eq!(disk.bytes("/file").unwrap(), b"mine");
     let (part, recovered) = open(&disk);
@@ -279,8 +292,13 @@ fn a_file_of_the_same_length_is_not_taken_for_the_finished_one() {
     let disk = interrupted();
     let (part, _) = open(&disk);
     put(&part, 9000, 1000);
-    let finish =
-        Finish { len: LEN, existing: Existing::Keep, mode: None, modified: None, attributes: vec![] };
+    let finish = Finish {
+        len: LEN,
+        existing: Existing::Keep,
+        mode: None,
+        modified: None,
+        attributes: vec![],
+    };
     let journal_before_the_end = {
         disk.put("/file", b"in the way");
         assert!(part.finish(finish).is_err());

@@ -51,7 +51,7 @@ impl Node {
         let end = offset + bytes.len();
         if self.live.len() < end {
             self.touch(self.live.len()..end);
-            self.live.resize(end, 0);
+            resize(&mut self.live, end);
         }
         self.live[offset..end].copy_from_slice(bytes);
         self.touch(offset..end);
@@ -59,7 +59,7 @@ impl Node {
 
     pub(super) fn set_len(&mut self, len: usize) {
         self.touch(len.min(self.live.len())..len.max(self.live.len()));
-        self.live.resize(len, 0);
+        resize(&mut self.live, len);
     }
 
     fn touch(&mut self, range: Range<usize>) {
@@ -69,7 +69,7 @@ impl Node {
     }
 
     pub(super) fn sync(&mut self) {
-        self.durable.resize(self.live.len(), 0);
+        resize(&mut self.durable, self.live.len());
         for block in std::mem::take(&mut self.dirty) {
             copy_block(&mut self.durable, block, &self.live);
         }
@@ -88,7 +88,7 @@ impl Node {
             if let Some(block) = self.dirty.iter().nth(at).copied() {
                 let end = ((block + 1) * BLOCK).min(self.live.len());
                 if self.durable.len() < end {
-                    self.durable.resize(end, 0);
+                    resize(&mut self.durable, end);
                 }
                 copy_block(&mut self.durable, block, &self.live);
                 self.dirty.remove(&block);
@@ -107,7 +107,7 @@ impl Node {
         };
         let old_len = self.durable.len();
         if resized {
-            self.durable.resize(self.live.len(), 0);
+            resize(&mut self.durable, self.live.len());
         }
         // A file that grew without its data having been written may show what the blocks held before.
         if style == 4 {
@@ -138,5 +138,13 @@ fn copy_block(to: &mut [u8], block: usize, from: &[u8]) {
     let end = (start + BLOCK).min(to.len()).min(from.len());
     if start < end {
         to[start..end].copy_from_slice(&from[start..end]);
+    }
+}
+
+/// `Vec::resize` with zeros, which without optimisation goes byte by byte.
+fn resize(bytes: &mut Vec<u8>, len: usize) {
+    match len.checked_sub(bytes.len()) {
+        Some(more) => bytes.extend_from_slice(&vec![0; more]),
+        None => bytes.truncate(len),
     }
 }

@@ -131,8 +131,11 @@ impl SimDisk {
                 Err(dead())
             }
             Step::Last(crash, _) => {
-                let _ = work(&mut world, step);
+                let unseen = work(&mut world, step);
                 world.die(crash);
+                // A handle that was opened unlocks the disk to be dropped.
+                drop(world);
+                drop(unseen);
                 Err(dead())
             }
             _ => work(&mut world, step),
