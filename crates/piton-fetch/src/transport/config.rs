@@ -72,7 +72,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses headers that the transport itself answers for: a `Range` of the user's would make every
+    /// Refuses what could not be sent, and headers that the transport itself answers for: a `Range` of the user's would make every
     /// resumed byte land in the wrong place.
     pub(super) fn check(&mut self) -> Result<(), ConfigError> {
         const OWN: [HeaderName; 12] = [
@@ -91,6 +91,9 @@ impl Config {
         ];
         if let Some((name, _)) = self.headers.iter().find(|(name, _)| OWN.contains(name)) {
             return Err(ConfigError::Header { name: name.clone() });
+        }
+        if self.login.as_ref().is_some_and(|login| login.header().is_none()) {
+            return Err(ConfigError::Login);
         }
         // hyper refuses smaller buffers than this.
         self.max_head_bytes = self.max_head_bytes.max(8 << 10);
@@ -200,6 +203,9 @@ pub enum ConfigError {
         /// `http`, `https` or `all`.
         scheme: &'static str,
     },
+    /// A login that no header can hold.
+    #[error("the token holds characters that cannot be sent (hint: a line end from a file?)")]
+    Login,
     /// A header that the transport sets itself.
     #[error("the header {name} is set by piton itself and cannot be given")]
     Header {
