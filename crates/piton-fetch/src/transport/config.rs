@@ -39,8 +39,9 @@ pub struct Config {
     pub allow_downgrade: bool,
     /// How many lanes share one HTTP/2 connection. Default 4.
     pub streams_per_connection: usize,
-    /// The receive window of an HTTP/2 stream in bytes, which bounds its memory too. Default 2 MiB;
-    /// a connection's window is this times `streams_per_connection`.
+    /// The receive window of an HTTP/2 stream in bytes: the most that it holds in memory, and the most that
+    /// can come in per round trip. Default 1 MiB; a connection's window is this times
+    /// `streams_per_connection`.
     pub stream_window: u32,
     /// Which addresses of a host may be used.
     pub address_family: AddressFamily,
@@ -63,7 +64,7 @@ impl Default for Config {
             redirects: 20,
             allow_downgrade: false,
             streams_per_connection: 4,
-            stream_window: 2 << 20,
+            stream_window: 1 << 20,
             address_family: AddressFamily::Any,
             max_head_bytes: 64 << 10,
         }
@@ -71,7 +72,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses headers that the transport itself answers for: a `Range` of the user's would make every
+    /// Refuses what could not be sent, and headers that the transport itself answers for: a `Range` of the user's would make every
     /// resumed byte land in the wrong place.
     pub(super) fn check(&mut self) -> Result<(), ConfigError> {
         const OWN: [HeaderName; 12] = [
@@ -90,6 +91,9 @@ impl Config {
         ];
         if let Some((name, _)) = self.headers.iter().find(|(name, _)| OWN.contains(name)) {
             return Err(ConfigError::Header { name: name.clone() });
+        }
+        if self.login.as_ref().is_some_and(|login| login.header().is_none()) {
+            return Err(ConfigError::Login);
         }
         // hyper refuses smaller buffers than this.
         self.max_head_bytes = self.max_head_bytes.max(8 << 10);
@@ -199,6 +203,9 @@ pub enum ConfigError {
         /// `http`, `https` or `all`.
         scheme: &'static str,
     },
+    /// A login that no header can hold.
+    #[error("the token holds characters that cannot be sent (hint: a line end from a file?)")]
+    Login,
     /// A header that the transport sets itself.
     #[error("the header {name} is set by piton itself and cannot be given")]
     Header {

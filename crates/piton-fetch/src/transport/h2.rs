@@ -1,9 +1,10 @@
 //! HTTP/2 connections, each shared by several lanes.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -57,8 +58,13 @@ impl Hub {
     pub(super) fn ride(&self, per_connection: usize) -> Option<Arc<Link>> {
         let mut links = lock(&self.links);
         links.retain(|link| link.strong_count() > 0);
-        let places = links.iter().filter(|link| link.strong_count() < per_connection);
-        places.filter_map(Weak::upgrade).find(|link| link.is_open())
+        links.iter().find_map(|link| {
+            let riders = link.strong_count();
+            let link = link.upgrade().filter(|link| link.is_open())?;
+            // A stream beyond what the server allows would wait until another one ends.
+            let places = per_connection.min(link.allowed.load(Ordering::Relaxed));
+            (riders < places).then_some(link)
+        })
     }
 
     pub(super) fn add(&self, link: &Arc<Link>) {
@@ -88,6 +94,8 @@ impl Hub {
 pub(super) struct Link {
     sender: SendRequest<NoBody>,
     peer: SocketAddr,
+    /// How many streams the server allows at a time.
+    allowed: Arc<AtomicUsize>,
 }
 
 impl Link {
@@ -101,7 +109,7 @@ impl Link {
         let streams = u32::try_from(config.streams_per_connection).unwrap_or(u32::MAX);
         let window = config.stream_window;
         let head = u32::try_from(config.max_head_bytes).unwrap_or(u32::MAX);
-        let (sender, connection) = Builder::new(TokioExecutor::new())
+        let (sender, mut connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(window)
             .initial_connection_window_size(window.saturating_mul(streams).min(i32::MAX as u32))
@@ -111,12 +119,19 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| head_failed(host, &error))?;
+        let allowed = Arc::new(AtomicUsize::new(usize::MAX));
+        let told = allowed.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let ended = poll_fn(|cx| {
+                let ended = Pin::new(&mut connection).poll(cx);
+                told.store(connection.current_max_send_streams(), Ordering::Relaxed);
+                ended
+            });
+            if let Err(error) = ended.await {
                 tracing::debug!(%error, "HTTP/2 connection ended");
             }
         });
-        Ok(Arc::new(Link { sender, peer }))
+        Ok(Arc::new(Link { sender, peer, allowed }))
     }
 
     pub(super) fn peer(&self) -> SocketAddr {

@@ -5,7 +5,7 @@
 //! decides which host may see which credential, and keeps its connection for the next request.
 //!
 //! The body of an HTTP/1 response never passes through the HTTP library: hyper parses the head, then gives
-//! the socket back ([`h1`]), and [`Body::read`] receives straight into the caller's buffer. That is what
+//! the socket back (`h1.rs`), and [`Body::read`] receives straight into the caller's buffer. That is what
 //! keeps a download at the cost of `recv` and the write.
 //!
 //! Nothing here waits without an end except for the other side: connecting has its own limit, a stalled

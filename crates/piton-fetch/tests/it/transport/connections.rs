@@ -128,6 +128,18 @@ async fn both_families_and_each_alone() {
 }
 
 #[tokio::test]
+async fn an_ipv6_address_in_the_address() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        println!("SKIPPED: no IPv6 here");
+        return;
+    };
+    let server = Scripted::on(listener, |_, stream| say(stream, &ok("v6")));
+    let mut lane = lane(|config| config.address_family = AddressFamily::V6);
+    assert_eq!(fetch(&mut lane, &server.url("/")).await.unwrap(), b"v6");
+    assert_eq!(server.seen()[0].header("host"), Some(server.addr.to_string().as_str()));
+}
+
+#[tokio::test]
 async fn other_schemes_are_refused() {
     for url in ["ftp://127.0.0.1/x", "file:///etc/hostname"] {
         let error = lane(|_| {}).get(&request(url)).await.unwrap_err();

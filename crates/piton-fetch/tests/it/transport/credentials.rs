@@ -153,6 +153,9 @@ async fn headers_are_the_users_within_reason() {
     assert_eq!(seen[0].head.matches("x-a: ").count(), 2);
     assert!(seen[1].header("user-agent").unwrap().starts_with("piton/"));
 
+    let mut config = Config::default();
+    config.login = Some(Login::Bearer("token\n".to_owned()));
+    assert!(matches!(Transport::new(config), Err(ConfigError::Login)));
     for name in ["range", "if-range", "accept-encoding", "host", "transfer-encoding"] {
         let mut config = Config::default();
         config.headers = vec![pair(name, "x")];

@@ -88,6 +88,20 @@ async fn lanes_share_connections_up_to_the_limit() {
     drop(lanes);
 }
 
+/// A stream beyond what the server allows would not begin before another one ends.
+#[tokio::test]
+async fn no_more_streams_than_the_server_allows() {
+    let Some(web) = nginx("http2_max_concurrent_streams 2;", &[("f", b"x")]) else { return };
+    let transport = transport(&web.authority, |config| config.streams_per_connection = 10);
+    let (mut seen, mut lanes) = (HashSet::new(), Vec::new());
+    for _ in 0..6 {
+        let mut lane = transport.lane();
+        seen.insert(connection(&mut lane, &request(&web.https("/f")), b"x").await);
+        lanes.push(lane);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
 /// nginx says GOAWAY after so many requests; the lanes find a new connection without noticing.
 #[tokio::test]
 async fn a_connection_that_is_told_to_go() {

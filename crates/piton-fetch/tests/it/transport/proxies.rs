@@ -1,7 +1,14 @@
 //! Through real proxies, and past them.
 
+use std::sync::Arc;
+
 use piton_fetch::transport::{Class, Config, ProxyRules, TransportError};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::authority::Authority;
 use super::daemon::{nginx, socks, squid};
 use super::scripted::{Scripted, ok};
 use super::{fetch, lane, read_all, request};
@@ -71,6 +78,33 @@ async fn through_socks() {
     let mut unknown = lane(by(format!("socks5://127.0.0.1:{}", closed.port), None));
     let error = fetch(&mut unknown, &web.http("/f")).await.unwrap_err();
     assert!(matches!(error, TransportError::Proxy { status: None, .. }), "{error:?}");
+}
+
+/// A proxy that is itself spoken to over TLS, and the server's TLS inside that.
+#[tokio::test]
+async fn through_a_proxy_behind_tls() {
+    let Some(web) = nginx("", &[("f", FILE)]) else { return };
+    let ours = Authority::new("ours");
+    let acceptor = TlsAcceptor::from(Arc::new(ours.server(&ours.leaf("localhost", 4000), None)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        let mut client = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap();
+        let target = head.strip_prefix("CONNECT ").unwrap().split(' ').next().unwrap();
+        let mut server = TcpStream::connect(target).await.unwrap();
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    });
+    let mut lane = lane(|config| {
+        by(address, Some(&web.authority.pem))(config);
+        config.tls.ca_pem.push(ours.pem.clone().into_bytes());
+    });
+    assert_eq!(fetch(&mut lane, &web.https("/f")).await.unwrap(), FILE);
 }
 
 /// A proxy in a script, since no packaged one speaks SOCKS 4.

@@ -44,7 +44,14 @@ impl Scripted {
     pub(super) fn start(
         script: impl Fn(&Seen, &mut TcpStream) -> Then + Send + Sync + 'static,
     ) -> Scripted {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Scripted::on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// The same on a socket of the test's choice.
+    pub(super) fn on(
+        listener: TcpListener,
+        script: impl Fn(&Seen, &mut TcpStream) -> Then + Send + Sync + 'static,
+    ) -> Scripted {
         let addr = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let script = Arc::new(script);
