@@ -1,6 +1,12 @@
 //! The command as a person or a program calls it.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests make their own files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests make their own files, and may fail"
+)]
 
 mod command;
 
