@@ -2,6 +2,7 @@
 //! against hostile bytes, and the real file system.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod broken;
 mod crash;
