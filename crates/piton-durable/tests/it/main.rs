@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are compared")]
 
 mod broken;
 mod crash;
