@@ -169,7 +169,7 @@ async fn a_body_may_end_with_the_connection() {
     assert_eq!(response.body.read(&mut [0; 9]).await.unwrap(), 0, "the end stays the end");
 }
 
-/// Behind a large head the HTTP library has read more of the body than it hands out at once.
+/// Behind a large head the HTTP library holds kilobytes of the body when the socket is taken from it.
 #[tokio::test]
 async fn a_large_head_takes_nothing_from_the_body() {
     let body = pattern(100_000);
