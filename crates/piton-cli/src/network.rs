@@ -115,10 +115,15 @@ fn cookies(path: &Path) -> Result<cookie_store::CookieStore, Trouble> {
     if !rubbish.is_empty() {
         let path = path.display();
         if cookies.entries.is_empty() {
-            return Err(Trouble::usage(format!("{path} is not a file of cookies (Netscape format)")));
+            return Err(Trouble::usage(format!(
+                "{path} is not a file of cookies (Netscape format)"
+            )));
         }
         // A login may hang on one of them.
-        crate::out::say(format!("piton: {path}: no cookies, left out: line {}", rubbish.join(", ")));
+        crate::out::say(format!(
+            "piton: {path}: no cookies, left out: line {}",
+            rubbish.join(", ")
+        ));
     }
     Ok(cookies.into_store(SystemTime::now()))
 }

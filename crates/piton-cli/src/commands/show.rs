@@ -94,7 +94,8 @@ fn state(view: &JournalView) -> Vec<(&'static str, String)> {
 
 fn object(view: &JournalView) -> Value {
     let fold = &view.fold;
-    let hashes = fold.hashes.iter().map(|(kind, state)| json!({ "kind": kind, "bytes": state.len() }));
+    let hashes =
+        fold.hashes.iter().map(|(kind, state)| json!({ "kind": kind, "bytes": state.len() }));
     let (clean, why) = match &view.end {
         End::Torn { why, .. } => (false, Some(why.to_string())),
         End::Clean { .. } => (true, None),

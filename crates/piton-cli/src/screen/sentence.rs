@@ -14,9 +14,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::FewerConnections { limit } => {
             format!("the server allows fewer connections; going on with {limit}")
         }
-        Event::Replaced => {
-            "a connection over which next to nothing came was replaced".to_owned()
-        }
+        Event::Replaced => "a connection over which next to nothing came was replaced".to_owned(),
         Event::StartedOver { change } => {
             format!("the file on the server changed ({change}); starting over")
         }

@@ -25,7 +25,9 @@ fn short_help_fits_a_screen() {
 #[test]
 fn long_help_has_everything() {
     let help = stdout(&["get", "--help"]);
-    for text in ["Examples:", "--ca-file", "--if-changed", "[possible values: power, process, none]"] {
+    for text in
+        ["Examples:", "--ca-file", "--if-changed", "[possible values: power, process, none]"]
+    {
         assert!(help.contains(text), "{text}");
     }
     let help = stdout(&["--help"]);

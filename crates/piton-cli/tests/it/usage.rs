@@ -85,7 +85,9 @@ fn logins_are_not_repeated() {
 
 #[test]
 fn files_that_options_name_must_be_there() {
-    for option in ["--netrc-file", "--cookies", "--ca-file", "--cert", "--checksum-file", "--config"] {
+    for option in
+        ["--netrc-file", "--cookies", "--ca-file", "--cert", "--checksum-file", "--config"]
+    {
         let ran = Place::new().piton(&["get", option, "missing", "http://h/a"]);
         let start = "piton: cannot read missing: No such file";
         assert!(ran.code == 3 && ran.stderr.starts_with(start), "{option}: {ran:?}");
