@@ -78,6 +78,8 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Trouble {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
 
     fn load(text: &str) -> Result<Config, String> {
@@ -91,15 +93,30 @@ mod tests {
         })
     }
 
-    #[test]
-    fn the_documented_example_is_read() {
+    fn documented_example() -> &'static str {
         let page = include_str!("../../../docs/cli.md");
         let (_, rest) = page.split_once("```toml\n").unwrap();
-        let (example, _) = rest.split_once("```").unwrap();
-        let config = load(example).unwrap();
-        assert_ne!(config.get, GetDefaults::default());
+        rest.split_once("```").unwrap().0
+    }
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let config = load(documented_example()).unwrap();
+        assert_eq!(config.get.directory, Some(PathBuf::from("~/Downloads")));
         assert_ne!(config.transfer, TransferOptions::default());
-        assert_ne!(config.network, NetworkOptions::default());
+        assert_eq!(config.network.max_redirect, Some(5));
+    }
+
+    #[test]
+    fn the_documented_example_has_every_option_that_can_be_set() {
+        let per_call = ["user", "bearer", "ipv4", "ipv6", "allow-downgrade", "insecure"];
+        let command = NetworkOptions::augment_args(TransferOptions::augment_args(
+            clap::Command::new("options"),
+        ));
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let shown = documented_example().contains(&format!("{option} = "));
+            assert_eq!(shown, !per_call.contains(&option), "{option}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use crate::exit::Exit;
 use crate::redact;
@@ -52,9 +53,33 @@ pub(crate) fn clean(text: &str) -> String {
     redact::text(text).replace(|c: char| c.is_control(), "\u{fffd}")
 }
 
+/// A path as people write it: without the dot that it begins with, unless it would look like an
+/// option then.
+pub(crate) fn path(path: &Path) -> String {
+    let shown = match path.strip_prefix(".") {
+        Ok(rest)
+            if !rest.as_os_str().is_empty()
+                && !rest.as_os_str().as_encoded_bytes().starts_with(b"-") =>
+        {
+            rest
+        }
+        _ => path,
+    };
+    clean(&shown.to_string_lossy())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths() {
+        for (given, shown) in
+            [("./a/b", "a/b"), (".", "."), ("./-x", "./-x"), ("/a\n", "/a\u{fffd}")]
+        {
+            assert_eq!(path(Path::new(given)), shown);
+        }
+    }
 
     #[test]
     fn errors_cannot_steer_the_terminal_nor_tell_a_login() {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// No file that an option names has reason to be longer; `/dev/zero` has no end (G8).
-pub(crate) const LIMIT: usize = 16 << 20;
+const LIMIT: usize = 16 << 20;
 
 /// The whole file, at most [`LIMIT`] bytes.
 pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {

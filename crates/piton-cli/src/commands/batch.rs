@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::exit::Exit;
+use crate::out;
 use crate::screen::{Ended, File, Screen};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
@@ -32,6 +33,7 @@ pub(super) async fn run(
     screen: Box<dyn Screen>,
 ) -> Result<Exit, Trouble> {
     let signals = Signals::install().map_err(|error| unexpected(&error))?;
+    // Without a bound, since an observer must not block; events are few.
     let (teller, told) = unbounded_channel();
     let stop = Stop::new();
     let mut files = Vec::new();
@@ -39,7 +41,7 @@ pub(super) async fn run(
     for (index, download) in downloads.into_iter().enumerate() {
         let observer = Arc::new(Forward { index, teller: teller.clone() });
         let monitor = Monitor::new(Some(observer));
-        files.push(File::new(index, &download.url, monitor.clone()));
+        files.push(File::new(index, &download, monitor.clone()));
         let (client, stop) = (client.clone(), stop.clone());
         tasks.spawn_local(async move { (index, client.download(download, monitor, stop).await) });
     }
@@ -82,8 +84,15 @@ impl Batch {
                 }
             }
         }
-        self.screen.close().map_err(|error| crate::out::stdout_failed(&error))?;
-        Ok(overall(&self.exits))
+        let written = self.screen.close().map_err(|error| out::stdout_failed(&error));
+        match (overall(&self.exits), written) {
+            (Exit::Done, Err(trouble)) => Err(trouble),
+            (exit, Err(trouble)) => {
+                out::complain(None, &trouble);
+                Ok(exit)
+            }
+            (exit, Ok(())) => Ok(exit),
+        }
     }
 
     fn event(&mut self, index: usize, event: &Event) {

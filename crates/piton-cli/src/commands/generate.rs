@@ -21,7 +21,8 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Trouble> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, Trouble> {
-    let mut command = Cli::command();
+    // `piton help` shows what the pages say: it needs none itself.
+    let mut command = Cli::command().disable_help_subcommand(true);
     // Gives the subcommands their full names and the options that are common to all.
     command.build();
     match &args.directory {
@@ -40,7 +41,6 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, Trouble> {
 fn pages(command: &Command) -> io::Result<Vec<(String, Vec<u8>)>> {
     let commands = std::iter::once(command).chain(command.get_subcommands());
     commands
-        .filter(|command| command.get_name() != "help")
         .map(|command| {
             let name = command.get_display_name().unwrap_or(command.get_name());
             Ok((format!("{name}.1"), page(command)?))

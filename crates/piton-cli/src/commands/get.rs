@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton::fetch::parse::checksum_file::ChecksumFile;
-use piton::fetch::{Client, Download, IfExists, Place};
+use piton::fetch::{Client, Download, Failure, IfExists, Place};
 use url::Url;
 
 use super::{batch, plan};
@@ -22,7 +22,9 @@ pub(crate) fn get(
 ) -> Result<Exit, Trouble> {
     args.transfer = args.transfer.or(config.transfer);
     args.network = args.network.or(config.network);
-    args.files.directory = args.files.directory.or(config.get.directory);
+    if args.files.output.is_none() {
+        args.files.directory = args.files.directory.or(config.get.directory);
+    }
     let urls = args.urls.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
     check(&args)?;
     let client = super::client(&args.network, environment)?;
@@ -47,11 +49,15 @@ fn check(args: &GetArgs) -> Result<(), Trouble> {
         return Err(Trouble::usage("--checksum goes with one URL only")
             .hint("--checksum-file FILE has the digests of several files"));
     }
-    match &args.files.output {
-        Some(path) if path.as_os_str() == "-" => {
+    match place(args) {
+        Place::File(_)
+            if args.files.output.as_ref().is_some_and(|path| path.as_os_str() == "-") =>
+        {
             Err(Trouble::usage("piton writes files, not to standard output"))
         }
-        Some(path) if path.file_name().is_none() || ends_with_slash(path) || path.is_dir() => {
+        Place::File(path)
+            if path.file_name().is_none() || ends_with_slash(&path) || path.is_dir() =>
+        {
             Err(Trouble::usage(format!("{} is a folder", path.display()))
                 .hint("-d DIR writes into a folder"))
         }
@@ -120,9 +126,16 @@ async fn checksum_file(source: &str, client: &Client) -> Result<ChecksumFile, Tr
     let shown = redact::text(source);
     let (bytes, name) = if source.starts_with("http://") || source.starts_with("https://") {
         let url = address(source)?;
-        let bytes = client.read(&url, ChecksumFile::MAX_BYTES).await.map_err(|failure| {
-            let trouble = Trouble::from(&failure);
-            Trouble { message: format!("{shown}: {}", trouble.message), ..trouble }
+        let bytes = client.read(&url, ChecksumFile::MAX_BYTES).await;
+        let bytes = bytes.map_err(|failure| match failure {
+            Failure::TooLarge { limit } => {
+                let message = format!("{shown}: longer than {limit} bytes, no list of digests");
+                Trouble::usage(message)
+            }
+            failure => {
+                let trouble = Trouble::from(&failure);
+                Trouble { message: format!("{shown}: {}", trouble.message), ..trouble }
+            }
         })?;
         let name = url.path_segments().and_then(|mut names| names.next_back());
         (bytes, name.unwrap_or_default().to_owned())

@@ -58,7 +58,7 @@ fn sentences(plan: &Plan) -> String {
     let yes_no = |yes| if yes { "yes" } else { "no" };
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = writeln!(text, "{}", out::clean(&plan.path.to_string_lossy()));
+    let _ = writeln!(text, "{}", out::path(&plan.path));
     for (name, value) in [
         ("size", size(plan.identity.size)),
         ("resumable", yes_no(plan.ranges).to_owned()),

@@ -3,7 +3,7 @@
 use piton::fetch::{Download, IfExists, Place, RateLimit, Unfinished};
 use url::Url;
 
-use super::unfinished::{find, places, shown};
+use super::unfinished::{find, places};
 use super::{batch, client};
 use crate::args::{ResumeArgs, TransferOptions};
 use crate::config::Config;
@@ -28,7 +28,7 @@ pub(crate) fn resume(
             Ok(Some(unfinished)) => match (unfinished.running, found.named) {
                 (Some(pid), false) => {
                     if !args.output.quiet {
-                        let name = shown(&unfinished.target);
+                        let name = out::path(&unfinished.target);
                         out::say(format!("{name}: process {pid} is at it; left alone"));
                     }
                     continue;
@@ -41,10 +41,9 @@ pub(crate) fn resume(
             Err(trouble) => Err(trouble),
         };
         match download {
-            Ok(download) if downloads.iter().any(|other| other.place == download.place) => {}
             Ok(download) => downloads.push(download),
             Err(trouble) => {
-                out::complain(Some(&shown(&found.path)), &trouble);
+                out::complain(Some(&out::path(&found.path)), &trouble);
                 failed.get_or_insert(trouble.exit);
             }
         }

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use piton::fetch::Unfinished;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
-use super::unfinished::{find, places, shown};
+use super::unfinished::{find, places};
 use crate::args::StatusArgs;
 use crate::exit::Exit;
 use crate::screen::human;
@@ -19,11 +20,10 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
     let mut exit = Exit::Done;
     for found in find(&args.paths) {
         match found.state {
-            Ok(Some(one)) if unfinished.iter().any(|other| other.target == one.target) => {}
             Ok(Some(one)) => unfinished.push(one),
             Ok(None) => {}
             Err(trouble) => {
-                out::complain(Some(&shown(&found.path)), &trouble);
+                out::complain(Some(&out::path(&found.path)), &trouble);
                 exit = trouble.exit;
             }
         }
@@ -75,14 +75,14 @@ fn table(unfinished: &[Unfinished], zone: &TimeZone) -> String {
     let mut widths = [0; 8];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(unicode_width::UnicodeWidthStr::width(cell.as_str()));
+            *width = (*width).max(cell.width());
         }
     }
     let mut text = String::new();
     for row in &rows {
         let mut line = String::new();
         for ((cell, &width), right) in row.iter().zip(&widths).zip(right) {
-            let space = " ".repeat(width - unicode_width::UnicodeWidthStr::width(cell.as_str()));
+            let space = " ".repeat(width - cell.width());
             line += &if right { format!("{space}{cell}  ") } else { format!("{cell}{space}  ") };
         }
         text += line.trim_end();
@@ -95,7 +95,7 @@ fn row(one: &Unfinished, zone: &TimeZone) -> [String; 8] {
     let size = one.meta.identity.size;
     let or_unknown = |bytes: Option<u64>| bytes.map_or("?".to_owned(), human::size);
     [
-        shown(&one.target),
+        out::path(&one.target),
         human::size(have(one)),
         or_unknown(size),
         size.map_or("?".to_owned(), |size| human::percent(have(one), size)),

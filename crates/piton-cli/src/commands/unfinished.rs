@@ -1,9 +1,11 @@
 //! From the paths of a command line to the unfinished downloads there.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use piton::durable::fs::{Fs, OsFs};
-use piton::durable::part::PartError;
+use piton::durable::part::Target;
 use piton::fetch::{Unfinished, find_unfinished, inspect};
 
 use crate::trouble::Trouble;
@@ -18,38 +20,52 @@ pub(super) struct Found {
     pub(super) state: Result<Option<Unfinished>, Trouble>,
 }
 
-/// Looks at each path, and through those that are folders.
+/// Looks at each path, and through those that are folders. Nothing is found twice.
 pub(super) fn find(paths: &[PathBuf]) -> Vec<Found> {
-    let mut found = Vec::new();
-    for path in paths {
-        match look(path) {
-            Ok(more) => found.extend(more),
-            Err(error) => {
-                let path = path.clone();
-                found.push(Found { path, named: true, state: Err(error.into()) });
+    let mut all: Vec<Found> = Vec::new();
+    let mut places = HashMap::new();
+    for found in paths.iter().flat_map(|path| look(path)) {
+        match places.entry(found.place()) {
+            Entry::Vacant(entry) => {
+                entry.insert(all.len());
+                all.push(found);
+            }
+            Entry::Occupied(entry) => {
+                if let Some(earlier) = all.get_mut(*entry.get()) {
+                    earlier.named |= found.named;
+                }
             }
         }
     }
-    found
+    all
 }
 
-fn look(path: &Path) -> Result<Vec<Found>, PartError> {
-    let at = |path: PathBuf, named| {
-        let state = inspect(&OsFs, &path).map_err(Trouble::from);
-        Found { path, named, state }
-    };
-    let stat = OsFs.stat(path);
-    if !stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.is_dir)) {
-        return Ok(vec![at(path.to_owned(), true)]);
+impl Found {
+    /// The same for every way to write it.
+    fn place(&self) -> PathBuf {
+        let journal = match &self.state {
+            Ok(Some(unfinished)) => Target::new(unfinished.target.clone()).journal(),
+            _ => self.path.clone(),
+        };
+        OsFs.canonicalize(&journal).unwrap_or(journal)
     }
-    let journals = find_unfinished(&OsFs, path)?;
-    Ok(journals.into_iter().map(|journal| at(journal, false)).collect())
 }
 
-/// A path below "." without the dot, as people write it.
-pub(super) fn shown(path: &Path) -> String {
-    let path = path.strip_prefix(".").unwrap_or(path);
-    crate::out::clean(&path.to_string_lossy())
+fn look(path: &Path) -> Vec<Found> {
+    let at = |path: &Path, named| {
+        let state = inspect(&OsFs, path).map_err(Trouble::from);
+        Found { path: path.to_owned(), named, state }
+    };
+    let is_folder = matches!(OsFs.stat(path), Ok(Some(stat)) if stat.is_dir);
+    if !is_folder {
+        return vec![at(path, true)];
+    }
+    match find_unfinished(&OsFs, path) {
+        Ok(journals) => journals.iter().map(|journal| at(journal, false)).collect(),
+        Err(error) => {
+            vec![Found { path: path.to_owned(), named: true, state: Err(error.into()) }]
+        }
+    }
 }
 
 /// The paths of a command line in a sentence.

@@ -1,14 +1,14 @@
 //! Bars on a terminal: a line per file that is on its way, one for the whole when there are
 //! several, and everything that is over above them.
 
-use std::io;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use piton::fetch::{Event, Phase, Progress};
 use unicode_width::UnicodeWidthStr;
 
-use super::line::{Line, Widths, cut, widths};
+use super::line::{Line, Map, Widths, cut, widths};
 use super::{Ended, File, Screen, human, map, sentence};
 
 const SPINNER: [char; 8] = ['⠋', '⠙', '⠸', '⠴', '⠦', '⠧', '⠇', '⠏'];
@@ -18,8 +18,8 @@ pub(super) struct Bars {
     block: ProgressBar,
     colours: bool,
     turn: usize,
-    /// Bytes of files that are over, for the line of the whole.
-    over: Totals,
+    /// Bytes of the files that are complete.
+    complete: u64,
 }
 
 /// Figures added up over files.
@@ -41,35 +41,42 @@ impl Bars {
         block.set_style(
             ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()),
         );
-        let over = Totals { size: Some(0), ..Totals::default() };
-        Self { block, colours, turn: 0, over }
+        Self { block, colours, turn: 0, complete: 0 }
     }
 
     fn line(&self, file: &File, now: &Progress, widths: Widths) -> String {
+        let line = Line {
+            name: file.name(),
+            connections: connections(now.connections),
+            map: self.map(file, now, widths.map),
+            ..figures(now.have, now.size, now.rate)
+        };
+        line.draw(widths)
+    }
+
+    /// The map of a file, or what it is doing while there is none.
+    fn map(&self, file: &File, now: &Progress, columns: usize) -> Map {
         let spinner = SPINNER.get(self.turn % SPINNER.len()).copied().unwrap_or(' ');
-        let map = match now.phase {
+        let doing = match now.phase {
             Phase::Asking => format!("{spinner} asking"),
             Phase::Verifying => format!("{spinner} verifying"),
             _ if now.size.is_none() => spinner.to_string(),
-            _ => map::draw(&file.monitor.map(widths.map), self.colours),
+            _ => {
+                let pieces = file.monitor.map(columns);
+                return Map { drawn: map::draw(&pieces, self.colours), columns: pieces.len() };
+            }
         };
-        let has_map = matches!(now.phase, Phase::Fetching | Phase::Ended) && now.size.is_some();
-        let map = if has_map { map } else { cut(&map, widths.map) };
-        Line {
-            name: file.name(),
-            connections: connections(now.connections),
-            map: has_map,
-            ..figures(now.have, now.size, now.rate)
-        }
-        .draw(widths, &map)
+        let drawn = cut(&doing, columns);
+        Map { columns: drawn.width(), drawn }
     }
 
+    /// The files that are complete and those that are on their way: what failed will not come.
     fn total(&self, files: &[File], widths: Widths) -> String {
-        let mut all = self.over;
+        let mut all = Totals { size: Some(0), ..Totals::default() };
+        all.add(self.complete, Some(self.complete));
         for file in files.iter().filter(|file| !file.over) {
             let now = file.monitor.progress();
-            all.have = all.have.saturating_add(now.have);
-            all.size = all.size.zip(now.size).map(|(a, b)| a.saturating_add(b));
+            all.add(now.have, now.size);
             all.rate += now.rate;
             all.connections = all.connections.saturating_add(now.connections);
         }
@@ -79,7 +86,14 @@ impl Bars {
             connections: connections(all.connections),
             ..figures(all.have, all.size, all.rate)
         };
-        line.draw(widths, "")
+        line.draw(widths)
+    }
+}
+
+impl Totals {
+    fn add(&mut self, have: u64, size: Option<u64>) {
+        self.have = self.have.saturating_add(have);
+        self.size = self.size.zip(size).map(|(all, one)| all.saturating_add(one));
     }
 }
 
@@ -130,33 +144,26 @@ impl Screen for Bars {
         }
         self.block.set_message(lines.join("\n"));
         self.block.tick();
+        home();
     }
 
     fn event(&mut self, file: &File, event: &Event) {
         if let Some(sentence) = sentence::event(event) {
-            self.block.println(format!("{}: {sentence}", file.name()));
+            self.print(format!("{}: {sentence}", file.name()));
         }
     }
 
     fn ended(&mut self, file: &File, ended: &Ended) {
-        match ended {
-            Ended::Done(outcome) => {
-                self.over.have = self.over.have.saturating_add(outcome.size);
-                self.over.size = self.over.size.map(|size| size.saturating_add(outcome.size));
-            }
-            _ => {
-                let now = file.monitor.progress();
-                self.over.have = self.over.have.saturating_add(now.have);
-                self.over.size = self.over.size.zip(now.size).map(|(a, b)| a.saturating_add(b));
-            }
+        if let Ended::Done(outcome) = ended {
+            self.complete = self.complete.saturating_add(outcome.size);
         }
         for (index, line) in sentence::ended(file, ended).into_iter().enumerate() {
-            self.block.println(self.coloured(line, ended, index == 0));
+            self.print(self.coloured(line, ended, index == 0));
         }
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.block.println("saving… (Ctrl-C again leaves at once)");
+        self.print("saving… (Ctrl-C again leaves at once)".to_owned());
     }
 
     fn close(&mut self) -> io::Result<()> {
@@ -166,6 +173,12 @@ impl Screen for Bars {
 }
 
 impl Bars {
+    /// Above the bars.
+    fn print(&self, line: String) {
+        self.block.println(line);
+        home();
+    }
+
     /// The first word of what is over tells by its colour how it went.
     fn coloured(&self, line: String, ended: &Ended, first: bool) -> String {
         if !self.colours || !first {
@@ -181,6 +194,12 @@ impl Bars {
             None => line,
         }
     }
+}
+
+/// The library leaves the cursor at the right edge, where the `^C` that a terminal echoes would go
+/// to a line of its own, and the next frame would miss the topmost line of this one.
+fn home() {
+    let _ = write!(io::stderr(), "\r");
 }
 
 /// Columns and rows; asked anew each time, since the window may change.

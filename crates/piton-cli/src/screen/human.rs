@@ -115,7 +115,7 @@ mod tests {
             assert_eq!(size(bytes), shown);
         }
         assert_eq!(part_of(0, 1_288_490_189), "0.0/1.2 GiB");
-        assert_eq!(part_of(1_073_217_536, 1_073_217_536), "1023/1023 MiB");
+        assert_eq!(part_of(1_072_693_248, 1_072_693_248), "1023/1023 MiB");
         assert_eq!(part_of(7, 9), "7/9 B");
         assert_eq!(exact(2048), "2.0 KiB (2048 bytes)");
         assert_eq!(exact(7), "7 bytes");

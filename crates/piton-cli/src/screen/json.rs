@@ -149,14 +149,16 @@ impl<W: Write> Screen for Json<W> {
 mod tests {
     use std::path::PathBuf;
 
-    use piton::fetch::Monitor;
+    use piton::fetch::{Download, Monitor, Place};
 
     use super::*;
     use crate::exit::Exit;
     use crate::trouble::Trouble;
 
     fn file() -> File {
-        File::new(0, &"http://ann:secret@h/a.iso".parse().unwrap(), Monitor::default())
+        let url = "http://ann:secret@h/a.iso".parse().unwrap();
+        let download = Download::new(url, Place::Folder(".".into()));
+        File::new(0, &download, Monitor::default())
     }
 
     #[test]
@@ -185,6 +187,48 @@ mod tests {
         {"type":"saving"}
         {"type":"failed","item":0,"url":"http://h/a.iso","path":null,"exit_code":11,"message":"no","hint":"later"}
         "#);
+    }
+
+    #[test]
+    fn the_documentation_has_every_type() {
+        let mut bytes = Vec::new();
+        let mut screen = Json::new(&mut bytes);
+        let size = piton::checkpoint::Change::Size { was: 1, is: 2 };
+        let started = Event::Started {
+            path: PathBuf::new(),
+            size: None,
+            resumed: 0,
+            resumable: true,
+            protocol: "HTTP/2",
+        };
+        for event in [
+            started,
+            Event::Retrying { why: String::new(), pause: Duration::ZERO, tries: 1 },
+            Event::FewerConnections { limit: 1 },
+            Event::Replaced,
+            Event::StartedOver { change: size },
+            Event::Damaged { bytes: 1 },
+            Event::SetAside { path: PathBuf::new() },
+            Event::Encoded { coding: String::new() },
+            Event::Verifying,
+            Event::FetchingAgain { bytes: 1 },
+        ] {
+            screen.event(&file(), &event);
+        }
+        screen.draw(&[file()]);
+        screen.saving(&[]);
+        let page = include_str!("../../../../docs/cli.md");
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.lines().count(), 12);
+        for line in text.lines() {
+            let object: Map<String, Value> = serde_json::from_str(line).unwrap();
+            let row = format!("| `{}` |", object["type"].as_str().unwrap());
+            let row = page.lines().find(|line| line.starts_with(&row)).expect(&row);
+            let common = ["type", "item", "url", "path"];
+            for field in object.keys().filter(|key| !common.contains(&key.as_str())) {
+                assert!(row.contains(&format!("`{field}`")), "{field} is not in: {row}");
+            }
+        }
     }
 
     #[test]

@@ -11,8 +11,15 @@ pub(super) struct Line {
     pub(super) rate: String,
     pub(super) left: String,
     pub(super) connections: String,
-    /// Whether there is a map to draw.
-    pub(super) map: bool,
+    pub(super) map: Map,
+}
+
+/// What is drawn in the place of the map, and how many columns it takes: colours in it have no
+/// width, so that it cannot be measured.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Map {
+    pub(super) drawn: String,
+    pub(super) columns: usize,
 }
 
 /// The columns between which the place is shared.
@@ -26,8 +33,10 @@ pub(super) struct Widths {
     connections: bool,
 }
 
+/// Some terminals wrap as soon as the last column is written.
+const MARGIN: usize = 1;
 const GAP: usize = 2;
-const NAME_LEAST: usize = 12;
+const NAME_LEAST: usize = 11;
 const NAME_MOST: usize = 40;
 const MAP_LEAST: usize = 8;
 const MAP_MOST: usize = 64;
@@ -46,8 +55,7 @@ const CONNECTIONS: usize = 3;
 ///
 /// What is given up first as the terminal narrows: connections, sizes, the map, the time left.
 pub(super) fn widths(columns: usize, name: usize) -> Widths {
-    // The last column stays free: some terminals wrap as soon as it is written.
-    let mut free = columns.saturating_sub(1 + PERCENT + RATE + 2 * GAP);
+    let mut free = columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP);
     let name = name.min(NAME_MOST);
     let mut widths = Widths { name: name.min(NAME_LEAST).min(free), ..Widths::default() };
     free -= widths.name;
@@ -68,14 +76,14 @@ pub(super) fn widths(columns: usize, name: usize) -> Widths {
 }
 
 impl Line {
-    /// The line, at most as wide as `widths` were made for. `map` is drawn already, and is as wide
-    /// as it was asked to be.
-    pub(super) fn draw(&self, widths: Widths, map: &str) -> String {
-        let mut line = pad(&cut(&self.name, widths.name), widths.name);
+    /// The line, at most as wide as `widths` were made for, if the map is.
+    pub(super) fn draw(&self, widths: Widths) -> String {
+        let name = cut(&self.name, widths.name);
+        let space = widths.name.saturating_sub(name.width());
+        let mut line = format!("{name}{}", " ".repeat(space));
         if widths.map > 0 {
-            line += "  ";
-            // Colours in it have no width: it cannot be measured here.
-            line += &if self.map { map.to_owned() } else { pad(map, widths.map) };
+            let space = widths.map.saturating_sub(self.map.columns);
+            line += &format!("  {}{}", self.map.drawn, " ".repeat(space));
         }
         let columns = [
             (true, &self.percent, PERCENT),
@@ -113,10 +121,6 @@ fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
         .collect()
 }
 
-fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
-}
-
 fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
@@ -125,16 +129,18 @@ fn right(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    fn line() -> Line {
-        Line {
-            name: "debian-12.7.0-amd64-netinst.iso".to_owned(),
+    fn drawn(columns: usize, name: &str) -> String {
+        let widths = widths(columns, name.width());
+        let line = Line {
+            name: name.to_owned(),
             percent: "100%".to_owned(),
             sizes: "1023/1023 MiB".to_owned(),
             rate: "1023 MiB/s".to_owned(),
             left: "23:59:59".to_owned(),
             connections: "x16".to_owned(),
-            map: true,
-        }
+            map: Map { drawn: "█".repeat(widths.map), columns: widths.map },
+        };
+        line.draw(widths)
     }
 
     #[test]
@@ -142,11 +148,12 @@ mod tests {
         for columns in 0..=250 {
             for name in ["a", "debian-12.7.0-amd64-netinst.iso", "名前が長いファイル.iso"]
             {
-                let widths = widths(columns, name.width());
-                let drawn =
-                    Line { name: name.to_owned(), ..line() }.draw(widths, &"█".repeat(widths.map));
+                let drawn = drawn(columns, name);
                 let least = PERCENT + RATE + 2 * GAP;
-                assert!(drawn.width() < columns.max(least + 1), "{columns}: {drawn:?}");
+                assert!(
+                    drawn.width() <= columns.saturating_sub(MARGIN).max(least),
+                    "{columns}: {drawn:?}"
+                );
                 assert!(columns < 40 || drawn.contains("100%") && drawn.contains("23:59:59"));
             }
         }
@@ -154,11 +161,14 @@ mod tests {
 
     #[test]
     fn bars_at_common_widths() {
-        let lines = [40, 60, 80, 120].map(|columns| {
-            let widths = widths(columns, line().name.width());
-            line().draw(widths, &"█".repeat(widths.map))
-        });
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        let lines =
+            [40, 60, 80, 120].map(|columns| drawn(columns, "debian-12.7.0-amd64-netinst.iso"));
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        debia…t.iso  100%  1023 MiB/s  23:59:59
+        debian-1…nst.iso  █████████████  100%  1023 MiB/s  23:59:59
+        debian-1…nst.iso  █████████████  100%  1023/1023 MiB  1023 MiB/s  23:59:59  x16
+        debian-12.7.0-amd64-netinst.iso  ██████████████████████████████████████  100%  1023/1023 MiB  1023 MiB/s  23:59:59  x16
+        ");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Events and ends as sentences, for the screens that people read.
 
+use std::time::Duration;
+
 use piton::fetch::{Event, Outcome};
 
 use super::{Ended, File, human};
@@ -37,22 +39,12 @@ pub(super) fn event(event: &Event) -> Option<String> {
 
 /// A finished file in one line, without its name.
 pub(super) fn done(outcome: &Outcome) -> String {
-    let size = human::size(outcome.size);
     let what = if outcome.not_newer {
         "not newer at the source; nothing fetched".to_owned()
     } else if outcome.already_complete {
-        format!("{size}, complete already")
+        format!("{}, complete already", human::size(outcome.size))
     } else {
-        let took = outcome.took;
-        let rate = human::rate(outcome.fetched as f64 / took.as_secs_f64().max(0.001));
-        match outcome.resumed {
-            0 => format!("{size} in {} ({rate})", human::duration(took)),
-            had => format!(
-                "{size} in {} ({rate}, {} were here)",
-                human::duration(took),
-                human::size(had)
-            ),
-        }
+        transferred(outcome.size, outcome.took, outcome.fetched, outcome.resumed)
     };
     let checked = outcome.verified.iter().map(|digest| digest.algorithm().to_string());
     let mut checked: Vec<_> = checked.collect();
@@ -61,6 +53,18 @@ pub(super) fn done(outcome: &Outcome) -> String {
         [] => what,
         _ => format!("{what}  {} ok", checked.join(", ")),
     }
+}
+
+fn transferred(size: u64, took: Duration, fetched: u64, resumed: u64) -> String {
+    let mut more = Vec::new();
+    if fetched > 0 {
+        more.push(human::rate(fetched as f64 / took.as_secs_f64().max(0.001)));
+    }
+    if resumed > 0 {
+        more.push(format!("{} were here", human::size(resumed)));
+    }
+    let what = format!("{} in {}", human::size(size), human::duration(took));
+    if more.is_empty() { what } else { format!("{what} ({})", more.join(", ")) }
 }
 
 /// How an end is told: what goes to a line each.
@@ -73,7 +77,7 @@ pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
             let of = size.map(|size| format!(" of {}", human::size(size))).unwrap_or_default();
             let how = match path.as_ref().or(file.path().as_ref()) {
                 Some(path) if *have > 0 => {
-                    format!("piton resume {}", quoted(&path.to_string_lossy()))
+                    format!("piton resume {}", quoted(&out::path(path)))
                 }
                 _ => "the same command again".to_owned(),
             };
@@ -96,9 +100,18 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn transfers() {
+        let line = |fetched, resumed| {
+            transferred(fetched + resumed, Duration::from_millis(3400), fetched, resumed)
+        };
+        assert_eq!(line(1_288_490_189, 0), "1.2 GiB in 3.4 s (361 MiB/s)");
+        assert_eq!(line(3400, 7000), "10.2 KiB in 3.4 s (1000 B/s, 6.8 KiB were here)");
+        assert_eq!(line(0, 7), "7 B in 3.4 s (7 B were here)");
+        assert_eq!(line(0, 0), "0 B in 3.4 s");
+    }
 
     #[test]
     fn events() {

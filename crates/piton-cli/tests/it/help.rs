@@ -13,8 +13,67 @@ fn version() {
 
 #[test]
 fn short_help_fits_a_screen() {
-    insta::assert_snapshot!(stdout(&["-h"]), @"");
-    insta::assert_snapshot!(stdout(&["get", "-h"]), @"");
+    insta::assert_snapshot!(stdout(&["-h"]), @r"
+    Crash-safe, resumable downloads
+
+    Usage: piton [OPTIONS] <COMMAND>
+
+    Commands:
+      get     Fetch files, going on where an earlier run stopped
+      resume  Go on with all that is unfinished
+      status  Show what is unfinished
+      show    Show a journal, record by record
+      forget  Give up unfinished downloads, removing part and journal
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    piton get URL fetches a file; the same command again goes on where it stopped.
+    ");
+    insta::assert_snapshot!(stdout(&["get", "-h"]), @r#"
+    Fetch files, going on where an earlier run stopped
+
+    Usage: piton get [OPTIONS] <URL>...
+
+    Arguments:
+      <URL>...  What to fetch: http:// or https://
+
+    Options:
+      -h, --help  Print help (see more with '--help')
+
+    Files:
+      -o, --output <FILE>    Write to this file (one URL only)
+      -d, --directory <DIR>  Write into this folder, which is made if need be [default: .]
+          --overwrite        Replace a file that stands there, at the end and at once
+          --rename           Leave a file that stands there, and take the next free name
+      -N, --only-newer       Fetch only what is newer than the file that stands there
+          --restart          Begin again, forgetting what an earlier run fetched
+          --dry-run          Only say what would be fetched
+
+    Integrity:
+          --checksum <ALG:HEX>  Digest of the file (repeatable; one URL only)
+
+    Transfer:
+      -x, --connections <N|auto>  Connections per file: a number or "auto" [default: auto]
+          --limit-rate <RATE>     Bytes a second, over all files together (500k, 10M)
+          --retries <N>           Failures in a row that are borne [default: 8]
+
+    Login:
+          --user <USER:PASSWORD>  Login for the server
+
+    Network:
+      -H, --header <NAME: VALUE>  A header of your own (repeatable)
+          --proxy <URL>           Proxy: http://, https://, socks5:// or socks5h:// (names are resolved
+                                  by the proxy)
+
+    Output:
+      -q, --quiet  Say nothing but errors
+          --json   One JSON object per line on stdout, for programs
+
+    See --help for logins, proxies, TLS and the rest, with examples.
+    "#);
     for command in ["get", "resume", "status", "show", "forget"] {
         let help = stdout(&[command, "-h"]);
         assert!(help.lines().count() <= 48, "{command}: {} lines", help.lines().count());

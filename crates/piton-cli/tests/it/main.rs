@@ -3,7 +3,9 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "tests make their own files"
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests make their own files, and may fail"
 )]
 
 mod command;

@@ -9,7 +9,20 @@ fn a_journal_for_people() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     let (head, rest) = ran.stdout.split_once('\n').unwrap();
     assert!(head.starts_with("journal format 1, salt "), "{head}");
-    insta::assert_snapshot!(rest, @"");
+    insta::assert_snapshot!(rest, @r"
+
+        OFFSET  SEQUENCE  RECORD
+            32         1  meta, 73 bytes
+           130         2  written 0..250, crc32c 32e9a770
+           175         3  synced through 2
+           208            end
+
+    address     http://h/a
+    size        1000 bytes
+    synced      250 bytes in 1 extent
+    written     0 bytes in 0 extents
+    verified    no
+    ");
 }
 
 #[test]
