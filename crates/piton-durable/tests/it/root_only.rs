@@ -23,7 +23,7 @@ impl SmallDisk {
             .output()
             .is_ok_and(|output| output.status.success());
         if !mounted {
-            eprintln!("SKIPPED: a full disk needs root, to mount a small tmpfs");
+            piton_testkit::skip("a full disk needs root, to mount a small tmpfs");
         }
         mounted.then_some(Self { dir })
     }

@@ -17,7 +17,7 @@
 //!
 //! let log = match BlockLog::create(FsKind::Ext4, 64 << 20) {
 //!     Ok(log) => log,
-//!     Err(reason) => return Ok(eprintln!("SKIPPED: {reason}")),
+//!     Err(reason) => return Ok(piton_testkit::skip(reason)),
 //! };
 //! let acknowledged = Arc::new(AtomicU64::new(0));
 //! let stamp = Arc::clone(&acknowledged);

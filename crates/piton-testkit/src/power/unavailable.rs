@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why a driver cannot run on this machine: not root, a tool or a kernel feature missing. The test
-/// prints `SKIPPED: …` with it and returns.
+/// calls [`crate::skip`] with it and returns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     reason: String,

@@ -2,7 +2,7 @@
 //! directory, and the built `piton` run against them.
 //!
 //! A server lives as long as its value: dropping it kills its process group. Where the program is
-//! missing, `available()` says which package has it, and a test prints `SKIPPED: …` and returns.
+//! missing, `available()` says which package has it, and a test calls [`crate::skip`] and returns.
 
 mod command;
 mod group;

@@ -218,5 +218,5 @@ impl Access {
 }
 
 fn program() -> Result<PathBuf, Missing> {
-    find("nginx", "nginx-light")
+    find("nginx", "nginx")
 }

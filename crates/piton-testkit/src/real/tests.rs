@@ -18,7 +18,7 @@ use crate::server::tls::Authority;
 /// Whether the test can run; says so where it cannot.
 fn there(available: Result<(), Missing>) -> bool {
     if let Err(missing) = &available {
-        println!("SKIPPED: {missing}");
+        crate::skip(missing);
     }
     available.is_ok()
 }

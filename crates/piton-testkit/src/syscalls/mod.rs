@@ -134,8 +134,8 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
 }
 
-/// Says whether [`run`] works here; where it does not, the test that wants it prints SKIPPED and
-/// the reason.
+/// Says whether [`run`] works here; where it does not, the test that wants it calls
+/// [`crate::skip`] with the reason.
 pub fn available() -> Result<(), Unavailable> {
     match run(&Program::new("true"), "/nonexistent", None, Duration::from_secs(10)) {
         Ok(outcome) if outcome.ended == Ended::Exit(0) => Ok(()),

@@ -21,7 +21,7 @@ const STEPS: [&str; 6] = ["openat", "pwrite64", "fdatasync", "rename", "openat",
 macro_rules! skip_unless_available {
     () => {
         if let Err(reason) = syscalls::available() {
-            eprintln!("SKIPPED: {reason}");
+            piton_testkit::skip(reason);
             return;
         }
     };

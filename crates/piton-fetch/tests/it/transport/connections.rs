@@ -147,7 +147,7 @@ async fn both_families_and_each_alone() {
 #[tokio::test]
 async fn an_ipv6_address_in_the_address() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
-        println!("SKIPPED: no IPv6 here");
+        piton_testkit::skip("no IPv6 here");
         return;
     };
     let server = Scripted::on(listener, |_, stream| say(stream, &ok("v6")));

@@ -57,7 +57,7 @@ fn start(program: &str, arguments: &[String], port: u16, dir: TempDir) -> Option
     let child = match spawned {
         Ok(child) => child,
         Err(_) => {
-            println!("SKIPPED: {program} is not installed");
+            piton_testkit::skip(format_args!("{program} is not installed"));
             return None;
         }
     };

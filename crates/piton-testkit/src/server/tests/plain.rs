@@ -118,7 +118,7 @@ fn dropping_the_server_wakes_whoever_waits_and_frees_the_port() {
 #[test]
 fn ipv6_where_there_is_some() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        println!("SKIPPED: no IPv6 loopback");
+        crate::skip("no IPv6 loopback");
         return;
     }
     let server = Server::start(site().on_ip("::1".parse().unwrap()));

@@ -14,7 +14,7 @@ macro_rules! or_skip {
         match $created {
             Ok(created) => created,
             Err(reason) => {
-                eprintln!("SKIPPED: {reason}");
+                piton_testkit::skip(reason);
                 return;
             }
         }
