@@ -15,6 +15,7 @@ mod crashes;
 mod forget;
 mod help;
 mod pages;
+mod real_servers;
 mod seed;
 mod show;
 mod status;

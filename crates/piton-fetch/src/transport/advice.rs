@@ -1,6 +1,6 @@
 //! What to do about a failed exchange.
 
-use super::error::{TlsFault, TransportError};
+use super::error::TransportError;
 
 impl TransportError {
     /// What to do about it, in one sentence, where there is something to do.
@@ -11,12 +11,7 @@ impl TransportError {
             Self::Connect { .. } | Self::ConnectTimeout { .. } => {
                 "check the network and the proxy settings; --connect-timeout gives it more time"
             }
-            Self::Tls { kind: TlsFault::Certificate, .. } => {
-                "--ca-file names a certificate authority to trust; --insecure trusts anyone"
-            }
-            Self::Tls { kind: TlsFault::Roots, .. } => {
-                "install ca-certificates, or name a file of roots with --ca-file"
-            }
+            Self::Tls { hint, .. } => (*hint)?,
             Self::Proxy { status: Some(407), .. } => {
                 "put the login into the address of the proxy: http://user:password@host:port"
             }

@@ -63,10 +63,12 @@ pub enum TransportError {
     Tls {
         /// The host wanted.
         host: String,
-        /// What is wrong, with a hint where there is one.
+        /// What is wrong.
         why: String,
         /// Which part of TLS failed.
         kind: TlsFault,
+        /// What to do about it, where there is something to do.
+        hint: Option<&'static str>,
     },
     /// The proxy would not carry the connection.
     #[error("the proxy {proxy} does not lead to {host}: {why}")]

@@ -4,9 +4,11 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
@@ -89,8 +91,10 @@ impl Connector {
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(AcceptAny(self.provider.clone()))
         } else {
-            let roots = self.extra_roots.iter().cloned();
-            Arc::new(Verifier::new_with_extra_roots(roots, self.provider.clone())?)
+            let named = self.extra_roots.clone();
+            let provider = self.provider.clone();
+            let verifier = Verifier::new_with_extra_roots(named.iter().cloned(), provider)?;
+            Arc::new(Roots { verifier, named })
         };
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
@@ -171,24 +175,83 @@ fn handshake_failed(host: &str, error: io::Error) -> TransportError {
 pub(super) fn failed(host: &str, error: &Error, kind: TlsFault) -> TransportError {
     let hint = match error {
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            " (hint: if it is a private authority, give its CA file)"
+            Some("--ca-file names a certificate authority to trust; --insecure trusts anyone")
         }
         Error::InvalidCertificate(
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
-        ) => " (hint: is this machine's clock right?)",
+        ) => Some("check this machine's clock; --insecure trusts anyone"),
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Some("check the name in the address; --insecure trusts anyone"),
         Error::NoApplicationProtocol => {
-            " (hint: the server does not speak the HTTP version asked for)"
+            Some("the server does not speak the HTTP version asked for: leave --http at auto")
         }
         Error::AlertReceived(_) => {
-            " (hint: the server refused; it may want a client certificate, or another one)"
+            Some("the server may want a client certificate, or another one: --cert and --key")
         }
-        _ if kind == TlsFault::Roots => " (hint: install ca-certificates, or give a CA file)",
-        _ => "",
+        _ if kind == TlsFault::Roots => {
+            Some("install ca-certificates, or name a file of roots with --ca-file")
+        }
+        _ => None,
     };
-    TransportError::Tls { host: host.to_owned(), why: format!("{error}{hint}"), kind }
+    TransportError::Tls { host: host.to_owned(), why: error.to_string(), kind, hint }
+}
+
+/// The platform's roots and the user's own. A certificate that the user named is also taken as the
+/// server's own, as OpenSSL does: what `openssl req -x509` makes signs itself and calls itself an
+/// authority, which webpki allows no server.
+#[derive(Debug)]
+struct Roots {
+    verifier: Verifier,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Roots {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp, now);
+        match verified {
+            // Its dates have been checked before this comes up, its name has not.
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.named.iter().any(|named| named == end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// What `insecure` asks for: the certificate may be anybody's, but who owns its key must still prove it.

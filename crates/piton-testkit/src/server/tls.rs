@@ -95,14 +95,17 @@ impl Default for Authority {
 }
 
 impl Identity {
-    /// A server for the loopback names that vouches for itself.
+    /// A server for the loopback names that vouches for itself, and calls itself an authority as
+    /// what `openssl req -x509` makes does.
     ///
     /// # Panics
     ///
     /// When the crypto library refuses.
     pub fn self_signed() -> Self {
         let key = new_key();
-        let cert = server_params(&HOSTS).self_signed(&key).expect("a certificate");
+        let mut params = server_params(&HOSTS);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let cert = params.self_signed(&key).expect("a certificate");
         Self::new(&cert, &key)
     }
 
