@@ -3,8 +3,7 @@
 //! A small download does the same in every run, so that each of its syscalls is met. A segmented one,
 //! over three connections and slow enough for a checkpoint in the middle, has threads that race.
 //!
-//! `PITON_TEST_SEED` draws the moment of the second crash, and which syscalls are tried where not all
-//! of them are; `PITON_TEST_FULL=1` tries all of them everywhere.
+//! `PITON_TEST_SEED` draws other moments for the second crash.
 
 mod place;
 
@@ -17,28 +16,26 @@ use std::thread;
 use piton_testkit::syscalls::{Action, Errno, Plan, available};
 
 use self::place::{Place, Source};
-use crate::seed::{draw, full, seed};
+use crate::seed::{draw, seed};
 
 /// They mostly wait for the server.
 const THREADS: usize = 8;
-/// Where not all syscalls are tried: one in so many.
-const STRIDE: u64 = 3;
 /// Runs differ by a few syscalls: the numbers go on until so many runs had no such one.
 const UNTOUCHED: u64 = 6;
 
 #[test]
 fn killed_before_every_syscall() {
-    at_every_syscall(Action::KillBefore, STRIDE);
+    at_every_syscall(Action::KillBefore);
 }
 
 #[test]
 fn killed_half_way_through_every_syscall() {
-    at_every_syscall(Action::KillHalfway, STRIDE);
+    at_every_syscall(Action::KillHalfway);
 }
 
 #[test]
 fn killed_after_every_syscall() {
-    let Some(hits) = at_every_syscall(Action::KillAfter, 1) else { return };
+    let Some(hits) = at_every_syscall(Action::KillAfter) else { return };
     // It was the whole protocol that was tried. What follows the verb (at, at2, 64) depends on libc.
     for (verb, file) in [
         ("open", "file.bin.part"),
@@ -64,22 +61,22 @@ fn killed_after_every_syscall() {
 
 #[test]
 fn every_syscall_fails_with_eio() {
-    at_every_syscall(Action::Fail(Errno::IO), STRIDE);
+    at_every_syscall(Action::Fail(Errno::IO));
 }
 
 #[test]
 fn every_syscall_fails_for_want_of_space() {
-    at_every_syscall(Action::Fail(Errno::NOSPC), STRIDE);
+    at_every_syscall(Action::Fail(Errno::NOSPC));
 }
 
 #[test]
 fn every_syscall_is_interrupted() {
-    at_every_syscall(Action::Fail(Errno::INTR), STRIDE);
+    at_every_syscall(Action::Fail(Errno::INTR));
 }
 
 #[test]
 fn every_write_is_cut_short() {
-    at_every_syscall(Action::Short, STRIDE);
+    at_every_syscall(Action::Short);
 }
 
 #[test]
@@ -89,7 +86,7 @@ fn two_crashes_in_a_row() {
         return;
     }
     for source in [Source::small(), Source::segmented()] {
-        for_every_number(1, |n| {
+        for_every_number(|n| {
             let place = Place::new(&source, n % 2 == 0);
             let first = Plan { at: n, action: Action::KillAfter };
             let outcome = place.get(3, Some(first));
@@ -105,16 +102,38 @@ fn two_crashes_in_a_row() {
     }
 }
 
-/// Does `action` to every syscall of a small download, and to one in `stride` of a segmented one.
-/// Returns what was hit, by name and file; `None` where nothing could be tried.
-fn at_every_syscall(action: Action, stride: u64) -> Option<BTreeSet<(&'static str, PathBuf)>> {
+#[test]
+fn every_syscall_of_a_resume_fails_with_eio() {
+    if let Err(reason) = available() {
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }
+    let source = Source::segmented();
+    for_every_number(|n| {
+        let place = Place::new(&source, n % 2 == 0);
+        let middle = Plan { at: 40 + draw(n, 30), action: Action::KillAfter };
+        place.check_ended(middle.action, &place.get(3, Some(middle)))?;
+        let failing = Plan { at: n, action: Action::Fail(Errno::IO) };
+        let outcome = place.get_with_reads(3, Some(failing));
+        place
+            .check_ended(failing.action, &outcome)
+            .and_then(|()| place.check_between())
+            .and_then(|()| place.check_goes_on(3))
+            .map_err(|problem| format!("{middle:?}, {:?}: {problem}", outcome.hit))?;
+        Ok(outcome.hit.is_some())
+    });
+}
+
+/// Does `action` to every syscall of a small download and of a segmented one. Returns what was hit,
+/// by name and file; `None` where nothing could be tried.
+fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>> {
     if let Err(reason) = available() {
         eprintln!("SKIPPED: {reason}");
         return None;
     }
     let hits = Mutex::new(BTreeSet::new());
-    for (source, stride) in [(Source::small(), 1), (Source::segmented(), stride)] {
-        for_every_number(stride, |n| {
+    for source in [Source::small(), Source::segmented()] {
+        for_every_number(|n| {
             let place = Place::new(&source, n % 2 == 0);
             let outcome = place.get(3, Some(Plan { at: n, action }));
             if let Some(hit) = &outcome.hit {
@@ -132,18 +151,16 @@ fn at_every_syscall(action: Action, stride: u64) -> Option<BTreeSet<(&'static st
     Some(hits.into_inner().unwrap())
 }
 
-/// Calls `case` with one in `stride` of 1, 2, 3 … on several threads, until the program has no such
-/// syscall. `case` says whether it had.
-fn for_every_number(stride: u64, case: impl Fn(u64) -> Result<bool, String> + Sync) {
-    let stride = if full() { 1 } else { stride };
-    let offset = 1 + seed() % stride;
+/// Calls `case` with 1, 2, 3 … on several threads, until the program has no such syscall. `case` says
+/// whether it had.
+fn for_every_number(case: impl Fn(u64) -> Result<bool, String> + Sync) {
     let (turns, untouched) = (AtomicU64::new(0), AtomicU64::new(0));
     let problems = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 while untouched.load(Ordering::Relaxed) < UNTOUCHED {
-                    let n = offset + turns.fetch_add(1, Ordering::Relaxed) * stride;
+                    let n = 1 + turns.fetch_add(1, Ordering::Relaxed);
                     match case(n) {
                         Ok(true) => {}
                         Ok(false) => drop(untouched.fetch_add(1, Ordering::Relaxed)),

@@ -14,6 +14,7 @@ mod config;
 mod crashes;
 mod forget;
 mod help;
+mod kills;
 mod pages;
 mod real_servers;
 mod seed;

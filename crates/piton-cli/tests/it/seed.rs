@@ -6,11 +6,6 @@ pub(crate) fn seed() -> u64 {
     given.map_or(1, |seed| seed.parse().expect("PITON_TEST_SEED is a number"))
 }
 
-/// Whether `PITON_TEST_FULL=1` asks for everything, however long it takes.
-pub(crate) fn full() -> bool {
-    std::env::var("PITON_TEST_FULL").is_ok_and(|full| full == "1")
-}
-
 /// A number for this round, below `bound`, which is not 0 (SplitMix64).
 pub(crate) fn draw(round: u64, bound: u64) -> u64 {
     let mut z = seed().wrapping_mul(0xD1B5_4A32_D192_ED03).wrapping_add(round);

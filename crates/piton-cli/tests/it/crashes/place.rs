@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use piton_testkit::server::{GIB, KIB, MIB, Resource, Server, Site, pattern};
-use piton_testkit::syscalls::{Action, Ended, Outcome, Plan, Program, run};
+use piton_testkit::syscalls::{Action, Ended, Outcome, Plan, Program, Scope, run};
 use tempfile::TempDir;
 
 const NAME: &str = "file.bin";
@@ -82,8 +82,14 @@ impl<'a> Place<'a> {
 
     /// Runs the command until it ends, one way or another.
     pub(super) fn get(&self, connections: u64, plan: Option<Plan>) -> Outcome {
-        let scope = self.folder();
-        run(&self.program(connections), &scope, plan, PATIENCE).unwrap()
+        let scope = Scope::below(self.folder());
+        run(&self.program(connections), scope, plan, PATIENCE).unwrap()
+    }
+
+    /// The same; reads count too.
+    pub(super) fn get_with_reads(&self, connections: u64, plan: Option<Plan>) -> Outcome {
+        let scope = Scope::below(self.folder()).with_reads();
+        run(&self.program(connections), scope, plan, PATIENCE).unwrap()
     }
 
     /// G7: killed as planned, or done, or a clear error.
@@ -95,9 +101,16 @@ impl<'a> Place<'a> {
             Ended::Killed if killing && outcome.hit.is_some() => Ok(()),
             Ended::Exit(0) if !killing || outcome.hit.is_none() => self.check_done(),
             // A short write is no error: the rest is written.
-            Ended::Exit(3) if matches!(action, Action::Fail(_)) && said.contains(NAME) => Ok(()),
+            Ended::Exit(3) if matches!(action, Action::Fail(_)) && self.is_named_in(&said) => {
+                Ok(())
+            }
             ended => Err(format!("{ended:?} with {said:?}")),
         }
+    }
+
+    /// The file, or the folder where that is what failed.
+    fn is_named_in(&self, said: &str) -> bool {
+        said.contains(NAME) || said.contains(&*self.folder().to_string_lossy())
     }
 
     /// G1: under the final name there is the right file, or what was there before.
