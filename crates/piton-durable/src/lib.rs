@@ -1,4 +1,76 @@
-//! Crash-safe files.
+//! Crash-safe files: what a program needs so that a kill, a power cut or a full disk costs it little
+//! and never leads it to believe a wrong byte. Synchronous, Linux, no network.
+//!
+//! # A tour
+//!
+//! [`part::Part`] is a file that is being downloaded: `NAME.part` holds its bytes and `NAME.piton`, the
+//! journal, says which of them may be believed. The steps of a download, and of its resumption:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use piton_durable::crc::crc32c;
+//! use piton_durable::fs::{Existing, OsFs};
+//! use piton_durable::part::{Extent, Finish, OpenPart, Opened, Part, Target};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! let target = Target::new(dir.path().join("greeting"));
+//! let open = || Part::open(Arc::new(OsFs), &target, OpenPart::default());
+//!
+//! // The first run: lock, begin, write, claim, checkpoint.
+//! let Opened::Part(part, found) = open()? else { panic!("nothing was finished") };
+//! assert_eq!(found.meta, None);
+//! part.begin(b"where it comes from", Some(12))?;
+//! part.write(b"hello ", 0)?;
+//! part.claim(Extent { start: 0, len: 6, crc: crc32c(b"hello ") })?; // survives a kill
+//! part.checkpoint()?; // survives a power cut
+//! drop(part); // or a crash
+//!
+//! // The second run learns what may be believed, and fetches the rest.
+//! let Opened::Part(part, found) = open()? else { panic!("nothing was finished") };
+//! assert_eq!(found.meta.as_deref(), Some(&b"where it comes from"[..]));
+//! assert_eq!(found.extents.iter().map(Extent::range).collect::<Vec<_>>(), [0..6]);
+//! part.write(b"world\n", 6)?;
+//! part.claim(Extent { start: 6, len: 6, crc: crc32c(b"world\n") })?;
+//!
+//! let existing = Existing::Keep;
+//! let path =
+//!     part.finish(Finish { len: 12, existing, mode: None, modified: None, attributes: vec![] })?;
+//! assert_eq!(std::fs::read(path)?, b"hello world\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
+//!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
+//! - [`lock`]: one owner for each file, with nothing left behind when it dies.
+//! - [`replace`]: atomic replacement of a small file.
+//! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
+//!   test kit has a simulated disk that crashes and fails at any chosen operation.
+//!
+//! # What survives what
+//!
+//! | after this has returned | a kill | a power cut |
+//! |---|---|---|
+//! | [`part::Part::begin`] | the description | the description |
+//! | [`part::Part::write`] | nothing | nothing |
+//! | [`part::Part::claim`], `put_meta`, `put_hash` | it | perhaps; claims that are not true any more are found out |
+//! | [`part::Part::checkpoint`] | everything before | everything before |
+//! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
+//! | [`part::Part::finish`] | the final file | the final file |
+//! | [`replace::replace`] | the new file | the new file |
+//!
+//! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
+//! machine gone at any instant before: the final name stands for what it stood for before, or for the
+//! whole new file; and [`part::Part::open`] believes only what a synced record or a matching checksum
+//! proves.
+//!
+//! # When something fails
+//!
+//! After a failed sync the part refuses every further write with the same error: the system has dropped
+//! what it could not write, and would call a second sync a success. Reopening starts from what is
+//! proven. A full disk leaves the journal with its last good record, and what was claimed stands.
 
 pub mod crc;
 pub mod extent;

@@ -76,7 +76,7 @@ pub enum Failure {
         /// In what way.
         why: String,
     },
-    /// The whole came in and is not what it should be. The part has been discarded.
+    /// The whole came in and is not what it should be. The part is kept: with another digest it may be right.
     #[error("{} is not the file it should be: its {} should be {expected} ({source_of}) and is {got}", path.display(), expected.algorithm())]
     Integrity {
         /// The target.

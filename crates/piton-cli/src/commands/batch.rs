@@ -41,7 +41,7 @@ pub(super) async fn run(
     for (index, download) in downloads.into_iter().enumerate() {
         let observer = Arc::new(Forward { index, teller: teller.clone() });
         let monitor = Monitor::new(Some(observer));
-        files.push(File::new(index, &download.url, monitor.clone()));
+        files.push(File::new(index, &download, monitor.clone()));
         let (client, stop) = (client.clone(), stop.clone());
         tasks.spawn_local(async move { (index, client.download(download, monitor, stop).await) });
     }

@@ -149,14 +149,16 @@ impl<W: Write> Screen for Json<W> {
 mod tests {
     use std::path::PathBuf;
 
-    use piton::fetch::Monitor;
+    use piton::fetch::{Download, Monitor, Place};
 
     use super::*;
     use crate::exit::Exit;
     use crate::trouble::Trouble;
 
     fn file() -> File {
-        File::new(0, &"http://ann:secret@h/a.iso".parse().unwrap(), Monitor::default())
+        let url = "http://ann:secret@h/a.iso".parse().unwrap();
+        let download = Download::new(url, Place::Folder(".".into()));
+        File::new(0, &download, Monitor::default())
     }
 
     #[test]

@@ -13,8 +13,7 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use piton::fetch::{Event, Monitor, Outcome};
-use url::Url;
+use piton::fetch::{Download, Event, Monitor, Outcome, Place};
 
 use crate::args::OutputOptions;
 use crate::environment::Environment;
@@ -64,8 +63,12 @@ pub(crate) struct File {
 }
 
 impl File {
-    pub(crate) fn new(index: usize, url: &Url, monitor: Monitor) -> Self {
-        Self { index, url: redact::url(url), monitor, over: false, path: None }
+    pub(crate) fn new(index: usize, download: &Download, monitor: Monitor) -> Self {
+        let path = match &download.place {
+            Place::File(path) => Some(path.clone()),
+            Place::Folder(_) => None,
+        };
+        Self { index, url: redact::url(&download.url), monitor, over: false, path }
     }
 
     /// Learns the final name.
@@ -132,9 +135,14 @@ mod tests {
 
     #[test]
     fn a_file_is_called_by_its_address_until_its_name_is_known() {
-        let name = |url: &str| File::new(0, &url.parse().unwrap(), Monitor::default()).name();
+        let name = |url: &str| {
+            let download = Download::new(url.parse().unwrap(), Place::Folder(".".into()));
+            File::new(0, &download, Monitor::default()).name()
+        };
         assert_eq!(name("http://u:p@h/a/b.iso?token=/c"), "b.iso");
         assert_eq!(name("http://h/a/"), "a");
         assert_eq!(name("http://h"), "h");
+        let named = Download::new("http://h/a".parse().unwrap(), Place::File("d/b".into()));
+        assert_eq!(File::new(0, &named, Monitor::default()).name(), "b");
     }
 }

@@ -11,9 +11,11 @@
 mod command;
 
 mod config;
+mod crashes;
 mod forget;
 mod help;
 mod pages;
+mod seed;
 mod show;
 mod status;
 mod usage;

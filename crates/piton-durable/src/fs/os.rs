@@ -145,6 +145,10 @@ impl FsFile for OsFile {
 
     fn start_writeback(&self, offset: u64, len: u64) {
         let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
+        if len == 0 {
+            // To the system this means "to the end of the file".
+            return;
+        }
         // SAFETY: the descriptor is open for as long as `self` lives, and no memory is passed.
         // The result is left alone: the call is a hint, and the sync that follows finds any error.
         unsafe {
@@ -227,7 +231,7 @@ fn convert(stat: &rustix::fs::Stat) -> Stat {
         is_dir: kind == FileType::Directory,
         mode: stat.st_mode & 0o7777,
         owner: Owner { user: stat.st_uid, group: stat.st_gid },
-        modified: system_time(stat.st_mtime, stat.st_mtime_nsec as u64),
+        modified: system_time(stat.st_mtime, stat.st_mtime_nsec),
     }
 }
 
@@ -253,8 +257,7 @@ fn timespec(time: SystemTime) -> io::Result<Timespec> {
                 i64::try_from(before.as_secs().saturating_add(up)).map_err(out_of_range)?;
             Ok(Timespec {
                 tv_sec: -seconds,
-                tv_nsec: ((1_000_000_000 - i64::from(before.subsec_nanos())) % 1_000_000_000)
-                    .into(),
+                tv_nsec: (1_000_000_000 - i64::from(before.subsec_nanos())) % 1_000_000_000,
             })
         }
     }

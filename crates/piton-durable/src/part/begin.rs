@@ -1,6 +1,8 @@
 //! Beginning a download (protocol step 1).
 
-use super::{Durability, Part, PartError, Stage, State, hold};
+use std::sync::atomic::Ordering;
+
+use super::{Durability, Part, PartError, State, hold};
 use crate::fs::{Existing, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
@@ -23,15 +25,17 @@ impl Part {
             return Err(poison.error());
         }
         let (log, fold) = self.put_new_journal(meta).map_err(|error| self.poisoned(error))?;
-        *state = State { stage: Stage::Begun, log, fold, since_compaction: None };
+        *state = State { log, fold, since_compaction: None };
         self.empty_part(size).map_err(|error| {
             // Frees what was reserved, and leaves nothing behind that claims anything. Where even
             // this fails the journal claims no byte, and that is as good.
             let _ = self.fs.remove(&self.target.part());
             let _ = self.fs.remove(&self.target.journal());
-            state.stage = Stage::Gone;
+            self.gone.store(true, Ordering::Relaxed);
             self.poisoned(error)
-        })
+        })?;
+        self.begun.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// The part must not change before the journal that claims its old bytes is gone for good.

@@ -19,7 +19,7 @@ impl Part {
     /// Nothing since the last good checkpoint is to be trusted (G7).
     pub fn checkpoint(&self) -> Result<(), PartError> {
         let _turn = hold(&self.turn);
-        self.check(&self.state())?;
+        self.check()?;
         self.sync_claims()
             .and_then(|()| self.sync_journal())
             .and_then(|()| self.compact_if_it_pays())

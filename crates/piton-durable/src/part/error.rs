@@ -7,11 +7,12 @@ use crate::journal::HeadError;
 use crate::lock::LockError;
 use crate::replace::ReplaceError;
 
-/// What could not be done with a part, its journal or its final name.
+/// What could not be done with a part, its journal or its final name. None of these costs a byte that
+/// was claimed before, except where a variant says so.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartError {
-    /// Another process holds the part.
+    /// Another process holds the part. Trying again helps when that has ended.
     #[error("{} is being written by another process{}", path.display(), pid(*.holder))]
     Locked {
         /// The part.
@@ -19,13 +20,14 @@ pub enum PartError {
         /// The process that holds it, where the system tells.
         holder: Option<u32>,
     },
-    /// The final name is taken and replacing was not asked for.
+    /// The final name is taken and replacing was not asked for. Part and journal are in place, and the
+    /// next run can finish. For the user to decide.
     #[error("{} already exists", path.display())]
     Exists {
         /// The final name.
         path: PathBuf,
     },
-    /// A journal of a newer format: this program must not touch it.
+    /// A journal of a newer format: this program must not touch it, and a newer one can go on.
     #[error("{} was written by a newer version of piton (journal format {found})", path.display())]
     NewerFormat {
         /// The journal.
@@ -40,13 +42,16 @@ pub enum PartError {
         /// The journal.
         path: PathBuf,
     },
-    /// Something was to be written to a part that [`crate::part::Part::begin`] has not begun.
+    /// Something was to be written to a part that [`crate::part::Part::begin`] has not begun. A
+    /// mistake of the program.
     #[error("{} has not been begun", path.display())]
     NotBegun {
         /// The part.
         path: PathBuf,
     },
-    /// The operating system refused an operation.
+    /// The operating system refused an operation. Not to be tried again with this part if it came from
+    /// a sync, a checkpoint, a beginning or a compaction: the part is poisoned then, and opening it
+    /// again starts from what is proven.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// The operation, as a verb: "write", "sync", "rename".

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::open::Journal;
-use super::{Durability, Finish, OpenPart, Part, PartError, Stage, Target, hold, verify};
+use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
 use crate::fs::{Fs, FsFile, Open, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::replace::remove_if_there;
@@ -21,7 +22,7 @@ impl Part {
     /// too, or the file is under its final name and the next open says so.
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
         let _turn = hold(&self.turn);
-        self.check(&self.state())?;
+        self.check()?;
         self.sync_claims()?;
         let verified = self.state().record(Record::Verified { len: finish.len });
         self.appended(verified)?;
@@ -29,7 +30,7 @@ impl Part {
 
         self.dress(&finish)?;
         self.rename(&finish)?;
-        self.state().stage = Stage::Gone;
+        self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
 
         let journal = self.target.journal();
@@ -80,7 +81,7 @@ impl Part {
         let _turn = hold(&self.turn);
         let (part, journal) = (self.target.part(), self.target.journal());
         remove_if_there(&*self.fs, &part).map_err(PartError::io("remove", &part))?;
-        self.state().stage = Stage::Gone;
+        self.gone.store(true, Ordering::Relaxed);
         remove_if_there(&*self.fs, &journal).map_err(PartError::io("remove", &journal))?;
         self.sync_directory()
     }
@@ -89,8 +90,8 @@ impl Part {
 impl Drop for Part {
     /// A part that holds nothing and never began is clutter.
     fn drop(&mut self) {
-        let never_begun = self.state().stage == Stage::Empty;
-        if never_begun && self.file.stat().is_ok_and(|stat| stat.len == 0) {
+        let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
+        if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
             let _ = self.fs.remove(&self.target.part());
         }
     }

@@ -13,6 +13,7 @@ mod write;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -49,6 +50,7 @@ pub struct OpenPart {
 }
 
 /// What [`Part::open`] found.
+#[allow(clippy::large_enum_variant, reason = "one exists per download, and is taken apart at once")]
 pub enum Opened {
     /// The part is open and locked. Where `Recovered::meta` is `None` nothing usable was there and
     /// [`Part::begin`] comes next.
@@ -112,6 +114,11 @@ pub struct Part {
     state: Mutex<State>,
     /// Whose turn it is to sync or to replace the journal. Taken before `state`.
     turn: Mutex<()>,
+    /// Whether there is a journal to claim bytes in. Apart from `state`, so that a write waits for
+    /// nobody.
+    begun: AtomicBool,
+    /// Finished or discarded: what is under the names of the part is not ours any more.
+    gone: AtomicBool,
     /// The first failure after which nothing more may be done (G7).
     poison: OnceLock<Poison>,
 }
@@ -119,21 +126,11 @@ pub struct Part {
 /// What the journal says, and the journal.
 #[derive(Default)]
 struct State {
-    stage: Stage,
     /// `None` with [`Durability::None`], and before the beginning.
     log: Option<Log>,
     fold: Fold,
     /// During a compaction: what was appended since it began.
     since_compaction: Option<Vec<Record>>,
-}
-
-#[derive(Default, PartialEq, Eq)]
-enum Stage {
-    #[default]
-    Empty,
-    Begun,
-    /// Finished or discarded: nothing of it is left under the names of the part.
-    Gone,
 }
 
 impl State {
@@ -152,15 +149,37 @@ impl State {
 }
 
 impl Part {
+    fn new(
+        fs: Arc<dyn Fs>,
+        target: &Target,
+        durability: Durability,
+        file: Arc<dyn FsFile>,
+        inode: u64,
+        state: State,
+    ) -> Self {
+        Self {
+            fs,
+            target: target.clone(),
+            durability,
+            file,
+            inode,
+            state: Mutex::new(state),
+            turn: Mutex::new(()),
+            begun: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            poison: OnceLock::new(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         hold(&self.state)
     }
 
     /// Appends a record that a caller asked for.
     fn record(&self, record: Record) -> Result<(), PartError> {
-        let mut state = self.state();
-        self.check(&state)?;
-        self.appended(state.record(record))
+        self.check()?;
+        let appended = self.state().record(record);
+        self.appended(appended)
     }
 
     fn appended<T>(&self, result: Result<T, AppendError>) -> Result<T, PartError> {
@@ -173,10 +192,10 @@ impl Part {
     }
 
     /// Whether the part may still be written to.
-    fn check(&self, state: &State) -> Result<(), PartError> {
+    fn check(&self) -> Result<(), PartError> {
         match self.poison.get() {
             Some(poison) => Err(poison.error()),
-            None if state.stage == Stage::Begun => Ok(()),
+            None if self.begun.load(Ordering::Acquire) => Ok(()),
             None => Err(PartError::NotBegun { path: self.target.part() }),
         }
     }

@@ -40,16 +40,9 @@ impl Part {
                     return Ok(Opened::Part(part, Recovered { set_aside, ..recovered }));
                 }
                 Found::Nothing => {
-                    let part = Self {
-                        inode: files.inode,
-                        fs,
-                        target: target.clone(),
-                        durability: how.durability,
-                        file: files.part,
-                        state: State::default().into(),
-                        turn: ().into(),
-                        poison: Default::default(),
-                    };
+                    let state = State::default();
+                    let part =
+                        Self::new(fs, target, how.durability, files.part, files.inode, state);
                     return Ok(Opened::Part(part, Recovered { set_aside, ..Recovered::default() }));
                 }
                 Found::Unbelievable { part, journal } => {
@@ -80,6 +73,7 @@ pub(super) struct Journal {
     pub(super) parsed: Parsed,
 }
 
+#[allow(clippy::large_enum_variant, reason = "one exists at a time, for a moment")]
 enum Found {
     Journal { journal: Journal, fold: Fold },
     Nothing,

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::open::Journal;
-use super::{Durability, OpenPart, Part, PartError, Recovered, Stage, State, Target, verify};
+use super::{Durability, OpenPart, Part, PartError, Recovered, State, Target, verify};
 use crate::extent::cover;
 use crate::fs::{Fs, FsFile, parent_dir};
 use crate::journal::log::Log;
@@ -57,16 +58,9 @@ pub(super) fn recover(
         damaged,
     };
     let rewrite = !same_file || !recovered.damaged.is_empty();
-    let part = Part {
-        inode: stat.id.inode,
-        fs,
-        target: target.clone(),
-        durability,
-        file,
-        state: State { stage: Stage::Begun, log: Some(log), fold, since_compaction: None }.into(),
-        turn: ().into(),
-        poison: Default::default(),
-    };
+    let state = State { log: Some(log), fold, since_compaction: None };
+    let part = Part::new(fs, target, durability, file, stat.id.inode, state);
+    part.begun.store(true, Ordering::Release);
     if rewrite {
         // Before anything is written: a claim that was found wrong must not be there to be believed
         // after the next crash, when the part may have grown over it.

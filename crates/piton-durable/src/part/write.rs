@@ -15,7 +15,7 @@ impl Part {
     /// # Errors
     /// Some of `buf` may have been written. A full disk poisons nothing: what was claimed stands.
     pub fn write(&self, buf: &[u8], offset: u64) -> Result<(), PartError> {
-        self.check(&self.state())?;
+        self.check()?;
         write_all_at(&*self.file, buf, offset).map_err(PartError::io("write", &self.target.part()))
     }
 

@@ -54,15 +54,19 @@ fn caught_by_power_cuts(broken: Broken) {
 }
 
 /// Runs the download with these faults at every operation, and with several seeds, until a promise
-/// is broken.
+/// is broken; which the same faults do not bring about on a healthy file system.
 #[track_caller]
 fn caught(broken: Broken, between: Crash, faults: impl Fn(u64) -> Vec<Fault>) {
     const SEEDS: u64 = 8;
     let operations = Download::operations(Durability::Power);
     for seed in 0..SEEDS {
         for at in 1..=operations {
+            let lives: [&[Fault]; 1] = [&faults(at)];
             let mut download = Download::new(seed, Some(broken), Durability::Power);
-            if download.live_through(&[&faults(at)], between).is_err() {
+            if let Err(text) = download.live_through(&lives, between) {
+                eprintln!("{broken:?}, seed {seed}, {lives:?}: {text}");
+                let mut healthy = Download::new(seed, None, Durability::Power);
+                assert_eq!(healthy.live_through(&lives, between), Ok(()), "without the break");
                 return;
             }
         }

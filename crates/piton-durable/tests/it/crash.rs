@@ -1,7 +1,8 @@
 //! A crash, and an error, at every operation of a download.
 
 use piton_durable::part::Durability;
-use piton_testkit::disk::{Crash, Failure, Fault, When};
+use piton_durable::replace::replace;
+use piton_testkit::disk::{Crash, Failure, Fault, SimDisk, When};
 
 use crate::harness::{Download, ERRORS};
 
@@ -61,6 +62,25 @@ fn an_error_at_every_operation_is_said_and_survived() {
             let cut = Failure::Crash(Crash::Power, When::After);
             let later = [Fault { at: at / 2 + 10, failure: cut }];
             live(seed(round, at), Durability::Power, &[&error, &later], between);
+        }
+    }
+}
+
+#[test]
+fn a_small_file_is_replaced_whole_or_not_at_all() {
+    let (old, new) = (vec![1; 9000], vec![2; 12_000]);
+    for at in 1..=12 {
+        for (round, when) in (0..).zip(MOMENTS.repeat(8)) {
+            let disk = SimDisk::seeded(seed(round, at));
+            disk.put("/config", &old);
+            disk.inject(Fault { at, failure: Failure::Crash(Crash::Power, when) });
+            let replaced = replace(&disk, "/config".as_ref(), &new, 0o644).is_ok();
+            if !disk.is_down() {
+                disk.crash(Crash::Power);
+            }
+            disk.restart();
+            let found = disk.bytes("/config").unwrap();
+            assert!(found == new || found == old && !replaced, "round {round}, operation {at}");
         }
     }
 }

@@ -2,6 +2,8 @@
 //! against hostile bytes, and the real file system.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are compared")]
 
 mod broken;
 mod crash;

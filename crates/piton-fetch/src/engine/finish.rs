@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderMap;
+use piton_checkpoint::IntervalSet;
 use piton_durable::fs::Existing;
-use piton_durable::part::{Finish, Part, PartError};
+use piton_durable::part::{Durability, Finish, Part, PartError};
 
 use super::existing::attributes;
 use super::job::Job;
@@ -114,6 +115,16 @@ pub(super) async fn suspects(job: &Arc<Job>, size: u64) -> Result<Vec<Range<u64>
     for range in &suspects {
         job.sink.forget(range.clone())?;
         job.planner().forget(range.clone());
+    }
+    // Extents that reach beyond a range lose their claim whole: what nobody claims is fetched too.
+    if job.what.durability != Durability::None {
+        let extents = job.sink.part().extents();
+        let claimed: IntervalSet =
+            extents.iter().map(|extent| extent.start..extent.start + extent.len).collect();
+        for gap in claimed.gaps(0..size) {
+            job.sink.unwrite(gap.clone());
+            job.planner().forget(gap);
+        }
     }
     let bytes = suspects.iter().map(|range| range.end - range.start).sum();
     job.monitor.tell(Event::FetchingAgain { bytes });

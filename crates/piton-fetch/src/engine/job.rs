@@ -156,8 +156,9 @@ impl Job {
         self.unproven.store(false, Ordering::Relaxed);
     }
 
-    /// The request for a range, and the generation of the address it goes to.
-    pub(super) fn request(&self, first: u64, last: Option<u64>) -> (Request, u32) {
+    /// The request for a range, the address that the user gave (only its origin is told logins),
+    /// and the generation of the address that is asked.
+    pub(super) fn request(&self, first: u64, last: Option<u64>) -> (Request, Url, u32) {
         let link = self.link();
         let mut request = Request::new(link.address().clone());
         request.range = Some(ByteRange { first, last });
@@ -165,7 +166,7 @@ impl Job {
             request.if_range =
                 self.identity.strong_tag().and_then(|tag| HeaderValue::try_from(tag).ok());
         }
-        (request, link.generation)
+        (request, link.original.clone(), link.generation)
     }
 
     /// An answer came from `url`: ask there directly from now on.

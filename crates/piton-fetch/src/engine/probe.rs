@@ -82,11 +82,12 @@ impl Prober<'_> {
         request.range = question.range;
         request.if_range.clone_from(&question.if_range);
         request.if_modified_since.clone_from(&question.if_modified_since);
+        let original = link.original.clone();
         let host = request.url.host_str().unwrap_or_default().to_owned();
         // An address that has to be connected to, redirected and thought over takes its time.
         let limit = self.what.stall_timeout.max(Duration::from_secs(1));
         let response = tokio::select! {
-            response = timeout(limit, lane.get(&request)) => {
+            response = timeout(limit, lane.get_for(&original, &request)) => {
                 response.map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??
             }
             () = self.stop.stopped() => return Err(Trouble::Stopped),

@@ -81,12 +81,18 @@ impl Transfer {
             let claimed = Claimed::new(&self.job, segment);
             self.workers.spawn(work(lane, claimed, Some(opened)));
         }
-        let result = self.coordinate().await;
+        let mut result = self.coordinate().await;
         self.job.stopping.store(true, Ordering::Relaxed);
         let limit = Instant::now() + Duration::from_secs(5);
         while !self.workers.is_empty() {
             tokio::select! {
-                _ = self.workers.join_next() => {}
+                Some(ended) = self.workers.join_next() => {
+                    // The plan counts bytes as here just before they are written: what seemed
+                    // complete is not, if the disk then refused them (G1).
+                    if let (Ok(()), Ok(Err(trouble @ Trouble::Local(_)))) = (&result, ended) {
+                        result = Err((trouble, 1));
+                    }
+                }
                 () = sleep_until(limit) => self.workers.shutdown().await,
             }
         }

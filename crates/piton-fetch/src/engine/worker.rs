@@ -62,7 +62,6 @@ pub(super) async fn work(
         };
         let Opened { mut response, end } = answer;
         let done = pump(&job, &claimed, &mut writer, &mut response.body, end).await;
-        writer.claim()?;
         done?;
         compare_end(&job, &claimed, writer.position(), &mut response.body, end).await?;
         response.body.finish(&mut lane);
@@ -90,11 +89,11 @@ pub(super) async fn work(
 async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Opened, Trouble> {
     loop {
         let (first, last) = job.reach(range);
-        let (request, generation) = job.request(first, last);
+        let (request, original, generation) = job.request(first, last);
         let conditional = request.if_range.is_some();
         let host = request.url.host_str().unwrap_or_default().to_owned();
         let limit = job.what.stall_timeout;
-        let mut response = timeout(limit, lane.get(&request))
+        let mut response = timeout(limit, lane.get_for(&original, &request))
             .await
             .map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??;
         let answer = match read_answer(&response, request.range, SystemTime::now()) {
@@ -257,7 +256,7 @@ async fn pump(
             looked = now;
             let rate = speed.at(now);
             job.planner().set_rate(claimed.id, rate);
-            body.set_low_water(if limit.is_some() { 1 } else { (rate / 100.0) as usize });
+            body.set_low_water(if limit.is_some() { 1 } else { low_water(rate) });
             if job.stopping.load(Ordering::Relaxed) {
                 return Err(Trouble::Stopped);
             }
@@ -274,6 +273,12 @@ async fn pump(
             heard = Instant::now();
         }
     }
+}
+
+/// How much shall wait before a connection of this rate is read from: a hundredth of a second's
+/// worth, so that reads are few and large, yet no more than still lies in the processor's cache.
+fn low_water(rate: f64) -> usize {
+    ((rate / 100.0) as usize).min(256 << 10)
 }
 
 /// Writes what was gathered. Returns whether the segment goes on.

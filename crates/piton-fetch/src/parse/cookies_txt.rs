@@ -194,7 +194,7 @@ mod tests {
             .a.example\tTRUE\t/\tFALSE\t1600000000\told\t6\n\
             .a.example\tTRUE\t/\tFALSE\t4000000000\tnew\t7\n";
         let cookies = CookiesTxt::parse(text);
-        assert_eq!(cookies.rubbish, []);
+        assert!(cookies.rubbish.is_empty());
         assert_eq!(cookies.entries.len(), 7);
         assert_eq!(sent(text, "http://a.example/"), "all=1; host=2; httponly=5; new=7");
         assert_eq!(

@@ -134,8 +134,13 @@ impl Sink {
 
     /// Takes bytes out that are to be fetched again.
     pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
-        self.shared.state().written.remove(range.clone());
+        self.unwrite(range.clone());
         self.shared.part.forget(range)
+    }
+
+    /// Nobody claims these bytes any more.
+    pub(crate) fn unwrite(&self, range: Range<u64>) {
+        self.shared.state().written.remove(range);
     }
 
     /// Ends the checkpoint thread and gives the part back. `None` while a writer still has it.

@@ -7,11 +7,10 @@ use tokio::time::{Duration, Instant};
 use super::{Account, Shared};
 use crate::plan::Grant;
 
-/// Bytes written at once; smaller writes cost more CPU than they save memory.
-const BUFFER: usize = 256 << 10;
-/// An extent is claimed when it has this many bytes …
-const EXTENT: u64 = 1 << 20;
-/// … or this age: what a kill may cost (G2).
+/// Bytes written at once and then claimed as one extent: what a kill may cost at most (G2).
+/// Smaller writes cost more CPU than they save memory.
+const BUFFER: usize = 1 << 20;
+/// What was gathered is written when it has this age, whether the buffer is full or not (G2).
 const AGE: Duration = Duration::from_millis(100);
 
 /// CRC32C of nothing.
@@ -62,7 +61,8 @@ impl SegmentWriter {
         self.filled == self.buffer.len()
     }
 
-    /// Writes what was gathered, as far as `grant` allows (asked again until all is granted).
+    /// Writes what was gathered, as far as `grant` allows (asked again until all is granted), and
+    /// claims it.
     /// Returns bytes written, and whether the segment goes on.
     pub(crate) fn flush(
         &mut self,
@@ -97,20 +97,15 @@ impl SegmentWriter {
                 self.at += write;
                 from += write as usize;
                 written += write;
-                if self.at - self.start >= EXTENT {
-                    self.claim()?;
-                }
             }
         }
         self.filled = 0;
-        if self.claimed.elapsed() >= AGE {
-            self.claim()?;
-        }
+        self.claim()?;
         Ok((written, true))
     }
 
-    /// Claims what is written and not yet claimed.
-    pub(crate) fn claim(&mut self) -> Result<(), PartError> {
+    /// Claims what is written and not yet claimed, in the journal, with its CRC32C.
+    fn claim(&mut self) -> Result<(), PartError> {
         let len = self.at - self.start;
         if len > 0 && self.shared.durability != Durability::None {
             let extent = Extent { start: self.start, len, crc: self.crc };

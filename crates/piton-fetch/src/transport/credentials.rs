@@ -31,22 +31,13 @@ pub(super) fn headers(
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, config.user_agent.clone());
     let trusted = first.trusts(origin);
-    let mut theirs = Vec::new();
-    for (name, value) in &config.headers {
-        if is_credential(name) {
-            if trusted {
-                theirs.push((name.clone(), value.clone()));
-            }
-        } else {
-            // The first of a name replaces the default; more of the same name are kept beside it.
-            theirs.push((name.clone(), value.clone()));
-        }
-    }
-    for (name, _) in &theirs {
+    let own = config.headers.iter().filter(|(name, _)| trusted || !is_credential(name));
+    for (name, _) in own.clone() {
+        // The user's replace the defaults; several of one name stand side by side.
         headers.remove(name);
     }
-    for (name, value) in theirs {
-        headers.append(name, value);
+    for (name, value) in own {
+        headers.append(name, value.clone());
     }
     if !headers.contains_key(header::AUTHORIZATION)
         && let Some(value) =

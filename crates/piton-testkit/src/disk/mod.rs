@@ -18,6 +18,7 @@
 mod dirs;
 mod fault;
 mod file;
+mod handle;
 mod rng;
 mod sabotage;
 mod sim;

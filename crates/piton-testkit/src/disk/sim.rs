@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
-use piton_durable::fs::{Existing, FileId, Fs, FsFile, Open, Owner, Stat};
+use piton_durable::fs::{Existing, FileId, Fs, FsFile, Open, Stat};
 
 use super::dirs::Names;
 use super::fault::{Crash, Failure, Fault, Step, When, dead};
 use super::file::Node;
+use super::handle::SimFile;
 use super::rng::Rng;
 
 /// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are made.
@@ -19,14 +19,14 @@ pub struct SimDisk {
     world: Arc<Mutex<World>>,
 }
 
-struct World {
-    rng: Rng,
-    nodes: BTreeMap<u64, Node>,
+pub(super) struct World {
+    pub(super) rng: Rng,
+    pub(super) nodes: BTreeMap<u64, Node>,
     names: Names,
     next_inode: u64,
     next_handle: u64,
     /// Which process runs: handles of an earlier one are dead.
-    process: u64,
+    pub(super) process: u64,
     down: bool,
     operations: u64,
     faults: Vec<Fault>,
@@ -110,12 +110,12 @@ impl SimDisk {
         self.world().names.live.keys().cloned().collect()
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an operation of the running process and does it as the faults have it.
-    fn operate<T>(
+    pub(super) fn operate<T>(
         &self,
         process: Option<u64>,
         work: impl FnOnce(&mut World, Step) -> io::Result<T>,
@@ -144,7 +144,7 @@ impl SimDisk {
 }
 
 /// For operations that do nothing when they fail.
-fn refuse(step: Step) -> io::Result<()> {
+pub(super) fn refuse(step: Step) -> io::Result<()> {
     match step {
         Step::Fail(code) => Err(io::Error::from_raw_os_error(code)),
         _ => Ok(()),
@@ -152,7 +152,7 @@ fn refuse(step: Step) -> io::Result<()> {
 }
 
 /// How much of a transfer of `len` bytes is made.
-fn part_of(step: Step, len: usize) -> usize {
+pub(super) fn part_of(step: Step, len: usize) -> usize {
     match step {
         Step::Half | Step::Last(_, When::Half) if len > 1 => len / 2,
         _ => len,
@@ -205,7 +205,7 @@ impl World {
     }
 }
 
-fn stat(inode: u64, node: &Node) -> Stat {
+pub(super) fn stat(inode: u64, node: &Node) -> Stat {
     Stat {
         id: FileId { device: 1, inode },
         len: node.live.len() as u64,
@@ -308,150 +308,5 @@ impl Fs for SimDisk {
             refuse(step)?;
             Ok(world.rng.next())
         })
-    }
-}
-
-struct SimFile {
-    disk: SimDisk,
-    inode: u64,
-    handle: u64,
-    process: u64,
-}
-
-impl SimFile {
-    /// One operation on this file.
-    fn operate<T>(
-        &self,
-        work: impl FnOnce(&mut Node, &mut Rng, Step) -> io::Result<T>,
-    ) -> io::Result<T> {
-        self.disk.operate(Some(self.process), |world, step| {
-            let World { nodes, rng, .. } = world;
-            let node = nodes.get_mut(&self.inode).ok_or_else(dead)?;
-            work(node, rng, step)
-        })
-    }
-}
-
-impl FsFile for SimFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(node.live.len());
-            let len = part_of(step, buf.len().min(node.live.len() - offset));
-            buf[..len].copy_from_slice(&node.live[offset..offset + len]);
-            Ok(len)
-        })
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.operate(|node, rng, step| {
-            refuse(step)?;
-            let offset = usize::try_from(offset)
-                .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-            let len = part_of(step, buf.len());
-            node.write(&buf[..len], offset);
-            node.write_back_one(rng);
-            Ok(len)
-        })
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            if refuse(step).is_err() {
-                node.fail_sync();
-            } else {
-                node.sync();
-            }
-            refuse(step)
-        })
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            let len =
-                usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-            node.set_len(len);
-            Ok(())
-        })
-    }
-
-    fn reserve(&self, _len: u64) -> io::Result<bool> {
-        self.operate(|_, _, step| refuse(step).map(|()| true))
-    }
-
-    fn start_writeback(&self, _offset: u64, _len: u64) {
-        let _ = self.operate(|node, rng, _| {
-            node.write_back_one(rng);
-            Ok(())
-        });
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.operate(|node, _, step| refuse(step).map(|()| stat(self.inode, node)))
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            Ok(*node.locked_by.get_or_insert(self.handle) == self.handle)
-        })
-    }
-
-    fn lock_holder(&self) -> Option<u32> {
-        let world = self.disk.world();
-        let locked = world.nodes.get(&self.inode)?.locked_by.is_some();
-        locked.then(|| u32::try_from(world.process).unwrap_or(u32::MAX))
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            node.mode = mode;
-            Ok(())
-        })
-    }
-
-    fn set_owner(&self, owner: Owner) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            node.owner = owner;
-            Ok(())
-        })
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            node.modified = time;
-            Ok(())
-        })
-    }
-
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
-            node.attributes.insert(name.to_owned(), value.to_vec());
-            Ok(true)
-        })
-    }
-
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.operate(|node, _, step| refuse(step).map(|()| node.attributes.get(name).cloned()))
-    }
-}
-
-impl Drop for SimFile {
-    fn drop(&mut self) {
-        let mut world = self.disk.world();
-        if let Some(node) = world.nodes.get_mut(&self.inode)
-            && node.locked_by == Some(self.handle)
-        {
-            node.locked_by = None;
-        }
     }
 }

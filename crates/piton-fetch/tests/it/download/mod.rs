@@ -1,5 +1,6 @@
 //! Whole downloads against the fault-injecting server, at the level of the library.
 
+mod disk;
 mod plain;
 
 use std::num::NonZeroU16;
@@ -7,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use piton_durable::fs::OsFs;
+use piton_durable::fs::{Fs, OsFs};
 use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{
     Client, Connections, Download, Event, Failure, Monitor, Observer, Outcome, Place, Stop,
@@ -56,8 +57,12 @@ impl Desk {
     }
 
     fn get_until(&self, what: Download, stop: Stop) -> Result<Outcome, Failure> {
+        self.get_onto(Arc::new(OsFs), what, stop)
+    }
+
+    fn get_onto(&self, fs: Arc<dyn Fs>, what: Download, stop: Stop) -> Result<Outcome, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+        let client = Client::new(Transport::new(Config::default()).unwrap(), fs);
         let monitor = Monitor::new(Some(Arc::clone(&self.events) as Arc<dyn Observer>));
         let limit = Duration::from_secs(60);
         let result = runtime.block_on(async {

@@ -1,6 +1,7 @@
 //! When connections are kept, given up and made.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use piton_fetch::transport::{AddressFamily, Class, TransportError};
@@ -47,6 +48,22 @@ async fn bytes_behind_a_body_spoil_the_connection() {
         }
         assert_eq!(server.connections(), 3);
     }
+}
+
+/// The same, with a forgery that comes only when the connection is idle.
+#[tokio::test]
+async fn bytes_on_an_idle_connection_spoil_it() {
+    let server = Scripted::start(|_, stream| {
+        say(stream, &ok("good"));
+        thread::sleep(Duration::from_millis(20));
+        say(stream, &ok("EVIL"))
+    });
+    let mut lane = lane(|_| {});
+    for _ in 0..2 {
+        assert_eq!(fetch(&mut lane, &server.url("/")).await.unwrap(), b"good");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    assert_eq!(server.connections(), 2);
 }
 
 /// Servers close idle connections at any time, also while the next request is on its way.

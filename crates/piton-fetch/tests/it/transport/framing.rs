@@ -169,6 +169,19 @@ async fn a_body_may_end_with_the_connection() {
     assert_eq!(response.body.read(&mut [0; 9]).await.unwrap(), 0, "the end stays the end");
 }
 
+/// Behind a large head the HTTP library holds kilobytes of the body when the socket is taken from it.
+#[tokio::test]
+async fn a_large_head_takes_nothing_from_the_body() {
+    let body = pattern(100_000);
+    for length in ["Content-Length: 100000\r\n", ""] {
+        let head = format!("HTTP/1.0 200 OK\r\nX: {}\r\n{length}\r\n", "y".repeat(50_000));
+        let server = Scripted::saying_then_closing([head.as_bytes(), &body].concat());
+        for _ in 0..5 {
+            assert!(fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap() == body, "{length}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_body_cut_short_is_an_error_that_counts() {
     let whole = "HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n".to_owned() + &"x".repeat(20_000);

@@ -144,6 +144,14 @@ async fn hosts_that_are_reached_without_the_proxy() {
     assert_eq!(proxy.seen()[0].target(), server.url("/f?q"), "a proxy gets the whole address");
 }
 
+/// Bytes that a proxy slips in behind its answer would be taken for the server's.
+#[tokio::test]
+async fn a_tunnel_in_which_the_proxy_speaks() {
+    let proxy = Scripted::saying("HTTP/1.1 200 Connection established\r\n\r\nand more");
+    let error = fetch(&mut lane(by(proxy.url(""), None)), "https://a.invalid/").await.unwrap_err();
+    assert!(matches!(error, TransportError::Proxy { status: None, .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn what_a_proxy_says_no_with() {
     for (status, class) in [(403, Class::Fatal), (407, Class::Fatal), (503, Class::Transient)] {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use piton_fetch::transport::{
-    Class, Config, ConfigError, Identity, Tls, TlsFault, Transport, TransportError, Versions,
+    Class, Config, ConfigError, Identity, Login, Tls, TlsFault, Transport, TransportError, Versions,
 };
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -170,8 +170,10 @@ async fn encryption_is_not_given_up_unless_allowed() {
     let mut willing = lane(|config| {
         trusting(&ours)(config);
         config.allow_downgrade = true;
+        config.logins_by_host = Some(Box::new(|_| Some(Login::Bearer("t".to_owned()))));
     });
     assert_eq!(fetch(&mut willing, &url).await.unwrap(), b"plain");
+    assert_eq!(plain.seen()[0].header("authorization"), None, "a kept login stays encrypted");
 }
 
 #[tokio::test]

@@ -1,0 +1,158 @@
+//! Killed, and failed, at every file syscall of a download; then the same command again.
+//!
+//! A small download does the same in every run, so that each of its syscalls is met. A segmented one,
+//! over three connections and slow enough for a checkpoint in the middle, has threads that race.
+//!
+//! `PITON_TEST_SEED` draws the moment of the second crash, and which syscalls are tried where not all
+//! of them are; `PITON_TEST_FULL=1` tries all of them everywhere.
+
+mod place;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use piton_testkit::syscalls::{Action, Errno, Plan, available};
+
+use self::place::{Place, Source};
+use crate::seed::{draw, full, seed};
+
+/// They mostly wait for the server.
+const THREADS: usize = 8;
+/// Where not all syscalls are tried: one in so many.
+const STRIDE: u64 = 3;
+/// Runs differ by a few syscalls: the numbers go on until so many runs had no such one.
+const UNTOUCHED: u64 = 6;
+
+#[test]
+fn killed_before_every_syscall() {
+    at_every_syscall(Action::KillBefore, STRIDE);
+}
+
+#[test]
+fn killed_half_way_through_every_syscall() {
+    at_every_syscall(Action::KillHalfway, STRIDE);
+}
+
+#[test]
+fn killed_after_every_syscall() {
+    let Some(hits) = at_every_syscall(Action::KillAfter, 1) else { return };
+    // It was the whole protocol that was tried. What follows the verb (at, at2, 64) depends on libc.
+    for (verb, file) in [
+        ("open", "file.bin.part"),
+        ("fallocate", "file.bin.part"),
+        ("pwrite", "file.bin.part"),
+        ("fdatasync", "file.bin.part"),
+        ("fsetxattr", "file.bin.part"),
+        ("fsync", "file.bin.part"),
+        ("rename", "file.bin.part"),
+        ("pwrite", "file.bin.piton.tmp"),
+        ("fdatasync", "file.bin.piton.tmp"),
+        ("rename", "file.bin.piton.tmp"),
+        ("pwrite", "file.bin.piton"),
+        ("fdatasync", "file.bin.piton"),
+        ("unlink", "file.bin.piton"),
+        ("fsync", ""),
+    ] {
+        let tried =
+            |(name, path): &(&str, PathBuf)| name.starts_with(verb) && path == Path::new(file);
+        assert!(hits.iter().any(tried), "no {verb} of {file:?} in {hits:#?}");
+    }
+}
+
+#[test]
+fn every_syscall_fails_with_eio() {
+    at_every_syscall(Action::Fail(Errno::IO), STRIDE);
+}
+
+#[test]
+fn every_syscall_fails_for_want_of_space() {
+    at_every_syscall(Action::Fail(Errno::NOSPC), STRIDE);
+}
+
+#[test]
+fn every_syscall_is_interrupted() {
+    at_every_syscall(Action::Fail(Errno::INTR), STRIDE);
+}
+
+#[test]
+fn every_write_is_cut_short() {
+    at_every_syscall(Action::Short, STRIDE);
+}
+
+#[test]
+fn two_crashes_in_a_row() {
+    if let Err(reason) = available() {
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }
+    for source in [Source::small(), Source::segmented()] {
+        for_every_number(1, |n| {
+            let place = Place::new(&source, n % 2 == 0);
+            let first = Plan { at: n, action: Action::KillAfter };
+            let outcome = place.get(3, Some(first));
+            place.check_ended(first.action, &outcome)?;
+            let second = Plan { at: 1 + draw(n, n + 10), action: Action::KillHalfway };
+            place
+                .check_ended(second.action, &place.get(2, Some(second)))
+                .and_then(|()| place.check_between())
+                .and_then(|()| place.check_goes_on(3))
+                .map_err(|problem| format!("then {second:?}: {problem}"))?;
+            Ok(outcome.hit.is_some())
+        });
+    }
+}
+
+/// Does `action` to every syscall of a small download, and to one in `stride` of a segmented one.
+/// Returns what was hit, by name and file; `None` where nothing could be tried.
+fn at_every_syscall(action: Action, stride: u64) -> Option<BTreeSet<(&'static str, PathBuf)>> {
+    if let Err(reason) = available() {
+        eprintln!("SKIPPED: {reason}");
+        return None;
+    }
+    let hits = Mutex::new(BTreeSet::new());
+    for (source, stride) in [(Source::small(), 1), (Source::segmented(), stride)] {
+        for_every_number(stride, |n| {
+            let place = Place::new(&source, n % 2 == 0);
+            let outcome = place.get(3, Some(Plan { at: n, action }));
+            if let Some(hit) = &outcome.hit {
+                let file = hit.path.strip_prefix(place.folder()).unwrap();
+                hits.lock().unwrap().insert((hit.name, file.to_owned()));
+            }
+            place
+                .check_ended(action, &outcome)
+                .and_then(|()| place.check_between())
+                .and_then(|()| place.check_goes_on(1 + n % 4))
+                .map_err(|problem| format!("{:?}: {problem}", outcome.hit))?;
+            Ok(outcome.hit.is_some())
+        });
+    }
+    Some(hits.into_inner().unwrap())
+}
+
+/// Calls `case` with one in `stride` of 1, 2, 3 … on several threads, until the program has no such
+/// syscall. `case` says whether it had.
+fn for_every_number(stride: u64, case: impl Fn(u64) -> Result<bool, String> + Sync) {
+    let stride = if full() { 1 } else { stride };
+    let offset = 1 + seed() % stride;
+    let (turns, untouched) = (AtomicU64::new(0), AtomicU64::new(0));
+    let problems = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                while untouched.load(Ordering::Relaxed) < UNTOUCHED {
+                    let n = offset + turns.fetch_add(1, Ordering::Relaxed) * stride;
+                    match case(n) {
+                        Ok(true) => {}
+                        Ok(false) => drop(untouched.fetch_add(1, Ordering::Relaxed)),
+                        Err(problem) => problems.lock().unwrap().push(format!("{n}: {problem}")),
+                    }
+                }
+            });
+        }
+    });
+    let problems = problems.into_inner().unwrap();
+    assert!(problems.is_empty(), "PITON_TEST_SEED={}: {problems:#?}", seed());
+}
