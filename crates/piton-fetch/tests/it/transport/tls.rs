@@ -88,12 +88,13 @@ async fn certificates_that_prove_nothing() {
         (&wrong_name, "localhost", "not valid for name"),
         (&wrong_name, "127.0.0.1", "not valid for name"),
         (&expired, "localhost", "clock"),
-        (&unknown, "localhost", "CA file"),
+        (&unknown, "localhost", "--ca-file"),
     ] {
         let error = fetch(&mut lane(trusting(&ours)), &server.url(host)).await.unwrap_err();
         let certificate = matches!(error, TransportError::Tls { kind: TlsFault::Certificate, .. });
         assert!(certificate, "{error:?}");
-        assert!(error.to_string().contains(says), "{error}");
+        let said = format!("{error}; {}", error.hint().unwrap_or_default());
+        assert!(said.contains(says), "{said}");
         assert_eq!(error.retry(), Class::Fatal);
         let mut reckless = lane(|config| config.tls.insecure = true);
         assert_eq!(fetch(&mut reckless, &server.url(host)).await.unwrap(), b"hello");
