@@ -129,7 +129,7 @@ impl Attempt<'_> {
                 return Err(Failure::Integrity { path, expected, got, source_of }.into());
             }
             let bad = suspects(&job, size).await?;
-            all_again = bad.iter().any(|range| *range == (0..size));
+            all_again = bad.contains(&(0..size));
             if !shape.ranged {
                 self.anew_for_digest.set(true);
                 self.wind_up(job, Trouble::Stopped, 1, shape).await;
