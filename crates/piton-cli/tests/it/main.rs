@@ -17,7 +17,6 @@ mod help;
 mod kills;
 mod pages;
 mod real_servers;
-mod seed;
 mod show;
 mod status;
 mod usage;
