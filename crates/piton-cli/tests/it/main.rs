@@ -18,7 +18,6 @@ mod help;
 mod kills;
 mod pages;
 mod real_servers;
-mod seed;
 mod show;
 mod status;
 mod usage;
