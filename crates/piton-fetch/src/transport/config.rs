@@ -64,7 +64,7 @@ impl Default for Config {
             redirects: 20,
             allow_downgrade: false,
             streams_per_connection: 4,
-            stream_window: 1 << 20,
+            stream_window: 384 << 10,
             address_family: AddressFamily::Any,
             max_head_bytes: 64 << 10,
         }
