@@ -1,4 +1,82 @@
-//! piton
+//! Downloads that go on exactly where they stopped, whatever stopped them: Ctrl-C, `kill -9`, a power
+//! cut, a full disk, a dropped connection, a file that changed on the server.
+//!
+//! This is the library behind the `piton` command, for programs that want the same. It gathers the
+//! rooms of the house; `docs/guarantees.md` in the repository states what holds, and what proves it.
+//!
+//! # One file
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use piton::durable::fs::OsFs;
+//! use piton::fetch::transport::{Config, Transport};
+//! use piton::fetch::{Client, Download, Monitor, Place, Stop};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+//! let url = "https://example.com/big.iso".parse()?;
+//! let what = Download::new(url, Place::Folder("downloads".into()));
+//! let outcome = client.download(what, Monitor::default(), Stop::new()).await?;
+//! println!("{}: {} bytes", outcome.path.display(), outcome.size);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! While it runs, `downloads` holds `big.iso.part` (the bytes) and `big.iso.piton` (the journal, which
+//! says which of them may be believed). `big.iso` appears at the end, whole and verified. After a
+//! crash the same call goes on; there is nothing to clean up and no flag to set.
+//!
+//! # Choices, and what is known of the file
+//!
+//! [`fetch::Download`] has a public field per choice. A digest makes exit and content one thing:
+//!
+//! ```
+//! use piton::durable::part::Durability;
+//! use piton::fetch::{Connections, Download, IfExists, Place};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = "https://example.com/big.iso".parse()?;
+//! let mut what = Download::new(url, Place::File("/data/big.iso".into()));
+//! what.digests.push(
+//!     "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".parse()?,
+//! );
+//! what.connections = Connections::Fixed(8.try_into()?);
+//! what.if_exists = IfExists::Rename;
+//! what.durability = Durability::Process; // survives kill -9, leaves the syncs out
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Watching, stopping, going on
+//!
+//! A [`fetch::Monitor`] is polled for figures, or tells a [`fetch::Observer`] what happens;
+//! [`fetch::Stop`] ends a download with everything saved. `examples/resume.rs` stops a download half-way
+//! and goes on with it, against a server that it starts itself:
+//!
+//! ```text
+//! cargo run -p piton --example resume
+//! ```
+//!
+//! [`fetch::find_unfinished`] and [`fetch::inspect`] tell what lies unfinished on a disk without a lock
+//! and without touching anything.
+//!
+//! # When it fails
+//!
+//! [`fetch::Failure`] says what failed; [`fetch::Failure::fault`] whose fault it is,
+//! [`fetch::Failure::may_be_retried`] whether the same call may succeed later, and
+//! [`fetch::Failure::hint`] what to do. In every case the state on disk is good.
+//!
+//! # The rooms
+//!
+//! | module | crate | what it knows |
+//! |---|---|---|
+//! | [`durable`] | `piton-durable` | files that survive: part, journal, lock, atomic replace |
+//! | [`checkpoint`] | `piton-checkpoint` | what is done, what is still the same, when to try again |
+//! | [`fetch`] | `piton-fetch` | one resource to one place, over HTTP |
+//!
+//! Each can be used without those below it in this table. None of them reads the environment,
+//! draws, or exits. They run on Linux.
 
 pub use piton_checkpoint as checkpoint;
 pub use piton_durable as durable;

@@ -3,6 +3,7 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
     reason = "tests make their own files, and may fail"

@@ -132,6 +132,12 @@ impl Sink {
         self.shared.synced.notified().await;
     }
 
+    /// Whether the first `len` bytes were all written: the plan counts bytes as here a moment
+    /// before they are.
+    pub(crate) fn holds(&self, len: u64) -> bool {
+        self.shared.state().written.covers(0..len)
+    }
+
     /// Takes bytes out that are to be fetched again.
     pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
         self.unwrite(range.clone());

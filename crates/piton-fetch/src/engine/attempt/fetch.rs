@@ -9,7 +9,7 @@ use piton_checkpoint::Class;
 use piton_durable::part::PartError;
 
 use super::begin::{digests, file_name};
-use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape};
+use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape, redacted};
 use crate::digest::Digest;
 use crate::download::Outcome;
 use crate::engine::finish::{Expected, Verified, expected, land, suspects, verify};
@@ -32,7 +32,8 @@ impl Attempt<'_> {
     /// Every byte was here when the last run ended: only the finish is missing, and no request.
     pub(super) async fn all_here(&self, disk: &mut OnDisk) -> Result<Option<Outcome>, End> {
         let complete = disk.opened.as_ref().is_some_and(|opened| {
-            let size = opened.meta.as_ref().and_then(|meta| meta.identity.size);
+            let ours = |meta: &&Meta| meta.url == redacted(&self.what.url);
+            let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
             !self.anew && size.is_some_and(|size| opened.have().covers(0..size))
         });
         let Some(opened) = disk.opened.take_if(|_| complete) else { return Ok(None) };
@@ -101,6 +102,13 @@ impl Attempt<'_> {
                 return Err(self.wind_up(job, trouble, tries, shape).await);
             }
             let size = job.planner().size().unwrap_or(0);
+            if !job.sink.holds(size) {
+                // Whatever kept a write from being told of: no file gets its name with a hole (G1).
+                let source = std::io::Error::other("some bytes did not reach it");
+                let trouble = PartError::Io { what: "write", path: path.clone(), source };
+                drop(hashing);
+                return Err(self.wind_up(job, trouble.into(), 1, shape).await);
+            }
             if !expected.is_empty() {
                 self.monitor.shared().progress.phase = Phase::Verifying;
                 self.monitor.tell(Event::Verifying);
@@ -121,7 +129,7 @@ impl Attempt<'_> {
                 return Err(Failure::Integrity { path, expected, got, source_of }.into());
             }
             let bad = suspects(&job, size).await?;
-            all_again = bad.iter().any(|range| *range == (0..size));
+            all_again = bad.contains(&(0..size));
             if !shape.ranged {
                 self.anew_for_digest.set(true);
                 self.wind_up(job, Trouble::Stopped, 1, shape).await;

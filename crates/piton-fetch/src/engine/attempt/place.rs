@@ -49,9 +49,17 @@ impl Attempt<'_> {
         {
             return self.judge(existing, now).await;
         }
+        let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
+        let same = begun.is_some_and(|begun| begun.meta.url == redacted(&self.what.url));
         match self.open(path.clone()).await? {
             Found::Part(opened) => Ok(Err(OnDisk { existing: None, opened: Some(opened) })),
-            Found::Finished => Ok(Ok(self.already(path)?)),
+            Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
+            // What was finished is a file like any other, if it was another address or if there is
+            // more to know of it now.
+            Found::Finished => match ExistingFile::find(fs.as_ref(), &path).map_err(io)? {
+                Some(existing) => self.judge(existing, now).await,
+                None => Ok(Err(OnDisk::default())),
+            },
         }
     }
 

@@ -92,3 +92,26 @@ fn resets_each_700_kb() {
     desk.get(desk.what("/f")).unwrap();
     desk.assert_only("f", 6, 8 * MIB);
 }
+
+#[test]
+fn another_address_with_the_same_target_is_another_file() {
+    let site = Site::new()
+        .with("/a", Resource::pattern(1, 3 * MIB).etag("\"a\""))
+        .with("/b", Resource::pattern(2, 3 * MIB).etag("\"b\""))
+        .fault(Fault::stall_after(3 * MIB - 1).on("/a").first(1));
+    let desk = Desk::new(site);
+    let what = |path: &str| {
+        let mut what = desk.what(path);
+        what.place = Place::File(desk.path("f"));
+        what
+    };
+    let stop = Stop::new();
+    let later = stop.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        later.stop();
+    });
+    assert!(matches!(desk.get_until(what("/a"), stop), Err(Failure::Stopped { .. })));
+    desk.get(what("/b")).unwrap();
+    desk.assert_only("f", 2, 3 * MIB);
+}

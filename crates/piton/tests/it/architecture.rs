@@ -1,0 +1,90 @@
+//! Dependencies point one way: durable ← checkpoint ← fetch ← piton ← cli, and the test kit is for
+//! tests only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each room may build on, from the ground up. A new crate needs a line here.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    ("piton-durable", &[]),
+    ("piton-checkpoint", &["piton-durable"]),
+    ("piton-fetch", &["piton-checkpoint", "piton-durable"]),
+    ("piton", &["piton-checkpoint", "piton-durable", "piton-fetch"]),
+    ("piton-cli", &["piton"]),
+    ("piton-testkit", &["piton-durable"]),
+];
+
+/// What the rooms below piton-fetch must not know of.
+const NETWORK: [&str; 6] = ["tokio", "hyper", "hyper-util", "h2", "rustls", "tokio-rustls"];
+
+/// One line under `[dependencies]` and the like.
+struct Dependency {
+    from: String,
+    to: String,
+    /// For tests, examples and benches only.
+    dev: bool,
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: BTreeMap<_, _> = ALLOWED.into_iter().collect();
+    let wrong: Vec<_> = dependencies()
+        .into_iter()
+        .filter(|it| !it.dev && allowed.contains_key(it.to.as_str()))
+        .filter(|it| !allowed[it.from.as_str()].contains(&it.to.as_str()))
+        .map(|it| format!("{} must not depend on {}", it.from, it.to))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_crate_has_its_place() {
+    let places: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let crates: BTreeSet<_> =
+        packages().iter().map(|package| text(&package["name"]).to_owned()).collect();
+    assert_eq!(crates, places);
+}
+
+#[test]
+fn the_ground_floor_knows_no_network() {
+    let wrong: Vec<_> = dependencies()
+        .into_iter()
+        .filter(|it| !it.dev && matches!(it.from.as_str(), "piton-durable" | "piton-checkpoint"))
+        .filter(|it| NETWORK.contains(&it.to.as_str()))
+        .map(|it| format!("{} must not depend on {}", it.from, it.to))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn dependencies() -> Vec<Dependency> {
+    let of_package = |package: &Value| {
+        let from = text(&package["name"]).to_owned();
+        let lines = package["dependencies"].as_array().cloned().unwrap_or_default();
+        lines.into_iter().map(move |line| Dependency {
+            from: from.clone(),
+            to: text(&line["name"]).to_owned(),
+            dev: line["kind"] == "dev",
+        })
+    };
+    let found: Vec<_> = packages().iter().flat_map(of_package).collect();
+    assert!(found.len() > 50, "cargo metadata told of {} dependencies only", found.len());
+    found
+}
+
+/// The members of the workspace, as cargo sees them.
+fn packages() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
