@@ -18,6 +18,7 @@ mod help;
 mod kills;
 mod pages;
 mod real_servers;
+mod root_only;
 mod show;
 mod status;
 mod usage;

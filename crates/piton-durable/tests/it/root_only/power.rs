@@ -91,9 +91,11 @@ fn caught_by_block_log(broken: Broken) {
             Ok(recorded) => recorded,
             Err(reason) => return eprintln!("SKIPPED: {reason}"),
         };
-        // Not in order of time: some of what is broken shows only near its end.
         let mut states = recording.states(seed(), 4 * states());
-        states.sort_by_key(|state| draw(state.flushes as u64, u64::MAX));
+        // A rename that is not durable shows only until something else takes it to the disk.
+        states.sort_by_key(|state| {
+            (!ledger.ends_with_a_finish(state.acknowledged), draw(state.flushes as u64, u64::MAX))
+        });
         let mut batches = states.chunks(BATCH);
         let caught = batches.position(|batch| !look_at(&mut recording, &ledger, batch).is_empty());
         match caught {
@@ -169,9 +171,13 @@ fn cut(kind: FsKind, broken: Option<Broken>, cuts: u64) -> Result<Option<String>
     let mut volume = Volume::create(kind, SIZE)?;
     for round in 0..cuts {
         let dir = lay_out_durably(&volume, round);
-        let ledger = Ledger::default();
-        // Every fourth time the downloads are done just when the power goes.
-        let moment = if round % 4 == 3 { u64::MAX } else { 1 + draw(round, 400) };
+        // Now and then just after the first promise, or after the last.
+        let moment = match round % 4 {
+            0 => 1,
+            3 => u64::MAX,
+            _ => draw(round, 400),
+        };
+        let ledger = Ledger::gated(moment);
         let promised = thread::scope(|scope| {
             // Fails as soon as the power is gone.
             let writer = scope.spawn(|| run(&disk(broken), &dir, &ledger).is_err());
@@ -181,6 +187,7 @@ fn cut(kind: FsKind, broken: Option<Broken>, cuts: u64) -> Result<Option<String>
             // Before the cut: a sync that is under way may answer while it comes.
             let promised = ledger.count();
             volume.cut_power().unwrap();
+            ledger.open_gate();
             promised
         });
         volume.remount().unwrap();
