@@ -1,0 +1,15 @@
+"""All figures, by name: each takes a Bench and returns the list of Figures it measured."""
+
+from . import comparisons, durability, flow, limits
+
+ALL = {
+    "plain": comparisons.plain,
+    "segmented": comparisons.segmented,
+    "tls": comparisons.tls,
+    "http2": comparisons.http2,
+    "durability": durability.durability,
+    "throttled": flow.throttled,
+    "memory": limits.memory,
+    "start": limits.start,
+    "resume": limits.resume,
+}
