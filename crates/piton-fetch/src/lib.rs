@@ -66,5 +66,5 @@ mod sink;
 pub use client::{Client, Plan, Stop};
 pub use download::{Connections, Download, IfChanged, IfExists, Outcome, Place, RateLimit};
 pub use error::{Failure, Fault};
-pub use meta::{Meta, Unfinished, find_unfinished, inspect};
+pub use meta::{Meta, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};

@@ -23,6 +23,9 @@ pub struct Meta {
     /// Digests the user wants, as `alg:hex`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<String>,
+    /// Digests the server sent along with this version, for a run that asks it nothing any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_digests: Vec<ServerDigest>,
     /// A file under the final name may be replaced.
     #[serde(default)]
     pub overwrite: bool,
@@ -32,6 +35,15 @@ pub struct Meta {
     /// Whether the server gave ranges.
     #[serde(default)]
     pub ranges: bool,
+}
+
+/// A digest that a server sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerDigest {
+    /// The header it came in.
+    pub header: String,
+    /// The digest, as `alg:hex`.
+    pub digest: String,
 }
 
 /// One unfinished download, as its journal tells without a lock and without touching anything.

@@ -3,6 +3,7 @@
 pub mod disk;
 pub mod power;
 pub mod real;
+pub mod seed;
 pub mod server;
 pub mod syscalls;
 

@@ -16,7 +16,7 @@ use std::thread;
 use piton_testkit::syscalls::{Action, Errno, Plan, available};
 
 use self::place::{Place, Source};
-use crate::seed::{draw, seed};
+use piton_testkit::seed::{draw, seed};
 
 /// They mostly wait for the server.
 const THREADS: usize = 8;

@@ -18,7 +18,7 @@ use piton::durable::journal;
 use piton_testkit::server::{KIB, MIB, RequestRecord, Resource, Server, Site, pattern};
 
 use crate::command::Place;
-use crate::seed::{draw, seed};
+use piton_testkit::seed::{draw, seed};
 
 const KILLS: u64 = 30;
 const CONNECTIONS: u64 = 4;

@@ -18,7 +18,7 @@ mod help;
 mod kills;
 mod pages;
 mod real_servers;
-mod seed;
+mod root_only;
 mod show;
 mod status;
 mod usage;

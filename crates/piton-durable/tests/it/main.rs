@@ -9,6 +9,8 @@ mod broken;
 mod crash;
 mod harness;
 mod journal;
+mod killed;
 mod real;
 mod root_only;
 mod tamper;
+mod transfer;

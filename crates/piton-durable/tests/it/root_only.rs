@@ -1,5 +1,7 @@
 //! What only root can set up.
 
+mod power;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -25,7 +25,29 @@ use crate::sink::Hashing;
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     pub(super) digest: Digest,
-    pub(super) named_by: String,
+    pub(super) named_by: Named,
+}
+
+/// Who names a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The user, in this run or the one that began the download.
+    User,
+    /// The list of digests that the user gave.
+    List,
+    /// The server, in this header.
+    Server(String),
+}
+
+impl Named {
+    /// In words, for the user.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::User => "given by you".to_owned(),
+            Self::List => "from the list of checksums".to_owned(),
+            Self::Server(header) => header,
+        }
+    }
 }
 
 /// All that is known of the whole: what the user gave, what a list says of this name, and what the
@@ -33,31 +55,37 @@ pub(super) struct Expected {
 pub(super) fn expected(
     what: &Download,
     name: &str,
-    kept: &[Digest],
+    kept: Vec<Expected>,
     headers: &HeaderMap,
     status: http::StatusCode,
 ) -> Result<Vec<Expected>, Failure> {
     let mut all: Vec<Expected> = Vec::new();
-    let mut add = |digest: Digest, named_by: &str| {
+    let mut add = |digest: Digest, named_by: Named| {
         if !all.iter().any(|known| known.digest == digest) {
-            all.push(Expected { digest, named_by: named_by.to_owned() });
+            all.push(Expected { digest, named_by });
         }
     };
-    what.digests.iter().for_each(|digest| add(digest.clone(), "given by you"));
+    what.digests.iter().for_each(|digest| add(digest.clone(), Named::User));
     if let Some(list) = &what.checksum_file {
         let Some(digest) = list.lookup(name) else {
             return Err(Failure::Usage(format!("the list of checksums says nothing of {name}")));
         };
-        add(digest, "from the list of checksums");
+        add(digest, Named::List);
     }
-    // A resume without the user's options still keeps to the digests of the first run.
-    kept.iter().for_each(|digest| add(digest.clone(), "given by you"));
-    for said in server_digests(headers, status) {
-        // What covers only the content speaks of the whole when the content is the whole.
-        if said.covers == Covers::Representation || status == http::StatusCode::OK {
-            add(said.digest, said.header);
+    let mut said = server_digests(headers, status);
+    // What covers only the content speaks of the whole when the content is the whole.
+    said.retain(|said| said.covers == Covers::Representation || status == http::StatusCode::OK);
+    for Expected { digest, named_by } in kept {
+        // A resume keeps to the digests of the first run, unless the server now says otherwise.
+        let corrected = said.iter().any(|said| {
+            named_by == Named::Server(said.header.to_owned())
+                && said.digest.algorithm() == digest.algorithm()
+        });
+        if !corrected {
+            add(digest, named_by);
         }
     }
+    said.into_iter().for_each(|said| add(said.digest, Named::Server(said.header.to_owned())));
     Ok(all)
 }
 

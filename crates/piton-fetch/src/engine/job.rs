@@ -1,10 +1,12 @@
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use http::HeaderValue;
 use piton_checkpoint::{Change, Identity, Rung, Verdict};
-use tokio::time::Instant;
+use tokio::sync::{MutexGuard as Turn, Notify};
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::trouble::Trouble;
@@ -34,7 +36,14 @@ pub(super) struct Job {
     distrust: AtomicBool,
     /// `If-Range` is sent while the server copes with it.
     pub(super) if_range: AtomicBool,
+    /// Connections over which an answer is coming in.
+    pub(super) serving: AtomicU32,
+    /// Places where two answers meet that were not compared there.
+    joints: Mutex<BTreeSet<u64>>,
     pub(super) stopping: AtomicBool,
+    stop: Notify,
+    /// Held by the connection that resolves the address again for all.
+    turn: tokio::sync::Mutex<()>,
     /// Only one connection is in use, so it may ask for all the rest at once.
     pub(super) alone: AtomicBool,
 }
@@ -48,11 +57,13 @@ pub(super) struct Link {
     pub(super) resolved: Option<Url>,
     /// Rises with every resolution, so that many connections that fail together resolve once.
     pub(super) generation: u32,
+    /// Where redirects led to serves no more, and no new answer came yet.
+    expired: bool,
 }
 
 impl Link {
     pub(super) fn new(original: Url) -> Self {
-        Self { original, resolved: None, generation: 0 }
+        Self { original, resolved: None, generation: 0, expired: false }
     }
 
     /// The address to ask now.
@@ -87,7 +98,11 @@ impl Job {
             unproven: AtomicBool::new(unproven),
             distrust: AtomicBool::new(false),
             if_range: AtomicBool::new(if_range),
+            serving: AtomicU32::new(0),
+            joints: Mutex::default(),
             stopping: AtomicBool::new(false),
+            stop: Notify::new(),
+            turn: tokio::sync::Mutex::default(),
             alone: AtomicBool::new(true),
         }
     }
@@ -172,8 +187,11 @@ impl Job {
     /// An answer came from `url`: ask there directly from now on.
     pub(super) fn resolved(&self, url: &Url, redirected: bool, generation: u32) {
         let mut link = self.link();
-        if redirected && link.generation == generation && link.resolved.is_none() {
-            link.resolved = Some(url.clone());
+        if link.generation == generation {
+            link.expired = false;
+            if redirected && link.resolved.is_none() {
+                link.resolved = Some(url.clone());
+            }
         }
     }
 
@@ -183,8 +201,60 @@ impl Job {
         let mut link = self.link();
         if link.generation == generation && link.resolved.take().is_some() {
             link.generation += 1;
+            link.expired = true;
         }
         link.generation > generation
+    }
+
+    /// While the address has to be resolved again, one connection asks and the others wait for what
+    /// it finds.
+    pub(super) async fn turn_to_resolve(&self) -> Result<Option<Turn<'_, ()>>, Trouble> {
+        if !self.link().expired {
+            return Ok(None);
+        }
+        let turn = tokio::select! {
+            turn = self.turn.lock() => turn,
+            () = self.stopped() => return Err(Trouble::Stopped),
+        };
+        Ok(self.link().expired.then_some(turn))
+    }
+
+    /// Waits for the server, as long as is allowed and nobody asks to stop.
+    pub(super) async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Trouble> {
+        let after = self.what.stall_timeout;
+        tokio::select! {
+            answer = timeout(after, answer) => {
+                answer.map_err(|_| Trouble::Stalled { host: self.host(), after })
+            }
+            () = self.stopped() => Err(Trouble::Stopped),
+        }
+    }
+
+    /// All connections are to end.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        self.stop.notify_waiters();
+    }
+
+    async fn stopped(&self) {
+        loop {
+            let mut noticed = std::pin::pin!(self.stop.notified());
+            noticed.as_mut().enable();
+            if self.stopping.load(Ordering::Relaxed) {
+                return;
+            }
+            noticed.await;
+        }
+    }
+
+    /// Places where two answers meet that were not compared there.
+    pub(super) fn joints(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.joints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first of them, if comparing is called for.
+    pub(super) fn open_joint(&self) -> Option<u64> {
+        self.wants_overlap().then(|| self.joints().first().copied()).flatten()
     }
 
     /// What to ask for so as to work on `range`: a little more at either end where joints are to be

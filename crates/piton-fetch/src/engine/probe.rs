@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use piton_checkpoint::{Backoff, Budget, Class};
+use piton_checkpoint::{Backoff, Budget, Class, Identity};
 use tokio::time::{sleep, timeout};
 
 use super::job::Link;
@@ -12,7 +12,7 @@ use crate::client::Stop;
 use crate::download::Download;
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor};
-use crate::resume::{Answer, read_answer};
+use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
 use crate::transport::{ByteRange, Lane, Request, Response, Transport};
 
 /// What the first request asks for.
@@ -22,6 +22,8 @@ pub(super) struct Question {
     pub(super) range: Option<ByteRange>,
     pub(super) if_range: Option<HeaderValue>,
     pub(super) if_modified_since: Option<HeaderValue>,
+    /// The version of which some is here, if any.
+    pub(super) known: Option<Identity>,
 }
 
 /// An answer that can be worked with, and the connection it came over.
@@ -95,6 +97,11 @@ impl Prober<'_> {
         let host = response.url.host_str().unwrap_or_default().to_owned();
         let answer = read_answer(&response, question.range, SystemTime::now())
             .map_err(|refusal| Trouble::refused(refusal, host.clone(), false))?;
+        if let (Answer::Whole(now), Some(known)) = (&answer, &question.known)
+            && is_stranger(known, now)
+        {
+            return Err(Trouble::protocol(host, STRANGER));
+        }
         if matches!(answer, Answer::NotModified) && question.if_modified_since.is_none() {
             return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
         }

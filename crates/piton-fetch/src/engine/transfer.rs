@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::job::Job;
 use super::trouble::Trouble;
-use super::worker::{Claimed, Opened, work};
+use super::worker::{Claimed, Opened, prove, work};
 use crate::client::Stop;
 use crate::flow::ConnectionCount;
 use crate::monitor::Event;
@@ -23,12 +23,23 @@ const GRACE: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(4);
 /// Slower than this part of the mean of the others is too slow.
 const CRAWL: f64 = 0.125;
+/// A segment is not fetched a second time before this age: its rate is not known yet.
+const YOUTH: Duration = Duration::from_millis(500);
+/// One node of a farm may answer badly; more bad answers than this are the server's way.
+const BAD_ANSWERS: u32 = 2;
 
 /// The first connection, whose answer is there already.
 pub(super) struct First {
     pub(super) lane: Lane,
     pub(super) segment: (SegmentId, std::ops::Range<u64>),
     pub(super) opened: Opened,
+}
+
+/// How the work of a connection ended, and when it had begun.
+struct Ended {
+    begun: Instant,
+    proof: bool,
+    result: Result<(), Trouble>,
 }
 
 /// Keeps the right number of connections at work until every byte is here, and decides what each
@@ -39,11 +50,15 @@ pub(super) struct Transfer {
     /// The server gives ranges; else there is one stream, and if that breaks it is over.
     ranged: bool,
     count: ConnectionCount,
-    workers: JoinSet<Result<(), Trouble>>,
+    workers: JoinSet<Ended>,
+    /// A connection compares the places where answers met.
+    proving: bool,
     budget: Budget,
     backoff: Backoff,
-    /// Bytes that had come when the budget was last spent.
-    spent_at: u64,
+    /// Bytes that had come when the budget was last spent, and when that was.
+    spent_at: (u64, Instant),
+    /// Answers that broke the protocol.
+    bad_answers: u32,
     /// Bytes that had come when last any came, and when that was.
     heard: (u64, Instant),
     /// No new connection before this.
@@ -66,8 +81,10 @@ impl Transfer {
             ranged,
             count,
             workers: JoinSet::new(),
+            proving: false,
             backoff: Backoff::default(),
-            spent_at: 0,
+            spent_at: (0, now),
+            bad_answers: 0,
             heard: (0, now),
             hold: now,
             ages: std::collections::BTreeMap::new(),
@@ -79,17 +96,18 @@ impl Transfer {
     pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (Trouble, u32)> {
         if let Some(First { lane, segment, opened }) = first {
             let claimed = Claimed::new(&self.job, segment);
-            self.workers.spawn(work(lane, claimed, Some(opened)));
+            self.spawn(false, work(lane, claimed, Some(opened)));
         }
         let mut result = self.coordinate().await;
-        self.job.stopping.store(true, Ordering::Relaxed);
+        self.job.stop();
         let limit = Instant::now() + Duration::from_secs(5);
         while !self.workers.is_empty() {
             tokio::select! {
                 Some(ended) = self.workers.join_next() => {
+                    let trouble = ended.ok().and_then(|ended| ended.result.err());
                     // The plan counts bytes as here just before they are written: what seemed
                     // complete is not, if the disk then refused them (G1).
-                    if let (Ok(()), Ok(Err(trouble @ Trouble::Local(_)))) = (&result, ended) {
+                    if let (Ok(()), Some(trouble @ Trouble::Local(_))) = (&result, trouble) {
                         result = Err((trouble, 1));
                     }
                 }
@@ -106,17 +124,17 @@ impl Transfer {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             if job.planner().is_complete() {
-                return Ok(());
+                let Some(joint) = job.open_joint() else { return Ok(()) };
+                self.prove(joint);
+            } else {
+                self.employ();
             }
-            self.employ();
             tokio::select! {
                 Some(ended) = self.workers.join_next() => match ended {
-                    Ok(Ok(())) if self.ranged || job.planner().is_complete() => {}
-                    Ok(Ok(())) => {
-                        let why = "the answer ended before the file did";
-                        return Err((Trouble::protocol(job.host(), why), 1));
+                    Ok(Ended { begun, proof, result }) => {
+                        self.proving &= !proof;
+                        self.ended(begun, result)?;
                     }
-                    Ok(Err(trouble)) => self.bear(trouble)?,
                     Err(gone) => {
                         if let Ok(panic) = gone.try_into_panic() {
                             std::panic::resume_unwind(panic);
@@ -133,19 +151,50 @@ impl Transfer {
         }
     }
 
+    fn spawn(
+        &mut self,
+        proof: bool,
+        work: impl Future<Output = Result<(), Trouble>> + Send + 'static,
+    ) {
+        let begun = Instant::now();
+        self.workers.spawn(async move { Ended { begun, proof, result: work.await } });
+    }
+
+    fn ended(&mut self, begun: Instant, result: Result<(), Trouble>) -> Result<(), (Trouble, u32)> {
+        match result {
+            Ok(()) if self.ranged || self.job.planner().is_complete() => Ok(()),
+            Ok(()) => {
+                let why = "the answer ended before the file did";
+                Err((Trouble::protocol(self.job.host(), why), 1))
+            }
+            Err(trouble) => self.bear(trouble, begun),
+        }
+    }
+
+    /// Has the next place compared where answers met unproven.
+    fn prove(&mut self, joint: u64) {
+        if !self.proving && Instant::now() >= self.hold {
+            self.proving = true;
+            let work = prove(Arc::clone(&self.job), self.job.transport.lane(), joint);
+            self.spawn(true, work);
+        }
+    }
+
     /// Starts connections while there should be more and there is work for them.
     fn employ(&mut self) {
         let now = Instant::now();
         while self.ranged && now >= self.hold && (self.workers.len() as u32) < self.count.target() {
             let segment = {
                 let mut planner = self.job.planner();
+                let old = |id| self.ages.get(&id).is_some_and(|&since| now - since > YOUTH);
                 let segment = planner.next();
-                segment.or_else(|| (self.count.target() > 1).then(|| planner.race()).flatten())
+                segment.or_else(|| (self.count.target() > 1).then(|| planner.race(old)).flatten())
             };
             let Some(segment) = segment else { break };
             let claimed = Claimed::new(&self.job, segment);
             self.job.alone.store(self.count.target() == 1, Ordering::Relaxed);
-            self.workers.spawn(work(self.job.transport.lane(), claimed, None));
+            let lane = self.job.transport.lane();
+            self.spawn(false, work(lane, claimed, None));
         }
     }
 
@@ -155,7 +204,7 @@ impl Transfer {
         let rate = self.job.rate(now);
         let active = self.workers.len() as u32;
         let planner = self.job.planner();
-        let left = planner.size().map_or(0, |size| size - planner.done().len());
+        let left = planner.size().map_or(0, |size| size.saturating_sub(planner.done().len()));
         let fronts: Vec<u64> = planner.segments().map(|(_, segment)| segment.at).collect();
         drop(planner);
         self.job.show(rate, active, fronts);
@@ -192,50 +241,60 @@ impl Transfer {
     }
 
     /// Decides what a failed connection calls for: `Ok` to go on, `Err` to end the transfer.
-    fn bear(&mut self, trouble: Trouble) -> Result<(), (Trouble, u32)> {
+    fn bear(&mut self, trouble: Trouble, begun: Instant) -> Result<(), (Trouble, u32)> {
         if !self.ranged {
             return Err((trouble, 1));
         }
         let now = Instant::now();
         let others = self.workers.len() as u32;
         let fetched = self.job.fetched();
-        if fetched > self.spent_at {
+        let (before, spent) = self.spent_at;
+        if fetched > before {
             self.budget.refill();
-            self.spent_at = fetched;
+            self.spent_at.0 = fetched;
         }
         if matches!(trouble, Trouble::Replaced) {
             self.job.monitor.tell(Event::Replaced);
             return Ok(());
         }
-        if others > 0 && trouble.is_crowding() {
+        // Only beside connections that are served does it mean that they are too many; a server
+        // that is away refuses all of them.
+        let served = self.job.serving.load(Ordering::Relaxed) > 0;
+        if served && trouble.is_crowding() {
             if let Some(limit) = self.count.refused(others + 1) {
                 self.job.monitor.tell(Event::FewerConnections { limit });
             }
             self.hold = self.hold.max(now + trouble.patience().unwrap_or(LOOK));
             return Ok(());
         }
-        if others > 0 && matches!(trouble, Trouble::NoRanges) {
+        if matches!(trouble, Trouble::Protocol { .. }) {
+            self.bad_answers += 1;
+        }
+        let unfit = matches!(trouble, Trouble::NoRanges) || self.bad_answers > BAD_ANSWERS;
+        if others > 0 && unfit {
             // What is under way goes on; nothing new is asked for beside it.
             self.count.single();
             return Ok(());
         }
-        match trouble.class() {
-            Class::Fatal => Err((trouble, self.budget.spent() + 1)),
-            Class::ResolveAgain | Class::Transient => {
-                let Some(tries) = self.budget.spend() else {
-                    return Err((trouble, self.budget.spent() + 1));
-                };
-                let random = getrandom::u64().unwrap_or(u64::MAX);
-                let mut pause = self.backoff.pause(tries, random);
-                if trouble.class() == Class::ResolveAgain {
-                    pause = Duration::ZERO;
-                }
-                let pause = trouble.patience().unwrap_or(pause);
-                self.hold = self.hold.max(now + pause);
-                let why = trouble.describe();
-                self.job.monitor.tell(Event::Retrying { why, pause, tries });
-                Ok(())
-            }
+        if trouble.class() == Class::Fatal || self.bad_answers > BAD_ANSWERS {
+            return Err((trouble, self.budget.spent() + 1));
         }
+        // Connections that were under way when the last failure was borne failed with it: an outage
+        // counts once, not once for each connection.
+        if self.budget.spent() > 0 && begun <= spent {
+            return Ok(());
+        }
+        let Some(tries) = self.budget.spend() else {
+            return Err((trouble, self.budget.spent() + 1));
+        };
+        self.spent_at.1 = now;
+        let random = getrandom::u64().unwrap_or(u64::MAX);
+        let pause = match trouble.class() {
+            Class::ResolveAgain => Duration::ZERO,
+            _ => trouble.patience().unwrap_or_else(|| self.backoff.pause(tries, random)),
+        };
+        self.hold = self.hold.max(now + pause);
+        self.job.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
+        Ok(())
     }
 }

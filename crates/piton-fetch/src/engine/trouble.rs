@@ -57,7 +57,11 @@ impl Trouble {
     /// Whether it may mean that the server wants fewer connections from us.
     pub(super) fn is_crowding(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status.as_u16(), 403 | 429 | 503 | 509),
+            // A 403 from where a redirect led to is a link that expired.
+            Self::Status { status, redirected, .. } => match status.as_u16() {
+                403 => !redirected,
+                status => matches!(status, 429 | 503 | 509),
+            },
             Self::Transport(error) => error.before_answer(),
             _ => false,
         }

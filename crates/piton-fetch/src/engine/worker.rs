@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use piton_checkpoint::{Change, Identity};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::job::Job;
 use super::trouble::Trouble;
 use crate::flow::Speed;
 use crate::plan::SegmentId;
-use crate::resume::{Answer, Refusal, after, differs_at, read_answer};
+use crate::resume::{Answer, OVERLAP, STRANGER, after, differs_at, is_stranger, read_answer};
 use crate::sink::SegmentWriter;
 use crate::transport::{Body, Lane, Response};
 
@@ -38,6 +38,22 @@ impl Drop for Claimed {
     }
 }
 
+/// Counts a connection among those over which an answer comes in.
+struct Serving<'a>(&'a Job);
+
+impl<'a> Serving<'a> {
+    fn new(job: &'a Job) -> Self {
+        job.serving.fetch_add(1, Ordering::Relaxed);
+        Self(job)
+    }
+}
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.serving.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// An answer whose body is positioned at the first byte that the segment wants.
 pub(super) struct Opened {
     pub(super) response: Response,
@@ -53,7 +69,7 @@ pub(super) async fn work(
     mut opened: Option<Opened>,
 ) -> Result<(), Trouble> {
     let job = Arc::clone(&claimed.job);
-    let mut writer = job.sink.writer(claimed.range.start);
+    let mut writer = job.sink.writer(claimed.range.start, job.what.connections.at_most());
     loop {
         writer.move_to(claimed.range.start)?;
         let answer = match opened.take() {
@@ -61,10 +77,16 @@ pub(super) async fn work(
             None => ask(&job, &mut lane, &claimed.range).await?,
         };
         let Opened { mut response, end } = answer;
+        let serving = Serving::new(&job);
         let done = pump(&job, &claimed, &mut writer, &mut response.body, end).await;
         done?;
+        if writer.position() == claimed.range.start && !job.planner().is_complete() {
+            // To ask the same again at once would never end.
+            return Err(Trouble::protocol(job.host(), "an answer without the bytes it promised"));
+        }
         compare_end(&job, &claimed, writer.position(), &mut response.body, end).await?;
         response.body.finish(&mut lane);
+        drop(serving);
         drop(claimed);
         let next = {
             let mut planner = job.planner();
@@ -87,20 +109,41 @@ pub(super) async fn work(
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
 /// start of the range, asks for a little more in front and compares.
 async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Opened, Trouble> {
+    let mut first = range.start;
+    let mut opened = ask_for(job, lane, || {
+        let reach = job.reach(range);
+        first = reach.0;
+        reach
+    })
+    .await?;
+    if first < range.start {
+        compare(job, &mut opened.response.body, first, range.start - first).await?;
+        job.proven();
+        job.joints().remove(&range.start);
+    } else if range.start > 0 && job.wants_overlap() {
+        job.joints().insert(range.start);
+    }
+    Ok(opened)
+}
+
+/// Asks for the bytes that `reach` names, first and last, until there is an answer with them or
+/// a trouble.
+async fn ask_for(
+    job: &Arc<Job>,
+    lane: &mut Lane,
+    mut reach: impl FnMut() -> (u64, Option<u64>),
+) -> Result<Opened, Trouble> {
+    let _turn = job.turn_to_resolve().await?;
     loop {
-        let (first, last) = job.reach(range);
+        let (first, last) = reach();
         let (request, original, generation) = job.request(first, last);
         let conditional = request.if_range.is_some();
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let limit = job.what.stall_timeout;
-        let mut response = timeout(limit, lane.get_for(&original, &request))
-            .await
-            .map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??;
+        let response = job.in_time(lane.get_for(&original, &request)).await??;
         let answer = match read_answer(&response, request.range, SystemTime::now()) {
             Ok(answer) => answer,
             Err(refusal) => {
-                let status = matches!(refusal, Refusal::Status { .. });
-                let again = status && job.resolve_again(generation);
+                let again = refusal.may_be_an_expired_link() && job.resolve_again(generation);
                 return Err(Trouble::refused(refusal, host, again));
             }
         };
@@ -111,11 +154,12 @@ async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Open
                     continue;
                 }
                 job.resolved(&response.url, response.redirected, generation);
-                if first < range.start {
-                    compare(job, &mut response.body, first, range.start - first).await?;
-                    job.proven();
-                }
                 return Ok(Opened { response, end: Some(end) });
+            }
+            // The page of a portal or of a load balancer: no byte of it belongs here, and it tells
+            // nothing of the file.
+            Answer::Whole(identity) if is_stranger(&job.identity, &identity) => {
+                return Err(Trouble::protocol(host, STRANGER));
             }
             // The same version, and yet no range: some servers drop Range when If-Range carries a
             // tag, and some nodes of a farm know other tags.
@@ -127,8 +171,9 @@ async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Open
                 job.if_range.store(false, Ordering::Relaxed);
             }
             Answer::Unsatisfied(total) => {
-                let now = Identity { size: total.or(Some(first)), ..job.identity.clone() };
-                job.check(&now)?;
+                if total.is_some() {
+                    job.check(&Identity { size: total, ..job.identity.clone() })?;
+                }
                 return Err(Trouble::protocol(host, "status 416 to a range within the file"));
             }
             Answer::NotModified => {
@@ -148,13 +193,13 @@ pub(super) async fn compare(
     let mut came = vec![0; len as usize];
     let mut filled = 0;
     while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
-        let limit = job.what.stall_timeout;
-        match timeout(limit, body.read(room)).await {
-            Ok(Ok(0)) => break,
-            Ok(Ok(read)) => filled += read,
-            Ok(Err(error)) => return Err(error.into()),
-            Err(_) => return Err(Trouble::Stalled { host: String::new(), after: limit }),
+        match job.in_time(body.read(room)).await?? {
+            0 => break,
+            read => filled += read,
         }
+    }
+    if filled == 0 {
+        return Err(Trouble::protocol(job.host(), "an answer without the bytes it promised"));
     }
     came.truncate(filled);
     match differs_at(job.sink.shared(), &came, start)? {
@@ -183,10 +228,33 @@ async fn compare_end(
         }
         (segment.end, after(planner.done(), segment.end))
     };
-    if past == 0 || end.is_none_or(|end| end < at + past) {
+    if past == 0 {
         return Ok(());
     }
-    compare(job, body, at, past).await
+    // All may be here before this is compared: the end waits for it.
+    job.joints().insert(at);
+    if end.is_none_or(|end| end < at + past) {
+        return Ok(());
+    }
+    compare(job, body, at, past).await?;
+    job.joints().remove(&at);
+    Ok(())
+}
+
+/// Fetches the bytes on both sides of a joint in one answer and compares them with what is here:
+/// where two answers met that nothing else has compared (G4).
+pub(super) async fn prove(job: Arc<Job>, mut lane: Lane, joint: u64) -> Result<(), Trouble> {
+    let start = joint.saturating_sub(OVERLAP / 2);
+    let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
+    let Opened { mut response, end: came } =
+        ask_for(&job, &mut lane, || (start, end.checked_sub(1))).await?;
+    let came = came.filter(|came| *came > joint);
+    let Some(came) = came else {
+        return Err(Trouble::protocol(job.host(), "a range shorter than what was asked for"));
+    };
+    compare(&job, &mut response.body, start, came - start).await?;
+    job.joints().remove(&joint);
+    Ok(())
 }
 
 /// Moves the body into the part until the segment or the body ends.
@@ -207,7 +275,8 @@ async fn pump(
     loop {
         let at = writer.position();
         let room = writer.room();
-        let size = room.len().min(chunk).min(job.longest_read(claimed.id, at));
+        let longest = job.longest_read(claimed.id, at);
+        let size = room.len().min(chunk).min(longest);
         let room = room.get_mut(..size).unwrap_or_default();
         let read = tokio::select! {
             biased;
@@ -218,7 +287,7 @@ async fn pump(
         // At a tick, what waits below the low-water mark is fetched too, and all is written.
         let (read, flush) = match read {
             Some(read) => (Some(read), false),
-            None => (body.try_read(writer.room()), true),
+            None => (body.try_read(writer.room().get_mut(..size).unwrap_or_default()), true),
         };
         let mut over = false;
         let mut failed = None;
@@ -232,7 +301,7 @@ async fn pump(
                 if let Some(limit) = &limit {
                     pause(job, writer, claimed, limit.take(bytes)).await?;
                 }
-                if !full && !flush {
+                if !full && !flush && bytes < longest {
                     continue;
                 }
             }

@@ -94,13 +94,16 @@ impl Planner {
         self.insert(0..self.size, None)
     }
 
-    /// Hands out the rest of the slowest segment a second time.
-    pub(crate) fn race(&mut self) -> Option<(SegmentId, Range<u64>)> {
+    /// Hands out the rest of the slowest segment that is `old` enough a second time.
+    pub(crate) fn race(
+        &mut self,
+        old: impl Fn(SegmentId) -> bool,
+    ) -> Option<(SegmentId, Range<u64>)> {
         let raced: Vec<_> = self.segments.values().filter_map(|segment| segment.races).collect();
         let (&id, slowest) = self
             .segments
             .iter()
-            .filter(|(id, segment)| segment.races.is_none() && !raced.contains(id))
+            .filter(|(id, segment)| segment.races.is_none() && !raced.contains(id) && old(**id))
             .filter(|(_, segment)| segment.left() > 0 && segment.time_left() > WORTH_RACING)
             .max_by(|a, b| a.1.time_left().total_cmp(&b.1.time_left()))?;
         let rest = slowest.at..slowest.end;

@@ -39,9 +39,9 @@ fn the_end_is_raced_and_the_first_answer_is_written() {
     let mut plan = plan(100, 100);
     let (slow, _) = plan.next().unwrap();
     plan.set_rate(slow, 1.0);
-    let (racer, range) = plan.race().unwrap();
+    let (racer, range) = plan.race(|_| true).unwrap();
     assert_eq!(range, 0..100);
-    assert!(plan.race().is_none(), "one racer is enough");
+    assert!(plan.race(|_| true).is_none(), "one racer is enough");
     assert_eq!(plan.grant(racer, 60), Grant { skip: 0, write: 60 });
     assert_eq!(plan.grant(slow, 80), Grant { skip: 60, write: 20 });
     assert_eq!(plan.grant(racer, 40), Grant { skip: 20, write: 20 });
@@ -137,7 +137,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Join => working.extend(plan.next().map(|(id, range)| (id, range.start))),
-                Step::Race => working.extend(plan.race().map(|(id, range)| (id, range.start))),
+                Step::Race => working.extend(plan.race(|_| true).map(|(id, range)| (id, range.start))),
                 Step::Receive { who, bytes, rate } if !working.is_empty() => {
                     let who = who % working.len();
                     let (id, mut at) = working[who];

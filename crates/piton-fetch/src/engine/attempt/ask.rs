@@ -23,8 +23,10 @@ const FIRST_PIECE: u64 = 4 << 20;
 impl Attempt<'_> {
     /// What to ask first.
     pub(super) fn question(&self, disk: &OnDisk) -> Question {
+        let known = disk.opened.as_ref().filter(|opened| !self.anew && !opened.have().is_empty());
+        let known = known.and_then(|opened| opened.meta.as_ref()).map(|meta| meta.identity.clone());
         if self.whole {
-            return Question::default();
+            return Question { known, ..Question::default() };
         }
         if let Some(existing) = &disk.existing {
             let since = self.what.only_newer.then(|| http_date::format(existing.stat.modified));
@@ -33,7 +35,7 @@ impl Attempt<'_> {
             return Question { range, if_modified_since: since, ..Question::default() };
         }
         let several = matches!(self.what.connections, Connections::Fixed(n) if n.get() > 1);
-        let mut question = Question::default();
+        let mut question = Question { known, ..Question::default() };
         let last = several.then_some(FIRST_PIECE - 1);
         question.range = Some(ByteRange { first: 0, last });
         let Some(opened) = disk.opened.as_ref().filter(|_| !self.anew) else { return question };
@@ -90,6 +92,13 @@ impl Attempt<'_> {
             }
             Answer::Unsatisfied(total) => return self.unsatisfied(disk, total, question).await,
         };
+        let known = question.known.as_ref().and_then(|known| known.size);
+        if matches!(holds, Holds::Range(..)) && identity.size.or(known).is_none() {
+            // Where it ends would be found out only by asking beyond it.
+            let host = self.what.url.host_str().unwrap_or_default().to_owned();
+            let why = "a range of a file whose length it does not say".to_owned();
+            return Err(self.give_up_early(Failure::Protocol { host, why }, disk, true).await);
+        }
         if let Some(limit) = self.what.max_size
             && identity.size.is_some_and(|size| size > limit)
         {

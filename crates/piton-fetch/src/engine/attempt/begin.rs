@@ -10,11 +10,11 @@ use piton_durable::part::{PartError, Recovered};
 use super::{Attempt, End, FirstAnswer, Shape, redacted};
 use crate::digest::Digest;
 use crate::download::{IfExists, Outcome};
-use crate::engine::finish::{Expected, expected};
+use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::job::Link;
 use crate::engine::open::{OpenedPart, blocking};
 use crate::engine::probe::Question;
-use crate::meta::Meta;
+use crate::meta::{Meta, ServerDigest};
 use crate::monitor::{Event, Phase};
 
 impl Attempt<'_> {
@@ -48,14 +48,22 @@ impl Attempt<'_> {
         let shape = Shape { ranged, if_range, unproven: old.is_some() };
 
         let name = file_name(opened.target.path());
-        let kept = old.as_ref().map(digests).unwrap_or_default();
+        let kept = old.as_ref().map(kept_digests).unwrap_or_default();
         let (headers, status) = match &first {
             Some(first) => (first.response.headers.clone(), first.response.status),
             None => (HeaderMap::new(), StatusCode::PARTIAL_CONTENT),
         };
-        let expected = expected(&self.what, &name, &kept, &headers, status)?;
+        let expected = expected(&self.what, &name, kept, &headers, status)?;
         let meta = match old {
-            Some(meta) => meta,
+            Some(old) => {
+                let (digests, server_digests) =
+                    (user_digests(&expected), server_digests(&expected));
+                let meta = Meta { digests, server_digests, ..old.clone() };
+                if meta != old {
+                    opened.part.put_meta(&meta.to_json())?;
+                }
+                meta
+            }
             None => {
                 let meta = self.describe(&identity, encoding, ranged, &expected);
                 let (json, size) = (meta.to_json(), identity.size);
@@ -115,14 +123,12 @@ impl Attempt<'_> {
         expected: &[Expected],
     ) -> Meta {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let mine = expected.iter().filter(|one| one.named_by == "given by you");
         Meta {
             url: redacted(&self.what.url),
             identity: identity.clone(),
             begun: begun.as_secs() as i64,
-            digests: mine
-                .map(|Expected { digest, .. }| format!("{}:{digest}", digest.algorithm()))
-                .collect(),
+            digests: user_digests(expected),
+            server_digests: server_digests(expected),
             overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
             encoding,
             ranges,
@@ -169,8 +175,34 @@ enum Join {
 }
 
 /// The digests that an earlier run was given.
-pub(super) fn digests(meta: &Meta) -> Vec<Digest> {
-    meta.digests.iter().filter_map(|text| text.parse().ok()).collect()
+pub(super) fn kept_digests(meta: &Meta) -> Vec<Expected> {
+    let users = meta.digests.iter().map(|digest| (digest, Named::User));
+    let servers = meta.server_digests.iter();
+    let servers = servers.map(|said| (&said.digest, Named::Server(said.header.clone())));
+    users
+        .chain(servers)
+        .filter_map(|(text, named_by)| Some(Expected { digest: text.parse().ok()?, named_by }))
+        .collect()
+}
+
+/// As [`kept_digests`] reads it.
+fn as_kept(digest: &Digest) -> String {
+    format!("{}:{digest}", digest.algorithm())
+}
+
+fn user_digests(expected: &[Expected]) -> Vec<String> {
+    let users = expected.iter().filter(|one| one.named_by == Named::User);
+    users.map(|one| as_kept(&one.digest)).collect()
+}
+
+fn server_digests(expected: &[Expected]) -> Vec<ServerDigest> {
+    let said = expected.iter().filter_map(|one| match &one.named_by {
+        Named::Server(header) => {
+            Some(ServerDigest { header: header.clone(), digest: as_kept(&one.digest) })
+        }
+        Named::User | Named::List => None,
+    });
+    said.collect()
 }
 
 pub(super) fn file_name(path: &Path) -> String {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use piton_checkpoint::Class;
 use piton_durable::part::PartError;
 
-use super::begin::{digests, file_name};
+use super::begin::{file_name, kept_digests};
 use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape, redacted};
 use crate::digest::Digest;
 use crate::download::Outcome;
@@ -41,7 +42,7 @@ impl Attempt<'_> {
         let name = file_name(opened.target.path());
         let no_headers = HeaderMap::new();
         let status = StatusCode::PARTIAL_CONTENT;
-        let expected = expected(&self.what, &name, &digests(&meta), &no_headers, status)?;
+        let expected = expected(&self.what, &name, kept_digests(&meta), &no_headers, status)?;
         let link = Link::new(self.what.url.clone());
         let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
         self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
@@ -88,6 +89,11 @@ impl Attempt<'_> {
             None => None,
             Some(first) => match self.first(&job, first).await {
                 Ok(first) => first,
+                Err(trouble) if shape.ranged && trouble.class() == Class::Transient => {
+                    let (why, pause) = (trouble.describe(), Duration::ZERO);
+                    self.monitor.tell(Event::Retrying { why, pause, tries: 1 });
+                    None
+                }
                 Err(trouble) => {
                     drop(hashing);
                     return Err(self.wind_up(job, trouble, 1, shape).await);
@@ -125,7 +131,7 @@ impl Attempt<'_> {
             // Only what is known to be bad is fetched again; all of it, only once.
             if all_again || size == 0 || (!shape.ranged && self.anew_for_digest.get()) {
                 self.wind_up(job, Trouble::Stopped, 1, shape).await;
-                let (expected, source_of) = (wanted.digest, wanted.named_by);
+                let (expected, source_of) = (wanted.digest, wanted.named_by.describe());
                 return Err(Failure::Integrity { path, expected, got, source_of }.into());
             }
             let bad = suspects(&job, size).await?;

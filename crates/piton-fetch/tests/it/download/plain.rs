@@ -1,7 +1,5 @@
 //! Good days.
 
-use piton_testkit::server::{Fault, Resource, Site};
-
 use super::*;
 
 #[test]

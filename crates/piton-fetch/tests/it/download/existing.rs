@@ -1,0 +1,195 @@
+//! Files that stand under the final name: recognised, left alone, replaced, or kept beside.
+
+use std::fs::File;
+use std::time::SystemTime;
+
+use piton_fetch::IfExists;
+use piton_testkit::server::{DigestField, http_date};
+
+use super::*;
+
+const LEN: u64 = 2 * MIB;
+const OLD: &[u8] = b"something of mine";
+
+fn time(day: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + day * 86_400)
+}
+
+fn desk(resource: Resource) -> Desk {
+    Desk::new(Site::new().with("/f.bin", resource))
+}
+
+fn set_time(desk: &Desk, name: &str, time: SystemTime) {
+    let file = File::options().write(true).open(desk.path(name)).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn it_is_left_alone_and_that_is_said() {
+    for n in [1, 3] {
+        let desk = desk(Resource::pattern(1, LEN).etag("\"a\"").last_modified(time(1)));
+        desk.write("f.bin", OLD);
+        let failure = desk.get(desk.over(n, "/f.bin")).unwrap_err();
+        assert!(matches!(failure, Failure::Exists { .. }), "{failure:?}");
+        let hint = failure.hint().unwrap();
+        assert!(hint.contains("--overwrite") && hint.contains("--rename"), "{hint}");
+        assert_eq!((desk.files(), desk.read("f.bin")), (vec!["f.bin".to_owned()], OLD.to_vec()));
+        assert!(desk.server.stats().sent() < 128 * KIB, "a transfer in vain");
+    }
+}
+
+#[test]
+fn it_is_replaced_only_at_the_end() {
+    let desk = Desk::new(
+        Site::new().with("/f.bin", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(4 * MIB),
+    );
+    desk.write("f.bin", OLD);
+    let mut what = desk.over(2, "/f.bin");
+    what.if_exists = IfExists::Overwrite;
+    desk.kill_after(what.clone(), MIB);
+    assert_eq!(desk.read("f.bin"), OLD);
+    desk.server.replace("/f.bin", Resource::pattern(1, LEN).wrong_digest(DigestField::ReprSha256));
+    let failure = desk.get(what.clone()).unwrap_err();
+    assert!(matches!(failure, Failure::Integrity { .. }), "{failure:?}");
+    assert_eq!(desk.read("f.bin"), OLD);
+    desk.server.replace("/f.bin", Resource::pattern(3, LEN).etag("\"b\""));
+    desk.get(what).unwrap();
+    desk.assert_only("f.bin", 3, LEN);
+}
+
+#[test]
+fn the_next_free_name_is_taken() {
+    let desk = desk(Resource::pattern(1, LEN).etag("\"a\""));
+    desk.write("f.bin", OLD);
+    desk.write("f.1.bin", OLD);
+    let mut what = desk.what("/f.bin");
+    what.if_exists = IfExists::Rename;
+    let outcome = desk.get(what.clone()).unwrap();
+    assert_eq!(outcome.path, desk.path("f.2.bin"));
+    desk.assert_pattern("f.2.bin", 1, LEN);
+    assert_eq!((desk.read("f.bin"), desk.read("f.1.bin")), (OLD.to_vec(), OLD.to_vec()));
+    // And it is recognised there.
+    let again = desk.get(what).unwrap();
+    assert!(again.already_complete && again.path == desk.path("f.2.bin"), "{again:?}");
+}
+
+#[test]
+fn a_name_that_was_taken_while_the_download_ran() {
+    let site =
+        Site::new().with("/f.bin", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(4 * MIB);
+    let desk = Desk::new(site);
+    desk.kill_after(desk.what("/f.bin"), MIB);
+    desk.write("f.bin", OLD);
+    let failure = desk.get(desk.what("/f.bin")).unwrap_err();
+    let said = matches!(
+        failure,
+        Failure::Exists { .. } | Failure::Local(piton_durable::part::PartError::Exists { .. })
+    );
+    assert!(said, "{failure:?}");
+    assert_eq!(desk.read("f.bin"), OLD);
+    // Nothing that came in is lost: with leave it lands without another transfer.
+    let mut what = desk.what("/f.bin");
+    what.if_exists = IfExists::Overwrite;
+    let sent = desk.server.stats().sent();
+    desk.get(what).unwrap();
+    assert!(desk.server.stats().sent() - sent <= LEN - MIB / 2);
+    desk.assert_only("f.bin", 1, LEN);
+}
+
+#[test]
+fn it_is_recognised_by_size_and_time() {
+    let desk = desk(Resource::pattern(1, LEN).last_modified(time(1)));
+    desk.write("f.bin", &pattern::bytes(1, LEN as usize));
+    set_time(&desk, "f.bin", time(1));
+    assert!(desk.get(desk.what("/f.bin")).unwrap().already_complete);
+    set_time(&desk, "f.bin", time(2));
+    assert!(matches!(desk.get(desk.what("/f.bin")), Err(Failure::Exists { .. })));
+    assert!(desk.server.stats().sent() < 64 * KIB);
+}
+
+#[test]
+fn one_that_was_edited_since_is_not_recognised() {
+    let desk = desk(Resource::pattern(1, LEN).etag("\"a\""));
+    desk.get(desk.what("/f.bin")).unwrap();
+    let mut bytes = desk.read("f.bin");
+    bytes[5] ^= 1;
+    desk.write("f.bin", &bytes);
+    assert!(matches!(desk.get(desk.what("/f.bin")), Err(Failure::Exists { .. })));
+    assert_eq!(desk.read("f.bin"), bytes);
+}
+
+#[test]
+fn a_new_version_is_not_taken_for_the_old_one() {
+    let desk = desk(Resource::pattern(1, LEN).etag("\"a\""));
+    desk.get(desk.what("/f.bin")).unwrap();
+    desk.server.replace("/f.bin", Resource::pattern(2, LEN).etag("\"b\""));
+    assert!(matches!(desk.get(desk.what("/f.bin")), Err(Failure::Exists { .. })));
+    desk.assert_only("f.bin", 1, LEN);
+    let mut what = desk.what("/f.bin");
+    what.if_exists = IfExists::Overwrite;
+    desk.get(what).unwrap();
+    desk.assert_only("f.bin", 2, LEN);
+}
+
+#[test]
+fn only_if_newer() {
+    let desk = desk(Resource::pattern(1, LEN).last_modified(time(2)));
+    let mut what = desk.what("/f.bin");
+    what.only_newer = true;
+    desk.get(what.clone()).unwrap();
+    desk.assert_only("f.bin", 1, LEN);
+    let modified = std::fs::metadata(desk.path("f.bin")).unwrap().modified().unwrap();
+    assert_eq!(http_date(modified), http_date(time(2)));
+
+    for day in [2, 1] {
+        desk.server.replace("/f.bin", Resource::pattern(2, LEN).last_modified(time(day)));
+        assert!(desk.get(what.clone()).unwrap().not_newer);
+        desk.assert_only("f.bin", 1, LEN);
+    }
+    // A server that does not understand the condition is judged by its answer.
+    desk.server.add_fault(Fault::in_request(|request| request.headers.remove("if-modified-since")));
+    assert!(desk.get(what.clone()).unwrap().not_newer);
+    desk.server.clear_faults();
+
+    desk.server.replace("/f.bin", Resource::pattern(3, LEN).last_modified(time(3)));
+    let outcome = desk.get(what.clone()).unwrap();
+    assert!(!outcome.not_newer);
+    desk.assert_only("f.bin", 3, LEN);
+}
+
+/// Without a date nothing is known to be older.
+#[test]
+fn only_if_newer_on_a_server_without_dates() {
+    let desk = desk(Resource::pattern(2, LEN));
+    desk.write("f.bin", OLD);
+    let mut what = desk.what("/f.bin");
+    what.only_newer = true;
+    desk.get(what).unwrap();
+    desk.assert_only("f.bin", 2, LEN);
+}
+
+#[test]
+fn a_folder_under_the_name() {
+    let desk = desk(Resource::pattern(1, LEN));
+    std::fs::create_dir(desk.path("f.bin")).unwrap();
+    for how in [IfExists::Refuse, IfExists::Overwrite] {
+        let mut what = desk.what("/f.bin");
+        what.if_exists = how;
+        let failure = desk.get(what).unwrap_err();
+        assert!(matches!(failure, Failure::Local(_) | Failure::Exists { .. }), "{failure:?}");
+        assert_eq!(desk.files(), ["f.bin"]);
+    }
+}
+
+#[test]
+fn a_restart_forgets_what_is_here() {
+    let site =
+        Site::new().with("/f.bin", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(4 * MIB);
+    let desk = Desk::new(site);
+    desk.kill_after(desk.what("/f.bin"), MIB);
+    let mut what = desk.over(2, "/f.bin");
+    what.restart = true;
+    let outcome = desk.get(what).unwrap();
+    assert_eq!((outcome.resumed, outcome.size), (0, LEN));
+    desk.assert_only("f.bin", 1, LEN);
+}

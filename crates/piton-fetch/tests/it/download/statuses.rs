@@ -1,0 +1,220 @@
+//! Statuses: which are borne, for how long, and how patience is asked for.
+
+use std::time::Instant;
+
+use piton_testkit::server::RetryAfter;
+
+use super::*;
+
+fn file() -> Resource {
+    Resource::pattern(1, 2 * MIB).etag("\"a\"")
+}
+
+#[test]
+fn a_definite_no_is_asked_once() {
+    for status in [400, 401, 403, 404, 405, 406, 410, 414, 451, 501, 505] {
+        let desk = Desk::with(file(), Fault::status(status));
+        let failure = desk.fail(desk.over(3, "/f"));
+        let same = matches!(&failure, Failure::Status { status: s, .. } if s.as_u16() == status);
+        assert!(same, "{failure:?}");
+        assert_eq!((desk.requests(), desk.files()), (1, vec![]), "{status}");
+    }
+}
+
+#[test]
+fn what_may_pass_is_asked_again() {
+    for status in [408, 429, 500, 502, 503, 504] {
+        let desk = Desk::with(file(), Fault::status(status).first(2));
+        desk.get(desk.what("/f")).unwrap();
+        desk.assert_only("f", 1, 2 * MIB);
+        assert_eq!(desk.requests(), 3, "{status}");
+    }
+}
+
+#[test]
+fn and_not_for_ever() {
+    for status in [429, 500, 503] {
+        let desk = Desk::with(file(), Fault::status(status));
+        let mut what = desk.over(4, "/f");
+        what.retries = 2;
+        let failure = desk.fail(what);
+        let same =
+            matches!(&failure, Failure::Status { status: s, tries: 3, .. } if s.as_u16() == status);
+        assert!(same && failure.may_be_retried(), "{failure:?}");
+        assert_eq!(desk.requests(), 3);
+    }
+}
+
+#[test]
+fn patience_in_both_forms() {
+    for (status, patience) in
+        [(429, RetryAfter::Seconds(1)), (503, RetryAfter::Date(Duration::from_secs(2)))]
+    {
+        let desk = Desk::with(file(), Fault::status_retry_after(status, patience).nth(1));
+        let begun = Instant::now();
+        desk.get(desk.what("/f")).unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+        desk.assert_only("f", 1, 2 * MIB);
+        assert_eq!(desk.requests(), 2);
+    }
+}
+
+#[test]
+fn patience_that_makes_no_sense_is_left_out() {
+    for text in ["-5", "soon", "", "99999999999999999999", "Sun, 99 Foo 2026 00:00:00 GMT"] {
+        let fault = Fault::status_retry_after(503, RetryAfter::Text(text.to_owned()));
+        let desk = Desk::with(file(), fault);
+        let mut what = desk.what("/f");
+        what.retries = 1;
+        let pause = |event: &Event| match event {
+            Event::Retrying { pause, .. } => *pause,
+            _ => Duration::ZERO,
+        };
+        let stop = Stop::new();
+        let end = stop.clone();
+        let (done, wait) = std::sync::mpsc::channel::<()>();
+        let later = std::thread::spawn(move || {
+            // What is asked for may also be obeyed, as far as it is a number; then this ends it.
+            let _ = wait.recv_timeout(Duration::from_secs(3));
+            end.stop();
+        });
+        desk.get_until(what, stop).unwrap_err();
+        drop(done);
+        later.join().unwrap();
+        let longest = desk.events().iter().map(pause).max().unwrap();
+        assert!(longest <= Duration::from_secs(6 * 3600), "{text:?}: {longest:?}");
+        if !text.starts_with('9') {
+            assert!(longest < Duration::from_secs(1), "{text:?}: {longest:?}");
+        }
+    }
+}
+
+/// In the middle of a transfer, while other connections run.
+#[test]
+fn patience_is_asked_for_in_the_middle() {
+    let fault = Fault::status_retry_after(503, RetryAfter::Seconds(1)).ranged_past_start().first(2);
+    let site = Site::new()
+        .with("/f", Resource::pattern(1, 12 * MIB).etag("\"a\""))
+        .rate_per_connection(4 * MIB)
+        .fault(fault);
+    let desk = Desk::new(site);
+    desk.get(desk.over(3, "/f")).unwrap();
+    desk.assert_only("f", 1, 12 * MIB);
+    let stats = desk.server.stats();
+    let refused: Vec<_> = stats.requests.iter().filter(|request| request.status == 503).collect();
+    let first = refused.iter().map(|request| request.at).min().unwrap();
+    let asked_meanwhile = stats.requests.iter().filter(|request| {
+        request.at > first + Duration::from_millis(300)
+            && request.at < first + Duration::from_millis(900)
+            && request.status != 206
+    });
+    assert_eq!(asked_meanwhile.count(), 0, "{:?}", stats.requests);
+}
+
+#[test]
+fn statuses_that_answer_nothing() {
+    for (status, exact) in [(204, true), (205, true), (304, true), (203, false), (226, false)] {
+        let desk = Desk::with(file(), Fault::status(status));
+        let mut what = desk.what("/f");
+        what.retries = 1;
+        let failure = desk.fail(what);
+        assert!(is_protocol(&failure) || !exact, "{status}: {failure:?}");
+        assert!(desk.requests() <= 6, "{status}: {}", desk.requests());
+    }
+}
+
+#[test]
+fn a_part_that_nobody_asked_for() {
+    let head = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4/9\r\n\
+        Content-Length: 5\r\n\r\nhello";
+    let without_range = Fault::raw(head).when(|context| !context.request.headers.contains("range"));
+    let desk = Desk::with(file(), Fault::no_content_range().ranged());
+    desk.server.add_fault(without_range);
+    assert!(is_protocol(&desk.fail(desk.what("/f"))));
+}
+
+#[test]
+fn redirects_in_a_circle_and_to_nowhere() {
+    for fault in [
+        Fault::redirect(302, "/f"),
+        Fault::redirect(307, "http://127.0.0.1:{port}/f"),
+        Fault::redirect(301, "ftp://127.0.0.1/f"),
+        Fault::redirect(302, "http://"),
+        Fault::redirect(302, "file:///etc/passwd"),
+        Fault::status(302),
+    ] {
+        let desk = Desk::with(file(), fault);
+        let failure = desk.fail(desk.what("/f"));
+        let said = matches!(
+            failure,
+            Failure::Transport {
+                source: TransportError::TooManyRedirects { .. }
+                    | TransportError::BadRedirect { .. }
+                    | TransportError::UnsupportedScheme { .. }
+                    | TransportError::BadUrl { .. },
+                ..
+            }
+        );
+        assert!(said, "{failure:?}");
+        assert!(desk.requests() <= 22, "{}", desk.requests());
+    }
+}
+
+#[test]
+fn redirects_that_lead_there() {
+    for status in [301, 302, 303, 307, 308] {
+        let site = Site::new()
+            .with("/deep/name.bin", file())
+            .fault(Fault::redirect(status, "/b").on("/a"))
+            .fault(Fault::redirect(status, "/deep/name.bin").on("/b"));
+        let desk = Desk::new(site);
+        desk.get(desk.over(3, "/a")).unwrap();
+        desk.assert_only("name.bin", 1, 2 * MIB);
+        // What they lead to is asked directly from then on.
+        assert_eq!(desk.server.stats().requests_for("/a").count(), 1);
+    }
+}
+
+/// A page of a portal or of a load balancer, with status 200, where a range was asked for.
+#[test]
+fn an_error_page_in_the_middle_never_lands_in_the_file() {
+    let page = || Fault::error_page("<html>our servers are busy</html>").ranged_past_start();
+    for fault in [page().nth(1), page().nth(2), page().first(3)] {
+        let site = Site::new()
+            .with("/f", Resource::pattern(1, 12 * MIB).etag("\"a\""))
+            .rate_per_connection(16 * MIB)
+            .fault(fault);
+        let desk = Desk::new(site);
+        desk.get(desk.over(3, "/f")).unwrap();
+        desk.assert_only("f", 1, 12 * MIB);
+        // What had come in is not thrown away for it.
+        assert!(
+            !desk.saw(|event| matches!(event, Event::StartedOver { .. })),
+            "{:?}",
+            desk.events()
+        );
+    }
+}
+
+/// The same at the first question of a resume.
+#[test]
+fn an_error_page_does_not_replace_what_is_here() {
+    for always in [false, true] {
+        let site =
+            Site::new().with("/f", file().last_modified_text("then")).rate_per_connection(4 * MIB);
+        let desk = Desk::new(site);
+        desk.kill_after(desk.what("/f"), MIB);
+        let page = Fault::error_page("<html>log in to this network</html>");
+        desk.server.add_fault(if always { page } else { page.nth(1) });
+        let mut what = desk.what("/f");
+        what.retries = 2;
+        if always {
+            assert!(is_protocol(&desk.fail(what)));
+            desk.server.clear_faults();
+            assert!(desk.get(desk.what("/f")).unwrap().resumed > 256 * KIB);
+        } else {
+            assert!(desk.get(what).unwrap().resumed > 256 * KIB);
+        }
+        desk.assert_only("f", 1, 2 * MIB);
+    }
+}
