@@ -41,7 +41,7 @@ fn power_cuts_on_xfs() {
 fn power_cuts(kind: FsKind) {
     let mut volume = match Volume::create(kind, 256 * MIB) {
         Ok(volume) => volume,
-        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+        Err(reason) => return piton_testkit::skip(reason),
     };
     let file = Resource::pattern(PATTERN, LEN).etag("\"1\"");
     let server = Server::start(Site::new().with("/file", file).rate_per_connection(RATE));

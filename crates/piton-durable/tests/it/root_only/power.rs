@@ -54,7 +54,7 @@ fn block_log_btrfs() {
 fn block_log(kind: FsKind, count: usize) {
     let (mut recording, ledger) = match record(kind, None) {
         Ok(recorded) => recorded,
-        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+        Err(reason) => return piton_testkit::skip(reason),
     };
     let start = Instant::now();
     let states = recording.states(seed(), count);
@@ -89,7 +89,7 @@ fn caught_by_block_log(broken: Broken) {
     for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
         let (mut recording, ledger) = match record(kind, Some(broken)) {
             Ok(recorded) => recorded,
-            Err(reason) => return eprintln!("SKIPPED: {reason}"),
+            Err(reason) => return piton_testkit::skip(reason),
         };
         let mut states = recording.states(seed(), 4 * states());
         // A rename that is not durable shows only until something else takes it to the disk.
@@ -142,7 +142,7 @@ fn shutdown(kind: FsKind) {
     match cut(kind, None, cuts) {
         Ok(None) => eprintln!("{}: {cuts} cuts in {:?}", kind.name(), start.elapsed()),
         Ok(Some(problem)) => panic!("PITON_TEST_SEED={}: {problem}", seed()),
-        Err(reason) => eprintln!("SKIPPED: {reason}"),
+        Err(reason) => piton_testkit::skip(reason),
     }
 }
 
@@ -160,7 +160,7 @@ fn shutdown_catches_what_is_broken() {
                 Ok(None) => {
                     panic!("{broken:?} was not noticed on {}, seed {}", kind.name(), seed())
                 }
-                Err(reason) => return eprintln!("SKIPPED: {reason}"),
+                Err(reason) => return piton_testkit::skip(reason),
             }
         }
     }
