@@ -11,4 +11,9 @@ use piton_fetch::parse;
 pub mod properties;
 
 #[path = "../crates/piton-durable/tests/it/properties.rs"]
-pub mod journal;
+mod journal;
+
+/// As the properties of the parsers, for the journal.
+pub fn journal(data: &[u8]) {
+    journal::journal(data);
+}

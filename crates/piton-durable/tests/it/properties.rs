@@ -7,7 +7,7 @@ use piton_durable::crc::crc32c;
 use piton_durable::journal::{End, HEADER_LEN, Header, VERSION, fold, parse};
 
 /// Both for the bytes as they are and for records made of them, which their checksums do not give away.
-pub fn journal(data: &[u8]) {
+pub(crate) fn journal(data: &[u8]) {
     parsed(data);
     parsed(&framed(data));
 }

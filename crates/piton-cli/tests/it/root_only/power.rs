@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use piton::durable::extent::Extent;
 use piton::durable::fs::OsFs;
 use piton::durable::journal;
-use piton_testkit::power::{FsKind, Volume};
+use piton_testkit::power::{FsKind, Volume, wanted_states};
 use piton_testkit::seed::{draw, seed};
 use piton_testkit::server::{MIB, Resource, Server, Site, pattern};
 
@@ -47,8 +47,7 @@ fn power_cuts(kind: FsKind) {
     let server = Server::start(Site::new().with("/file", file).rate_per_connection(RATE));
     let place = Place::new();
     let start = Instant::now();
-    let states = std::env::var("PITON_POWER_STATES").ok();
-    let cuts = states.map_or(500, |count| count.parse().unwrap()) / 100;
+    let cuts = wanted_states() as u64 / 100;
     for round in 0..cuts {
         let folder = volume.path();
         let mut child = get(&place, &folder, &server);

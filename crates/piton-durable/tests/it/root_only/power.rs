@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use piton_durable::fs::{Fs, OsFs};
 use piton_testkit::disk::{Broken, Sabotage};
-use piton_testkit::power::{BlockLog, CrashState, Finding, FsKind, Recording, Unavailable, Volume};
+use piton_testkit::power::{
+    BlockLog, CrashState, Finding, FsKind, Recording, Unavailable, Volume, wanted_states,
+};
 use piton_testkit::seed::{draw, seed};
 
 use crate::transfer::{Ledger, check, lay_out, run};
@@ -23,12 +25,6 @@ const GONE_ON_FROM: usize = 10;
 /// A broken protocol is looked for in so many states at a time, until it shows.
 const BATCH: usize = 50;
 
-/// How many crash states are tried on ext4 and btrfs.
-fn states() -> usize {
-    let given = std::env::var("PITON_POWER_STATES").ok();
-    given.map_or(500, |count| count.parse().expect("PITON_POWER_STATES is a number"))
-}
-
 fn disk(broken: Option<Broken>) -> Arc<dyn Fs> {
     match broken {
         Some(broken) => Arc::new(Sabotage::new(OsFs, broken)),
@@ -38,17 +34,17 @@ fn disk(broken: Option<Broken>) -> Arc<dyn Fs> {
 
 #[test]
 fn block_log_ext4() {
-    block_log(FsKind::Ext4, states());
+    block_log(FsKind::Ext4, wanted_states());
 }
 
 #[test]
 fn block_log_xfs() {
-    block_log(FsKind::Xfs, states() / 5);
+    block_log(FsKind::Xfs, wanted_states() / 5);
 }
 
 #[test]
 fn block_log_btrfs() {
-    block_log(FsKind::Btrfs, states());
+    block_log(FsKind::Btrfs, wanted_states());
 }
 
 fn block_log(kind: FsKind, count: usize) {
@@ -91,7 +87,7 @@ fn caught_by_block_log(broken: Broken) {
             Ok(recorded) => recorded,
             Err(reason) => return piton_testkit::skip(reason),
         };
-        let mut states = recording.states(seed(), 4 * states());
+        let mut states = recording.states(seed(), 4 * wanted_states());
         // A rename that is not durable shows only until something else takes it to the disk.
         states.sort_by_key(|state| {
             (!ledger.ends_with_a_finish(state.acknowledged), draw(state.flushes as u64, u64::MAX))
@@ -138,7 +134,7 @@ fn shutdown_xfs() {
 
 fn shutdown(kind: FsKind) {
     let start = Instant::now();
-    let cuts = (states() / 25) as u64;
+    let cuts = (wanted_states() / 25) as u64;
     match cut(kind, None, cuts) {
         Ok(None) => eprintln!("{}: {cuts} cuts in {:?}", kind.name(), start.elapsed()),
         Ok(Some(problem)) => panic!("PITON_TEST_SEED={}: {problem}", seed()),
@@ -155,7 +151,7 @@ fn shutdown_catches_what_is_broken() {
             Broken::CompactionWithoutSync,
             Broken::NoDirectorySync,
         ] {
-            match cut(kind, Some(broken), 4 * states() as u64 / 25) {
+            match cut(kind, Some(broken), 4 * wanted_states() as u64 / 25) {
                 Ok(Some(problem)) => eprintln!("{}: {broken:?}: {problem}", kind.name()),
                 Ok(None) => {
                     panic!("{broken:?} was not noticed on {}, seed {}", kind.name(), seed())

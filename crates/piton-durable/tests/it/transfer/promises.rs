@@ -68,7 +68,7 @@ impl Ledger {
     /// Whether the last of the first `count` promises is that a file has its final name.
     pub(crate) fn ends_with_a_finish(&self, count: u64) -> bool {
         let promises = self.promises.lock().unwrap();
-        let last = promises.iter().take(count as usize).last();
+        let last = promises.iter().take(count as usize).next_back();
         matches!(last, Some(Promise::Finished(_)))
     }
 
