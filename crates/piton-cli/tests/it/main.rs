@@ -9,6 +9,7 @@
     reason = "tests make their own files, and may fail"
 )]
 
+mod cases;
 mod command;
 
 mod config;

@@ -115,7 +115,7 @@ impl Attempt<'_> {
                 }
                 (Place::File(path) | Place::Folder(path), _) => path.clone(),
             };
-            if disk.existing.is_some() {
+            if disk.existing.is_some() && matches!(holds, Holds::Range(..)) {
                 // Only a byte was asked for, to see whether there is anything to fetch.
                 first = None;
             }

@@ -73,6 +73,26 @@ fn the_next_free_name_is_taken() {
     assert!(again.already_complete && again.path == desk.path("f.2.bin"), "{again:?}");
 }
 
+/// A server that answers the question for one byte with all of them.
+#[test]
+fn one_byte_was_asked_for_and_all_come() {
+    for how in [IfExists::Rename, IfExists::Overwrite, IfExists::Refuse] {
+        let desk = desk(Resource::pattern(1, LEN));
+        desk.server.add_fault(Fault::ignores_range());
+        desk.write("f.bin", OLD);
+        let mut what = desk.what("/f.bin");
+        what.if_exists = how;
+        let ended = desk.get(what);
+        match how {
+            IfExists::Rename => desk.assert_pattern("f.1.bin", 1, LEN),
+            IfExists::Overwrite => desk.assert_only("f.bin", 1, LEN),
+            IfExists::Refuse => assert!(matches!(ended, Err(Failure::Exists { .. }))),
+        }
+        assert!(how == IfExists::Overwrite || desk.read("f.bin") == OLD);
+        assert_eq!(desk.requests(), 1);
+    }
+}
+
 #[test]
 fn a_name_that_was_taken_while_the_download_ran() {
     let site =
