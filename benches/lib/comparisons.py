@@ -85,7 +85,7 @@ def ratio(ours, theirs, what):
 
 def cpu_claim(title, ours, other, limit, runs):
     found = ratio(runs[ours], runs[other], "cpu")
-    return Claim(f"{title}: CPU of {ours} / {other}", f"{found:.2f}", f"≤ {limit}", found <= limit)
+    return Claim(f"{title}: CPU of {ours} / {other}", f"{found:.3f}", f"≤ {limit}", found <= limit)
 
 
 def wall_claim(title, ours, others, runs):
