@@ -2,10 +2,18 @@
 //!
 //! In this folder, `mkdir -p corpus/TARGET && cargo +nightly fuzz run --dev TARGET corpus/TARGET
 //! seeds/TARGET` runs one of them. The same properties run over `seeds/` and over random bytes with the
-//! tests of piton-fetch, where they live.
+//! tests of piton-fetch and piton-durable, where they live.
 
 // The included file says `crate::parse`.
 use piton_fetch::parse;
 
 #[path = "../crates/piton-fetch/src/parse/properties.rs"]
 pub mod properties;
+
+#[path = "../crates/piton-durable/tests/it/properties.rs"]
+mod journal;
+
+/// As the properties of the parsers, for the journal.
+pub fn journal(data: &[u8]) {
+    journal::journal(data);
+}

@@ -28,6 +28,7 @@ class Bench:
         self.piton = str(root / "target/release/piton")
         self.serve = str(root / "target/release/examples/serve")
         self._disk_under = disk
+        self.load = os.getloadavg()[0]
 
     def __enter__(self):
         self.memory = Path(tempfile.mkdtemp(prefix="piton-bench-", dir="/dev/shm"))

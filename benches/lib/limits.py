@@ -50,9 +50,11 @@ def resume(bench):
     output = bench.disk / "long"
     rows, claims = [], []
     with servers.faulty(bench, "--size", size, "--log") as server:
-        command = tools.piton(bench, server.url, output, 1)
+        # Slow enough that it can be stopped in time; slower still once only little is missing.
+        command = tools.piton(bench, server.url, output, 1, options=["--limit-rate", "300MB"])
         fetch_most(command, size - min(size // 4, 512 * MIB), signal.SIGINT)
         server.next_request()
+        command = tools.piton(bench, server.url, output, 1, options=["--limit-rate", "30MB"])
         for how, stop in (("Ctrl-C", signal.SIGINT), ("kill -9", signal.SIGKILL)):
             times = []
             for _ in range(5):
@@ -65,7 +67,7 @@ def resume(bench):
                     raise SystemExit(f"asked for {asked}: that is no resume")
                 times.append((when - begin) * 1000)
                 # Some bytes come in that a kill leaves unsynced, and the next run must compare.
-                time.sleep(0.02)
+                time.sleep(0.2)
                 process.send_signal(stop)
                 process.wait()
                 if output.exists():

@@ -64,9 +64,9 @@ def machine(bench):
     versions = [version([bench.piton, "--version"])]
     versions += [version([name, "--version"]) for name in ("curl", "wget", "aria2c", "axel")]
     versions.append(version(["nginx", "-v"]))
-    load = " ".join(f"{one:.1f}" for one in os.getloadavg())
-    return (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release()}, {os.cpu_count()} cores "
-            f"({processor()}), load average at the end {load}, {bench.rounds} rounds.\n"
+    return (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release().split('-')[0]}, {os.cpu_count()} cores "
+            f"({processor()}), load average {bench.load:.1f} before the first run, "
+            f"{bench.rounds} rounds.\n"
             f"{', '.join(versions)}.\n")
 
 

@@ -23,11 +23,6 @@ use environment::Environment;
 use exit::Exit;
 use trouble::Trouble;
 
-/// rustls copies every record into memory of its own: with this allocator HTTPS costs a quarter less
-/// CPU than with that of the C library (docs/benchmarks.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Every exit code is decided here or, for failures of the library, in [`exit`].
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -91,6 +91,16 @@ pub enum Connections {
     Fixed(NonZeroU16),
 }
 
+impl Connections {
+    /// How many there may be at one time. `Auto` stays at a number that is polite to a host.
+    pub fn at_most(self) -> usize {
+        match self {
+            Self::Auto => 8,
+            Self::Fixed(n) => n.get().into(),
+        }
+    }
+}
+
 /// What happens when a file stands under the final name and is not recognised as this download,
 /// complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -82,7 +82,7 @@ fn every_write_is_cut_short() {
 #[test]
 fn two_crashes_in_a_row() {
     if let Err(reason) = available() {
-        eprintln!("SKIPPED: {reason}");
+        piton_testkit::skip(reason);
         return;
     }
     for source in [Source::small(), Source::segmented()] {
@@ -105,7 +105,7 @@ fn two_crashes_in_a_row() {
 #[test]
 fn every_syscall_of_a_resume_fails_with_eio() {
     if let Err(reason) = available() {
-        eprintln!("SKIPPED: {reason}");
+        piton_testkit::skip(reason);
         return;
     }
     let source = Source::segmented();
@@ -128,7 +128,7 @@ fn every_syscall_of_a_resume_fails_with_eio() {
 /// by name and file; `None` where nothing could be tried.
 fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>> {
     if let Err(reason) = available() {
-        eprintln!("SKIPPED: {reason}");
+        piton_testkit::skip(reason);
         return None;
     }
     let hits = Mutex::new(BTreeSet::new());

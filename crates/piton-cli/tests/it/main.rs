@@ -19,6 +19,7 @@ mod help;
 mod kills;
 mod pages;
 mod real_servers;
+mod root_only;
 mod show;
 mod status;
 mod usage;

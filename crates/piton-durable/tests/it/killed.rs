@@ -54,7 +54,7 @@ fn a_kill_after_every_syscall_costs_no_claim() {
 
 fn costs_no_claim(action: Action) {
     if let Err(reason) = available() {
-        return eprintln!("SKIPPED: {reason}");
+        return piton_testkit::skip(reason);
     }
     let problems = at_every_syscall(action, false);
     assert!(problems.is_empty(), "{problems:#?}");
@@ -64,7 +64,7 @@ fn costs_no_claim(action: Action) {
 #[test]
 fn a_journal_removed_before_the_rename_is_caught() {
     if let Err(reason) = available() {
-        return eprintln!("SKIPPED: {reason}");
+        return piton_testkit::skip(reason);
     }
     let problems = at_every_syscall(Action::KillAfter, true);
     assert!(problems.iter().any(|problem| problem.contains("nothing is known")), "{problems:#?}");

@@ -69,7 +69,7 @@ pub(super) async fn work(
     mut opened: Option<Opened>,
 ) -> Result<(), Trouble> {
     let job = Arc::clone(&claimed.job);
-    let mut writer = job.sink.writer(claimed.range.start);
+    let mut writer = job.sink.writer(claimed.range.start, job.what.connections.at_most());
     loop {
         writer.move_to(claimed.range.start)?;
         let answer = match opened.take() {

@@ -4,8 +4,6 @@ use tokio::time::Instant;
 
 use crate::download::Connections;
 
-/// How many connections `auto` goes up to on one host unless told otherwise.
-const POLITE: u32 = 8;
 /// How long a number of connections is watched before the next step.
 const WATCH: Duration = Duration::from_millis(700);
 /// With less than this left, another connection would not pay for itself.
@@ -29,7 +27,7 @@ pub(crate) struct ConnectionCount {
 impl ConnectionCount {
     pub(crate) fn new(wanted: Connections, now: Instant) -> Self {
         let (target, limit, auto) = match wanted {
-            Connections::Auto => (1, POLITE, true),
+            Connections::Auto => (1, wanted.at_most() as u32, true),
             Connections::Fixed(n) => (u32::from(n.get()), u32::from(n.get()), false),
         };
         Self { target, limit, auto, since: now, before: None, settled: !auto }

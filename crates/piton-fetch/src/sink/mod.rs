@@ -115,11 +115,11 @@ impl Sink {
         &self.shared
     }
 
-    /// A connection begins to write.
-    pub(crate) fn writer(&self, at: u64) -> SegmentWriter {
+    /// A connection, one of at most `of`, begins to write.
+    pub(crate) fn writer(&self, at: u64, of: usize) -> SegmentWriter {
         let account = Arc::new(Account::default());
         self.shared.state().accounts.push(Arc::clone(&account));
-        SegmentWriter::new(Arc::clone(&self.shared), account, at)
+        SegmentWriter::new(Arc::clone(&self.shared), account, at, of)
     }
 
     /// The failure of a checkpoint, once.

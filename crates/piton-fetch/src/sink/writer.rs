@@ -8,8 +8,11 @@ use super::{Account, Shared};
 use crate::plan::Grant;
 
 /// Bytes written at once and then claimed as one extent: what a kill may cost at most (G2).
-/// Smaller writes cost more CPU than they save memory.
-const BUFFER: usize = 1 << 20;
+/// Smaller writes cost more CPU …
+const LONGEST: usize = 1 << 20;
+const SHORTEST: usize = 128 << 10;
+/// … but all buffers of a download together stay below this (G8).
+const ALL: usize = 8 << 20;
 /// What was gathered is written when it has this age, whether the buffer is full or not (G2).
 const AGE: Duration = Duration::from_millis(100);
 
@@ -32,8 +35,9 @@ pub(crate) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, at: u64) -> Self {
-        let buffer = vec![0; BUFFER];
+    /// One of at most `of` writers, at `at`.
+    pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, at: u64, of: usize) -> Self {
+        let buffer = vec![0; (ALL / of.max(1)).clamp(SHORTEST, LONGEST)];
         let claimed = Instant::now();
         Self { shared, account, at, buffer, filled: 0, start: at, crc: NO_BYTES, claimed }
     }

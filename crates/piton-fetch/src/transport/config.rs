@@ -40,7 +40,7 @@ pub struct Config {
     /// How many lanes share one HTTP/2 connection. Default 4.
     pub streams_per_connection: usize,
     /// The receive window of an HTTP/2 stream in bytes: the most that it holds in memory, and the most that
-    /// can come in per round trip. Default 1 MiB; a connection's window is this times
+    /// can come in per round trip. Default 384 KiB; a connection's window is this times
     /// `streams_per_connection`.
     pub stream_window: u32,
     /// Which addresses of a host may be used.
@@ -64,7 +64,7 @@ impl Default for Config {
             redirects: 20,
             allow_downgrade: false,
             streams_per_connection: 4,
-            stream_window: 1 << 20,
+            stream_window: 384 << 10,
             address_family: AddressFamily::Any,
             max_head_bytes: 64 << 10,
         }

@@ -45,6 +45,13 @@ mod scratch;
 mod shutdown;
 mod unavailable;
 
+/// How many crash states a test is to try where they are cheap: what `PITON_POWER_STATES` says, or 500.
+/// Tests of dearer ones take a fixed part of it.
+pub fn wanted_states() -> usize {
+    let given = std::env::var("PITON_POWER_STATES").ok();
+    given.map_or(500, |count| count.parse().expect("PITON_POWER_STATES is a number"))
+}
+
 pub use blocklog::{BlockLog, CrashState, Finding, Kept, Recording};
 pub use filesystem::FsKind;
 pub use shutdown::Volume;

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use piton_durable::fs::{Fs, OsFs};
 use piton_testkit::disk::{Broken, Sabotage};
-use piton_testkit::power::{BlockLog, CrashState, Finding, FsKind, Recording, Unavailable, Volume};
+use piton_testkit::power::{
+    BlockLog, CrashState, Finding, FsKind, Recording, Unavailable, Volume, wanted_states,
+};
 use piton_testkit::seed::{draw, seed};
 
 use crate::transfer::{Ledger, check, lay_out, run};
@@ -23,12 +25,6 @@ const GONE_ON_FROM: usize = 10;
 /// A broken protocol is looked for in so many states at a time, until it shows.
 const BATCH: usize = 50;
 
-/// How many crash states are tried on ext4 and btrfs.
-fn states() -> usize {
-    let given = std::env::var("PITON_POWER_STATES").ok();
-    given.map_or(500, |count| count.parse().expect("PITON_POWER_STATES is a number"))
-}
-
 fn disk(broken: Option<Broken>) -> Arc<dyn Fs> {
     match broken {
         Some(broken) => Arc::new(Sabotage::new(OsFs, broken)),
@@ -38,23 +34,23 @@ fn disk(broken: Option<Broken>) -> Arc<dyn Fs> {
 
 #[test]
 fn block_log_ext4() {
-    block_log(FsKind::Ext4, states());
+    block_log(FsKind::Ext4, wanted_states());
 }
 
 #[test]
 fn block_log_xfs() {
-    block_log(FsKind::Xfs, states() / 5);
+    block_log(FsKind::Xfs, wanted_states() / 5);
 }
 
 #[test]
 fn block_log_btrfs() {
-    block_log(FsKind::Btrfs, states());
+    block_log(FsKind::Btrfs, wanted_states());
 }
 
 fn block_log(kind: FsKind, count: usize) {
     let (mut recording, ledger) = match record(kind, None) {
         Ok(recorded) => recorded,
-        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+        Err(reason) => return piton_testkit::skip(reason),
     };
     let start = Instant::now();
     let states = recording.states(seed(), count);
@@ -89,11 +85,13 @@ fn caught_by_block_log(broken: Broken) {
     for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
         let (mut recording, ledger) = match record(kind, Some(broken)) {
             Ok(recorded) => recorded,
-            Err(reason) => return eprintln!("SKIPPED: {reason}"),
+            Err(reason) => return piton_testkit::skip(reason),
         };
-        // Not in order of time: some of what is broken shows only near its end.
-        let mut states = recording.states(seed(), 4 * states());
-        states.sort_by_key(|state| draw(state.flushes as u64, u64::MAX));
+        let mut states = recording.states(seed(), 4 * wanted_states());
+        // A rename that is not durable shows only until something else takes it to the disk.
+        states.sort_by_key(|state| {
+            (!ledger.ends_with_a_finish(state.acknowledged), draw(state.flushes as u64, u64::MAX))
+        });
         let mut batches = states.chunks(BATCH);
         let caught = batches.position(|batch| !look_at(&mut recording, &ledger, batch).is_empty());
         match caught {
@@ -136,11 +134,11 @@ fn shutdown_xfs() {
 
 fn shutdown(kind: FsKind) {
     let start = Instant::now();
-    let cuts = (states() / 25) as u64;
+    let cuts = (wanted_states() / 25) as u64;
     match cut(kind, None, cuts) {
         Ok(None) => eprintln!("{}: {cuts} cuts in {:?}", kind.name(), start.elapsed()),
         Ok(Some(problem)) => panic!("PITON_TEST_SEED={}: {problem}", seed()),
-        Err(reason) => eprintln!("SKIPPED: {reason}"),
+        Err(reason) => piton_testkit::skip(reason),
     }
 }
 
@@ -153,12 +151,12 @@ fn shutdown_catches_what_is_broken() {
             Broken::CompactionWithoutSync,
             Broken::NoDirectorySync,
         ] {
-            match cut(kind, Some(broken), 4 * states() as u64 / 25) {
+            match cut(kind, Some(broken), 4 * wanted_states() as u64 / 25) {
                 Ok(Some(problem)) => eprintln!("{}: {broken:?}: {problem}", kind.name()),
                 Ok(None) => {
                     panic!("{broken:?} was not noticed on {}, seed {}", kind.name(), seed())
                 }
-                Err(reason) => return eprintln!("SKIPPED: {reason}"),
+                Err(reason) => return piton_testkit::skip(reason),
             }
         }
     }
@@ -169,9 +167,13 @@ fn cut(kind: FsKind, broken: Option<Broken>, cuts: u64) -> Result<Option<String>
     let mut volume = Volume::create(kind, SIZE)?;
     for round in 0..cuts {
         let dir = lay_out_durably(&volume, round);
-        let ledger = Ledger::default();
-        // Every fourth time the downloads are done just when the power goes.
-        let moment = if round % 4 == 3 { u64::MAX } else { 1 + draw(round, 400) };
+        // Now and then just after the first promise, or after the last.
+        let moment = match round % 4 {
+            0 => 1,
+            3 => u64::MAX,
+            _ => draw(round, 400),
+        };
+        let ledger = Ledger::gated(moment);
         let promised = thread::scope(|scope| {
             // Fails as soon as the power is gone.
             let writer = scope.spawn(|| run(&disk(broken), &dir, &ledger).is_err());
@@ -181,6 +183,7 @@ fn cut(kind: FsKind, broken: Option<Broken>, cuts: u64) -> Result<Option<String>
             // Before the cut: a sync that is under way may answer while it comes.
             let promised = ledger.count();
             volume.cut_power().unwrap();
+            ledger.open_gate();
             promised
         });
         volume.remount().unwrap();

@@ -63,7 +63,10 @@ fn live(
     let last = life == LIVES;
     let (part, extents) = match Part::open(Arc::clone(fs), &file.target(dir), OpenPart::default())?
     {
-        Opened::Finished => return Ok(ledger.promise([Promise::Finished(file)])),
+        Opened::Finished => {
+            ledger.promise([Promise::Finished(file)]);
+            return Ok(());
+        }
         Opened::Part(part, recovered) if recovered.meta.is_some() => (part, recovered.extents),
         Opened::Part(part, _) => {
             part.begin(b"the beginning", Some(file.len()))?;

@@ -1,8 +1,8 @@
 //! What the calls that returned have promised.
 
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use super::FILES;
 use super::file::File;
@@ -26,12 +26,25 @@ pub(crate) struct Ledger {
     promises: Mutex<Vec<Promise>>,
     count: AtomicU64,
     spoken: bool,
+    gate: Mutex<Option<u64>>,
+    opened: Condvar,
 }
 
 impl Ledger {
     /// A ledger that also says each promise on stdout, for [`Promised::heard`].
     pub(crate) fn spoken() -> Self {
         Self { spoken: true, ..Self::default() }
+    }
+
+    /// A ledger that holds up whoever makes the promise of this number, or a later one, until
+    /// [`Ledger::open_gate`].
+    pub(crate) fn gated(number: u64) -> Self {
+        Self { gate: Mutex::new(Some(number)), ..Self::default() }
+    }
+
+    pub(crate) fn open_gate(&self) {
+        *self.gate.lock().unwrap() = None;
+        self.opened.notify_all();
     }
 
     pub(super) fn promise(&self, promises: impl IntoIterator<Item = Promise>) {
@@ -42,11 +55,21 @@ impl Ledger {
         if self.spoken {
             all.iter().skip(old).for_each(speak);
         }
+        drop(all);
+        let shut = |gate: &mut Option<u64>| gate.is_some_and(|number| self.count() >= number);
+        drop(self.opened.wait_while(self.gate.lock().unwrap(), shut).unwrap());
     }
 
     /// How many promises were made until now; waits for nothing.
     pub(crate) fn count(&self) -> u64 {
         self.count.load(Ordering::SeqCst)
+    }
+
+    /// Whether the last of the first `count` promises is that a file has its final name.
+    pub(crate) fn ends_with_a_finish(&self, count: u64) -> bool {
+        let promises = self.promises.lock().unwrap();
+        let last = promises.iter().take(count as usize).next_back();
+        matches!(last, Some(Promise::Finished(_)))
     }
 
     /// What the first `count` of them hold after a power cut.

@@ -30,6 +30,10 @@ impl Attempt<'_> {
         ranged: bool,
         question: &Question,
     ) -> Result<Outcome, End> {
+        // What the user wanted of the file is wanted also where none of its bytes are of use.
+        let wanted = opened.meta.as_ref().filter(|_| !self.what.restart).map(kept_digests);
+        let wanted = wanted.into_iter().flatten().filter(|one| one.named_by == Named::User);
+        let wanted: Vec<_> = wanted.collect();
         let usable = !self.anew && !opened.have().is_empty();
         let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
@@ -48,7 +52,7 @@ impl Attempt<'_> {
         let shape = Shape { ranged, if_range, unproven: old.is_some() };
 
         let name = file_name(opened.target.path());
-        let kept = old.as_ref().map(kept_digests).unwrap_or_default();
+        let kept = old.as_ref().map_or(wanted, kept_digests);
         let (headers, status) = match &first {
             Some(first) => (first.response.headers.clone(), first.response.status),
             None => (HeaderMap::new(), StatusCode::PARTIAL_CONTENT),

@@ -134,6 +134,7 @@ fn a_bit_that_flips_always_is_an_error() {
         let mut what = desk.over(n, "/f");
         what.digests = vec![sha256(1)];
         assert!(matches!(desk.fail(what.clone()), Failure::Integrity { .. }));
+        // Twice the file; and what was under way on connections that were cut counts as sent.
         let sent = desk.server.stats().sent();
         assert!(sent <= 6 * LEN, "{n}: {sent}");
         // Once the line is sound, the same command repairs it.

@@ -18,7 +18,7 @@ impl<'a> Mounted<'a> {
         if mount.output().is_ok_and(|output| output.status.success()) {
             return Some(Self(at));
         }
-        eprintln!("SKIPPED: mounting a small tmpfs needs root");
+        piton_testkit::skip("mounting a small tmpfs needs root");
         None
     }
 

@@ -1,0 +1,3 @@
+//! What only root can set up.
+
+mod power;
