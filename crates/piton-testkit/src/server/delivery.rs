@@ -40,6 +40,8 @@ pub(super) enum Extent {
     Reply,
     /// All replies on the connection.
     Connection,
+    /// What is left of the resource behind what was sent.
+    Left,
     /// All replies the fault was for; the action comes once only.
     All { sent: Arc<AtomicU64>, done: Arc<AtomicBool> },
 }

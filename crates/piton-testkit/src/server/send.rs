@@ -169,6 +169,7 @@ impl Sender<'_> {
             let due = match of {
                 Extent::Reply => at >= *after,
                 Extent::Connection => *self.on_connection >= *after,
+                Extent::Left => self.left(at).is_some_and(|left| left <= *after),
                 Extent::All { sent, done } => {
                     sent.load(Ordering::Relaxed) >= *after && !done.swap(true, Ordering::Relaxed)
                 }
@@ -206,12 +207,20 @@ impl Sender<'_> {
         let counts = self.deliveries.iter().filter_map(|delivery| match delivery {
             Delivery::At { after, of: Extent::Reply, .. } => Some(after - at),
             Delivery::At { after, of: Extent::Connection, .. } => Some(after - *self.on_connection),
+            Delivery::At { after, of: Extent::Left, .. } => {
+                self.left(at).map(|left| left.saturating_sub(*after))
+            }
             Delivery::At { after, of: Extent::All { sent, .. }, .. } => {
                 after.checked_sub(sent.load(Ordering::Relaxed)).filter(|left| *left > 0)
             }
             _ => None,
         });
         counts.min().unwrap_or(u64::MAX)
+    }
+
+    /// How much of the resource lies behind the first `at` bytes of this body.
+    fn left(&self, at: u64) -> Option<u64> {
+        Some(self.reply.total?.saturating_sub(self.reply.payload.start() + at))
     }
 
     /// Changes the bytes at `at` of the body as bit flips and other versions ask.

@@ -10,51 +10,57 @@ fn file() -> Resource {
 
 #[test]
 fn forms_of_a_body() {
-    for (kind, fault) in [
-        ("chunked", Fault::chunked(1000)),
-        ("chunked, no ranges", Fault::chunked(1000).and(Fault::ignores_range())),
-        ("small chunks", Fault::chunked(64).and(Fault::ignores_range())),
-        ("until the end", Fault::close_delimited().and(Fault::ignores_range())),
-        ("HTTP/1.0", Fault::http_1_0()),
-        ("HTTP/1.0, no ranges", Fault::http_1_0().and(Fault::ignores_range())),
-        (
-            "HTTP/1.0, no ranges, no length",
-            Fault::http_1_0().and(Fault::ignores_range()).and(Fault::close_delimited()),
-        ),
-    ] {
-        for n in [1, 3] {
-            let desk = Desk::with(file(), fault.clone());
-            desk.get(desk.over(n, "/f")).unwrap_or_else(|error| panic!("{kind}: {error}"));
-            desk.assert_only("f", 1, LEN);
-        }
-    }
+    each(
+        [
+            ("chunked", Fault::chunked(1000)),
+            ("chunked, no ranges", Fault::chunked(1000).and(Fault::ignores_range())),
+            ("small chunks", Fault::chunked(64).and(Fault::ignores_range())),
+            ("until the end", Fault::close_delimited().and(Fault::ignores_range())),
+            ("HTTP/1.0", Fault::http_1_0()),
+            ("HTTP/1.0, no ranges", Fault::http_1_0().and(Fault::ignores_range())),
+            (
+                "HTTP/1.0, no ranges, no length",
+                Fault::http_1_0().and(Fault::ignores_range()).and(Fault::close_delimited()),
+            ),
+        ],
+        |(kind, fault)| {
+            for n in [1, 3] {
+                let desk = Desk::with(file(), fault.clone());
+                desk.get(desk.over(n, "/f")).unwrap_or_else(|error| panic!("{kind}: {error}"));
+                desk.assert_only("f", 1, LEN);
+            }
+        },
+    );
 }
 
 #[test]
 fn cut_and_garbled_once() {
-    for (kind, fault) in [
-        ("cut", Fault::cut_after(MIB)),
-        ("reset", Fault::reset_after(MIB)),
-        ("truncated chunks", Fault::truncated_chunks(1000, MIB)),
-        ("no last chunk", Fault::no_last_chunk(1000)),
-        ("cut, no ranges", Fault::cut_after(MIB).and(Fault::ignores_range())),
-        (
-            "truncated chunks, no ranges",
-            Fault::truncated_chunks(1000, MIB).and(Fault::ignores_range()),
-        ),
-        ("no last chunk, no ranges", Fault::no_last_chunk(1000).and(Fault::ignores_range())),
-        (
-            "reset, no ranges, no length",
-            Fault::close_delimited().and(Fault::reset_after(MIB)).and(Fault::ignores_range()),
-        ),
-    ] {
-        for n in [1, 3] {
-            let desk = Desk::with(file(), fault.clone().nth(1));
-            desk.get(desk.over(n, "/f")).unwrap_or_else(|error| panic!("{kind}: {error}"));
-            desk.assert_only("f", 1, LEN);
-            assert!(desk.requests() <= 6, "{kind}: {}", desk.requests());
-        }
-    }
+    each(
+        [
+            ("cut", Fault::cut_after(MIB)),
+            ("reset", Fault::reset_after(MIB)),
+            ("truncated chunks", Fault::truncated_chunks(1000, MIB)),
+            ("no last chunk", Fault::no_last_chunk(1000)),
+            ("cut, no ranges", Fault::cut_after(MIB).and(Fault::ignores_range())),
+            (
+                "truncated chunks, no ranges",
+                Fault::truncated_chunks(1000, MIB).and(Fault::ignores_range()),
+            ),
+            ("no last chunk, no ranges", Fault::no_last_chunk(1000).and(Fault::ignores_range())),
+            (
+                "reset, no ranges, no length",
+                Fault::close_delimited().and(Fault::reset_after(MIB)).and(Fault::ignores_range()),
+            ),
+        ],
+        |(kind, fault)| {
+            for n in [1, 3] {
+                let desk = Desk::with(file(), fault.clone().nth(1));
+                desk.get(desk.over(n, "/f")).unwrap_or_else(|error| panic!("{kind}: {error}"));
+                desk.assert_only("f", 1, LEN);
+                assert!(desk.requests() <= 6, "{kind}: {}", desk.requests());
+            }
+        },
+    );
 }
 
 #[test]

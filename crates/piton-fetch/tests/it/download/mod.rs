@@ -18,6 +18,7 @@ mod statuses;
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,8 +99,19 @@ impl Desk {
         failure
     }
 
-    /// A download that is killed (its future dropped) once its journal claims this many bytes.
+    /// A download that is killed (its future dropped) once its journal claims this many bytes. So
+    /// that it cannot end before, whatever else runs on this machine, the last bytes do not come.
     fn kill_at(&self, what: Download, bytes: u64) {
+        let holds = Arc::new(AtomicBool::new(true));
+        let held = Arc::clone(&holds);
+        let fault = Fault::withholds_last(64 * KIB).when(move |_| held.load(Ordering::Relaxed));
+        self.server.add_fault(fault);
+        self.kill_when_claimed(what, bytes);
+        holds.store(false, Ordering::Relaxed);
+    }
+
+    /// The same without anything that keeps it from ending.
+    fn kill_when_claimed(&self, what: Download, bytes: u64) {
         let killed = async {
             while self.claimed() < bytes {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -187,6 +199,22 @@ impl Desk {
 
 fn connections(n: u16) -> Connections {
     Connections::Fixed(NonZeroU16::new(n).unwrap())
+}
+
+/// Plays each case, some of them at once: most of a case is waiting.
+fn each<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
+    let cases: Vec<T> = cases.into_iter().collect();
+    let (players, cases) = (cases.len().min(6), Mutex::new(cases.into_iter()));
+    let next = || cases.lock().unwrap().next();
+    std::thread::scope(|scope| {
+        for _ in 0..players {
+            scope.spawn(|| {
+                while let Some(case) = next() {
+                    play(case);
+                }
+            });
+        }
+    });
 }
 
 /// Whether it is said that the server breaks the protocol.

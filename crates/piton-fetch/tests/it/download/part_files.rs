@@ -40,13 +40,13 @@ fn a_part_that_was_changed() {
         ("zeroed", |part| part.fill(0)),
         ("exchanged", |part| pattern::fill(9, 0, part)),
     ];
-    for (kind, change) in changes {
+    each(changes, |(kind, change)| {
         let desk = killed();
         let mut part = desk.read("f.part");
         change(&mut part);
         desk.write("f.part", &part);
         ends_well(&desk, kind);
-    }
+    });
 }
 
 /// Another file under the name of the part: believed nothing without reading it, also where nobody

@@ -35,6 +35,12 @@ impl Fault {
         Self::at(bytes, Extent::Reply, Action::Stall)
     }
 
+    /// Nothing of the last `bytes` of a resource comes, and the connection stays open: whoever asks,
+    /// however often, does not get it whole.
+    pub fn withholds_last(bytes: u64) -> Self {
+        Self::at(bytes, Extent::Left, Action::Stall)
+    }
+
     /// Nothing comes for `time` after `bytes` of the body of a reply; then it goes on.
     pub fn pause_after(bytes: u64, time: Duration) -> Self {
         Self::at(bytes, Extent::Reply, Action::Pause(time))

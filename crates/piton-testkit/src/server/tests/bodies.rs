@@ -54,6 +54,10 @@ fn stalls_and_pauses() {
     let stalled = get_impatiently(&server(Fault::stall_after(5000)), "/f", "");
     stalled.assert_pattern(7, 0, 5000);
     assert_eq!(stalled.end, End::Silent);
+    let withheld = server(Fault::withholds_last(1000));
+    let stalled = get_impatiently(&withheld, "/f", "Range: bytes=5000-\r\n");
+    stalled.assert_pattern(7, 5000, MIB as usize - 6000);
+    assert_eq!(range(&withheld, "/f", "0-9").end, End::Open);
     let start = Instant::now();
     answer(Fault::pause_after(5000, Duration::from_millis(100))).assert_pattern(7, 0, MIB as usize);
     assert!(start.elapsed() >= Duration::from_millis(100));
