@@ -13,7 +13,7 @@ fn forms_of_a_body() {
     for (kind, fault) in [
         ("chunked", Fault::chunked(1000)),
         ("chunked, no ranges", Fault::chunked(1000).and(Fault::ignores_range())),
-        ("tiny chunks", Fault::chunked(7).and(Fault::ignores_range())),
+        ("small chunks", Fault::chunked(64).and(Fault::ignores_range())),
         ("until the end", Fault::close_delimited().and(Fault::ignores_range())),
         ("HTTP/1.0", Fault::http_1_0()),
         ("HTTP/1.0, no ranges", Fault::http_1_0().and(Fault::ignores_range())),
@@ -169,7 +169,7 @@ fn an_encoded_body_is_not_resumed_by_offset() {
     ] {
         let site = Site::new().with("/f", resource).rate_total(4 * MIB).fault(Fault::claims_gzip());
         let desk = Desk::new(site);
-        desk.kill_after(desk.what("/f"), MIB);
+        desk.kill_at(desk.what("/f"), MIB);
         let outcome = desk.get(desk.over(2, "/f")).unwrap();
         assert_eq!(outcome.resumed > 0, resumes, "{outcome:?}");
         desk.assert_only("f", 1, LEN);
@@ -186,7 +186,7 @@ fn a_coding_that_comes_or_goes() {
         if encoded_first {
             desk.server.add_fault(Fault::claims_gzip());
         }
-        desk.kill_after(desk.what("/f"), MIB);
+        desk.kill_at(desk.what("/f"), MIB);
         desk.server.clear_faults();
         if !encoded_first {
             desk.server.add_fault(Fault::claims_gzip());

@@ -6,7 +6,7 @@ use piton_fetch::IfChanged;
 
 use super::*;
 
-const LEN: u64 = 6 * MIB;
+const LEN: u64 = 3 * MIB;
 
 fn time(day: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + day * 86_400)
@@ -61,12 +61,12 @@ fn between_two_runs() {
                 if old_seed(&old) == old_seed(&new) {
                     continue;
                 }
-                let mut site = Site::new().with("/f", old).rate_total(24 * MIB);
+                let mut site = Site::new().with("/f", old).rate_total(12 * MIB);
                 if ignores_if_range {
                     site = site.fault(Fault::ignores_if_range());
                 }
                 let desk = Desk::new(site);
-                desk.kill_after(desk.over(n, "/f"), 3 * MIB);
+                desk.kill_at(desk.over(n, "/f"), LEN / 2);
                 let seed = old_seed(&new);
                 desk.server.replace("/f", new);
                 let outcome = desk.get(desk.over(5 - n, "/f"));
@@ -83,8 +83,8 @@ fn between_two_runs() {
 #[test]
 fn between_two_runs_and_it_shall_be_said() {
     for (kind, old, new) in pairs() {
-        let desk = Desk::new(Site::new().with("/f", old.clone()).rate_total(24 * MIB));
-        desk.kill_after(desk.over(3, "/f"), 3 * MIB);
+        let desk = Desk::new(Site::new().with("/f", old.clone()).rate_total(12 * MIB));
+        desk.kill_at(desk.over(3, "/f"), LEN / 2);
         desk.server.replace("/f", new);
         let mut what = desk.over(2, "/f");
         what.if_changed = IfChanged::Stop;
@@ -93,18 +93,18 @@ fn between_two_runs_and_it_shall_be_said() {
         // What was here is kept: the old version may come back.
         desk.server.replace("/f", old.clone());
         let outcome = desk.get(what).unwrap();
-        assert!(outcome.resumed > MIB, "{kind}: {outcome:?}");
+        assert!(outcome.resumed >= LEN / 2, "{kind}: {outcome:?}");
         desk.assert_only("f", old_seed(&old), LEN);
     }
 }
 
 #[test]
 fn longer_or_shorter() {
-    for (was, is) in [(6 * MIB, 7 * MIB), (6 * MIB, 2 * MIB), (6 * MIB, 0), (6 * MIB, 1)] {
+    for (was, is) in [(LEN, LEN + MIB), (LEN, MIB), (LEN, 0), (LEN, 1)] {
         for n in [1, 3] {
-            let site = Site::new().with("/f", Resource::pattern(1, was)).rate_total(24 * MIB);
+            let site = Site::new().with("/f", Resource::pattern(1, was)).rate_total(12 * MIB);
             let desk = Desk::new(site);
-            desk.kill_after(desk.over(n, "/f"), 3 * MIB);
+            desk.kill_at(desk.over(n, "/f"), was / 2);
             desk.server.replace("/f", Resource::pattern(1, is));
             desk.get(desk.over(4 - n, "/f")).unwrap();
             desk.assert_only("f", 1, is);
@@ -121,9 +121,9 @@ fn in_flight() {
                 let seeds = [old_seed(&old), old_seed(&new)];
                 let mut site = Site::new()
                     .with("/f", old)
-                    .rate_total(24 * MIB)
-                    .fault(Fault::replaces_after(3 * MIB, "/f", new))
-                    .fault(Fault::cut_after(MIB));
+                    .rate_total(12 * MIB)
+                    .fault(Fault::replaces_after(LEN / 2, "/f", new))
+                    .fault(Fault::cut_after(700 * KIB));
                 if ignores_if_range {
                     site = site.fault(Fault::ignores_if_range());
                 }
@@ -159,8 +159,8 @@ fn a_node_that_was_updated_before_the_others() {
         let seeds = [old_seed(&old), old_seed(&new)];
         let site = Site::new()
             .with("/f", old)
-            .rate_total(24 * MIB)
-            .fault(Fault::cut_after(2 * MIB))
+            .rate_total(12 * MIB)
+            .fault(Fault::cut_after(MIB))
             .fault(Fault::other_version(new).when(|context| context.connection % 3 == 0));
         let desk = Desk::new(site);
         match desk.get(desk.over(3, "/f")) {
@@ -193,7 +193,7 @@ fn with_every_request() {
 #[test]
 fn in_place_while_it_is_sent() {
     let other = piton_testkit::server::Body::Pattern { seed: 2, len: LEN };
-    let fault = Fault::overwritten_from(2 * MIB, other).first(1);
+    let fault = Fault::overwritten_from(MIB, other).first(1);
     let desk = Desk::with(version(1).etag("\"a\""), fault);
     let mut what = desk.what("/f");
     what.digests = vec![format!("sha256:{}", version(1).sha256()).parse().unwrap()];

@@ -46,7 +46,7 @@ fn it_is_replaced_only_at_the_end() {
     desk.write("f.bin", OLD);
     let mut what = desk.over(2, "/f.bin");
     what.if_exists = IfExists::Overwrite;
-    desk.kill_after(what.clone(), MIB);
+    desk.kill_at(what.clone(), MIB);
     assert_eq!(desk.read("f.bin"), OLD);
     desk.server.replace("/f.bin", Resource::pattern(1, LEN).wrong_digest(DigestField::ReprSha256));
     let failure = desk.get(what.clone()).unwrap_err();
@@ -98,7 +98,7 @@ fn a_name_that_was_taken_while_the_download_ran() {
     let site =
         Site::new().with("/f.bin", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(4 * MIB);
     let desk = Desk::new(site);
-    desk.kill_after(desk.what("/f.bin"), MIB);
+    desk.kill_at(desk.what("/f.bin"), MIB);
     desk.write("f.bin", OLD);
     let failure = desk.get(desk.what("/f.bin")).unwrap_err();
     let said = matches!(
@@ -206,7 +206,7 @@ fn a_restart_forgets_what_is_here() {
     let site =
         Site::new().with("/f.bin", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(4 * MIB);
     let desk = Desk::new(site);
-    desk.kill_after(desk.what("/f.bin"), MIB);
+    desk.kill_at(desk.what("/f.bin"), MIB);
     let mut what = desk.over(2, "/f.bin");
     what.restart = true;
     let outcome = desk.get(what).unwrap();

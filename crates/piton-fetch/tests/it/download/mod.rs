@@ -25,6 +25,7 @@ use piton_durable::fs::{Fs, OsFs};
 use piton_fetch::transport::{Config, Transport, TransportError};
 use piton_fetch::{
     Client, Connections, Download, Event, Failure, Monitor, Observer, Outcome, Place, Stop,
+    find_unfinished, inspect,
 };
 use piton_testkit::server::{Fault, Resource, Server, Site, pattern};
 
@@ -97,17 +98,22 @@ impl Desk {
         failure
     }
 
-    /// A download that is killed (its future dropped) once the server has sent this many bytes
-    /// more.
-    fn kill_after(&self, what: Download, bytes: u64) {
-        let enough = self.server.stats().sent() + bytes;
+    /// A download that is killed (its future dropped) once its journal claims this many bytes.
+    fn kill_at(&self, what: Download, bytes: u64) {
         let killed = async {
-            while self.server.stats().sent() < enough {
+            while self.claimed() < bytes {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
         let ended = self.run(Arc::new(OsFs), what, Stop::new(), killed);
         assert!(ended.is_none(), "it ended before it could be killed: {ended:?}");
+    }
+
+    /// What the journal in the folder claims to be here.
+    fn claimed(&self) -> u64 {
+        let journals = find_unfinished(&OsFs, self.folder.path()).unwrap_or_default();
+        let found = journals.first().and_then(|path| inspect(&OsFs, path).ok().flatten());
+        found.map_or(0, |found| found.synced + found.written)
     }
 
     /// Runs a download until it ends or until `killed` is ready.

@@ -127,7 +127,7 @@ fn a_disk_that_turns_read_only() {
     let desk = Desk::new(site);
     let folder = desk.path("disk");
     let Some(disk) = Mounted::new(&folder, "size=32m") else { return };
-    desk.kill_after(into(&desk, &folder, 2), 3 * MIB);
+    desk.kill_at(into(&desk, &folder, 2), 3 * MIB);
     disk.remount("ro");
     let failure = desk.get(into(&desk, &folder, 2)).unwrap_err();
     assert!(matches!(failure, Failure::Local(PartError::Io { .. })), "{failure:?}");

@@ -69,7 +69,7 @@ fn a_resume_under_a_name_that_the_server_gives() {
     for n in [1, 3] {
         let site = Site::new().with("/f", resource.clone()).rate_total(16 * MIB);
         let desk = Desk::new(site);
-        desk.kill_after(desk.over(n, "/f"), 2 * MIB);
+        desk.kill_at(desk.over(n, "/f"), 2 * MIB);
         assert_eq!(desk.files(), ["real.bin.part", "real.bin.piton"]);
         let outcome = desk.get(desk.over(4 - n, "/f")).unwrap();
         assert!(outcome.resumed > 0, "{outcome:?}");

@@ -10,9 +10,9 @@ const LEN: u64 = 4 * MIB;
 
 /// A desk with the part and the journal of a download that was killed.
 fn killed() -> Desk {
-    let site = Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(16 * MIB);
+    let site = Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\"")).rate_total(8 * MIB);
     let desk = Desk::new(site);
-    desk.kill_after(desk.over(3, "/f"), 3 * MIB);
+    desk.kill_at(desk.over(3, "/f"), 2 * MIB);
     assert_eq!(desk.files(), ["f.part", "f.piton"]);
     desk
 }
@@ -149,7 +149,7 @@ fn a_journal_of_something_else() {
     let desk = killed();
     let site = Site::new().with("/f", Resource::pattern(5, LEN).etag("\"z\"")).rate_total(16 * MIB);
     let other = Desk::new(site);
-    other.kill_after(other.what("/f"), 2 * MIB);
+    other.kill_at(other.what("/f"), 2 * MIB);
     desk.write("f.piton", &other.read("f.piton"));
     ends_well(&desk, "of another download");
 }
@@ -192,7 +192,7 @@ fn another_address_for_the_same_target() {
         what.place = Place::File(desk.path("target"));
         what
     };
-    desk.kill_after(to_target("/one"), 2 * MIB);
+    desk.kill_at(to_target("/one"), 2 * MIB);
     desk.get(to_target("/two")).unwrap();
     desk.assert_only("target", 2, LEN);
 }

@@ -73,7 +73,7 @@ fn a_first_range_that_is_wrong() {
 fn ranges_that_are_wrong_after_a_kill() {
     for (number, fault) in wrong_ranges().into_iter().enumerate() {
         let desk = Desk::new(Site::new().with("/f", file()).rate_per_connection(24 * MIB));
-        desk.kill_after(desk.what("/f"), 3 * MIB);
+        desk.kill_at(desk.what("/f"), 3 * MIB);
         desk.server.add_fault(fault.ranged_past_start());
         let outcome = desk.get(desk.over(2, "/f"));
         outcome.unwrap_or_else(|error| panic!("{number}: {error} {:?}", desk.events()));
@@ -95,7 +95,7 @@ fn shorter_than_asked() {
 fn shorter_than_the_overlap() {
     for resource in [Resource::pattern(1, MIB), Resource::pattern(1, MIB).etag("\"a\"")] {
         let desk = Desk::new(Site::new().with("/f", resource).rate_per_connection(4 * MIB));
-        desk.kill_after(desk.what("/f"), 512 * KIB);
+        desk.kill_at(desk.what("/f"), 512 * KIB);
         desk.server.add_fault(Fault::short_range(1000).ranged_past_start());
         let mut what = desk.what("/f");
         what.retries = 2;
@@ -163,7 +163,7 @@ fn complete_but_for_the_end_of_a_stream_of_unknown_length() {
         Resource::pattern(1, MIB).etag("\"a\""),
         Fault::chunked(10_000).and(Fault::stall_after(MIB)).first(1),
     );
-    desk.kill_after(desk.what("/f"), MIB);
+    desk.kill_at(desk.what("/f"), MIB);
     desk.server.clear_faults();
     desk.get(desk.what("/f")).unwrap();
     desk.assert_only("f", 1, MIB);

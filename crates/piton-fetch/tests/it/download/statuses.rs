@@ -203,7 +203,7 @@ fn an_error_page_does_not_replace_what_is_here() {
         let site =
             Site::new().with("/f", file().last_modified_text("then")).rate_per_connection(4 * MIB);
         let desk = Desk::new(site);
-        desk.kill_after(desk.what("/f"), MIB);
+        desk.kill_at(desk.what("/f"), MIB);
         let page = Fault::error_page("<html>log in to this network</html>");
         desk.server.add_fault(if always { page } else { page.nth(1) });
         let mut what = desk.what("/f");
