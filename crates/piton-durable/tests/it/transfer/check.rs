@@ -38,7 +38,9 @@ fn check_final(dir: &Path, file: File, finished: bool) -> Result<(), String> {
 /// G2 and G3: what was promised is there, and what is believed is right.
 fn check_part(dir: &Path, file: File, promised: &OfFile) -> Result<(), String> {
     let target = file.target(dir);
-    if !promised.begun && !target.part().exists() && !target.journal().exists() {
+    // Killed right behind its last step, before it could say that it had finished.
+    let landed = || fs::read(file.path(dir)).is_ok_and(|bytes| file.is_right(&bytes));
+    if !target.part().exists() && !target.journal().exists() && (!promised.begun || landed()) {
         return Ok(());
     }
     if promised.finished && !target.journal().exists() {

@@ -30,9 +30,11 @@ fn ends_well(desk: &Desk, kind: &str) {
     assert!(desk.get(desk.what("/f")).unwrap().already_complete, "{kind}");
 }
 
+type Change = fn(&mut Vec<u8>);
+
 #[test]
 fn a_part_that_was_changed() {
-    let changes: [(&str, fn(&mut Vec<u8>)); 6] = [
+    let changes: [(&str, Change); 6] = [
         ("shortened", |part| part.truncate(part.len() / 2)),
         ("emptied", Vec::clear),
         ("grown", |part| part.extend([7; 100_000])),
