@@ -1,5 +1,6 @@
 //! Whole downloads against the fault-injecting server, at the level of the library.
 
+mod access;
 mod bodies;
 mod changes;
 mod connections;
