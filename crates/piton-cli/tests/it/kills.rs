@@ -1,10 +1,10 @@
 //! kill -9 at chosen moments of a download over four connections, again and again (G2).
 //!
 //! What a kill costs is seen from both ends: which bytes the part holds that the journal does not claim,
-//! and which bytes of the part the server is asked for again. The first is exact, but for at most
-//! 256 KiB per connection that had not reached the part; the second also counts what was sent and lay
-//! in socket buffers, unread, and so may be large in single cases. `PITON_TEST_SEED` draws other
-//! moments.
+//! and which bytes of the part the server is asked for again. The first is exact, but for what had
+//! not reached the part: a connection gathers at most 1 MiB, for at most a tenth of a second, writes it
+//! and claims it at once. The second also counts what was sent and lay in socket buffers, unread, and
+//! so may be large in single cases. `PITON_TEST_SEED` draws other moments.
 
 use std::fs;
 use std::ops::Range;
@@ -43,7 +43,9 @@ struct Costs {
 fn a_kill_costs_a_mebibyte_per_connection_at_most() {
     let costs = kill_again_and_again(96 * MIB, 16 * MIB);
     let most = costs.unclaimed.last().copied().unwrap_or(0);
-    assert!(most > 0, "no kill cost anything: {costs:?}");
+    // Most kills find nothing written and not claimed; but they do find downloads under way, whose
+    // next run compares a joint.
+    assert!(costs.sent_again.iter().any(|&bytes| bytes > 0), "no kill met a download: {costs:?}");
     assert!(most <= CONNECTIONS * MIB, "PITON_TEST_SEED={}: {costs:?}", seed());
     let bound = CONNECTIONS * (MIB + 2 * OVERLAP);
     assert!(median(&costs.sent_again) <= bound, "PITON_TEST_SEED={}: {costs:?}", seed());
