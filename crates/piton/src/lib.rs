@@ -74,6 +74,7 @@
 //! | [`durable`] | `piton-durable` | files that survive: part, journal, lock, atomic replace |
 //! | [`checkpoint`] | `piton-checkpoint` | what is done, what is still the same, when to try again |
 //! | [`fetch`] | `piton-fetch` | one resource to one place, over HTTP |
+//! | [`lists`] | `piton-lists` | many resources, each with its outcome |
 //!
 //! Each can be used without those below it in this table. None of them reads the environment,
 //! draws, or exits. They run on Linux.
@@ -81,3 +82,4 @@
 pub use piton_checkpoint as checkpoint;
 pub use piton_durable as durable;
 pub use piton_fetch as fetch;
+pub use piton_lists as lists;

@@ -8,10 +8,12 @@
 mod algorithm;
 mod blake3_tree;
 mod hasher;
+mod pieces;
 mod saved;
 mod value;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use hasher::Hasher;
+pub use pieces::{Pieces, PiecesError};
 pub use saved::{RestoreError, SavedState};
 pub use value::{Digest, DigestError};

@@ -1,0 +1,37 @@
+//! One entry of a list, whatever format it came in.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+use piton_fetch::digest::{Digest, Pieces};
+use url::Url;
+
+/// What one entry of a list asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Where the entry stands in its list, counted from 1, for messages; no part of its identity.
+    pub line: u64,
+    /// Where the resource is; at least one, all of the same file, best first.
+    pub addresses: Vec<Address>,
+    /// The name wanted, with folders (`a/b.bin`), as the list gives it: not yet cleaned.
+    pub out: Option<String>,
+    /// The folder wanted, as the list gives it: not yet checked.
+    pub dir: Option<PathBuf>,
+    /// The length in bytes that the resource must have.
+    pub size: Option<u64>,
+    /// Digests that the whole must have.
+    pub digests: Vec<Digest>,
+    /// Digests of its pieces.
+    pub pieces: Option<Pieces>,
+    /// Headers to send with each request for it.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// One place that has the resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Where.
+    pub url: Url,
+    /// Preference: 1 is tried first (RFC 5854 section 4.2.16); 999_999 where the list says nothing.
+    pub priority: u32,
+}
