@@ -74,7 +74,7 @@ impl Body {
     }
 
     /// Wakes a waiting reader only once this many bytes are there (or the rest of the body, or the peer has
-    /// closed): fewer, larger reads. On plain HTTP/1 only; elsewhere nothing changes. What trickles in below
+    /// closed): fewer, larger reads. Over HTTP/1 only; elsewhere nothing changes. What trickles in below
     /// the mark is for [`Body::try_read`] to fetch.
     pub fn set_low_water(&mut self, bytes: usize) {
         self.low_water = bytes;
@@ -122,7 +122,7 @@ impl Body {
                 let received = if raw.early.is_empty() {
                     // Never more than is still to come, or the end would not wake anybody.
                     let rest = remaining.and_then(|rest| usize::try_from(rest).ok());
-                    raw.stream.set_low_water(self.low_water.min(rest.unwrap_or(usize::MAX)));
+                    raw.stream.set_low_water(self.low_water, rest.unwrap_or(usize::MAX));
                     ready!(raw.stream.poll_recv(cx, buf))
                 } else {
                     Ok(take(&mut raw.early, buf))

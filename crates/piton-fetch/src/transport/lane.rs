@@ -199,7 +199,7 @@ impl Lane {
     pub(super) fn keep(&mut self, mut held: Held) {
         if let Line::H1(stream) = &mut held.line {
             // The next head is shorter than any mark.
-            stream.set_low_water(1);
+            stream.set_low_water(1, 1);
         }
         self.held.retain(|other| other.via.origin != held.via.origin);
         if self.held.len() >= KEEP {

@@ -24,11 +24,17 @@ pub(super) enum Stream {
 pub(super) struct PlainStream {
     tcp: TcpStream,
     low_water: usize,
+    /// The next reads also take what waits below the mark.
+    below_mark: bool,
 }
+
+/// What one layer of TLS may hold of bytes that were sent, while its reader waits for more: a record cut
+/// short, of at most 16 KiB and its wrapping (RFC 8446 section 5.2).
+const TLS_HOLDS: usize = 32 << 10;
 
 impl Stream {
     pub(super) fn plain(tcp: TcpStream) -> Stream {
-        Stream::Plain(PlainStream { tcp, low_water: 1 })
+        Stream::Plain(PlainStream { tcp, low_water: 1, below_mark: false })
     }
 
     pub(super) fn peer(&self) -> io::Result<SocketAddr> {
@@ -66,30 +72,33 @@ impl Stream {
 
     /// What is there now. Never waits, and is not held back by the low-water mark.
     pub(super) fn try_recv(&mut self, buf: &mut [u8]) -> Option<io::Result<usize>> {
-        if let Stream::Plain(plain) = self
-            && plain.low_water > 1
-        {
-            // Below the mark no readiness event comes, so tokio would not even ask the socket.
-            return match recv(plain.tcp.as_fd(), buf, RecvFlags::DONTWAIT) {
-                Ok((_, n)) => Some(Ok(n)),
-                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => None,
-                Err(error) => Some(Err(error.into())),
-            };
-        }
-        match self.poll_recv(&mut Context::from_waker(Waker::noop()), buf) {
+        self.socket().0.below_mark = true;
+        let received = self.poll_recv(&mut Context::from_waker(Waker::noop()), buf);
+        self.socket().0.below_mark = false;
+        match received {
             Poll::Ready(result) => Some(result),
             Poll::Pending => None,
         }
     }
 
-    /// The low-water mark of a plain socket (SO_RCVLOWAT): no wake-up before so many bytes wait, the peer
-    /// closes or the window is full. Elsewhere nothing happens. A socket that refuses stays as it was, which
-    /// costs wake-ups and nothing else.
-    pub(super) fn set_low_water(&mut self, bytes: usize) {
-        if let Stream::Plain(plain) = self {
-            let bytes = bytes.max(1);
-            if bytes != plain.low_water && low_water::set(&plain.tcp, bytes) {
-                plain.low_water = bytes;
+    /// The low-water mark of the socket (SO_RCVLOWAT): no wake-up before so many bytes wait, the peer closes
+    /// or the window is full. `rest` is how many bytes are still to come at least: never more is waited for.
+    /// A socket that refuses stays as it was, which costs wake-ups and nothing else.
+    pub(super) fn set_low_water(&mut self, bytes: usize, rest: usize) {
+        let (plain, layers) = self.socket();
+        let bytes = bytes.min(rest.saturating_sub(layers * TLS_HOLDS)).max(1);
+        if bytes != plain.low_water && low_water::set(&plain.tcp, bytes) {
+            plain.low_water = bytes;
+        }
+    }
+
+    /// What carries all, and how many layers of TLS lie on it.
+    fn socket(&mut self) -> (&mut PlainStream, usize) {
+        match self {
+            Stream::Plain(plain) => (plain, 0),
+            Stream::Tls(tls) => {
+                let (plain, layers) = tls.get_mut().0.get_mut().socket();
+                (plain, layers + 1)
             }
         }
     }
@@ -107,8 +116,26 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Stream::Plain(plain) => Pin::new(&mut plain.tcp).poll_read(cx, buf),
+            Stream::Plain(plain) => plain.poll_read(cx, buf),
             Stream::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl PlainStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        if polled.is_ready() || !self.below_mark || self.low_water == 1 {
+            return polled;
+        }
+        // Below the mark no readiness event comes, so tokio did not even ask the socket.
+        match recv(self.tcp.as_fd(), buf.initialize_unfilled(), RecvFlags::DONTWAIT) {
+            Ok((_, n)) => {
+                buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use piton_fetch::transport::{
     Class, Config, ConfigError, Identity, Login, Tls, TlsFault, Transport, TransportError, Versions,
@@ -9,6 +10,7 @@ use piton_fetch::transport::{
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::authority::Authority;
@@ -175,6 +177,49 @@ async fn encryption_is_not_given_up_unless_allowed() {
     });
     assert_eq!(fetch(&mut willing, &url).await.unwrap(), b"plain");
     assert_eq!(plain.seen()[0].header("authorization"), None, "a kept login stays encrypted");
+}
+
+/// As over plain TCP: a mark beyond the end must not wait for bytes that nobody will send, and below the
+/// mark `try_read` still sees what is there.
+#[tokio::test]
+async fn the_low_water_mark_lies_on_the_socket_below() {
+    const HALF: usize = 200_000;
+    let ours = Authority::new("ours");
+    let config = ours.server(&ours.leaf("localhost", NOT_YET), None);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let (go_on, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut tls = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.unwrap();
+        let mut head = [0; 4096];
+        assert!(tls.read(&mut head).await.unwrap() > 0);
+        let length = 2 * HALF;
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+        tls.write_all(head.as_bytes()).await.unwrap();
+        tls.write_all(&[b'a'; HALF]).await.unwrap();
+        tls.flush().await.unwrap();
+        told.await.unwrap();
+        tls.write_all(&[b'b'; HALF]).await.unwrap();
+        tls.flush().await.unwrap();
+        let _ = tls.read(&mut [0]).await;
+    });
+    let mut body = lane(trusting(&ours)).get(&request(&url)).await.unwrap().body;
+    body.set_low_water(1 << 20);
+    let mut piece = vec![0; 1 << 20];
+    let mut got = Vec::new();
+    let patience = Duration::from_millis(150);
+    while let Ok(read) = timeout(patience, body.read(&mut piece)).await {
+        got.extend_from_slice(&piece[..read.unwrap()]);
+    }
+    assert!(got.len() < HALF, "below the mark");
+    while let Some(read) = body.try_read(&mut piece) {
+        got.extend_from_slice(&piece[..read.unwrap()]);
+    }
+    assert_eq!(got, [b'a'; HALF]);
+    go_on.send(()).unwrap();
+    let rest = timeout(Duration::from_secs(5), read_all(&mut body)).await.unwrap();
+    assert_eq!(rest.unwrap(), [b'b'; HALF]);
 }
 
 #[tokio::test]
