@@ -1,7 +1,7 @@
 //! From the first byte to the final name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -211,6 +211,18 @@ impl Attempt<'_> {
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
         let path = land(part, &self.what, meta.identity, size, meta.overwrite).await?;
+        Ok(self.landed(path, size, fetched, resumed, verified))
+    }
+
+    /// The file is under its final name.
+    pub(super) fn landed(
+        &self,
+        path: PathBuf,
+        size: u64,
+        fetched: u64,
+        resumed: u64,
+        verified: Vec<Digest>,
+    ) -> Outcome {
         let mut shared = self.monitor.shared();
         shared.progress.have = size;
         shared.progress.fetched = fetched;
@@ -218,7 +230,7 @@ impl Attempt<'_> {
         shared.done = std::iter::once(0..size).collect();
         shared.fronts.clear();
         drop(shared);
-        Ok(Outcome {
+        Outcome {
             path,
             size,
             fetched,
@@ -227,7 +239,7 @@ impl Attempt<'_> {
             verified,
             already_complete: false,
             not_newer: false,
-        })
+        }
     }
 }
 
