@@ -138,11 +138,12 @@ impl Lane {
         let headers = credentials::headers(&self.shared, request, first, &origin, url, login);
         let (held, fresh) = match self.take(&origin) {
             Some(held) => (held, false),
-            None => self.connect(&origin).await?,
+            // Apart: seldom needed where there are many files, and large.
+            None => Box::pin(self.connect(&origin)).await?,
         };
         match self.send(held, url, headers.clone()).await {
             Err(TransportError::Reset { .. }) if !fresh => {
-                let (held, _) = self.connect(&origin).await?;
+                let (held, _) = Box::pin(self.connect(&origin)).await?;
                 self.send(held, url, headers).await
             }
             result => result,

@@ -37,7 +37,14 @@ impl Attempt<'_> {
             let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
             !self.anew && size.is_some_and(|size| opened.have().covers(0..size))
         });
-        let Some(opened) = disk.opened.take_if(|_| complete) else { return Ok(None) };
+        match disk.opened.take_if(|_| complete) {
+            // Apart: it is seldom so, and large.
+            Some(opened) => Box::pin(self.only_finish(*opened)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn only_finish(&self, opened: OpenedPart) -> Result<Option<Outcome>, End> {
         let Some(meta) = opened.meta.clone() else { return Ok(None) };
         let name = file_name(opened.target.path());
         let no_headers = HeaderMap::new();
@@ -46,7 +53,7 @@ impl Attempt<'_> {
         let link = Link::new(self.what.url.clone());
         let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
         self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
-        self.transfer(*opened, meta, link, expected, None, shape).await.map(Some)
+        self.transfer(opened, meta, link, expected, None, shape).await.map(Some)
     }
 
     /// Fetches what is missing, verifies, and gives the file its name.

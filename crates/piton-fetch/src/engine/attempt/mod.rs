@@ -62,6 +62,8 @@ pub(super) struct Attempt<'a> {
     anew: bool,
     /// Ask without ranges.
     whole: bool,
+    /// No file stood here and no journal when the server was asked, and it may name the file so.
+    free: Option<PathBuf>,
     /// A stream without ranges was fetched a second time because of its digest.
     anew_for_digest: Cell<bool>,
 }
@@ -124,6 +126,7 @@ impl<'a> Attempt<'a> {
             begun: Instant::now(),
             anew,
             whole: false,
+            free: None,
             anew_for_digest: Cell::new(false),
         }
     }

@@ -17,17 +17,24 @@ use crate::parse::file_name::FileName;
 
 impl Attempt<'_> {
     /// The path of the target, if it is known before the server was asked.
-    pub(super) fn known_path(&self) -> Option<PathBuf> {
+    pub(super) fn known_path(&mut self) -> Option<PathBuf> {
         match &self.what.place {
             Place::File(path) => Some(path.clone()),
             Place::Folder(folder) => {
                 let path = folder.join(FileName::from_url(&self.what.url).as_str());
                 let fs = self.client.fs.as_ref();
-                let begun = crate::meta::inspect(fs, &path).ok().flatten();
-                let begun = begun.is_some_and(|it| it.meta.url == redacted(&self.what.url));
+                let stands = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
+                let journal = Target::new(path.clone()).journal();
+                let begun = stands(&journal)
+                    .then(|| crate::meta::inspect(fs, &path).ok().flatten())
+                    .flatten()
+                    .is_some_and(|it| it.meta.url == redacted(&self.what.url));
                 // If it is a guess, `answered` looks again once the server has named the file.
-                let stands = || fs.stat(&path).is_ok_and(|stat| stat.is_some());
-                (begun || stands()).then_some(path)
+                if begun || stands(&path) {
+                    return Some(path);
+                }
+                self.free = Some(path);
+                None
             }
         }
     }
@@ -35,12 +42,18 @@ impl Attempt<'_> {
     /// Looks at what is on disk for `path`: `Ok(Ok)` if that ends the download, else what is there.
     /// `now` is what the server says, if it was asked already.
     pub(super) async fn look(
-        &self,
+        &mut self,
         path: PathBuf,
         now: Option<&Identity>,
     ) -> Result<Result<Outcome, OnDisk>, End> {
         let io = |source| PartError::Io { what: "read", path: path.clone(), source };
         let fs = &self.client.fs;
+        if self.free.take().as_ref() == Some(&path)
+            && fs.stat(&Target::new(path.clone()).part()).map_err(io)?.is_none()
+        {
+            // Whoever takes the name from now on keeps it: it is given at the end, and never taken.
+            return Ok(Err(OnDisk::vacant(path)));
+        }
         let existing = ExistingFile::find(fs.as_ref(), &path).map_err(io)?;
         let target = Target::new(path.clone());
         let unfinished = fs.stat(&target.journal()).map_err(io)?.is_some();
