@@ -76,6 +76,7 @@ pub mod crc;
 pub mod extent;
 pub mod fs;
 pub mod journal;
+pub mod land;
 pub mod lock;
 pub mod part;
 pub mod replace;

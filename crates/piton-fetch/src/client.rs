@@ -1,7 +1,7 @@
 //! The entry to the library: a client that downloads.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use piton_checkpoint::Identity;
 use piton_durable::fs::Fs;
@@ -11,19 +11,27 @@ use crate::download::{Download, Outcome};
 use crate::engine;
 use crate::error::Failure;
 use crate::monitor::Monitor;
+use crate::sink::Landings;
 use crate::transport::Transport;
 
-/// Downloads. Clones share connections, cookies and limits.
+/// Downloads. Clones share connections, cookies, limits, and the thread that saves small files, which ends
+/// with the last of them.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) transport: Transport,
     pub(crate) fs: Arc<dyn Fs>,
+    landings: Arc<OnceLock<Option<Landings>>>,
 }
 
 impl Client {
     /// A client over this transport that keeps its files on `fs`.
     pub fn new(transport: Transport, fs: Arc<dyn Fs>) -> Self {
-        Self { transport, fs }
+        Self { transport, fs, landings: Arc::default() }
+    }
+
+    /// What saves small files, from their first on. `None` where there is no thread for it.
+    pub(crate) fn landings(&self) -> Option<&Landings> {
+        self.landings.get_or_init(|| Landings::start(&self.fs).ok()).as_ref()
     }
 
     /// Downloads, going on where an earlier call stopped. Dropping the future is like a kill: what

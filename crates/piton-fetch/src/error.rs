@@ -141,7 +141,9 @@ impl Failure {
             | Self::Changed { .. }
             | Self::Stopped { .. }
             | Self::Integrity { .. } => true,
-            Self::Local(error) => matches!(error, PartError::Locked { .. }),
+            Self::Local(error) => {
+                matches!(error, PartError::Locked { .. } | PartError::GroupSync { .. })
+            }
             _ => false,
         }
     }
@@ -153,15 +155,18 @@ impl Failure {
                 "--overwrite replaces it, --rename keeps both, -o FILE names another place"
             }
             Self::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
-            Self::Local(PartError::Io { source, .. }) => match source.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "make room and run the same command again: what came in is kept"
+            Self::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
+                match source.kind() {
+                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                        "make room and run the same command again: what came in is kept"
+                    }
+                    std::io::ErrorKind::PermissionDenied
+                    | std::io::ErrorKind::ReadOnlyFilesystem => {
+                        "-d DIR or -o FILE names a place that can be written"
+                    }
+                    _ => return None,
                 }
-                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    "-d DIR or -o FILE names a place that can be written"
-                }
-                _ => return None,
-            },
+            }
             Self::Local(PartError::NewerFormat { .. }) => {
                 "use that version, or `piton forget` it and start over"
             }

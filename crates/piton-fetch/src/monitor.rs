@@ -61,6 +61,9 @@ pub enum Event {
     },
     /// All bytes are there and are being verified.
     Verifying,
+    /// All bytes of a small file are here and verified, and it waits for the disk together with
+    /// others: its connection is free, and another download may take its place.
+    Landing,
     /// The digest did not match; part of the file or all of it is fetched once more.
     FetchingAgain {
         /// How many bytes.

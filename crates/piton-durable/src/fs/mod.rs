@@ -33,6 +33,14 @@ pub trait Fs: Send + Sync {
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
     /// 64 random bits, for journal salts and temporary names.
     fn random(&self) -> io::Result<u64>;
+    /// A new file in `dir` that has no name, to read and write; `mode` is its permission bits before
+    /// the umask (`O_TMPFILE`). It is gone with its last handle, and so with the process and with
+    /// the power, unless [`FsFile::link_to`] names it. `Unsupported` where there are no such files,
+    /// which is what this says unless it is implemented.
+    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+        let _ = (dir, mode);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// An open file. All positions are bytes from the start; there is no cursor.
@@ -44,8 +52,23 @@ pub trait FsFile: Send + Sync {
     /// `fdatasync`: the bytes, and the size and extents needed to read them back. After an error
     /// nothing written since the last success may be trusted, and no second call makes it so (G7).
     fn sync_data(&self) -> io::Result<()>;
-    /// `fsync`: bytes and all metadata (mode, times, attributes).
+    /// `fsync`: bytes and all metadata (mode, times, attributes). Of a file without a name also what
+    /// a later name needs: after that name's [`Fs::sync_dir`] all of it is there.
     fn sync_all(&self) -> io::Result<()>;
+    /// `syncfs`: all bytes, metadata and names of the file system that holds this file. An error says
+    /// that some write to that file system failed since *this handle was opened*, so the handle must
+    /// be older than the bytes in question; it is as final as one of [`FsFile::sync_data`] (G7).
+    /// `Unsupported` where the system does not tell of such failures (Linux before 5.8).
+    fn sync_fs(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Gives a file of [`Fs::create_unnamed`] the name `path`, in the same file system; fails with
+    /// `AlreadyExists` where that is taken. Durable only after [`Fs::sync_dir`] or
+    /// [`FsFile::sync_fs`]. `Unsupported` where a file cannot be named later.
+    fn link_to(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Reserves space for `len` bytes without changing the size. `Ok(false)`: not supported here.

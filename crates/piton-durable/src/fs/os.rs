@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
@@ -37,7 +37,18 @@ impl Fs for OsFs {
         // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = retry_on_intr(|| rustix::fs::open(path, flags, Mode::from_raw_mode(mode)))?;
-        Ok(Arc::new(OsFile { fd }))
+        Ok(Arc::new(OsFile { fd, unnamed: false }))
+    }
+
+    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match retry_on_intr(|| rustix::fs::open(dir, flags, Mode::from_raw_mode(mode))) {
+            Ok(fd) => Ok(Arc::new(OsFile { fd, unnamed: true })),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -108,6 +119,21 @@ fn rename_keeping(from: &Path, to: &Path) -> io::Result<()> {
 
 struct OsFile {
     fd: OwnedFd,
+    /// It was made without a name. It may have got one since.
+    unnamed: bool,
+}
+
+impl OsFile {
+    /// Whether an fsync of a file without a name writes all that a later name needs. btrfs leaves
+    /// such files out of its log: named afterwards, and the folder synced, the file would be empty
+    /// after a power cut. Of others it is not known, or known to depend on what they lie on.
+    fn syncs_unnamed(&self) -> bool {
+        const EXT4: i64 = 0xef53;
+        const XFS: i64 = 0x5846_5342;
+        const TMPFS: i64 = 0x0102_1994;
+        let kind = retry_on_intr(|| rustix::fs::fstatfs(&self.fd)).map(|stat| stat.f_type as i64);
+        matches!(kind, Ok(EXT4 | XFS | TMPFS))
+    }
 }
 
 impl FsFile for OsFile {
@@ -124,7 +150,44 @@ impl FsFile for OsFile {
     }
 
     fn sync_all(&self) -> io::Result<()> {
+        if self.unnamed && !self.syncs_unnamed() {
+            // Its bytes first: before Linux 5.8 only this tells of a failed write.
+            rustix::fs::fsync(&self.fd)?;
+            return Ok(rustix::fs::syncfs(&self.fd)?);
+        }
         Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    fn sync_fs(&self) -> io::Result<()> {
+        if !tells_of_failed_writes() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(rustix::fs::syncfs(&self.fd)?)
+    }
+
+    fn link_to(&self, path: &Path) -> io::Result<()> {
+        let by_descriptor = || rustix::fs::linkat(&self.fd, c"", CWD, path, AtFlags::EMPTY_PATH);
+        let linked = match retry_on_intr(by_descriptor) {
+            // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
+            Err(Errno::NOENT) => {
+                let here = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+                let by_path =
+                    || rustix::fs::linkat(CWD, &*here, CWD, path, AtFlags::SYMLINK_FOLLOW);
+                match retry_on_intr(by_path) {
+                    Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => {
+                        Err(Errno::OPNOTSUPP)
+                    }
+                    result => result,
+                }
+            }
+            result => result,
+        };
+        match linked {
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            result => Ok(result?),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -222,6 +285,22 @@ impl FsFile for OsFile {
     }
 }
 
+/// Whether `syncfs` says that a write failed: since Linux 5.8.
+fn tells_of_failed_writes() -> bool {
+    static TELLS: OnceLock<bool> = OnceLock::new();
+    *TELLS.get_or_init(|| {
+        let name = rustix::system::uname();
+        name.release().to_str().is_ok_and(|release| at_least(release, (5, 8)))
+    })
+}
+
+/// Whether a release such as "6.18.2-generic" is this version or a later one.
+fn at_least(release: &str, version: (u32, u32)) -> bool {
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    matches!((number(), number()), (Some(major), Some(minor)) if (major, minor) >= version)
+}
+
 fn convert(stat: &rustix::fs::Stat) -> Stat {
     let kind = FileType::from_raw_mode(stat.st_mode);
     Stat {
@@ -312,6 +391,14 @@ mod tests {
         assert_eq!(holder(locks, FileId { device, inode: 43 }), Some(11));
         assert_eq!(holder(locks, FileId { device, inode: 44 }), None);
         assert_eq!(holder("rubbish\n5: FLOCK", FileId { device, inode: 42 }), None);
+    }
+
+    #[test]
+    fn releases_are_compared_by_number() {
+        assert!(at_least("5.8.0", (5, 8)) && at_least("5.10.0-27-amd64", (5, 8)));
+        assert!(at_least("6.1", (5, 8)) && at_least("10.0-rc1", (5, 8)));
+        assert!(!at_least("5.7.19", (5, 8)) && !at_least("4.18.0-513.el8", (5, 8)));
+        assert!(!at_least("strange", (5, 8)) && !at_least("", (5, 8)));
     }
 
     #[test]

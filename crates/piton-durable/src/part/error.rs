@@ -49,6 +49,16 @@ pub enum PartError {
         /// The part.
         path: PathBuf,
     },
+    /// While the file system made this file and others durable, some write to it failed. The file is
+    /// not under its final name, or perhaps not durably; where it is, it is whole. That write may
+    /// have been another's, so trying again from the start may help.
+    #[error("the disk failed while {} was being saved: {source}", path.display())]
+    GroupSync {
+        /// The final name.
+        path: PathBuf,
+        /// What the system said, once for all files.
+        source: io::Error,
+    },
     /// The operating system refused an operation. Not to be tried again with this part if it came from
     /// a sync, a checkpoint, a beginning or a compaction: the part is poisoned then, and opening it
     /// again starts from what is proven.

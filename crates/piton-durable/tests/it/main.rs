@@ -10,6 +10,7 @@ mod crash;
 mod harness;
 mod journal;
 mod killed;
+mod land;
 mod properties;
 mod real;
 mod root_only;

@@ -167,15 +167,27 @@ pub(super) async fn land(
     size: u64,
     replace: bool,
 ) -> Result<std::path::PathBuf, PartError> {
-    let source_time = identity.last_modified.as_deref().and_then(http_date::parse);
-    let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
+    let Dress { modified, attributes } = dress(what, &identity);
     let replace = replace || what.if_exists == IfExists::Overwrite;
     let finish = Finish {
         len: size,
         existing: if replace { Existing::Replace } else { Existing::Keep },
         mode: None,
         modified: Some(modified),
-        attributes: attributes(&identity, modified),
+        attributes,
     };
     blocking(move || part.finish(finish)).await
+}
+
+/// What a finished file has beside its bytes.
+pub(super) struct Dress {
+    pub(super) modified: SystemTime,
+    pub(super) attributes: Vec<(String, Vec<u8>)>,
+}
+
+/// What a file of this version gets.
+pub(super) fn dress(what: &Download, identity: &piton_checkpoint::Identity) -> Dress {
+    let source_time = identity.last_modified.as_deref().and_then(http_date::parse);
+    let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
+    Dress { modified, attributes: attributes(identity, modified) }
 }

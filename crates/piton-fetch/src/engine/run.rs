@@ -31,6 +31,8 @@ pub(crate) async fn run(
             Ok(outcome) => break Ok(outcome),
             Err(End::Failed(failure)) => break Err(failure),
             Err(End::NoRanges) => attempt.ask_for_the_whole(),
+            // The next look finds what stands there, and the next name.
+            Err(End::NameTaken) => {}
             Err(End::StreamBroke(trouble)) => {
                 attempt.ask_for_the_whole();
                 let tried = budget.spent() + 1;

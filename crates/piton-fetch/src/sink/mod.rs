@@ -3,9 +3,12 @@
 //! Three parties meet here. Connections write through a [`SegmentWriter`] each, on the network's
 //! thread. The checkpoint thread makes durable what they claimed. The digest thread reads the part
 //! again behind the contiguous front, so that neither the end nor a resume has to (DESIGN 4).
+//!
+//! Small files have none of this: they go from memory to their final names ([`Landings`]).
 
 mod checkpoints;
 mod hashing;
+mod landings;
 mod writer;
 
 use std::ops::Range;
@@ -18,6 +21,7 @@ use tokio::sync::Notify;
 
 use self::checkpoints::Checkpoints;
 pub(crate) use self::hashing::{Hashing, restore};
+pub(crate) use self::landings::Landings;
 pub(crate) use self::writer::SegmentWriter;
 
 /// The part of one download while bytes come in.

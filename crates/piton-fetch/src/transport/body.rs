@@ -5,6 +5,8 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::Bytes;
+
 use super::error::{TransportError, body_failed, io_failed};
 use super::h1::{Chunked, Raw, take};
 use super::h2::Flow;
@@ -15,6 +17,9 @@ const DRAIN: u64 = 64 << 10;
 
 /// What is still to come of a response. To drop it closes the connection (HTTP/2: resets the stream).
 pub struct Body {
+    /// What was read and handed back, then why there is nothing behind it.
+    ahead: Bytes,
+    failed: Option<TransportError>,
     rest: Rest,
     via: Via,
     got: u64,
@@ -27,6 +32,8 @@ pub(super) enum Rest {
     Raw(Raw),
     Chunked(Box<Chunked>),
     H2(Flow),
+    /// The connection was given back.
+    Gone,
 }
 
 impl Body {
@@ -35,8 +42,19 @@ impl Body {
             Rest::Raw(raw) => raw.length,
             Rest::Chunked(_) => None,
             Rest::H2(flow) => flow.length(),
+            Rest::Gone => Some(0),
         };
-        Body { rest, via, got: 0, length, ended: length == Some(0), low_water: 1 }
+        let ended = length == Some(0);
+        let ahead = Bytes::new();
+        Body { ahead, failed: None, rest, via, got: 0, length, ended, low_water: 1 }
+    }
+
+    /// Hands back the bytes that were read last, and the error that came instead of more: the next reads
+    /// bring them again.
+    pub(crate) fn unread(&mut self, bytes: Bytes, failed: Option<TransportError>) {
+        self.got = self.got.saturating_sub(bytes.len() as u64);
+        self.ended = self.ended && bytes.is_empty() && failed.is_none();
+        (self.ahead, self.failed) = (bytes, failed);
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
@@ -56,6 +74,8 @@ impl Body {
     pub fn try_read(&mut self, buf: &mut [u8]) -> Option<Result<usize, TransportError>> {
         if let Rest::Raw(raw) = &mut self.rest
             && raw.early.is_empty()
+            && self.ahead.is_empty()
+            && self.failed.is_none()
             && !self.ended
         {
             let buf = within(buf, self.length.map(|length| length.saturating_sub(self.got)));
@@ -83,15 +103,20 @@ impl Body {
     /// Gives the connection back to its lane if the body was read to its end, or the rest is at most 64 KiB
     /// and there already; otherwise closes it (HTTP/2: resets the stream and keeps the connection).
     pub fn finish(mut self, lane: &mut Lane) {
+        self.release(lane);
+    }
+
+    /// Like [`Body::finish`], of a body that can still be handed what was read of it.
+    pub(crate) fn release(&mut self, lane: &mut Lane) {
         let whole = self.drain();
-        let line = match self.rest {
+        let line = match std::mem::replace(&mut self.rest, Rest::Gone) {
             Rest::H2(flow) => Some(Line::H2(flow.link)),
             Rest::Raw(raw) if whole && raw.reusable => Some(Line::H1(raw.stream)),
             Rest::Chunked(chunked) if whole => chunked.into_stream().map(Line::H1),
-            Rest::Raw(_) | Rest::Chunked(_) => None,
+            Rest::Raw(_) | Rest::Chunked(_) | Rest::Gone => None,
         };
         if let Some(line) = line {
-            lane.keep(Held { via: self.via, line });
+            lane.keep(Held { via: self.via.clone(), line });
         }
     }
 
@@ -115,6 +140,13 @@ impl Body {
         if self.ended || buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
+        if !self.ahead.is_empty() {
+            let taken = take(&mut self.ahead, buf);
+            return Poll::Ready(self.count(taken));
+        }
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Err(error));
+        }
         let remaining = self.remaining();
         let buf = within(buf, remaining);
         let received = match &mut self.rest {
@@ -131,6 +163,7 @@ impl Body {
             }
             Rest::Chunked(chunked) => ready!(chunked.poll_recv(cx, buf)),
             Rest::H2(flow) => ready!(flow.poll_recv(cx, buf)),
+            Rest::Gone => Ok(0),
         };
         Poll::Ready(match received {
             Ok(n) => self.count(n),

@@ -28,7 +28,7 @@ const KEEP: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One slot for one exchange at a time; keeps its connection for the next request to the same origin.
-/// Dropping it closes what it keeps.
+/// Dropping it leaves what it keeps to the lanes that come after it, for half a minute.
 pub struct Lane {
     shared: Arc<Shared>,
     held: Vec<Held>,
@@ -40,7 +40,24 @@ pub(super) struct Held {
     pub(super) line: Line,
 }
 
+impl Held {
+    /// Whether another request can be sent on it, as far as this side knows.
+    pub(super) fn is_alive(&mut self) -> bool {
+        match &mut self.line {
+            Line::H1(stream) => stream.is_quiet(),
+            Line::H2(link) => link.is_open(),
+        }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.held.drain(..).for_each(|held| self.shared.idle.put(held));
+    }
+}
+
 /// Where a connection leads.
+#[derive(Clone)]
 pub(super) struct Via {
     pub(super) origin: Origin,
     pub(super) peer: SocketAddr,
@@ -121,11 +138,12 @@ impl Lane {
         let headers = credentials::headers(&self.shared, request, first, &origin, url, login);
         let (held, fresh) = match self.take(&origin) {
             Some(held) => (held, false),
-            None => self.connect(&origin).await?,
+            // Apart: seldom needed where there are many files, and large.
+            None => Box::pin(self.connect(&origin)).await?,
         };
         match self.send(held, url, headers.clone()).await {
             Err(TransportError::Reset { .. }) if !fresh => {
-                let (held, _) = self.connect(&origin).await?;
+                let (held, _) = Box::pin(self.connect(&origin)).await?;
                 self.send(held, url, headers).await
             }
             result => result,
@@ -185,15 +203,12 @@ impl Lane {
         }
     }
 
-    /// The connection kept for `origin`, if it still lives.
+    /// A connection to `origin` that was kept, here or by a lane before this one, and still lives.
     fn take(&mut self, origin: &Origin) -> Option<Held> {
-        let at = self.held.iter().position(|held| held.via.origin == *origin)?;
-        let mut held = self.held.swap_remove(at);
-        let alive = match &mut held.line {
-            Line::H1(stream) => stream.is_quiet(),
-            Line::H2(link) => link.is_open(),
-        };
-        alive.then_some(held)
+        let own = self.held.iter().position(|held| held.via.origin == *origin);
+        let own = own.map(|at| self.held.swap_remove(at));
+        own.and_then(|mut held| held.is_alive().then_some(held))
+            .or_else(|| self.shared.idle.take(origin))
     }
 
     pub(super) fn keep(&mut self, mut held: Held) {
@@ -203,7 +218,7 @@ impl Lane {
         }
         self.held.retain(|other| other.via.origin != held.via.origin);
         if self.held.len() >= KEEP {
-            self.held.remove(0);
+            self.shared.idle.put(self.held.remove(0));
         }
         self.held.push(held);
     }

@@ -1,8 +1,9 @@
 //! HTTP exchanges: one GET at a time per [`Lane`], over connections that are kept.
 //!
 //! A [`Transport`] holds what all connections share: TLS sessions, proxy rules, cookies, and the HTTP/2
-//! connections that several lanes ride on. A [`Lane`] is one slot for one exchange; it follows redirects,
-//! decides which host may see which credential, and keeps its connection for the next request.
+//! connections that several lanes ride on, and those that are idle. A [`Lane`] is one slot for one exchange;
+//! it follows redirects, decides which host may see which credential, and keeps its connection for the next
+//! request, and for other lanes when it is dropped.
 //!
 //! The body of an HTTP/1 response never passes through the HTTP library: hyper parses the head, then gives
 //! the socket back (`h1.rs`), and [`Body::read`] receives straight into the caller's buffer. That is what
@@ -19,6 +20,7 @@ mod credentials;
 mod error;
 mod h1;
 mod h2;
+mod idle;
 mod lane;
 mod low_water;
 mod origin;
@@ -41,7 +43,8 @@ pub use piton_checkpoint::Class;
 pub use proxy::ProxyRules;
 pub use request::{ByteRange, Request, Response};
 
-/// What all lanes share; cheap to clone.
+/// What all lanes share; cheap to clone. It belongs to the runtime in which it is used first, which drives
+/// its connections.
 #[derive(Clone)]
 pub struct Transport {
     shared: Arc<Shared>,
@@ -52,6 +55,7 @@ struct Shared {
     tls: tls::Connector,
     cookies: Mutex<CookieStore>,
     h2: h2::Pool,
+    idle: idle::Idle,
 }
 
 impl Transport {
@@ -64,7 +68,15 @@ impl Transport {
         config.check()?;
         let tls = tls::Connector::new(&config.tls, config.versions)?;
         let cookies = Mutex::new(config.cookies.take().unwrap_or_default());
-        Ok(Transport { shared: Arc::new(Shared { config, tls, cookies, h2: h2::Pool::default() }) })
+        Ok(Transport {
+            shared: Arc::new(Shared {
+                config,
+                tls,
+                cookies,
+                h2: h2::Pool::default(),
+                idle: idle::Idle::default(),
+            }),
+        })
     }
 
     /// A new slot for exchanges; it connects with its first request.

@@ -64,6 +64,7 @@ pub(super) enum Route {
     By(Proxy),
 }
 
+#[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) kind: Kind,
     /// Whether the proxy itself is spoken to over TLS.
@@ -74,6 +75,7 @@ pub(super) struct Proxy {
     pub(super) shown: String,
 }
 
+#[derive(Clone)]
 pub(super) enum Kind {
     /// Requests in absolute form, for http.
     Forward { login: Option<HeaderValue> },

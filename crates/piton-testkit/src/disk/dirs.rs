@@ -41,6 +41,13 @@ impl Names {
         }
     }
 
+    /// Makes all changes durable.
+    pub(super) fn sync_all(&mut self) {
+        for change in std::mem::take(&mut self.pending) {
+            apply(&mut self.durable, &change.set);
+        }
+    }
+
     pub(super) fn cut(&mut self, rng: &mut Rng) {
         let style = rng.below(4);
         let changes = std::mem::take(&mut self.pending);

@@ -1,6 +1,7 @@
 //! An open file of the simulated disk.
 
 use std::io;
+use std::path::Path;
 use std::time::SystemTime;
 
 use piton_durable::fs::{FsFile, Owner, Stat};
@@ -68,6 +69,17 @@ impl FsFile for SimFile {
 
     fn sync_all(&self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn sync_fs(&self) -> io::Result<()> {
+        self.disk.operate(Some(self.process), World::sync)
+    }
+
+    fn link_to(&self, path: &Path) -> io::Result<()> {
+        self.disk.operate(Some(self.process), |world, step| {
+            refuse(step)?;
+            world.link(self.inode, path)
+        })
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -12,6 +12,8 @@
 //! - creations, renames and removals: any selection in which each one comes with all earlier ones
 //!   that touch the same names.
 //!
+//! A file without a name is gone after any crash.
+//!
 //! A failed sync leaves the new bytes visible and counts them as written, as Linux does: no later
 //! sync puts them on the disk.
 

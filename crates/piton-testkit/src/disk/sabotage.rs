@@ -1,9 +1,10 @@
 //! Broken protocols, to be caught.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
 use piton_durable::fs::{Existing, Fs, FsFile, Open, Owner, Stat};
@@ -25,20 +26,45 @@ pub enum Broken {
     RetriedSync,
     /// Every journal has the same salt.
     NoSaltAtCompaction,
+    /// A file that was made without a name gets one before its bytes are synced.
+    NamedBeforeDataSync,
 }
 
 /// A file system that breaks one rule and keeps all others. Files are told apart by their names:
 /// `*.part`, `*.piton`, `*.piton.tmp`.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Sabotage<F> {
     inner: F,
     broken: Broken,
+    unnamed: Arc<Mutex<Unnamed>>,
 }
 
-impl<F: Fs> Sabotage<F> {
+/// The files that were made without a name, and the folders in which.
+#[derive(Default)]
+struct Unnamed {
+    files: Vec<Weak<dyn FsFile>>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl<F: Fs + Clone + 'static> Sabotage<F> {
     /// Breaks `broken` on `inner`.
     pub fn new(inner: F, broken: Broken) -> Self {
-        Self { inner, broken }
+        Self { inner, broken, unnamed: Arc::default() }
+    }
+
+    fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sync of a whole file system with one half left out.
+    fn sync_half(&self) -> io::Result<()> {
+        let unnamed = self.unnamed();
+        match self.broken {
+            Broken::NamedBeforeDataSync => {
+                unnamed.folders.iter().try_for_each(|dir| self.inner.sync_dir(dir))
+            }
+            _ => unnamed.files.iter().filter_map(Weak::upgrade).try_for_each(|f| f.sync_data()),
+        }
     }
 }
 
@@ -48,6 +74,8 @@ enum Role {
     Journal,
     /// A journal that began under its temporary name: its first sync is that of a compaction.
     NewJournal,
+    /// A file without a name.
+    Unnamed,
     Other,
 }
 
@@ -66,11 +94,21 @@ impl Role {
     }
 }
 
-impl<F: Fs> Fs for Sabotage<F> {
+impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
         let inner = self.inner.open(path, how)?;
-        let (broken, role) = (self.broken, Role::of(path));
-        Ok(Arc::new(SabotagedFile { inner, broken, role, synced: AtomicBool::new(false) }))
+        let (fs, role) = (self.clone(), Role::of(path));
+        Ok(Arc::new(SabotagedFile { inner, fs, role, synced: AtomicBool::new(false) }))
+    }
+
+    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+        let inner = self.inner.create_unnamed(dir, mode)?;
+        let mut unnamed = self.unnamed();
+        unnamed.files.retain(|file| file.strong_count() > 0);
+        unnamed.files.push(Arc::downgrade(&inner));
+        unnamed.folders.insert(dir.to_owned());
+        let (fs, role) = (self.clone(), Role::Unnamed);
+        Ok(Arc::new(SabotagedFile { inner, fs, role, synced: AtomicBool::new(false) }))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
@@ -113,24 +151,25 @@ impl<F: Fs> Fs for Sabotage<F> {
     }
 }
 
-struct SabotagedFile {
+struct SabotagedFile<F> {
     inner: Arc<dyn FsFile>,
-    broken: Broken,
+    fs: Sabotage<F>,
     role: Role,
     synced: AtomicBool,
 }
 
-impl SabotagedFile {
+impl<F> SabotagedFile<F> {
     fn sync(&self, sync: impl Fn() -> io::Result<()>) -> io::Result<()> {
         let first = !self.synced.swap(true, Ordering::Relaxed);
-        let skipped = match (self.broken, self.role) {
+        let skipped = match (self.fs.broken, self.role) {
             (Broken::RecordBeforeDataSync, Role::Part) => true,
             (Broken::JournalNotSynced, Role::Journal) => true,
             (Broken::JournalNotSynced, Role::NewJournal) => !first,
             (Broken::CompactionWithoutSync, Role::NewJournal) => first,
+            (Broken::NamedBeforeDataSync, Role::Unnamed) => true,
             _ => false,
         };
-        match (skipped, self.broken) {
+        match (skipped, self.fs.broken) {
             (true, _) => Ok(()),
             (false, Broken::RetriedSync) => sync().or_else(|_| sync()),
             (false, _) => sync(),
@@ -138,7 +177,7 @@ impl SabotagedFile {
     }
 }
 
-impl FsFile for SabotagedFile {
+impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.inner.read_at(buf, offset)
     }
@@ -153,6 +192,18 @@ impl FsFile for SabotagedFile {
 
     fn sync_all(&self) -> io::Result<()> {
         self.sync(|| self.inner.sync_all())
+    }
+
+    fn sync_fs(&self) -> io::Result<()> {
+        match self.fs.broken {
+            Broken::NamedBeforeDataSync | Broken::NoDirectorySync => self.fs.sync_half(),
+            Broken::RetriedSync => self.inner.sync_fs().or_else(|_| self.inner.sync_fs()),
+            _ => self.inner.sync_fs(),
+        }
+    }
+
+    fn link_to(&self, path: &Path) -> io::Result<()> {
+        self.inner.link_to(path)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -114,6 +114,13 @@ impl SimDisk {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A handle of the running process.
+    fn handle(&self, world: &mut World, inode: u64) -> Arc<dyn FsFile> {
+        world.next_handle += 1;
+        let (handle, process) = (world.next_handle, world.process);
+        Arc::new(SimFile { disk: self.clone(), inode, handle, process })
+    }
+
     /// Counts an operation of the running process and does it as the faults have it.
     pub(super) fn operate<T>(
         &self,
@@ -191,6 +198,30 @@ impl World {
         self.nodes.retain(|inode, _| reachable.contains(inode));
     }
 
+    /// All bytes and names become durable; or the system forgets what it could not write.
+    pub(super) fn sync(&mut self, step: Step) -> io::Result<()> {
+        match refuse(step) {
+            Ok(()) => {
+                self.nodes.values_mut().for_each(Node::sync);
+                self.names.sync_all();
+                Ok(())
+            }
+            Err(error) => {
+                self.nodes.values_mut().for_each(Node::fail_sync);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives a file without a name this one.
+    pub(super) fn link(&mut self, inode: u64, path: &Path) -> io::Result<()> {
+        if self.inode(path).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.names.change(vec![(path.to_owned(), Some(inode))]);
+        Ok(())
+    }
+
     fn new_inode(&mut self) -> u64 {
         self.next_inode += 1;
         self.next_inode
@@ -234,9 +265,16 @@ impl Fs for SimDisk {
                 }
                 (Err(error), _) => return Err(error),
             };
-            world.next_handle += 1;
-            let (handle, process) = (world.next_handle, world.process);
-            Ok(Arc::new(SimFile { disk: self.clone(), inode, handle, process }) as Arc<dyn FsFile>)
+            Ok(self.handle(world, inode))
+        })
+    }
+
+    fn create_unnamed(&self, _dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            let inode = world.new_inode();
+            world.nodes.insert(inode, Node::new(mode));
+            Ok(self.handle(world, inode))
         })
     }
 

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use http::header::CONTENT_ENCODING;
 use piton_checkpoint::Change;
 
+use super::small::Small;
 use super::{Attempt, End, FirstAnswer, Holds, OnDisk};
 use crate::download::{Connections, Outcome, Place};
 use crate::engine::job::Link;
@@ -58,7 +59,7 @@ impl Attempt<'_> {
 
     /// The first question failed. A part that was never begun is not left behind.
     pub(super) async fn give_up_early(&self, failure: Failure, disk: OnDisk, ranged: bool) -> End {
-        let (mut have, mut path) = (0, None);
+        let (mut have, mut path) = (0, disk.vacant);
         if let Some(opened) = disk.opened {
             have = opened.have().len();
             path = Some(opened.target.path().to_owned());
@@ -107,7 +108,7 @@ impl Attempt<'_> {
         let coding = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let encoding = coding.map(str::to_owned).filter(|coding| coding != "identity");
         let mut first = Some(FirstAnswer { lane, response, holds });
-        if disk.opened.is_none() {
+        if disk.opened.is_none() && disk.vacant.is_none() {
             // Now the name is known, or what the server says of the file that stands there.
             let path = match (&self.what.place, &first) {
                 (Place::Folder(folder), Some(FirstAnswer { response, .. })) => {
@@ -127,15 +128,26 @@ impl Attempt<'_> {
                 return Ok(outcome);
             }
         }
-        let Some(opened) = disk.opened else {
+        if disk.opened.is_none() && disk.vacant.is_none() {
             // `look` was told what the server says and has decided.
             return Err(End::NoRanges);
-        };
+        }
         if let Some(coding) = encoding.clone() {
             self.monitor.tell(Event::Encoded { coding });
         }
         let ranged = matches!(holds, Holds::Range(..));
-        self.begin(*opened, identity, encoding, link, first, ranged, question).await
+        if let Some(path) = disk.vacant {
+            if let Some(answer) = first.take() {
+                first = match self.land_small(&path, &identity, answer, ranged).await? {
+                    Small::Landed(outcome) => return Ok(outcome),
+                    Small::Not(answer) => Some(answer),
+                };
+            }
+            disk.opened = Some(self.open_vacant(path).await?);
+        }
+        let Some(opened) = disk.opened else { return Err(End::NoRanges) };
+        // Apart, so that what a small file needs stays small.
+        Box::pin(self.begin(*opened, identity, encoding, link, first, ranged, question)).await
     }
 
     /// 416: an empty file, a server that refuses every range, or a file that is no longer as long
@@ -170,7 +182,7 @@ impl Attempt<'_> {
         question: &Question,
     ) -> Result<Outcome, End> {
         let question = Question { if_range: None, ..question.clone() };
-        let disk = OnDisk { existing: None, opened: Some(Box::new(opened)) };
+        let disk = OnDisk::opened(Box::new(opened));
         match self.prober().ask(&mut link, &question).await {
             Ok(probed) => self.answered(disk, probed, link, &question).await,
             Err(failure) => Err(self.give_up_early(failure, disk, question.range.is_some()).await),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
 
@@ -82,7 +82,8 @@ impl Attempt<'_> {
         };
         opened.meta = Some(meta.clone());
         self.anew = false;
-        self.tell_start(&opened, &meta, first.as_ref(), ranged);
+        let version = first.as_ref().map(|first| first.response.version);
+        self.tell_start(opened.target.path(), &meta.identity, opened.have().len(), version, ranged);
         self.transfer(opened, meta, link, expected, first, shape).await
     }
 
@@ -139,21 +140,21 @@ impl Attempt<'_> {
         }
     }
 
-    fn tell_start(
+    /// The target is known, and `resumed` bytes of it are here.
+    pub(super) fn tell_start(
         &self,
-        opened: &OpenedPart,
-        meta: &Meta,
-        first: Option<&FirstAnswer>,
+        path: &Path,
+        identity: &Identity,
+        resumed: u64,
+        version: Option<Version>,
         ranged: bool,
     ) {
-        let protocol = match first.map(|first| first.response.version) {
-            Some(http::Version::HTTP_2) => "HTTP/2",
-            Some(http::Version::HTTP_10) => "HTTP/1.0",
+        let protocol = match version {
+            Some(Version::HTTP_2) => "HTTP/2",
+            Some(Version::HTTP_10) => "HTTP/1.0",
             _ => "HTTP/1.1",
         };
-        let resumed = opened.have().len();
-        let path = opened.target.path().to_owned();
-        let size = meta.identity.size;
+        let (path, size) = (path.to_owned(), identity.size);
         {
             let mut shared = self.monitor.shared();
             shared.progress.path = Some(path.clone());
@@ -162,7 +163,7 @@ impl Attempt<'_> {
             shared.progress.have = resumed;
             shared.progress.size = size;
         }
-        let resumable = ranged && meta.identity.best_rung().is_some();
+        let resumable = ranged && identity.best_rung().is_some();
         self.monitor.tell(Event::Started { path, size, resumed, resumable, protocol });
     }
 }

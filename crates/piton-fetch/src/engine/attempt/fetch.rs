@@ -1,7 +1,7 @@
 //! From the first byte to the final name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,14 @@ impl Attempt<'_> {
             let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
             !self.anew && size.is_some_and(|size| opened.have().covers(0..size))
         });
-        let Some(opened) = disk.opened.take_if(|_| complete) else { return Ok(None) };
+        match disk.opened.take_if(|_| complete) {
+            // Apart: it is seldom so, and large.
+            Some(opened) => Box::pin(self.only_finish(*opened)).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn only_finish(&self, opened: OpenedPart) -> Result<Option<Outcome>, End> {
         let Some(meta) = opened.meta.clone() else { return Ok(None) };
         let name = file_name(opened.target.path());
         let no_headers = HeaderMap::new();
@@ -46,7 +53,7 @@ impl Attempt<'_> {
         let link = Link::new(self.what.url.clone());
         let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
         self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
-        self.transfer(*opened, meta, link, expected, None, shape).await.map(Some)
+        self.transfer(opened, meta, link, expected, None, shape).await.map(Some)
     }
 
     /// Fetches what is missing, verifies, and gives the file its name.
@@ -211,6 +218,18 @@ impl Attempt<'_> {
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
         let path = land(part, &self.what, meta.identity, size, meta.overwrite).await?;
+        Ok(self.landed(path, size, fetched, resumed, verified))
+    }
+
+    /// The file is under its final name.
+    pub(super) fn landed(
+        &self,
+        path: PathBuf,
+        size: u64,
+        fetched: u64,
+        resumed: u64,
+        verified: Vec<Digest>,
+    ) -> Outcome {
         let mut shared = self.monitor.shared();
         shared.progress.have = size;
         shared.progress.fetched = fetched;
@@ -218,7 +237,7 @@ impl Attempt<'_> {
         shared.done = std::iter::once(0..size).collect();
         shared.fronts.clear();
         drop(shared);
-        Ok(Outcome {
+        Outcome {
             path,
             size,
             fetched,
@@ -227,7 +246,7 @@ impl Attempt<'_> {
             verified,
             already_complete: false,
             not_newer: false,
-        })
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod ask;
 mod begin;
 mod fetch;
 mod place;
+mod small;
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub(super) enum End {
     NoRanges,
     /// A stream without ranges ended early: it has to be begun again.
     StreamBroke(Trouble),
+    /// Another file got the name that was free, and this one shall have the next.
+    NameTaken,
 }
 
 impl From<Failure> for End {
@@ -59,6 +62,8 @@ pub(super) struct Attempt<'a> {
     anew: bool,
     /// Ask without ranges.
     whole: bool,
+    /// No file stood here and no journal when the server was asked, and it may name the file so.
+    free: Option<PathBuf>,
     /// A stream without ranges was fetched a second time because of its digest.
     anew_for_digest: Cell<bool>,
 }
@@ -69,6 +74,18 @@ struct OnDisk {
     /// A file under the final name that may be the one asked for; only the server can tell.
     existing: Option<ExistingFile>,
     opened: Option<Box<OpenedPart>>,
+    /// Nothing at all stands here: no file, no part, no journal.
+    vacant: Option<PathBuf>,
+}
+
+impl OnDisk {
+    fn vacant(path: PathBuf) -> Self {
+        Self { vacant: Some(path), ..Self::default() }
+    }
+
+    fn opened(opened: Box<OpenedPart>) -> Self {
+        Self { opened: Some(opened), ..Self::default() }
+    }
 }
 
 /// The first answer, whose body is waiting.
@@ -109,6 +126,7 @@ impl<'a> Attempt<'a> {
             begun: Instant::now(),
             anew,
             whole: false,
+            free: None,
             anew_for_digest: Cell::new(false),
         }
     }

@@ -1,6 +1,6 @@
 //! What is on disk, and what that means for the download.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_checkpoint::Identity;
@@ -17,17 +17,24 @@ use crate::parse::file_name::FileName;
 
 impl Attempt<'_> {
     /// The path of the target, if it is known before the server was asked.
-    pub(super) fn known_path(&self) -> Option<PathBuf> {
+    pub(super) fn known_path(&mut self) -> Option<PathBuf> {
         match &self.what.place {
             Place::File(path) => Some(path.clone()),
             Place::Folder(folder) => {
                 let path = folder.join(FileName::from_url(&self.what.url).as_str());
                 let fs = self.client.fs.as_ref();
-                let begun = crate::meta::inspect(fs, &path).ok().flatten();
-                let begun = begun.is_some_and(|it| it.meta.url == redacted(&self.what.url));
+                let stands = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
+                let journal = Target::new(path.clone()).journal();
+                let begun = stands(&journal)
+                    .then(|| crate::meta::inspect(fs, &path).ok().flatten())
+                    .flatten()
+                    .is_some_and(|it| it.meta.url == redacted(&self.what.url));
                 // If it is a guess, `answered` looks again once the server has named the file.
-                let stands = || fs.stat(&path).is_ok_and(|stat| stat.is_some());
-                (begun || stands()).then_some(path)
+                if begun || stands(&path) {
+                    return Some(path);
+                }
+                self.free = Some(path);
+                None
             }
         }
     }
@@ -35,24 +42,33 @@ impl Attempt<'_> {
     /// Looks at what is on disk for `path`: `Ok(Ok)` if that ends the download, else what is there.
     /// `now` is what the server says, if it was asked already.
     pub(super) async fn look(
-        &self,
+        &mut self,
         path: PathBuf,
         now: Option<&Identity>,
     ) -> Result<Result<Outcome, OnDisk>, End> {
         let io = |source| PartError::Io { what: "read", path: path.clone(), source };
         let fs = &self.client.fs;
+        if self.free.take().as_ref() == Some(&path)
+            && fs.stat(&Target::new(path.clone()).part()).map_err(io)?.is_none()
+        {
+            // Whoever takes the name from now on keeps it: it is given at the end, and never taken.
+            return Ok(Err(OnDisk::vacant(path)));
+        }
         let existing = ExistingFile::find(fs.as_ref(), &path).map_err(io)?;
-        let journal = Target::new(path.clone()).journal();
-        let unfinished = fs.stat(&journal).map_err(io)?.is_some();
+        let target = Target::new(path.clone());
+        let unfinished = fs.stat(&target.journal()).map_err(io)?.is_some();
         if let Some(existing) = existing
             && !unfinished
         {
             return self.judge(existing, now).await;
         }
+        if !unfinished && fs.stat(&target.part()).map_err(io)?.is_none() {
+            return Ok(Err(OnDisk::vacant(path)));
+        }
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
         let same = begun.is_some_and(|begun| begun.meta.url == redacted(&self.what.url));
         match self.open(path.clone()).await? {
-            Found::Part(opened) => Ok(Err(OnDisk { existing: None, opened: Some(opened) })),
+            Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
             Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
             // What was finished is a file like any other, if it was another address or if there is
             // more to know of it now.
@@ -63,7 +79,13 @@ impl Attempt<'_> {
         }
     }
 
-    async fn open(&self, path: PathBuf) -> Result<Found, End> {
+    /// Whether nothing of an unfinished download is here: neither part nor journal.
+    fn has_no_part(&self, path: &Path) -> std::io::Result<bool> {
+        let (fs, target) = (&self.client.fs, Target::new(path.to_owned()));
+        Ok(fs.stat(&target.journal())?.is_none() && fs.stat(&target.part())?.is_none())
+    }
+
+    pub(super) async fn open(&self, path: PathBuf) -> Result<Found, End> {
         let (fs, what) = (Arc::clone(&self.client.fs), self.what.clone());
         let found = blocking(move || OpenedPart::open(&fs, path, &what)).await?;
         if let Found::Part(opened) = &found {
@@ -107,7 +129,7 @@ impl Attempt<'_> {
             return self.not_this(existing, now).await;
         }
         let Some(now) = now else {
-            return Ok(Err(OnDisk { existing: Some(existing), opened: None }));
+            return Ok(Err(OnDisk { existing: Some(existing), ..OnDisk::default() }));
         };
         if self.what.only_newer {
             if existing.is_not_older(now) {
@@ -129,8 +151,12 @@ impl Attempt<'_> {
     ) -> Result<Result<Outcome, OnDisk>, End> {
         let path = existing.path.clone();
         if self.what.only_newer || self.what.if_exists == IfExists::Overwrite {
+            let io = |source| PartError::Io { what: "read", path: path.clone(), source };
+            if self.has_no_part(&path).map_err(io)? {
+                return Ok(Err(OnDisk::vacant(path)));
+            }
             return match self.open(path.clone()).await? {
-                Found::Part(opened) => Ok(Err(OnDisk { existing: None, opened: Some(opened) })),
+                Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
                 Found::Finished => Ok(Ok(self.already(path)?)),
             };
         }
@@ -145,10 +171,11 @@ impl Attempt<'_> {
                     return Ok(Ok(self.already(next)?));
                 }
                 Some(_) => {}
+                None if self.has_no_part(&next).map_err(io)? => {
+                    return Ok(Err(OnDisk::vacant(next)));
+                }
                 None => match self.open(next.clone()).await {
-                    Ok(Found::Part(opened)) => {
-                        return Ok(Err(OnDisk { existing: None, opened: Some(opened) }));
-                    }
+                    Ok(Found::Part(opened)) => return Ok(Err(OnDisk::opened(opened))),
                     // Another download is under way to that name.
                     Err(End::Failed(Failure::Local(PartError::Locked { .. }))) => {}
                     Ok(Found::Finished) => {}

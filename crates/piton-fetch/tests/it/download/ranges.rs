@@ -160,12 +160,12 @@ fn a_second_call_with_everything_there_and_416_to_all_ranges() {
 #[test]
 fn complete_but_for_the_end_of_a_stream_of_unknown_length() {
     let desk = Desk::with(
-        Resource::pattern(1, MIB).etag("\"a\""),
-        Fault::chunked(10_000).and(Fault::stall_after(MIB)).first(1),
+        Resource::pattern(1, 2 * MIB).etag("\"a\""),
+        Fault::chunked(10_000).and(Fault::stall_after(2 * MIB)).first(1),
     );
-    desk.kill_when_claimed(desk.what("/f"), MIB);
+    desk.kill_when_claimed(desk.what("/f"), 2 * MIB);
     desk.server.clear_faults();
     desk.get(desk.what("/f")).unwrap();
-    desk.assert_only("f", 1, MIB);
+    desk.assert_only("f", 1, 2 * MIB);
     assert!(desk.requests() <= 4, "{}", desk.requests());
 }

@@ -1,0 +1,175 @@
+//! Cycle after cycle: the sync that makes one group's bytes durable does so for the names of the one before.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::steps::{Name, name, stage};
+use super::{Landed, Landing, Told};
+use crate::fs::{Fs, FsFile, parent_dir};
+use crate::part::{Durability, PartError};
+
+/// So few files are synced one by one: the sync of a whole file system also waits for the bytes of
+/// others, which a single download should not.
+const FEW: usize = 2;
+
+/// Lands groups of files. What [`Pipeline::cycle`] has named is told of by the next cycle, or by
+/// [`Pipeline::settle`].
+pub struct Pipeline {
+    fs: Arc<dyn Fs>,
+    /// Under their final names, which are not durable yet.
+    named: Vec<Named>,
+}
+
+struct Written {
+    landing: Landing,
+    told: Told,
+    file: Arc<dyn FsFile>,
+    device: u64,
+}
+
+struct Named {
+    path: PathBuf,
+    told: Told,
+    device: u64,
+}
+
+impl Pipeline {
+    /// A pipeline without files.
+    pub fn new(fs: Arc<dyn Fs>) -> Self {
+        Self { fs, named: Vec::new() }
+    }
+
+    /// Whether files have their names and nobody was told of it yet.
+    pub fn is_settled(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// Makes the bytes of `group` and the names of the group before durable, tells of those, and
+    /// gives `group` its names. Files that are not to be synced are told of at once.
+    pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
+        let mut written = Vec::new();
+        for (landing, told) in group {
+            match self.write(&landing) {
+                Ok(None) => told(Ok(Landed::NotHere(landing.bytes))),
+                Err(error) => told(Err(error)),
+                Ok(Some((file, device))) => {
+                    let staged = Written { landing, told, file, device };
+                    if staged.landing.durability == Durability::Power {
+                        written.push(staged);
+                    } else if let Some(named) = self.name(staged) {
+                        (named.told)(Ok(Landed::There));
+                    }
+                }
+            }
+        }
+        let mut named = std::mem::take(&mut self.named);
+        let devices: BTreeSet<u64> = written.iter().map(|file| file.device).collect();
+        for device in devices {
+            let group = take(&mut written, |file| file.device == device);
+            let before = take(&mut named, |file| file.device == device);
+            let synced = self.sync(group, before);
+            let given = synced.into_iter().filter_map(|file| self.name(file)).collect::<Vec<_>>();
+            self.named.extend(given);
+        }
+        self.settle_names(named);
+    }
+
+    /// Makes the names of the last cycle durable and tells of them: nothing more comes for now.
+    pub fn settle(&mut self) {
+        let named = std::mem::take(&mut self.named);
+        self.settle_names(named);
+    }
+
+    fn write(&self, landing: &Landing) -> Result<Option<(Arc<dyn FsFile>, u64)>, PartError> {
+        let Some(file) = stage(&*self.fs, landing)? else { return Ok(None) };
+        if landing.durability != Durability::Power {
+            return Ok(Some((file, 0)));
+        }
+        let stat = file.stat().map_err(PartError::io("look at", &landing.path))?;
+        Ok(Some((file, stat.id.device)))
+    }
+
+    /// Makes these bytes and these names of one file system durable and tells of the names. Returns
+    /// the files whose bytes are. After an error neither is believed, and nothing is tried again (G7).
+    fn sync(&self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
+        // The handle of the first is older than the bytes of any: it hears of every failed write.
+        let first = group.first().filter(|_| group.len() > FEW);
+        match first.map(|first| first.file.sync_fs()) {
+            Some(Ok(())) => {
+                before.into_iter().for_each(|file| (file.told)(Ok(Landed::There)));
+                group
+            }
+            Some(Err(error)) if error.kind() != io::ErrorKind::Unsupported => {
+                let failed =
+                    |path: PathBuf| Err(PartError::GroupSync { path, source: same(&error) });
+                before.into_iter().for_each(|file| (file.told)(failed(file.path)));
+                group.into_iter().for_each(|file| (file.told)(failed(file.landing.path)));
+                Vec::new()
+            }
+            _ => {
+                self.settle_names(before);
+                group.into_iter().filter_map(sync_one).collect()
+            }
+        }
+    }
+
+    /// `None`: it did not get its name, and that was told.
+    fn name(&self, written: Written) -> Option<Named> {
+        let Written { landing, told, file, device } = written;
+        match name(&*self.fs, &*file, &landing.path, landing.existing) {
+            Ok(Name::Given) => Some(Named { path: landing.path, told, device }),
+            Ok(Name::NotHere) => {
+                told(Ok(Landed::NotHere(landing.bytes)));
+                None
+            }
+            Err(error) => {
+                told(Err(error));
+                None
+            }
+        }
+    }
+
+    /// One sync for each folder.
+    fn settle_names(&self, mut named: Vec<Named>) {
+        while let Some(dir) = named.first().map(|file| parent_dir(&file.path).to_owned()) {
+            let synced = self.fs.sync_dir(&dir);
+            for file in take(&mut named, |file| parent_dir(&file.path) == dir) {
+                (file.told)(match &synced {
+                    Ok(()) => Ok(Landed::There),
+                    Err(error) => Err(unsynced_name(&file.path, error)),
+                });
+            }
+        }
+    }
+}
+
+fn sync_one(written: Written) -> Option<Written> {
+    match written.file.sync_all() {
+        Ok(()) => Some(written),
+        Err(error) => {
+            (written.told)(Err(PartError::io("sync", &written.landing.path)(error)));
+            None
+        }
+    }
+}
+
+fn unsynced_name(path: &Path, error: &io::Error) -> PartError {
+    PartError::io("sync the directory of", path)(same(error))
+}
+
+/// An error for each of many files.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// Takes out what `wanted` says, in order.
+fn take<T>(from: &mut Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+    let (taken, left) = std::mem::take(from).into_iter().partition(wanted);
+    *from = left;
+    taken
+}

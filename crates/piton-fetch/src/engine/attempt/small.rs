@@ -1,0 +1,191 @@
+//! The short way: a small file that comes in at once has neither part nor journal.
+//!
+//! It is read into memory, verified there, and landed ([`piton_durable::land`]). Whatever goes otherwise
+//! than well before that hands back what was read, and the usual way begins as if nothing had been: its
+//! rules of retry, of stopping and of a wrong digest hold for every file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use piton_checkpoint::Identity;
+use piton_durable::fs::Existing;
+use piton_durable::land::{Landed, Landing};
+use piton_durable::part::PartError;
+use tokio::time::{sleep, timeout};
+
+use super::begin::file_name;
+use super::{Attempt, End, FirstAnswer, Holds};
+use crate::digest::{Digest, Hasher};
+use crate::download::{IfExists, Outcome};
+use crate::engine::finish::{Dress, Expected, dress, expected};
+use crate::engine::open::{Found, OpenedPart, blocking};
+use crate::error::Failure;
+use crate::monitor::{Event, Phase};
+use crate::transport::{Body, TransportError};
+
+/// Files up to this many bytes: what a kill may cost per connection (G2).
+const SMALL: u64 = 1 << 20;
+/// What is not whole by then goes the usual way, on which it survives a kill (G2).
+const TICK: Duration = Duration::from_millis(100);
+/// More than this many bytes are not hashed on the network's thread.
+const HASHED_HERE: usize = 64 << 10;
+
+/// How an attempt at the short way ended.
+pub(super) enum Small {
+    /// The file has its final name.
+    Landed(Outcome),
+    /// The usual way, with this answer.
+    Not(FirstAnswer),
+}
+
+impl Attempt<'_> {
+    /// Lands the file at `path`, where nothing is, if it is a small one and `first` brings all of it.
+    pub(super) async fn land_small(
+        &self,
+        path: &Path,
+        identity: &Identity,
+        mut first: FirstAnswer,
+        ranged: bool,
+    ) -> Result<Small, End> {
+        let Some((size, landings)) = self.fits(identity, first.holds).zip(self.client.landings())
+        else {
+            return Ok(Small::Not(first));
+        };
+        let response = &mut first.response;
+        let wanted =
+            expected(&self.what, &file_name(path), Vec::new(), &response.headers, response.status)?;
+        let room = tokio::select! {
+            room = landings.room(size) => room,
+            () = self.stop.stopped() => return Ok(Small::Not(first)),
+        };
+        let Some(bytes) = self.read_at_once(&mut response.body, size).await else {
+            return Ok(Small::Not(first));
+        };
+        let (bytes, verified) = verify(bytes, &wanted).await;
+        let Some(verified) = verified else {
+            // The usual way finds the same, and knows what to do about it.
+            response.body.unread(bytes.into(), None);
+            return Ok(Small::Not(first));
+        };
+        self.tell_start(path, identity, 0, Some(response.version), ranged);
+        if !wanted.is_empty() {
+            self.monitor.shared().progress.phase = Phase::Verifying;
+            self.monitor.tell(Event::Verifying);
+        }
+        // The next download has the connection while this one waits for the disk.
+        response.body.release(&mut first.lane);
+        first.lane = self.client.transport.lane();
+        let debt = self.what.rate_limit.as_ref().map(|limit| limit.take(size));
+
+        let landed = landings.land(room, self.landing(path, bytes, identity));
+        self.monitor.tell(Event::Landing);
+        let landed = landed.await;
+        if let Some(debt) = debt {
+            sleep(debt).await;
+        }
+        match landed {
+            Ok(Landed::There) => {
+                let size = size as u64;
+                Ok(Small::Landed(self.landed(path.to_owned(), size, size, 0, verified)))
+            }
+            Ok(Landed::NotHere(bytes)) => {
+                first.response.body.unread(bytes.into(), None);
+                Ok(Small::Not(first))
+            }
+            Err(PartError::Exists { .. }) if self.what.if_exists == IfExists::Rename => {
+                Err(End::NameTaken)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The length of a file that may go the short way.
+    fn fits(&self, identity: &Identity, holds: Holds) -> Option<usize> {
+        let size = identity.size.filter(|size| *size <= SMALL)?;
+        let whole = match holds {
+            Holds::Whole => true,
+            Holds::Range(first, end) => first == 0 && end == size,
+        };
+        let size = usize::try_from(size).ok()?;
+        // A limit under which it takes longer than the short way may is kept by the usual one.
+        let in_time = self.what.rate_limit.as_ref().is_none_or(|limit| size <= limit.read_size());
+        (whole && in_time).then_some(size)
+    }
+
+    /// All `size` bytes of the body, if they come in time; otherwise what came is handed back.
+    async fn read_at_once(&self, body: &mut Body, size: usize) -> Option<Vec<u8>> {
+        let (mut bytes, mut filled) = (vec![0; size], 0);
+        let read = tokio::select! {
+            biased;
+            read = timeout(TICK, fill(body, &mut bytes, &mut filled)) => read,
+            () = self.stop.stopped() => Ok(Ok(())),
+        };
+        if filled == size {
+            return Some(bytes);
+        }
+        bytes.truncate(filled);
+        body.unread(Bytes::from(bytes), read.ok().and_then(Result::err));
+        None
+    }
+
+    fn landing(&self, path: &Path, bytes: Vec<u8>, identity: &Identity) -> Landing {
+        let Dress { modified, attributes } = dress(&self.what, identity);
+        let replace = self.what.if_exists == IfExists::Overwrite || self.what.only_newer;
+        Landing {
+            path: path.to_owned(),
+            bytes,
+            existing: if replace { Existing::Replace } else { Existing::Keep },
+            modified: Some(modified),
+            attributes,
+            durability: self.what.durability,
+        }
+    }
+
+    /// The part for a file that goes the usual way after all.
+    pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
+        match self.open(path.clone()).await? {
+            Found::Part(opened) => Ok(opened),
+            // Another process has put it there since the look at the disk.
+            Found::Finished => Err(Failure::Exists { path }.into()),
+        }
+    }
+}
+
+/// Reads until `bytes` is full or the body ends; `filled` says how far, also if this is dropped.
+async fn fill(body: &mut Body, bytes: &mut [u8], filled: &mut usize) -> Result<(), TransportError> {
+    while let Some(room) = bytes.get_mut(*filled..).filter(|room| !room.is_empty()) {
+        match body.read(room).await? {
+            0 => break,
+            read => *filled += read,
+        }
+    }
+    Ok(())
+}
+
+/// The digests of `bytes` that were wanted; `None` if one differs (G1).
+async fn verify(bytes: Vec<u8>, wanted: &[Expected]) -> (Vec<u8>, Option<Vec<Digest>>) {
+    if wanted.is_empty() {
+        return (bytes, Some(Vec::new()));
+    }
+    let wanted: Vec<Digest> = wanted.iter().map(|one| one.digest.clone()).collect();
+    let here = bytes.len() <= HASHED_HERE;
+    let compare = move || {
+        let verified = digests(&bytes, &wanted);
+        (bytes, verified)
+    };
+    if here { compare() } else { blocking(compare).await }
+}
+
+fn digests(bytes: &[u8], wanted: &[Digest]) -> Option<Vec<Digest>> {
+    let mut algorithms: Vec<_> = wanted.iter().map(Digest::algorithm).collect();
+    algorithms.sort_unstable();
+    algorithms.dedup();
+    let digest = |algorithm| {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finalize()
+    };
+    let got: Vec<Digest> = algorithms.into_iter().map(digest).collect();
+    wanted.iter().all(|wanted| got.contains(wanted)).then_some(got)
+}
