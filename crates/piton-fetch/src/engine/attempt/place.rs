@@ -6,7 +6,7 @@ use std::sync::Arc;
 use piton_checkpoint::Identity;
 use piton_durable::part::{PartError, Target};
 
-use super::{Attempt, End, OnDisk, redacted};
+use super::{Attempt, End, OnDisk};
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
 use crate::engine::name::numbered;
@@ -28,7 +28,7 @@ impl Attempt<'_> {
                 let begun = stands(&journal)
                     .then(|| crate::meta::inspect(fs, &path).ok().flatten())
                     .flatten()
-                    .is_some_and(|it| it.meta.url == redacted(&self.what.url));
+                    .is_some_and(|it| self.is_ours(&it.meta));
                 // If it is a guess, `answered` looks again once the server has named the file.
                 if begun || stands(&path) {
                     return Some(path);
@@ -66,7 +66,7 @@ impl Attempt<'_> {
             return Ok(Err(OnDisk::vacant(path)));
         }
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
-        let same = begun.is_some_and(|begun| begun.meta.url == redacted(&self.what.url));
+        let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
             Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
             Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
@@ -107,6 +107,9 @@ impl Attempt<'_> {
         existing: ExistingFile,
         now: Option<&Identity>,
     ) -> Result<Result<Outcome, OnDisk>, End> {
+        if self.what.size.is_some_and(|size| size != existing.stat.len) {
+            return self.not_this(existing, now).await;
+        }
         let path = existing.path.clone();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut digests = self.what.digests.clone();
