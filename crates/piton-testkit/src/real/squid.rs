@@ -4,7 +4,7 @@
 
 use std::fs::{Permissions, set_permissions};
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -120,6 +120,7 @@ struct SharedMemory {
 impl SharedMemory {
     /// A service name of its own: the random end of the name of the directory.
     fn of(dir: &Path) -> Self {
+        remove_what_others_left();
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         Self { service: name.chars().filter(char::is_ascii_alphanumeric).collect() }
     }
@@ -133,6 +134,21 @@ impl Drop for SharedMemory {
                 // What cannot be removed is in nobody's way under a name that is used once.
                 let _ = std::fs::remove_file(entry.path());
             }
+        }
+    }
+}
+
+/// Some segments have one name for every squid. One that was killed leaves them, and the next replaces
+/// them, unless another user's squid left them: then it does not start. Root can help.
+fn remove_what_others_left() {
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let own =
+        users.lines().find_map(|line| line.strip_prefix("proxy:")?.split(':').nth(1)?.parse().ok());
+    let Some(own) = own.filter(|_: &u32| rustix::process::geteuid().is_root()) else { return };
+    for entry in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let foreign = entry.metadata().is_ok_and(|found| found.uid() != own);
+        if foreign && entry.file_name().to_string_lossy().starts_with("squid-cf__") {
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }
