@@ -51,10 +51,20 @@ impl Prober<'_> {
         link: &mut Link,
         question: &Question,
     ) -> Result<Probed, Failure> {
+        self.ask_over(&mut None, link, question).await
+    }
+
+    /// The same over a connection that is there already, if it is.
+    pub(super) async fn ask_over(
+        &self,
+        kept: &mut Option<Lane>,
+        link: &mut Link,
+        question: &Question,
+    ) -> Result<Probed, Failure> {
         let mut budget = Budget::new(self.what.retries);
         let backoff = Backoff::default();
         loop {
-            let trouble = match self.once(link, question).await {
+            let trouble = match self.once(kept.take(), link, question).await {
                 Ok(probed) => return Ok(probed),
                 Err(trouble) => trouble,
             };
@@ -78,8 +88,13 @@ impl Prober<'_> {
         }
     }
 
-    async fn once(&self, link: &mut Link, question: &Question) -> Result<Probed, Trouble> {
-        let mut lane = self.transport.lane();
+    async fn once(
+        &self,
+        kept: Option<Lane>,
+        link: &mut Link,
+        question: &Question,
+    ) -> Result<Probed, Trouble> {
+        let mut lane = kept.unwrap_or_else(|| self.transport.lane());
         let mut request = Request::new(link.address().clone());
         request.range = question.range;
         request.if_range.clone_from(&question.if_range);

@@ -9,7 +9,7 @@ use piton_durable::part::{PartError, Recovered};
 
 use super::{Attempt, End, FirstAnswer, Shape, redacted};
 use crate::digest::Digest;
-use crate::download::{IfExists, Outcome};
+use crate::download::{Download, IfExists, Outcome};
 use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::job::Link;
 use crate::engine::open::{OpenedPart, blocking};
@@ -69,7 +69,7 @@ impl Attempt<'_> {
                 meta
             }
             None => {
-                let meta = self.describe(&identity, encoding, ranged, &expected);
+                let meta = describe(&self.what, &identity, encoding, ranged, &expected);
                 let (json, size) = (meta.to_json(), identity.size);
                 opened = blocking(move || {
                     opened.part.begin(&json, size)?;
@@ -119,26 +119,6 @@ impl Attempt<'_> {
         })
     }
 
-    fn describe(
-        &self,
-        identity: &Identity,
-        encoding: Option<String>,
-        ranges: bool,
-        expected: &[Expected],
-    ) -> Meta {
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Meta {
-            url: redacted(&self.what.url),
-            identity: identity.clone(),
-            begun: begun.as_secs() as i64,
-            digests: user_digests(expected),
-            server_digests: server_digests(expected),
-            overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
-            encoding,
-            ranges,
-        }
-    }
-
     fn tell_start(
         &self,
         opened: &OpenedPart,
@@ -164,6 +144,27 @@ impl Attempt<'_> {
         }
         let resumable = ranged && meta.identity.best_rung().is_some();
         self.monitor.tell(Event::Started { path, size, resumed, resumable, protocol });
+    }
+}
+
+/// The description of a download that begins now.
+pub(in crate::engine) fn describe(
+    what: &Download,
+    identity: &Identity,
+    encoding: Option<String>,
+    ranges: bool,
+    expected: &[Expected],
+) -> Meta {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Meta {
+        url: redacted(&what.url),
+        identity: identity.clone(),
+        begun: begun.as_secs() as i64,
+        digests: user_digests(expected),
+        server_digests: server_digests(expected),
+        overwrite: what.if_exists == IfExists::Overwrite || what.only_newer,
+        encoding,
+        ranges,
     }
 }
 
@@ -209,6 +210,6 @@ fn server_digests(expected: &[Expected]) -> Vec<ServerDigest> {
     said.collect()
 }
 
-pub(super) fn file_name(path: &Path) -> String {
+pub(in crate::engine) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

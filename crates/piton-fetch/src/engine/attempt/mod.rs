@@ -5,6 +5,8 @@ mod begin;
 mod fetch;
 mod place;
 
+pub(super) use begin::{describe, file_name};
+
 use std::cell::Cell;
 use std::path::PathBuf;
 
