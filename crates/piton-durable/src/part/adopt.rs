@@ -57,7 +57,10 @@ impl Foreign {
             // It may have been taken over already.
             return Err(match (look(&part_path)?, look(&target.journal())?) {
                 (Some(_), Some(_)) => PartError::Begun { path: part_path },
-                _ => PartError::io("take over", path)(io::ErrorKind::NotFound.into()),
+                _ => {
+                    let none = io::Error::new(io::ErrorKind::NotFound, "No such file");
+                    PartError::io("take over", path)(none)
+                }
             });
         };
         if !there.is_file {

@@ -5,13 +5,14 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton_durable::fs::OsFs;
-use piton_durable::part::PartError;
+use piton_durable::fs::{Fs, OsFs};
+use piton_durable::part::{Durability, OpenPart, Opened, Part, PartError, Target};
 use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{
     Adopted, Adoption, Client, Failure, IfExists, Leftover, Monitor, Outcome, Place, Stop,
     Unadoptable, inspect,
 };
+use piton_testkit::disk::{Crash, Failure as Wrong, Fault as DiskFault, SimDisk, When};
 use piton_testkit::server::{Fault, KIB, MIB, Resource, Server, Site, pattern};
 
 const SEED: u64 = 3;
@@ -51,8 +52,12 @@ impl Desk {
     }
 
     fn run<T>(&self, work: impl AsyncFnOnce(Client) -> T) -> T {
+        Self::run_on(Arc::new(OsFs), work)
+    }
+
+    fn run_on<T>(fs: Arc<dyn Fs>, work: impl AsyncFnOnce(Client) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+        let client = Client::new(Transport::new(Config::default()).unwrap(), fs);
         let limit = Duration::from_secs(60);
         runtime.block_on(async { tokio::time::timeout(limit, work(client)).await.unwrap() })
     }
@@ -337,4 +342,73 @@ fn control_files_that_are_of_no_use() {
         let said = desk.refuses(&desk.adoption("f")).to_string();
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// At each operation of the disk, from the first look to the removal of the control file: what aria2 left
+/// is there with its control file, or the part is.
+#[test]
+fn a_crash_at_every_operation_leaves_what_aria2_left_or_the_part() {
+    const SMALL: u64 = 100 * KIB;
+    let resource = Resource::pattern(SEED, SMALL).etag("\"a\"");
+    let desk = Desk::new(Site::new().with("/f", resource));
+    let content = pattern::bytes(SEED, SMALL as usize);
+    let control = control(SMALL, &[0], &[]);
+    let run = |seed: u64, fault: Option<DiskFault>| {
+        let disk = SimDisk::seeded(seed);
+        disk.put("/f", &content);
+        disk.put("/f.aria2", &control);
+        disk.restart();
+        fault.into_iter().for_each(|fault| disk.inject(fault));
+        let leftover = Leftover::find(&disk, "/f".as_ref());
+        let result = leftover.map(|leftover| {
+            let url = desk.server.url("/f").parse().unwrap();
+            let what = Adoption::new(leftover, url);
+            assert_eq!(what.download.durability, Durability::Power);
+            Desk::run_on(Arc::new(disk.clone()), async |client| {
+                client.adopt(&what, &Monitor::default(), &Stop::new()).await
+            })
+        });
+        (disk, matches!(result, Ok(Ok(_))))
+    };
+    let (disk, done) = run(0, None);
+    assert!(done);
+    let operations = disk.operations();
+    assert!(operations > 25, "{operations} operations prove nothing");
+    let crashes = [Crash::Kill, Crash::Power].into_iter();
+    let crashes: Vec<_> =
+        crashes.flat_map(|crash| [(crash, When::Before), (crash, When::After)]).collect();
+    for at in 1..=operations {
+        for (crash, when) in &crashes {
+            let fault = DiskFault { at, failure: Wrong::Crash(*crash, *when) };
+            let (disk, _) = run(at, Some(fault));
+            if !disk.is_down() {
+                disk.crash(*crash);
+            }
+            disk.restart();
+            let as_it_was = disk.bytes("/f").is_some_and(|bytes| bytes == content)
+                && disk.bytes("/f.aria2").is_some_and(|bytes| bytes == control);
+            let fs: Arc<dyn Fs> = Arc::new(disk.clone());
+            let opened = Part::open(fs, &Target::new("/f".into()), OpenPart::default());
+            let Ok(Opened::Part(_, recovered)) = opened else { panic!("{fault:?}") };
+            let believed: u64 = recovered.extents.iter().map(|extent| extent.len).sum();
+            assert!(as_it_was != (believed == SMALL), "{fault:?}: {:?}", disk.paths());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_copied_to_another_file_system() {
+    use std::os::unix::fs::MetadataExt;
+    let desk = Desk::with(None);
+    let device = |path: &std::path::Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
+    let elsewhere = std::path::Path::new("/dev/shm");
+    if device(elsewhere).is_none_or(|other| Some(other) == device(desk.folder.path())) {
+        return piton_testkit::skip("/dev/shm is no other file system than the temporary folder");
+    }
+    desk.partial("f", MIB);
+    let mut what = desk.adoption("f");
+    what.download.place = Place::File(elsewhere.join(format!("piton-{}", std::process::id())));
+    let failure = desk.refuses(&what);
+    assert!(failure.hint().unwrap().contains("another file system"), "{failure}");
+    assert!(desk.server.stats().requests.is_empty());
 }
