@@ -168,3 +168,21 @@ fn what_is_refused_says_so_by_its_exit_code() {
     assert_eq!(ran.code, 12, "{}", ran.stderr);
     assert_eq!(names(&place), before);
 }
+
+#[test]
+fn a_signal_during_the_comparison_leaves_the_file_as_it_was() {
+    let (server, place) = (server(), Place::new());
+    server.clear_faults();
+    // The head and the tail come, and then nothing.
+    server.add_fault(Fault::hang().turns(3..));
+    let url = server.url("/big.iso");
+    let bytes = pattern::bytes(SEED, 10 << 20);
+    place.write("big.iso", &bytes);
+    let when = StopWhen::Is(Box::new(|| server.stats().requests.len() >= 3));
+    let run = Invocation::new(env!("CARGO_BIN_EXE_piton"), place.dir.path());
+    let stopped = run.args(["adopt", "big.iso", &url]).interrupt(when).run();
+    assert_eq!(stopped.code, Some(130), "{stopped:?}");
+    assert_eq!(stopped.stderr, "big.iso: stopped; it is as it was\n");
+    assert_eq!(names(&place), ["big.iso"]);
+    assert!(fs::read(place.path("big.iso")).unwrap() == bytes);
+}
