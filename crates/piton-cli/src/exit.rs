@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use piton::durable::part::PartError;
-use piton::fetch::Failure;
+use piton::fetch::parse::aria2_control::ControlError;
 use piton::fetch::transport::TransportError;
+use piton::fetch::{Failure, Unadoptable};
 
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +92,23 @@ impl From<&Failure> for Exit {
             Failure::Protocol { .. } => Self::Protocol,
             Failure::Integrity { .. } => Self::Integrity,
             Failure::Changed { .. } => Self::Changed,
+            Failure::Unadoptable { why, .. } => why.as_ref().into(),
             Failure::Stopped { .. } => Self::Interrupted,
             _ => Self::Unexpected,
+        }
+    }
+}
+
+impl From<&Unadoptable> for Exit {
+    fn from(why: &Unadoptable) -> Self {
+        match why {
+            // It is a part of another file.
+            Unadoptable::Differs { .. }
+            | Unadoptable::Longer { .. }
+            | Unadoptable::OtherSize { .. } => Self::Integrity,
+            Unadoptable::NoRanges | Unadoptable::Encoded { .. } => Self::Protocol,
+            Unadoptable::Control(ControlError::Torrent) => Self::Usage,
+            _ => Self::Local,
         }
     }
 }

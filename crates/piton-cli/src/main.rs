@@ -52,6 +52,7 @@ fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Resume(args) => commands::resume(*args, load()?, &environment),
         Command::Status(args) => commands::status(&args),
         Command::Show(args) => commands::show(&args),
+        Command::Adopt(args) => commands::adopt(*args, load()?, &environment),
         Command::Forget(args) => commands::forget(&args),
         Command::Completions(args) => commands::completions(&args),
         Command::Man(args) => commands::man(&args),

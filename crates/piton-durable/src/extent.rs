@@ -82,10 +82,15 @@ impl Claims {
     }
 }
 
+/// How long the extents of a part with this many bytes may get.
+pub(crate) fn longest(bytes: u64) -> u64 {
+    (bytes / MERGED_COUNT).max(MERGED_LEN)
+}
+
 /// Joins extents that touch, by combining their CRCs. `extents` are in order and do not overlap.
 pub(crate) fn merge(extents: impl Iterator<Item = Extent> + Clone) -> Vec<Extent> {
     let bytes = extents.clone().fold(0_u64, |sum, extent| sum.saturating_add(extent.len));
-    let limit = (bytes / MERGED_COUNT).max(MERGED_LEN);
+    let limit = longest(bytes);
     let mut merged: Vec<Extent> = Vec::new();
     for next in extents {
         match merged.last_mut() {

@@ -42,6 +42,7 @@
 //! # }
 //! ```
 //!
+//! - [`part::Foreign`]: a file that another program began, to be made a part.
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
@@ -58,6 +59,7 @@
 //! | [`part::Part::claim`], `put_meta`, `put_hash` | it | perhaps; claims that are not true any more are found out |
 //! | [`part::Part::checkpoint`] | everything before | everything before |
 //! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
+//! | [`part::Foreign::adopt`] | the part and its claims | the part and its claims |
 //! | [`part::Part::finish`] | the final file | the final file |
 //! | [`replace::replace`] | the new file | the new file |
 //!

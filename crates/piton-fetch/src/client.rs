@@ -7,6 +7,7 @@ use piton_checkpoint::Identity;
 use piton_durable::fs::Fs;
 use url::Url;
 
+use crate::adopt::{self, Adopted, Adoption};
 use crate::download::{Download, Outcome};
 use crate::engine;
 use crate::error::Failure;
@@ -48,6 +49,25 @@ impl Client {
     /// Asks the server and looks at the disk, changes nothing: what [`Client::download`] would do.
     pub async fn plan(&self, what: &Download) -> Result<Plan, Failure> {
         engine::plan(self, what).await
+    }
+
+    /// Takes over a file that another program began: compares it with the server in some places, and
+    /// makes what agrees the part of a download, with its journal. [`Client::download`] with
+    /// `what.download` then goes on with it.
+    ///
+    /// The bytes between the places are believed without proof; [`Evidence`](crate::Evidence) says how
+    /// sure that is. Until the comparison has succeeded the file is as it was, and after a crash at any
+    /// instant it is that still, or the part. The program that began it should have ended.
+    ///
+    /// # Errors
+    /// [`Failure::Unadoptable`], or as a download fails.
+    pub async fn adopt(
+        &self,
+        what: &Adoption,
+        monitor: &Monitor,
+        stop: &Stop,
+    ) -> Result<Adopted, Failure> {
+        adopt::adopt(self, what, monitor, stop).await
     }
 
     /// Reads a small resource (a list of digests) into memory, at most `limit` bytes.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
+use crate::adopt::Unadoptable;
 use crate::digest::Digest;
 use crate::transport::TransportError;
 
@@ -117,6 +118,14 @@ pub enum Failure {
         /// The limit that was given.
         limit: u64,
     },
+    /// What another program left cannot be taken over. It is as it was.
+    #[error("{} is not taken over: {why}", path.display())]
+    Unadoptable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: Box<Unadoptable>,
+    },
     /// [`crate::Stop`] was used; all that had come in is saved.
     #[error("stopped; {have} bytes are saved")]
     Stopped {
@@ -159,6 +168,10 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Stopped { .. } | Self::TooLarge { .. } => Fault::Caller,
             Self::Exists { .. } | Self::Local(_) => Fault::Local,
+            Self::Unadoptable { why, .. } => match **why {
+                Unadoptable::NoRanges | Unadoptable::Encoded { .. } => Fault::Server,
+                _ => Fault::Caller,
+            },
             Self::Transport { .. } | Self::Stalled { .. } => Fault::Network,
             Self::Status { .. }
             | Self::Protocol { .. }
@@ -180,7 +193,12 @@ impl Failure {
             | Self::Stopped { .. }
             | Self::Integrity { .. } => true,
             Self::Local(error) => {
-                matches!(error, PartError::Locked { .. } | PartError::GroupSync { .. })
+                matches!(
+                    error,
+                    PartError::Locked { .. }
+                        | PartError::GroupSync { .. }
+                        | PartError::Changing { .. }
+                )
             }
             _ => false,
         }
@@ -202,9 +220,14 @@ impl Failure {
                     | std::io::ErrorKind::ReadOnlyFilesystem => {
                         "-d DIR or -o FILE names a place that can be written"
                     }
+                    std::io::ErrorKind::CrossesDevices => {
+                        "it is on another file system: move it into the folder of the target first"
+                    }
                     _ => return None,
                 }
             }
+            Self::Local(PartError::Begun { .. }) => "piton resume goes on with it",
+            Self::Local(PartError::Changing { .. }) => "end that program first",
             Self::Local(PartError::NewerFormat { .. }) => {
                 "use that version, or `piton forget` it and start over"
             }
@@ -224,6 +247,7 @@ impl Failure {
             Self::TooLarge { .. } => "--max-size raises the limit",
             Self::Integrity { .. } => "check the digest, or get the file from another place",
             Self::Transport { source, .. } => return source.hint(),
+            Self::Unadoptable { why, .. } => why.hint(),
             _ => return None,
         };
         Some(hint.to_owned())

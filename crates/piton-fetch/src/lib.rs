@@ -33,6 +33,7 @@
 //!
 //! | room | what it decides |
 //! |---|---|
+//! | `adopt` | whether a file that another program began may be gone on with |
 //! | `engine` | one download from the call to the end |
 //! | `plan` | which connection fetches which bytes |
 //! | `flow` | how fast, over how many connections |
@@ -52,6 +53,7 @@ pub mod digest;
 pub mod parse;
 pub mod transport;
 
+mod adopt;
 mod client;
 mod download;
 mod engine;
@@ -63,6 +65,7 @@ mod plan;
 mod resume;
 mod sink;
 
+pub use adopt::{Adopted, Adoption, Evidence, Leftover, Unadoptable};
 pub use client::{Client, Plan, Stop};
 pub use download::{Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit};
 pub use error::{Failure, Fault};

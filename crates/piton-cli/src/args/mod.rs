@@ -3,6 +3,7 @@
 //! What may hold a login (addresses, headers, logins) stays text until after parsing, since clap
 //! repeats a value that it refuses, and a login must not be repeated.
 
+mod adopt;
 mod forget;
 mod generate;
 mod get;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
 
+pub(crate) use adopt::AdoptArgs;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use get::GetArgs;
@@ -61,6 +63,7 @@ Examples:
   piton get https://example.com/big.iso       fetch a file, or go on with it
   piton resume ~/Downloads                    go on with all that is unfinished there
   piton status                                what is unfinished here
+  piton adopt big.iso https://example.com/big.iso   go on with what curl or wget began
 
 More commands:
   piton completions SHELL                     print completions for bash, zsh, fish, ...
@@ -78,6 +81,7 @@ fn after_long_help() -> String {
 pub(crate) enum Command {
     Get(Box<GetArgs>),
     Resume(Box<ResumeArgs>),
+    Adopt(Box<AdoptArgs>),
     Status(StatusArgs),
     Show(ShowArgs),
     Forget(ForgetArgs),

@@ -159,7 +159,7 @@ impl Observer for Forward {
     }
 }
 
-fn unexpected(error: &std::io::Error) -> Trouble {
+pub(super) fn unexpected(error: &std::io::Error) -> Trouble {
     Trouble::new(Exit::Unexpected, format!("cannot start: {error}"))
 }
 

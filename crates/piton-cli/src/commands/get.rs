@@ -70,7 +70,7 @@ fn ends_with_slash(path: &Path) -> bool {
 }
 
 /// Not left to the parser of the arguments: it would repeat what it refuses, login and all.
-fn address(text: &str) -> Result<Url, Trouble> {
+pub(super) fn address(text: &str) -> Result<Url, Trouble> {
     let wrong = |why: String| Trouble::usage(format!("{}: {why}", redact::rubbish(text)));
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
@@ -122,7 +122,7 @@ fn place(args: &GetArgs) -> Place {
     }
 }
 
-async fn checksum_file(source: &str, client: &Client) -> Result<ChecksumFile, Trouble> {
+pub(super) async fn checksum_file(source: &str, client: &Client) -> Result<ChecksumFile, Trouble> {
     let shown = redact::text(source);
     let (bytes, name) = if source.starts_with("http://") || source.starts_with("https://") {
         let url = address(source)?;

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod adopt;
 mod batch;
 mod forget;
 mod generate;
@@ -19,6 +20,7 @@ use crate::args::NetworkOptions;
 use crate::environment::Environment;
 use crate::trouble::Trouble;
 
+pub(crate) use adopt::adopt;
 pub(crate) use forget::forget;
 pub(crate) use generate::{completions, man};
 pub(crate) use get::get;

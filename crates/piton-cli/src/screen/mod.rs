@@ -7,7 +7,7 @@ mod line;
 mod map;
 mod plain;
 mod quiet;
-mod sentence;
+pub(crate) mod sentence;
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ use super::{Ended, File, human};
 use crate::out;
 
 /// What to say of an event; the screens show starts and verification in their own way.
-pub(super) fn event(event: &Event) -> Option<String> {
+pub(crate) fn event(event: &Event) -> Option<String> {
     let sentence = match event {
         Event::Retrying { why, pause, tries } => {
             format!("{why}; try {} in {}", tries.saturating_add(1), human::duration(*pause))

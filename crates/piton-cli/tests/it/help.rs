@@ -21,6 +21,7 @@ fn short_help_fits_a_screen() {
     Commands:
       get     Fetch files, going on where an earlier run stopped
       resume  Go on with all that is unfinished
+      adopt   Go on with a file that curl, wget, aria2 or a browser began
       status  Show what is unfinished
       show    Show a journal, record by record
       forget  Give up unfinished downloads, removing part and journal
@@ -74,7 +75,7 @@ fn short_help_fits_a_screen() {
 
     See --help for logins, proxies, TLS and the rest, with examples.
     "#);
-    for command in ["get", "resume", "status", "show", "forget"] {
+    for command in ["get", "resume", "adopt", "status", "show", "forget"] {
         let help = stdout(&[command, "-h"]);
         assert!(help.lines().count() <= 48, "{command}: {} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");

@@ -9,6 +9,7 @@
     reason = "tests make their own files, and may fail"
 )]
 
+mod adopt;
 mod cases;
 mod command;
 

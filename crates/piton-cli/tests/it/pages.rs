@@ -26,6 +26,7 @@ fn a_man_page_per_command() {
     assert_eq!(
         names,
         [
+            "piton-adopt.1",
             "piton-completions.1",
             "piton-forget.1",
             "piton-get.1",

@@ -5,6 +5,7 @@
 //! and durable bytes apart and fails or crashes at the k-th operation.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -77,6 +78,12 @@ pub trait FsFile: Send + Sync {
     fn start_writeback(&self, offset: u64, len: u64);
     /// Size, identity, mode and times.
     fn stat(&self) -> io::Result<Stat>;
+    /// The first run of bytes at or after `from` that is not a hole; `None`: nothing but a hole
+    /// follows. Where the system does not tell holes apart, as here, all of the file is one run.
+    fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        let len = self.stat()?.len;
+        Ok((from < len).then_some(from..len))
+    }
     /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process.
     fn try_lock(&self) -> io::Result<bool>;
     /// The process that holds the lock, where the system tells (Linux: `/proc/locks`).

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+    SeekFrom, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -221,6 +222,26 @@ impl FsFile for OsFile {
 
     fn stat(&self) -> io::Result<Stat> {
         Ok(convert(&retry_on_intr(|| rustix::fs::fstat(&self.fd))?))
+    }
+
+    fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        // The cursor that this moves is used by nothing else.
+        let seek = |to: SeekFrom| retry_on_intr(|| rustix::fs::seek(&self.fd, to));
+        let start = match seek(SeekFrom::Data(from)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                let len = self.stat()?.len;
+                return Ok((from < len).then_some(from..len));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match seek(SeekFrom::Hole(start)) {
+            Ok(end) => Ok((start < end).then_some(start..end)),
+            // Cut off since the first call.
+            Err(Errno::NXIO) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -42,6 +42,20 @@ pub enum PartError {
         /// The journal.
         path: PathBuf,
     },
+    /// A file was to be taken over, and the part or its place is a download of piton already, which can
+    /// simply go on.
+    #[error("{} is a download of piton already", path.display())]
+    Begun {
+        /// The part.
+        path: PathBuf,
+    },
+    /// A file was to be taken over and changed meanwhile. Trying again helps when whoever writes to it
+    /// has ended.
+    #[error("{} changes: another program still writes to it", path.display())]
+    Changing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something was to be written to a part that [`crate::part::Part::begin`] has not begun. A
     /// mistake of the program.
     #[error("{} has not been begun", path.display())]

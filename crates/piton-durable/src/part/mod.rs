@@ -1,5 +1,6 @@
 //! The part file: bytes that came in, and the journal that says which of them may be believed.
 
+mod adopt;
 mod begin;
 mod checkpoint;
 mod error;
@@ -22,6 +23,7 @@ use crate::journal::log::{AppendError, Log};
 use crate::journal::{Fold, Record};
 
 pub use crate::extent::Extent;
+pub use adopt::Foreign;
 pub use error::PartError;
 use error::Poison;
 pub use target::Target;

@@ -58,11 +58,11 @@ impl Part {
 }
 
 /// A locked part, and the locked journal beside it.
-struct Files {
-    part: Arc<dyn FsFile>,
+pub(super) struct Files {
+    pub(super) part: Arc<dyn FsFile>,
     inode: u64,
-    part_len: u64,
-    journal: Option<(Arc<dyn FsFile>, Vec<u8>)>,
+    pub(super) part_len: u64,
+    pub(super) journal: Option<(Arc<dyn FsFile>, Vec<u8>)>,
     journal_path: PathBuf,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct Journal {
 }
 
 #[allow(clippy::large_enum_variant, reason = "one exists at a time, for a moment")]
-enum Found {
+pub(super) enum Found {
     Journal { journal: Journal, fold: Fold },
     Nothing,
     Unbelievable { part: bool, journal: bool },
@@ -84,7 +84,7 @@ impl Files {
     /// The journal is locked as well as the part: between the rename of a finished part and the
     /// removal of its journal its owner holds nothing at `NAME.part`, and must not have a journal
     /// of someone else under its hands when it removes it.
-    fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
+    pub(super) fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
         let path = target.part();
         let part = lock(fs, &path, Open::Create { mode: 0o666 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
@@ -115,7 +115,7 @@ impl Files {
         Ok(Self { part, inode: stat.id.inode, part_len: stat.len, journal, journal_path })
     }
 
-    fn look(&self, durability: Durability) -> Result<Found, PartError> {
+    pub(super) fn look(&self, durability: Durability) -> Result<Found, PartError> {
         let Some((file, bytes)) = &self.journal else {
             // A part without a journal is worth nothing. One of a run that kept no journal is
             // simply written over by the next such run.

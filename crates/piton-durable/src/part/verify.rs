@@ -61,7 +61,7 @@ pub(super) fn renew(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io
 }
 
 /// Calls `each` with the bytes of `extent` and their position; `false` if the file ends before it.
-fn for_each_chunk(
+pub(super) fn for_each_chunk(
     file: &dyn FsFile,
     extent: &Extent,
     buffer: &mut [u8],

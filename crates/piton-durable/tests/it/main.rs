@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are compared")]
 
+mod adopt;
 mod broken;
 mod crash;
 mod harness;

@@ -13,10 +13,13 @@ mod name;
 mod open;
 mod probe;
 mod quick;
+mod range_reader;
 mod run;
 mod transfer;
 mod trouble;
 mod worker;
 
+pub(crate) use open::blocking;
 pub(crate) use quick::{plan, read};
+pub(crate) use range_reader::{First, RangeReader};
 pub(crate) use run::run;

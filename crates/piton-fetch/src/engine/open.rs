@@ -60,7 +60,7 @@ impl OpenedPart {
 }
 
 /// Runs something that blocks where it does not hold up the network.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(gone) => match gone.try_into_panic() {

@@ -6,8 +6,9 @@
 //!
 //! What a server says: [`content_range`], [`content_length`], [`retry_after`], [`http_date`], [`etag`],
 //! [`content_disposition`], [`digest_headers`]. What becomes a file on disk: [`file_name`]. Files of the
-//! user: [`netrc`], [`cookies_txt`], [`checksum_file`]. Arguments: [`size`].
+//! user: [`netrc`], [`cookies_txt`], [`checksum_file`]. What other programs left: [`aria2_control`]. Arguments: [`size`].
 
+pub mod aria2_control;
 pub mod checksum_file;
 pub mod content_disposition;
 pub mod content_length;

@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, header};
 
+use crate::parse::aria2_control::ControlFile;
 use crate::parse::checksum_file::ChecksumFile;
 use crate::parse::content_length::content_length;
 use crate::parse::content_range::ContentRange;
@@ -148,6 +149,17 @@ pub fn digest_headers(data: &[u8]) {
     }
 }
 
+/// What a control file claims lies within the file, in order, and says each byte once.
+pub fn aria2_control(data: &[u8]) {
+    let Ok(control) = ControlFile::parse(data) else { return };
+    let mut end = None;
+    for claim in control.claims() {
+        assert!(claim.start < claim.end && claim.end <= control.total(), "{claim:?}");
+        assert!(end.is_none_or(|end| end < claim.start), "{claim:?} after {end:?}");
+        end = Some(claim.end);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -157,7 +169,7 @@ mod tests {
 
     type Property = fn(&[u8]);
 
-    const PROPERTIES: [(&str, Property); 7] = [
+    const PROPERTIES: [(&str, Property); 8] = [
         ("content_disposition", super::content_disposition),
         ("content_range", super::content_range),
         ("retry_after", super::retry_after),
@@ -165,6 +177,7 @@ mod tests {
         ("netrc", super::netrc),
         ("checksum_file", super::checksum_file),
         ("digest_headers", super::digest_headers),
+        ("aria2_control", super::aria2_control),
     ];
 
     static SEEDS: LazyLock<Vec<Vec<Vec<u8>>>> =

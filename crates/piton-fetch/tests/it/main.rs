@@ -7,5 +7,6 @@
     clippy::unwrap_used
 )]
 
+mod adopt;
 mod download;
 mod transport;

@@ -39,8 +39,11 @@ impl fmt::Display for Missing {
 
 impl std::error::Error for Missing {}
 
-/// Where the program is. Daemons live in directories that the path of a normal user leaves out.
-fn find(program: &'static str, package: &'static str) -> Result<PathBuf, Missing> {
+/// Where a program of this Debian package is. Daemons live in directories that the path of a normal user leaves out.
+///
+/// # Errors
+/// [`Missing`] names the package.
+pub fn find(program: &'static str, package: &'static str) -> Result<PathBuf, Missing> {
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         .iter()
         .map(|dir| Path::new(dir).join(program))

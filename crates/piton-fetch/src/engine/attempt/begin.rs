@@ -10,7 +10,7 @@ use piton_durable::part::{PartError, Recovered};
 
 use super::{Attempt, End, FirstAnswer, Shape};
 use crate::digest::Digest;
-use crate::download::{IfExists, Outcome};
+use crate::download::{Download, IfExists, Outcome};
 use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::mirrors::{Source, redacted};
 use crate::engine::open::{OpenedPart, blocking};
@@ -78,7 +78,9 @@ impl Attempt<'_> {
                 meta
             }
             None => {
-                let meta = self.describe(&source, &identity, encoding, ranged, &expected);
+                let mut meta = describe(&self.what, &identity, encoding, ranged, &expected);
+                meta.identity_of = Some(source.address.clone()).filter(|it| *it != meta.url);
+                self.note_mirrors(&mut meta);
                 let (json, size) = (meta.to_json(), identity.size);
                 opened = blocking(move || {
                     opened.part.begin(&json, size)?;
@@ -144,33 +146,6 @@ impl Attempt<'_> {
         })
     }
 
-    fn describe(
-        &self,
-        source: &Source,
-        identity: &Identity,
-        encoding: Option<String>,
-        ranges: bool,
-        expected: &[Expected],
-    ) -> Meta {
-        let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let url = redacted(&self.what.url);
-        let mut meta = Meta {
-            identity_of: Some(source.address.clone()).filter(|address| *address != url),
-            mirrors: Vec::new(),
-            joints: Vec::new(),
-            url,
-            identity: identity.clone(),
-            begun: begun.as_secs() as i64,
-            digests: user_digests(expected),
-            server_digests: server_digests(expected),
-            overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
-            encoding,
-            ranges,
-        };
-        self.note_mirrors(&mut meta);
-        meta
-    }
-
     /// A resume that is given nothing but the journal shall know the mirrors.
     fn note_mirrors(&self, meta: &mut Meta) {
         for source in self.sources.iter() {
@@ -203,6 +178,30 @@ impl Attempt<'_> {
         }
         let resumable = ranged && identity.best_rung().is_some();
         self.monitor.tell(Event::Started { path, size, resumed, resumable, protocol });
+    }
+}
+
+/// The description of a download that begins now.
+pub(in crate::engine) fn describe(
+    what: &Download,
+    identity: &Identity,
+    encoding: Option<String>,
+    ranges: bool,
+    expected: &[Expected],
+) -> Meta {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Meta {
+        identity_of: None,
+        mirrors: Vec::new(),
+        joints: Vec::new(),
+        url: redacted(&what.url),
+        identity: identity.clone(),
+        begun: begun.as_secs() as i64,
+        digests: user_digests(expected),
+        server_digests: server_digests(expected),
+        overwrite: what.if_exists == IfExists::Overwrite || what.only_newer,
+        encoding,
+        ranges,
     }
 }
 
@@ -250,6 +249,6 @@ fn server_digests(expected: &[Expected]) -> Vec<ServerDigest> {
     said.collect()
 }
 
-pub(super) fn file_name(path: &Path) -> String {
+pub(in crate::engine) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

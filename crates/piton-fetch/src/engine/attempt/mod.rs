@@ -6,6 +6,8 @@ mod fetch;
 mod place;
 mod small;
 
+pub(super) use begin::{describe, file_name};
+
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,0 +1,194 @@
+//! `piton adopt`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use piton::durable::fs::OsFs;
+use piton::fetch::{
+    Adopted, Adoption, Client, Event, Evidence, Failure, IfExists, Leftover, Monitor, Observer,
+    Place, Stop,
+};
+use serde_json::json;
+
+use super::{batch, get};
+use crate::args::AdoptArgs;
+use crate::config::Config;
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::screen::{self, human};
+use crate::signals::Signals;
+use crate::trouble::Trouble;
+use crate::{out, redact};
+
+pub(crate) fn adopt(
+    mut args: AdoptArgs,
+    config: Config,
+    environment: &Environment,
+) -> Result<Exit, Trouble> {
+    args.transfer = args.transfer.or(config.transfer);
+    args.network = args.network.or(config.network);
+    let url = get::address(&args.url)?;
+    let leftover = Leftover::find(&OsFs, &args.file)
+        .map_err(|error| Trouble::file("look at", &args.file, &error))?;
+    let mut what = Adoption::new(leftover, url);
+    describe(&args, &mut what)?;
+    let client = super::client(&args.network, environment)?;
+    batch::block_on(async {
+        if let Some(list) = &args.checks.checksum_file {
+            let list = get::checksum_file(list, &client).await?;
+            what.download.checksum_file = Some(Arc::new(list));
+        }
+        if let Some(exit) = take_over(&client, &what, &args).await? {
+            return Ok(exit);
+        }
+        let screen = screen::choose(args.output, environment);
+        batch::run(&client, vec![what.download], screen).await
+    })
+}
+
+fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
+    if let Some(name) = &args.adoption.output {
+        if name.is_dir() {
+            return Err(Trouble::usage(format!("{} is a folder", name.display())));
+        }
+        what.download.place = Place::File(name.clone());
+    }
+    if let Some(samples) = args.adoption.samples {
+        what.samples = samples;
+    }
+    what.look_only = args.adoption.dry_run;
+    args.transfer.apply(&mut what.download);
+    what.download.rate_limit = args.transfer.rate_limit();
+    what.download.digests.clone_from(&args.checks.checksum);
+    if args.adoption.overwrite {
+        what.download.if_exists = IfExists::Overwrite;
+    }
+    Ok(())
+}
+
+/// Compares and takes over. `None`: there is something to go on with.
+async fn take_over(
+    client: &Client,
+    what: &Adoption,
+    args: &AdoptArgs,
+) -> Result<Option<Exit>, Trouble> {
+    let stop = Stop::new();
+    let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;
+    let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.output.quiet })));
+    let mut adopting = std::pin::pin!(client.adopt(what, &monitor, &stop));
+    let (result, signalled) = tokio::select! {
+        result = &mut adopting => (result, None),
+        exit = signals.first() => {
+            stop.stop();
+            (adopting.await, Some(exit))
+        }
+    };
+    match result {
+        Ok(adopted) => {
+            report(&adopted, what.leftover.file(), args)?;
+            Ok(signalled.or_else(|| {
+                let enough = args.adoption.no_download || args.adoption.dry_run;
+                enough.then_some(Exit::Done)
+            }))
+        }
+        Err(Failure::Stopped { .. }) => {
+            out::say(format!("{}: stopped; it is as it was", out::path(what.leftover.file())));
+            Ok(Some(signalled.unwrap_or(Exit::Interrupted)))
+        }
+        Err(failure) => Err(trouble(&failure)),
+    }
+}
+
+/// What to do is another thing here than with a download.
+fn trouble(failure: &Failure) -> Trouble {
+    let trouble = Trouble::from(failure);
+    match failure {
+        Failure::Exists { .. } => {
+            trouble.hint("--overwrite replaces it at the end, -o NAME names another place")
+        }
+        Failure::Changed { .. } => trouble.hint("the same command again compares with the new one"),
+        _ => trouble,
+    }
+}
+
+/// Says what was taken over, or would be: on stdout where that is what was asked for.
+fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
+    let taken = !args.adoption.dry_run;
+    if args.output.json {
+        return out::print(format!("{}\n", object(adopted, file, taken, &args.url)).as_bytes());
+    }
+    let lines = sentences(adopted, file, taken);
+    match taken {
+        true if args.output.quiet => {}
+        true => lines.iter().for_each(out::say),
+        false => out::print(format!("{}\n", lines.join("\n")).as_bytes())?,
+    }
+    Ok(())
+}
+
+fn object(adopted: &Adopted, file: &Path, taken: bool, url: &str) -> serde_json::Value {
+    let Evidence { believed, compared, places, longest_unseen, missed, .. } = adopted.evidence;
+    json!({
+        "type": "adopted",
+        "url": redact::text(url),
+        "path": adopted.path.to_string_lossy(),
+        "from": file.to_string_lossy(),
+        "taken": taken,
+        "size": adopted.size,
+        "found": adopted.found,
+        "believed": believed,
+        "compared": compared,
+        "places": places,
+        "longest_unseen": longest_unseen,
+        "missed": missed,
+    })
+}
+
+fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
+    let Evidence { believed, compared, places, longest_unseen, missed, .. } = adopted.evidence;
+    let verb = if taken { "taken over" } else { "can be taken over" };
+    let mut lines = vec![format!(
+        "{}: {} of {} {verb} from {}",
+        out::path(&adopted.path),
+        human::size(believed),
+        human::size(adopted.size),
+        out::path(file),
+    )];
+    if compared == believed {
+        lines.push("  every byte of that was compared with the server".to_owned());
+    } else {
+        let place = if places == 1 { "place" } else { "places" };
+        lines.push(format!(
+            "  {} of that in {places} {place} was compared with the server and agrees",
+            human::size(compared)
+        ));
+        lines.push(format!(
+            "  what lies between, at most {} in a row, is not proven: one wrong block of {} there would \
+             have been missed with probability {:.1}%",
+            human::size(longest_unseen),
+            human::size(Evidence::BLOCK),
+            missed * 100.0
+        ));
+    }
+    let differs = adopted.found.saturating_sub(believed);
+    if differs > 0 {
+        lines.push(format!(
+            "  {} more that it holds differ from the server, or lie behind what differs, and are fetched",
+            human::size(differs)
+        ));
+    }
+    lines
+}
+
+/// Says what keeps the comparison waiting.
+struct Talk {
+    quiet: bool,
+}
+
+impl Observer for Talk {
+    fn event(&self, event: &Event) {
+        if let (false, Some(sentence)) = (self.quiet, screen::sentence::event(event)) {
+            out::say(sentence);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Taking over a file that another program began.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::open::{Files, Found};
+use super::{Durability, Extent, Part, PartError, State, Target, finish, verify};
+use crate::crc;
+use crate::extent::longest;
+use crate::fs::{Existing, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
+use crate::journal::Record;
+use crate::journal::log::Log;
+use crate::lock::lock;
+use crate::part::OpenPart;
+use crate::replace::remove_if_there;
+
+/// A file that another program began and that may become the part of a target. It and the target are
+/// locked (G5), and it stays as it is until [`Foreign::adopt`]; dropping this leaves no trace.
+///
+/// A lock keeps out other processes of piton only. Whether the program that began the file still writes
+/// to it is seen by its length and time alone: it should have ended.
+pub struct Foreign {
+    fs: Arc<dyn Fs>,
+    target: Target,
+    path: PathBuf,
+    file: Arc<dyn FsFile>,
+    /// As the file was found.
+    stat: Stat,
+    /// The empty file that holds the lock of the target until the foreign one has its name. `None`:
+    /// the foreign file bears the name of the part already.
+    place: Option<Place>,
+    /// The journal there, of no use, kept locked while it has the name.
+    _journal: Option<Arc<dyn FsFile>>,
+}
+
+/// `NAME.part` while it is ours and empty; removed when dropped, if it still is that.
+struct Place {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    file: Arc<dyn FsFile>,
+}
+
+impl Foreign {
+    /// Locks the file at `path` and the part of `target`, which may be the same.
+    ///
+    /// # Errors
+    /// [`PartError::Begun`] if a download of piton stands there that can go on; [`PartError::Exists`]
+    /// if another file has the name of the part, or the target is found finished;
+    /// [`PartError::Locked`], [`PartError::NewerFormat`] and [`PartError::Io`] as with [`Part::open`].
+    pub fn open(fs: Arc<dyn Fs>, target: &Target, path: &Path) -> Result<Self, PartError> {
+        let look = |path: &Path| fs.stat(path).map_err(PartError::io("look at", path));
+        let part_path = target.part();
+        let Some(there) = look(path)? else {
+            // It may have been taken over already.
+            return Err(match (look(&part_path)?, look(&target.journal())?) {
+                (Some(_), Some(_)) => PartError::Begun { path: part_path },
+                _ => {
+                    let none = io::Error::new(io::ErrorKind::NotFound, "No such file");
+                    PartError::io("take over", path)(none)
+                }
+            });
+        };
+        if !there.is_file {
+            let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+            return Err(PartError::io("take over", path)(odd));
+        }
+        let mut files = Files::lock(&*fs, target)?;
+        let stat = files.part.stat().map_err(PartError::io("look at", &part_path))?;
+        let bears_the_name = stat.id == there.id;
+        let place = (!bears_the_name).then(|| Place {
+            fs: Arc::clone(&fs),
+            path: part_path.clone(),
+            file: Arc::clone(&files.part),
+        });
+        match files.look(Durability::Power)? {
+            Found::Journal { .. } if files.part_len > 0 => {
+                return Err(PartError::Begun { path: part_path });
+            }
+            Found::Journal { journal, fold } => {
+                let how = OpenPart::default();
+                if finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)? {
+                    return Err(PartError::Exists { path: target.path().to_owned() });
+                }
+                // Claims of bytes that no part has: those of an adoption that a crash ended
+                // before its rename.
+            }
+            Found::Unbelievable { part: true, .. } if !bears_the_name => {
+                return Err(PartError::Exists { path: part_path });
+            }
+            Found::Unbelievable { .. } | Found::Nothing => {}
+        }
+        let file = match &place {
+            Some(_) => lock(&*fs, path, Open::ReadWrite)
+                .map_err(|error| PartError::lock(error, path, path))?,
+            None => files.part,
+        };
+        let stat = file.stat().map_err(PartError::io("look at", path))?;
+        let (target, path) = (target.clone(), path.to_owned());
+        let _journal = files.journal.take().map(|(journal, _)| journal);
+        Ok(Self { fs, target, path, file, stat, place, _journal })
+    }
+
+    /// The length of the file in bytes, as it was found.
+    pub fn len(&self) -> u64 {
+        self.stat.len
+    }
+
+    /// Whether it was found empty.
+    pub fn is_empty(&self) -> bool {
+        self.stat.len == 0
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is to become the part of.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Reads at `offset`; fills `buf` as far as the file goes.
+    ///
+    /// # Errors
+    /// Where the system cannot read.
+    pub fn read(&self, buf: &mut [u8], offset: u64) -> Result<usize, PartError> {
+        read_full_at(&*self.file, buf, offset).map_err(PartError::io("read", &self.path))
+    }
+
+    /// The first run of bytes at or after `from` that is not a hole.
+    ///
+    /// # Errors
+    /// Where the system cannot tell.
+    pub fn data_run(&self, from: u64) -> Result<Option<Range<u64>>, PartError> {
+        self.file.data_run(from).map_err(PartError::io("look for holes in", &self.path))
+    }
+
+    /// Makes the file the part of its target, of which `ranges` (in order, not overlapping) are
+    /// believed from now on, by the checksums of what they hold now. `meta` describes the download.
+    ///
+    /// The journal comes first, and its claims are void as long as the part is not this very file; then
+    /// one rename makes the file the part. So after a crash at any instant there is the file as it was,
+    /// or the part with its journal; once this has returned, the latter, also after a power cut. A
+    /// rename cannot leave the file system: [`Fs::rename`] refuses that, and nothing has changed.
+    /// [`Durability::None`] counts as [`Durability::Process`] here: without a journal nothing of a part
+    /// is of use.
+    ///
+    /// # Errors
+    /// [`PartError::Changing`] if the file is no longer as it was found. Where the system refuses, the
+    /// file is as it was, or the part as good as after a crash.
+    pub fn adopt(
+        mut self,
+        meta: &[u8],
+        ranges: &[Range<u64>],
+        durability: Durability,
+    ) -> Result<Part, PartError> {
+        let durability = match durability {
+            Durability::None => Durability::Process,
+            kept => kept,
+        };
+        let durable = durability == Durability::Power;
+        let records = self.records(meta, ranges)?;
+        let now = self.file.stat().map_err(PartError::io("look at", &self.path))?;
+        if (now.len, now.modified) != (self.stat.len, self.stat.modified) {
+            return Err(PartError::Changing { path: self.path.clone() });
+        }
+
+        let (temporary, journal) = (self.target.temporary(), self.target.journal());
+        let inode = self.stat.id.inode;
+        let (log, fold) = Log::stage(&*self.fs, &temporary, inode, &records, durable)?;
+        self.fs
+            .rename(&temporary, &journal, Existing::Replace)
+            .map_err(PartError::io("put in place", &journal))?;
+        self.sync_directory(self.target.path(), durable)?;
+        // Held until the new part has the name: nobody else gets hold of it in between.
+        let place = self.place.take();
+        if place.is_some() {
+            let part = self.target.part();
+            self.fs.rename(&self.path, &part, Existing::Replace).map_err(|error| {
+                let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == self.stat.id);
+                if self.fs.stat(&part).is_ok_and(|there| !moved(there)) {
+                    // What it claims is void. It goes, so that no later run has to find that out.
+                    let _ = remove_if_there(&*self.fs, &journal);
+                }
+                PartError::io("take over", &self.path)(error)
+            })?;
+            self.sync_directory(&part, durable)?;
+            self.sync_directory(&self.path, durable)?;
+        }
+        let state = State { log: Some(log), fold, since_compaction: None };
+        let file = Arc::clone(&self.file);
+        let part = Part::new(Arc::clone(&self.fs), &self.target, durability, file, inode, state);
+        part.begun.store(true, Ordering::Release);
+        // The program that began the file need not have synced it.
+        part.checkpoint()?;
+        Ok(part)
+    }
+
+    /// What the journal says: the description, and the ranges with their checksums.
+    fn records(&self, meta: &[u8], ranges: &[Range<u64>]) -> Result<Vec<Record>, PartError> {
+        let bytes = ranges.iter().map(|range| range.end.saturating_sub(range.start));
+        let step = longest(bytes.fold(0, u64::saturating_add));
+        let mut records = vec![Record::Meta(meta.to_vec())];
+        let mut buffer = verify::buffer();
+        for range in ranges {
+            let mut start = range.start;
+            while start < range.end {
+                let len = (range.end - start).min(step);
+                let crc = self.crc(start, len, &mut buffer)?;
+                records.push(Record::Written(Extent { start, len, crc }));
+                start += len;
+            }
+        }
+        match records.iter().all(Record::is_writable) {
+            true => Ok(records),
+            false => Err(PartError::io("write", &self.target.journal())(
+                io::ErrorKind::InvalidInput.into(),
+            )),
+        }
+    }
+
+    fn crc(&self, start: u64, len: u64, buffer: &mut [u8]) -> Result<u32, PartError> {
+        let (extent, mut crc) = (Extent { start, len, crc: 0 }, 0);
+        let whole = verify::for_each_chunk(&*self.file, &extent, buffer, |chunk, _| {
+            crc = crc::combine(crc, crc::crc32c(chunk), chunk.len() as u64);
+            Ok(())
+        });
+        match whole.map_err(PartError::io("read", &self.path))? {
+            true => Ok(crc),
+            // It was longer when it was found.
+            false => Err(PartError::Changing { path: self.path.clone() }),
+        }
+    }
+
+    fn sync_directory(&self, of: &Path, durable: bool) -> Result<(), PartError> {
+        if !durable {
+            return Ok(());
+        }
+        self.fs.sync_dir(parent_dir(of)).map_err(PartError::io("sync the directory of", of))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (Ok(own), Ok(Some(there))) = (self.file.stat(), self.fs.stat(&self.path)) else {
+            return;
+        };
+        // By now it may be the file that was taken over.
+        if own.id == there.id && own.len == 0 {
+            let _ = self.fs.remove(&self.path);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+use crate::parse::aria2_control::ControlError;
+
+/// Why a file is not taken over. It is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unadoptable {
+    /// Nothing but holes, or nothing at all.
+    #[error("it holds no data")]
+    Nothing,
+    /// The first bytes are not those of the file on the server.
+    #[error("it is not the file on the server: they differ at offset {at}")]
+    Differs {
+        /// Offset of the first byte that differs.
+        at: u64,
+    },
+    /// It cannot be the beginning of the file on the server.
+    #[error("it is longer ({len} bytes) than the file on the server ({size} bytes)")]
+    Longer {
+        /// Length of the file here.
+        len: u64,
+        /// Length of the file on the server.
+        size: u64,
+    },
+    /// The control file is about another file than the one on the server.
+    #[error("its control file says {total} bytes, and the file on the server has {size}")]
+    OtherSize {
+        /// What the control file says.
+        total: u64,
+        /// Length of the file on the server.
+        size: u64,
+    },
+    /// Without ranges and a length nothing can be compared, and nothing be gone on with.
+    #[error("the server gives no ranges of the file, so that nothing can be compared")]
+    NoRanges,
+    /// The server sends the file encoded although that was not asked for.
+    #[error("the server sends the file encoded ({coding})")]
+    Encoded {
+        /// The coding, as the server names it.
+        coding: String,
+    },
+    /// The control file cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+impl Unadoptable {
+    /// What to do about it, in one sentence.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Nothing => "remove it; piton get fetches the whole",
+            Self::Differs { .. } | Self::Longer { .. } | Self::OtherSize { .. } => {
+                "check the address; piton get -o NAME fetches the whole under another name"
+            }
+            Self::NoRanges | Self::Encoded { .. } => {
+                "piton get -o NAME fetches the whole under another name"
+            }
+            Self::Control(ControlError::Torrent) => "go on with aria2",
+            Self::Control(_) => {
+                "without its control file (move it away) the file is compared as it is"
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Reading small ranges of one version of a resource, to look at and not to keep.
+
+use std::ops::Range;
+use std::path::Path;
+
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
+use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
+use tokio::time::{sleep, timeout};
+
+use super::attempt::{describe, file_name};
+use super::finish::expected;
+use super::mirrors::Sources;
+use super::probe::{Probed, Prober, Question};
+use super::trouble::Trouble;
+use crate::client::{Client, Stop};
+use crate::download::Download;
+use crate::error::Failure;
+use crate::meta::Meta;
+use crate::monitor::{Event, Monitor};
+use crate::resume::Answer;
+use crate::transport::ByteRange;
+
+/// Reads one range after the other.
+pub(crate) struct RangeReader<'a> {
+    prober: Prober<'a>,
+    sources: Sources,
+    /// The address redirects, and where to is asked directly.
+    redirected: bool,
+    identity: Identity,
+    size: u64,
+    /// Of the first answer.
+    headers: HeaderMap,
+}
+
+/// How a server answers to the first range.
+pub(crate) enum First<'a> {
+    /// With the bytes.
+    Ranges(Box<RangeReader<'a>>, Vec<u8>),
+    /// There are not so many bytes.
+    Beyond {
+        /// The length of the whole.
+        size: u64,
+    },
+    /// Not with a range of a whole whose length it says.
+    NoRanges,
+}
+
+impl<'a> RangeReader<'a> {
+    /// Asks for `first`, which decides what version all later answers must be of.
+    pub(crate) async fn begin(
+        client: &'a Client,
+        what: &'a Download,
+        monitor: &'a Monitor,
+        stop: &'a Stop,
+        first: Range<u64>,
+    ) -> Result<First<'a>, Failure> {
+        let prober = Prober { transport: &client.transport, what, monitor, stop };
+        let sources = Sources::new(what);
+        let probed = prober.ask(&sources, |_| question(&first)).await?;
+        let identity = match &probed.answer {
+            Answer::Part { identity, .. } => identity.clone(),
+            Answer::Unsatisfied(Some(size)) if *size <= first.start => {
+                return Ok(First::Beyond { size: *size });
+            }
+            Answer::Unsatisfied(_) | Answer::Whole(_) | Answer::NotModified => {
+                return Ok(First::NoRanges);
+            }
+        };
+        let Some(size) = identity.size else { return Ok(First::NoRanges) };
+        let headers = probed.response.headers.clone();
+        let redirected = probed.response.redirected;
+        let mut reader = Self { prober, sources, redirected, identity, size, headers };
+        let bytes = reader.receive(first.start..first.end.min(size), Some(probed)).await?;
+        Ok(First::Ranges(Box::new(reader), bytes))
+    }
+
+    /// The length of the whole.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The coding in which the server sends it, where that is not as it is.
+    pub(crate) fn encoding(&self) -> Option<String> {
+        let coding = self.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        coding.map(str::to_owned).filter(|coding| coding != "identity")
+    }
+
+    /// The description of a download of this version to `target`, for its journal.
+    pub(crate) fn describe(&self, target: &Path) -> Result<Meta, Failure> {
+        let (what, name) = (self.prober.what, file_name(target));
+        let expected =
+            expected(what, &name, Vec::new(), &self.headers, StatusCode::PARTIAL_CONTENT)?;
+        Ok(describe(what, &self.identity, self.encoding(), true, &expected))
+    }
+
+    /// The bytes of `range`, which lies within the whole.
+    ///
+    /// # Errors
+    /// [`Failure::Changed`] if an answer is of another version (G4); else as a download fails.
+    pub(crate) async fn read(&mut self, range: Range<u64>) -> Result<Vec<u8>, Failure> {
+        self.receive(range, None).await
+    }
+
+    /// As [`RangeReader::read`], where an answer may be there already. Answers may be short or break
+    /// off: what came is kept.
+    async fn receive(
+        &mut self,
+        range: Range<u64>,
+        mut probed: Option<Probed>,
+    ) -> Result<Vec<u8>, Failure> {
+        let mut bytes = Vec::new();
+        let mut budget = Budget::new(self.prober.what.retries);
+        let backoff = Backoff::default();
+        loop {
+            let rest = range.start.saturating_add(bytes.len() as u64)..range.end;
+            if rest.is_empty() {
+                return Ok(bytes);
+            }
+            let before = bytes.len();
+            let answer = match probed.take() {
+                Some(probed) => probed,
+                None => self.ask(&rest).await?,
+            };
+            self.check(&answer)?;
+            let host = answer.response.url.host_str().unwrap_or_default().to_owned();
+            let drained = self.drain(answer, &rest, &mut bytes).await;
+            let progress = bytes.len() > before;
+            if progress {
+                budget.refill();
+            }
+            let trouble = match drained {
+                Ok(()) if progress => continue,
+                Ok(()) => Trouble::protocol(host, "a range without its bytes"),
+                Err(trouble) => trouble,
+            };
+            let tried = budget.spent() + 1;
+            let tries = budget.spend().filter(|_| trouble.class() == Class::Transient);
+            let Some(tries) = tries else { return Err(trouble.into_failure(tried, None)) };
+            let pause = backoff.pause(tries, getrandom::u64().unwrap_or(u64::MAX));
+            self.prober.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.prober.stop.stopped() => {
+                    return Err(Failure::Stopped { have: 0, path: None });
+                }
+            }
+        }
+    }
+
+    /// A link that redirects led to may be too old by now: then once more from the address given.
+    async fn ask(&mut self, range: &Range<u64>) -> Result<Probed, Failure> {
+        let asked = match self.prober.ask(&self.sources, |_| question(range)).await {
+            Err(Failure::Status { .. }) if self.redirected => {
+                (self.sources, self.redirected) = (Sources::new(self.prober.what), false);
+                self.prober.ask(&self.sources, |_| question(range)).await
+            }
+            asked => asked,
+        };
+        self.redirected |= asked.as_ref().is_ok_and(|probed| probed.response.redirected);
+        asked
+    }
+
+    /// Whether an answer is a range of the version that was begun with (G4).
+    fn check(&self, probed: &Probed) -> Result<(), Failure> {
+        let changed = |change| Err(Failure::Changed { change, restarts: 0 });
+        match &probed.answer {
+            Answer::Part { identity, .. } => match self.identity.compare(identity) {
+                Verdict::Same(_) => Ok(()),
+                Verdict::Changed(change) => changed(change),
+                Verdict::Unknown => changed(Change::Nameless),
+            },
+            Answer::Unsatisfied(Some(size)) if *size != self.size => {
+                changed(Change::Size { was: self.size, is: *size })
+            }
+            Answer::Unsatisfied(_) | Answer::Whole(_) | Answer::NotModified => {
+                let host = probed.response.url.host_str().unwrap_or_default().to_owned();
+                let why = "it gives ranges at one time and not at another".to_owned();
+                Err(Failure::Protocol { host, why })
+            }
+        }
+    }
+
+    /// Reads the body to its end, and keeps the connection.
+    async fn drain(
+        &mut self,
+        probed: Probed,
+        wanted: &Range<u64>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Trouble> {
+        let Probed { mut lane, mut response, answer, .. } = probed;
+        let end = match answer {
+            Answer::Part { end, .. } => end.min(wanted.end),
+            _ => wanted.start,
+        };
+        let mut left = usize::try_from(end.saturating_sub(wanted.start)).unwrap_or(usize::MAX);
+        let mut buffer = vec![0; left.min(64 << 10)];
+        let after = self.prober.what.stall_timeout;
+        while left > 0 {
+            let most = buffer.len().min(left);
+            let room = buffer.get_mut(..most).unwrap_or_default();
+            let read = tokio::select! {
+                read = timeout(after, response.body.read(room)) => read.map_err(|_| {
+                    let host = response.url.host_str().unwrap_or_default().to_owned();
+                    Trouble::Stalled { host, after }
+                })??,
+                () = self.prober.stop.stopped() => return Err(Trouble::Stopped),
+            };
+            if read == 0 {
+                break;
+            }
+            bytes.extend_from_slice(room.get(..read).unwrap_or_default());
+            left -= read;
+        }
+        response.body.finish(&mut lane);
+        Ok(())
+    }
+}
+
+fn question(range: &Range<u64>) -> Question {
+    let last = Some(range.end.saturating_sub(1));
+    Question { range: Some(ByteRange { first: range.start, last }), ..Question::default() }
+}
