@@ -5,5 +5,9 @@ pub mod address;
 pub mod format;
 
 mod item;
+mod key;
+mod occurrences;
 
 pub use item::{Address, Item};
+pub use key::{Content, ItemKey};
+pub use occurrences::Occurrences;
