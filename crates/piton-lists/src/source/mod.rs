@@ -14,7 +14,7 @@ use piton_durable::replace::{ReplaceError, replace_from};
 use url::Url;
 
 use crate::address::{self, Base, SCHEMES};
-use crate::format::{Entries, Format, ListError, detect};
+use crate::format::{Entries, Format, ListError, detect, passes};
 
 pub use keyed::{Keyed, KeyedEntries};
 
@@ -144,17 +144,6 @@ impl Source {
     }
 }
 
-/// Opening a list again while it is read is a part of reading it.
-impl From<SourceError> for ListError {
-    fn from(error: SourceError) -> Self {
-        let kind = match &error {
-            SourceError::Io { source, .. } => source.kind(),
-            SourceError::NoFile { .. } => io::ErrorKind::InvalidInput,
-        };
-        ListError::Read(io::Error::new(kind, error))
-    }
-}
-
 /// Bytes that [`detect`] gets to see.
 const HEAD: u64 = 4096;
 
@@ -176,6 +165,27 @@ pub enum SourceError {
         /// What it is.
         path: PathBuf,
     },
+}
+
+impl SourceError {
+    /// Whether opening the list again may succeed without anything being mended.
+    pub fn may_be_retried(&self) -> bool {
+        passes(self.kind())
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            SourceError::Io { source, .. } => source.kind(),
+            SourceError::NoFile { .. } => io::ErrorKind::InvalidInput,
+        }
+    }
+}
+
+/// Opening a list again while it is read is a part of reading it.
+impl From<SourceError> for ListError {
+    fn from(error: SourceError) -> Self {
+        ListError::Read(io::Error::new(error.kind(), error))
+    }
 }
 
 #[cfg(test)]
