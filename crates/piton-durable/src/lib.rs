@@ -44,6 +44,7 @@
 //!
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
+//! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
 //! - [`replace`]: atomic replacement of a small file.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
@@ -59,6 +60,7 @@
 //! | [`part::Part::checkpoint`] | everything before | everything before |
 //! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
 //! | [`part::Part::finish`] | the final file | the final file |
+//! | [`land::Lander`] has told of it | the final file | the final file |
 //! | [`replace::replace`] | the new file | the new file |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
