@@ -15,6 +15,7 @@ mod names;
 mod part_files;
 mod plain;
 mod ranges;
+mod small;
 mod statuses;
 
 use std::num::NonZeroU16;
