@@ -45,6 +45,7 @@
 //! - [`part::Foreign`]: a file that another program began, to be made a part.
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
+//! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
 //! - [`replace`]: atomic replacement of a file.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
@@ -61,6 +62,7 @@
 //! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
 //! | [`part::Foreign::adopt`] | the part and its claims | the part and its claims |
 //! | [`part::Part::finish`] | the final file | the final file |
+//! | [`land::Lander`] has told of it | the final file | the final file |
 //! | [`replace::replace`], `replace_from` | the new file | the new file |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the

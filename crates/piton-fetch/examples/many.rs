@@ -2,17 +2,19 @@
 //!
 //!     cargo run --release -p piton-fetch --example many -- LIST FOLDER [AT ONCE] [power|process|none]
 //!
-//! Each line of LIST is an address. All runs on one thread, as in the command.
+//! Each line of LIST is an address. All runs on one thread, as in the command. A file that waits for the
+//! disk makes room for the next.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use piton_durable::fs::OsFs;
 use piton_durable::part::Durability;
 use piton_fetch::transport::{Config, Transport};
-use piton_fetch::{Client, Download, Monitor, Place, Stop};
+use piton_fetch::{Client, Download, Event, Monitor, Observer, Place, Stop};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinSet, LocalSet};
 
 type Error = Box<dyn std::error::Error>;
@@ -50,16 +52,19 @@ fn run() -> Result<usize, Error> {
     let mut tally = Tally::default();
     runtime.block_on(LocalSet::new().run_until(async {
         let mut running = JoinSet::new();
+        let slots = Arc::new(Semaphore::new(at_once));
         for address in addresses.lines() {
-            if running.len() >= at_once {
-                tally.add(running.join_next().await);
+            let slot = Slot(Mutex::new(Some(Arc::clone(&slots).acquire_owned().await?)));
+            while let Some(ended) = running.try_join_next() {
+                tally.add(Some(ended));
             }
             let folder = Place::Folder(PathBuf::from(&folder));
             let mut what = Download::new(address.parse()?, folder);
             what.durability = durability;
             let client = client.clone();
             running.spawn_local(async move {
-                client.download(what, Monitor::default(), Stop::new()).await
+                let monitor = Monitor::new(Some(Arc::new(slot)));
+                client.download(what, monitor, Stop::new()).await
             });
         }
         while !running.is_empty() {
@@ -78,6 +83,17 @@ fn run() -> Result<usize, Error> {
         cpu.as_secs_f64() * 1e6 / done as f64,
     );
     Ok(tally.failed)
+}
+
+/// One of the downloads that may run at once, until it ends or waits for nothing but the disk.
+struct Slot(Mutex<Option<OwnedSemaphorePermit>>);
+
+impl Observer for Slot {
+    fn event(&self, event: &Event) {
+        if matches!(event, Event::Landing) {
+            drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
 }
 
 #[derive(Default)]

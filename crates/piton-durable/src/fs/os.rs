@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags,
+    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, FsWord, Gid, Mode, OFlags, RenameFlags,
     SeekFrom, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
@@ -129,10 +129,10 @@ impl OsFile {
     /// such files out of its log: named afterwards, and the folder synced, the file would be empty
     /// after a power cut. Of others it is not known, or known to depend on what they lie on.
     fn syncs_unnamed(&self) -> bool {
-        const EXT4: i64 = 0xef53;
-        const XFS: i64 = 0x5846_5342;
-        const TMPFS: i64 = 0x0102_1994;
-        let kind = retry_on_intr(|| rustix::fs::fstatfs(&self.fd)).map(|stat| stat.f_type as i64);
+        const EXT4: FsWord = 0xef53;
+        const XFS: FsWord = 0x5846_5342;
+        const TMPFS: FsWord = 0x0102_1994;
+        let kind = retry_on_intr(|| rustix::fs::fstatfs(&self.fd)).map(|stat| stat.f_type);
         matches!(kind, Ok(EXT4 | XFS | TMPFS))
     }
 }

@@ -147,7 +147,10 @@ struct Running<'a>(&'a Shared);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.make_room(|state| state.closing = true);
+        self.0.make_room(|state| {
+            state.closing = true;
+            state.cycle = None;
+        });
         let left = std::mem::take(&mut self.0.state().queue);
         drop(left);
     }

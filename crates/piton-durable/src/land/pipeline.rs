@@ -41,7 +41,7 @@ impl Pipeline {
         Self { fs, named: Vec::new() }
     }
 
-    /// Whether files have their names and nobody was told of it yet.
+    /// Whether nobody waits to be told of a file that has its name.
     pub fn is_settled(&self) -> bool {
         self.named.is_empty()
     }
@@ -51,17 +51,25 @@ impl Pipeline {
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
         let mut written = Vec::new();
         for (landing, told) in group {
-            match self.write(&landing) {
-                Ok(None) => told(Ok(Landed::NotHere(landing.bytes))),
-                Err(error) => told(Err(error)),
-                Ok(Some((file, device))) => {
-                    let staged = Written { landing, told, file, device };
-                    if staged.landing.durability == Durability::Power {
-                        written.push(staged);
-                    } else if let Some(named) = self.name(staged) {
-                        (named.told)(Ok(Landed::There));
-                    }
+            let file = match stage(&*self.fs, &landing) {
+                Ok(Some(file)) => file,
+                Ok(None) => {
+                    told(Ok(Landed::NotHere(landing.bytes)));
+                    continue;
                 }
+                Err(error) => {
+                    told(Err(error));
+                    continue;
+                }
+            };
+            if landing.durability != Durability::Power {
+                let named = self.name(Written { landing, told, file, device: 0 });
+                named.into_iter().for_each(|named| (named.told)(Ok(Landed::There)));
+                continue;
+            }
+            match file.stat() {
+                Ok(stat) => written.push(Written { landing, told, file, device: stat.id.device }),
+                Err(error) => told(Err(PartError::io("look at", &landing.path)(error))),
             }
         }
         let mut named = std::mem::take(&mut self.named);
@@ -80,15 +88,6 @@ impl Pipeline {
     pub fn settle(&mut self) {
         let named = std::mem::take(&mut self.named);
         self.settle_names(named);
-    }
-
-    fn write(&self, landing: &Landing) -> Result<Option<(Arc<dyn FsFile>, u64)>, PartError> {
-        let Some(file) = stage(&*self.fs, landing)? else { return Ok(None) };
-        if landing.durability != Durability::Power {
-            return Ok(Some((file, 0)));
-        }
-        let stat = file.stat().map_err(PartError::io("look at", &landing.path))?;
-        Ok(Some((file, stat.id.device)))
     }
 
     /// Makes these bytes and these names of one file system durable and tells of the names. Returns

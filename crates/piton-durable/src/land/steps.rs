@@ -1,13 +1,12 @@
 //! The two halves of landing one file: everything but its name, and the name.
 
-use std::ffi::OsStr;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Landing;
 use crate::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
-use crate::part::PartError;
+use crate::part::{PartError, Target};
 use crate::replace::remove_if_there;
 
 /// Writes a file without a name, with all that it has beside its bytes. `None`: not on this file system.
@@ -71,9 +70,9 @@ pub(super) fn name(
 }
 
 /// A link never replaces: the file gets a name beside, and is renamed from there. What a crash between
-/// the two leaves there is taken away by the next one.
+/// the two leaves there is taken away by the next one, or by the next that opens the part.
 fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> io::Result<()> {
-    let beside = beside(path);
+    let beside = Target::new(path.to_owned()).replacement();
     match file.link_to(&beside) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             remove_if_there(fs, &beside)?;
@@ -84,11 +83,4 @@ fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> io::Result<()> {
     fs.rename(&beside, path, Existing::Replace).inspect_err(|_| {
         let _ = fs.remove(&beside);
     })
-}
-
-/// `NAME.piton.new`: always the same, so that nothing but this one can be left by crashes.
-pub(super) fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(OsStr::new(".piton.new"));
-    PathBuf::from(name)
 }

@@ -94,8 +94,9 @@ impl Files {
             return Err(PartError::io("use", &path)(odd));
         }
         // Only now: under the lock no other process is about to rename it.
-        let temporary = target.temporary();
-        remove_if_there(fs, &temporary).map_err(PartError::io("remove", &temporary))?;
+        for leftover in [target.temporary(), target.replacement()] {
+            remove_if_there(fs, &leftover).map_err(PartError::io("remove", &leftover))?;
+        }
 
         let journal_path = target.journal();
         let journal = match lock(fs, &journal_path, Open::ReadWrite) {

@@ -35,6 +35,12 @@ impl Target {
         self.named(".piton.tmp")
     }
 
+    /// `NAME.piton.new`: a small file in the instant before it replaces the one under the final name.
+    /// One fixed name here too, so that crashes leave one at the most.
+    pub(crate) fn replacement(&self) -> PathBuf {
+        self.named(".piton.new")
+    }
+
     fn named(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();
         name.push(suffix);

@@ -51,12 +51,14 @@ fn landing(file: usize, durability: Durability) -> Landing {
     }
 }
 
+type Ended = Result<Landed, PartError>;
+
 /// The landing of all groups on a simulated disk, and what was said of each file.
 struct Flight {
     disk: SimDisk,
     fs: Arc<dyn Fs>,
     durability: Durability,
-    said: Arc<Mutex<BTreeMap<usize, Vec<Result<Landed, PartError>>>>>,
+    said: Arc<Mutex<BTreeMap<usize, Vec<Ended>>>>,
 }
 
 impl Flight {
@@ -196,7 +198,7 @@ fn an_error_at_every_operation_is_said_of_the_files_it_concerns() {
 #[test]
 fn one_failed_sync_fails_its_group_and_the_names_before_it() {
     const EIO: i32 = 5;
-    let of_group_sync = |ended: &Result<Landed, PartError>| matches!(ended, Err(PartError::GroupSync { source, .. }) if source.raw_os_error() == Some(EIO));
+    let of_group_sync = |ended: &Ended| matches!(ended, Err(PartError::GroupSync { source, .. }) if source.raw_os_error() == Some(EIO));
     let failed: Vec<usize> = (1..=Flight::operations(Durability::Power))
         .filter_map(|at| {
             let flight = Flight::new(1, None, Durability::Power);
@@ -257,7 +259,7 @@ fn caught(broken: Broken, faults: impl Fn(u64) -> Vec<Fault>) {
     panic!("{broken:?} was not noticed with {SEEDS} seeds");
 }
 
-fn hear() -> (impl Fn() -> Told, Receiver<Result<Landed, PartError>>) {
+fn hear() -> (impl Fn() -> Told, Receiver<Ended>) {
     let (tell, told) = channel();
     let told_to = move || -> Told {
         let tell: Sender<_> = tell.clone();

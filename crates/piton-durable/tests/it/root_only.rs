@@ -1,5 +1,6 @@
 //! What only root can set up.
 
+mod land;
 mod power;
 
 use std::path::Path;

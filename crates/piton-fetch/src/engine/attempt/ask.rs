@@ -155,7 +155,7 @@ impl Attempt<'_> {
             if let Some(answer) = first.take() {
                 first = match self.land_small(&path, &identity, answer, ranged).await? {
                     Small::Landed(outcome) => return Ok(outcome),
-                    Small::Not(answer) => Some(answer),
+                    Small::Not(answer) => Some(*answer),
                 };
             }
             disk.opened = Some(self.open_vacant(path).await?);

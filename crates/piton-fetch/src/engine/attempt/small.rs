@@ -36,7 +36,7 @@ pub(super) enum Small {
     /// The file has its final name.
     Landed(Outcome),
     /// The usual way, with this answer.
-    Not(FirstAnswer),
+    Not(Box<FirstAnswer>),
 }
 
 impl Attempt<'_> {
@@ -50,23 +50,23 @@ impl Attempt<'_> {
     ) -> Result<Small, End> {
         let Some((size, landings)) = self.fits(identity, first.holds).zip(self.client.landings())
         else {
-            return Ok(Small::Not(first));
+            return Ok(Small::Not(Box::new(first)));
         };
         let response = &mut first.response;
         let wanted =
             expected(&self.what, &file_name(path), Vec::new(), &response.headers, response.status)?;
         let room = tokio::select! {
             room = landings.room(size) => room,
-            () = self.stop.stopped() => return Ok(Small::Not(first)),
+            () = self.stop.stopped() => return Ok(Small::Not(Box::new(first))),
         };
         let Some(bytes) = self.read_at_once(&mut response.body, size).await else {
-            return Ok(Small::Not(first));
+            return Ok(Small::Not(Box::new(first)));
         };
         let (bytes, verified) = verify(bytes, &wanted).await;
         let Some(verified) = verified else {
             // The usual way finds the same, and knows what to do about it.
             response.body.unread(bytes.into(), None);
-            return Ok(Small::Not(first));
+            return Ok(Small::Not(Box::new(first)));
         };
         self.tell_start(path, identity, 0, Some(response.version), ranged);
         if !wanted.is_empty() {
@@ -91,7 +91,7 @@ impl Attempt<'_> {
             }
             Ok(Landed::NotHere(bytes)) => {
                 first.response.body.unread(bytes.into(), None);
-                Ok(Small::Not(first))
+                Ok(Small::Not(Box::new(first)))
             }
             Err(PartError::Exists { .. }) if self.what.if_exists == IfExists::Rename => {
                 Err(End::NameTaken)
@@ -145,10 +145,17 @@ impl Attempt<'_> {
 
     /// The part for a file that goes the usual way after all.
     pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
-        match self.open(path.clone()).await? {
-            Found::Part(opened) => Ok(opened),
-            // Another process has put it there since the look at the disk.
-            Found::Finished => Err(Failure::Exists { path }.into()),
+        match self.open(path.clone()).await {
+            Ok(Found::Part(opened)) => Ok(opened),
+            // Another process has put it there since the look at the disk,
+            Ok(Found::Finished) => Err(Failure::Exists { path }.into()),
+            // or is about to.
+            Err(End::Failed(Failure::Local(PartError::Locked { .. })))
+                if self.what.if_exists == IfExists::Rename =>
+            {
+                Err(End::NameTaken)
+            }
+            Err(error) => Err(error),
         }
     }
 }

@@ -17,6 +17,7 @@ mod part_files;
 mod pieces;
 mod plain;
 mod ranges;
+mod small;
 mod statuses;
 
 use std::num::NonZeroU16;

@@ -4,11 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use piton_fetch::transport::{AddressFamily, Class, TransportError};
+use piton_fetch::transport::{AddressFamily, Class, Config, Transport, TransportError};
 use socket2::{Domain, Socket, Type};
 
 use super::scripted::{Scripted, Then, ok, say};
-use super::{fetch, lane, request};
+use super::{fetch, lane, read_all, request};
 
 #[tokio::test]
 async fn a_connection_is_kept_unless_the_server_closes_it() {
@@ -29,6 +29,51 @@ async fn a_connection_is_kept_unless_the_server_closes_it() {
         }
         assert_eq!(server.connections(), connections, "{answer:?}");
     }
+}
+
+/// A list of files is a lane for each of them.
+#[tokio::test]
+async fn a_connection_is_left_to_the_lanes_that_come_after() {
+    let transport = Transport::new(Config::default()).unwrap();
+    let server = Scripted::saying(ok("good"));
+    for _ in 0..3 {
+        assert_eq!(fetch(&mut transport.lane(), &server.url("/")).await.unwrap(), b"good");
+    }
+    let (mut one, mut other) = (transport.lane(), transport.lane());
+    // Both have it asked before either gives its connection back.
+    let first = one.get(&request(&server.url("/"))).await.unwrap();
+    assert_eq!(fetch(&mut other, &server.url("/")).await.unwrap(), b"good");
+    drop(first);
+    assert_eq!((server.connections(), server.seen().len()), (2, 5));
+}
+
+#[tokio::test]
+async fn no_more_are_kept_than_a_server_is_glad_of() {
+    let transport = Transport::new(Config::default()).unwrap();
+    let server = Scripted::saying(ok("good"));
+    for _ in 0..2 {
+        let mut lanes: Vec<_> = (0..20).map(|_| transport.lane()).collect();
+        let mut answers = Vec::new();
+        for lane in &mut lanes {
+            answers.push(lane.get(&request(&server.url("/"))).await.unwrap());
+        }
+        for (lane, mut answer) in lanes.iter_mut().zip(answers) {
+            assert_eq!(read_all(&mut answer.body).await.unwrap(), b"good");
+            answer.body.finish(lane);
+        }
+    }
+    // Sixteen of the first twenty served again.
+    assert_eq!(server.connections(), 24);
+}
+
+#[tokio::test]
+async fn one_that_died_while_it_was_kept_is_replaced() {
+    let transport = Transport::new(Config::default()).unwrap();
+    let server = Scripted::saying_then_closing(ok("good"));
+    for _ in 0..3 {
+        assert_eq!(fetch(&mut transport.lane(), &server.url("/")).await.unwrap(), b"good");
+    }
+    assert_eq!(server.connections(), 3);
 }
 
 /// What comes behind a body was not asked for, and must never be taken for the next answer.
