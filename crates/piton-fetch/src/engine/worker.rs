@@ -143,7 +143,8 @@ async fn fetch(
     let Opened { mut response, end } = answer;
     let serving = Serving::new(source);
     pump(job, source, claimed, writer, &mut response.body, end).await?;
-    if writer.position() == claimed.range.start && !job.planner().is_complete() {
+    let overtaken = job.planner().is_overtaken(claimed.id);
+    if writer.position() == claimed.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
         return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
     }
@@ -460,6 +461,9 @@ fn write(
         grant
     })?;
     let mut planner = job.planner();
+    if planner.is_overtaken(claimed.id) {
+        return Ok(false);
+    }
     let at_end = planner.segment(claimed.id).is_none_or(|segment| segment.at >= segment.end);
     let longer = at_end && end.is_some_and(|end| planner.extend(claimed.id, end));
     Ok(goes_on && (!at_end || longer))
