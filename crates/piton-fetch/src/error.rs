@@ -1,6 +1,7 @@
 //! How a download ends badly.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
@@ -54,7 +55,7 @@ pub enum Failure {
         /// Host that is silent.
         host: String,
         /// How long it was.
-        after: std::time::Duration,
+        after: Duration,
         /// How many tries it took.
         tries: u32,
     },
@@ -65,6 +66,8 @@ pub enum Failure {
         host: String,
         /// What it said.
         status: http::StatusCode,
+        /// How long it asked to be left alone (Retry-After), if it did.
+        retry_after: Option<Duration>,
         /// How many tries it took.
         tries: u32,
     },
@@ -143,6 +146,14 @@ impl Failure {
             | Self::Integrity { .. } => true,
             Self::Local(error) => matches!(error, PartError::Locked { .. }),
             _ => false,
+        }
+    }
+
+    /// How long the server asked to be left alone (RFC 9110 section 10.2.3), if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

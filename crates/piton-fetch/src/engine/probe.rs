@@ -69,6 +69,9 @@ impl Prober<'_> {
             };
             let random = getrandom::u64().unwrap_or(u64::MAX);
             let pause = trouble.patience().unwrap_or_else(|| backoff.pause(tries, random));
+            if pause > self.what.patience {
+                return Err(trouble.into_failure(tried, self.what.max_size));
+            }
             let why = trouble.describe();
             self.monitor.tell(Event::Retrying { why, pause, tries });
             tokio::select! {

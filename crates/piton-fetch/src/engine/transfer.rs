@@ -293,6 +293,9 @@ impl Transfer {
             Class::ResolveAgain => Duration::ZERO,
             _ => trouble.patience().unwrap_or_else(|| self.backoff.pause(tries, random)),
         };
+        if pause > self.job.what.patience {
+            return Err((trouble, tries));
+        }
         self.hold = self.hold.max(now + pause);
         self.job.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
         Ok(())
