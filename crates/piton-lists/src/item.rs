@@ -35,3 +35,22 @@ pub struct Address {
     /// Preference: 1 is tried first (RFC 5854 section 4.2.16); 999_999 where the list says nothing.
     pub priority: u32,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An item of which only the address is known.
+    pub(crate) fn item(url: &str) -> Item {
+        Item {
+            line: 1,
+            addresses: vec![Address { url: Url::parse(url).unwrap(), priority: 1 }],
+            out: None,
+            dir: None,
+            size: None,
+            digests: Vec::new(),
+            pieces: None,
+            headers: Vec::new(),
+        }
+    }
+}
