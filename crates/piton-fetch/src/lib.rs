@@ -41,6 +41,7 @@
 //! | [`transport`] | connections, TLS, proxies, redirects, logins |
 //! | [`parse`] | every header, name and list that somebody else wrote |
 //! | [`digest`] | checksums whose state survives a restart |
+//! | [`redact`] | text that may be shown: without logins |
 //!
 //! # What survives
 //!
@@ -50,6 +51,7 @@
 
 pub mod digest;
 pub mod parse;
+pub mod redact;
 pub mod transport;
 
 mod client;
