@@ -66,7 +66,7 @@ mod resume;
 mod sink;
 
 pub use client::{Client, Plan, Stop};
-pub use download::{Connections, Download, IfChanged, IfExists, Outcome, Place, RateLimit};
+pub use download::{Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit};
 pub use error::{Failure, Fault};
-pub use meta::{Meta, ServerDigest, Unfinished, find_unfinished, inspect};
+pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};

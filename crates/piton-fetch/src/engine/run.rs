@@ -8,6 +8,7 @@ use crate::client::{Client, Stop};
 use crate::download::{Download, IfChanged, Outcome};
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::transport::check_headers;
 
 /// How often one run begins anew because the source changed under it.
 const RESTARTS: u32 = 3;
@@ -19,6 +20,7 @@ pub(crate) async fn run(
     monitor: Monitor,
     stop: Stop,
 ) -> Result<Outcome, Failure> {
+    check_headers(&what.headers).map_err(|error| Failure::Usage(error.to_string()))?;
     let if_changed = what.if_changed;
     let (max_size, patience) = (what.max_size, what.patience);
     // A stream that broke cannot be continued: beginning it again is no progress, so nothing

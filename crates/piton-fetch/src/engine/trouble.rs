@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     NoRanges,
     /// The source is another version than the one that was begun (G4).
     Changed(Change),
+    /// A failure that is said as it stands.
+    Final(Box<Failure>),
     /// More came than is allowed.
     TooLarge,
     /// The disk.
@@ -86,6 +88,7 @@ impl Trouble {
             Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) => change.to_string(),
+            Self::Final(failure) => failure.to_string(),
             Self::TooLarge => "more came than is allowed".to_owned(),
             Self::Local(error) => error.to_string(),
             Self::Replaced => "too slow".to_owned(),
@@ -106,6 +109,7 @@ impl Trouble {
                 Failure::Stopped { have: 0, path: None }
             }
             Self::Changed(change) => Failure::Changed { change, restarts: 0 },
+            Self::Final(failure) => *failure,
             Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
             Self::Local(error) => Failure::Local(error),
         }
