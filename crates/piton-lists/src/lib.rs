@@ -1,7 +1,7 @@
 //! Many resources: lists of any length, gone through in an order that is kind to hosts, with the
 //! outcome of each item kept so that the next run goes on exactly where this one stopped.
 //!
-//! A list is a [`source::Source`] in one of several [`format`]s. It gives [`Item`]s, each with the
+//! A list is a [`source::Source`] in one of several [formats](mod@format). It gives [`Item`]s, each with the
 //! [`ItemKey`] that the ledger knows it by:
 //!
 //! ```
