@@ -60,6 +60,7 @@
 //! | [`name`] | where the file of an item goes: never out of the target folder |
 //! | [`flow`] | which item is next, and when: turns, pauses, hosts that want to be left alone |
 //! | [`run`] | goes through the list, and decides what each end means |
+//! | [`report`] | how a list stands, and its failures as a list |
 //!
 //! # What survives
 //!
@@ -71,6 +72,7 @@ pub mod address;
 pub mod flow;
 pub mod format;
 pub mod name;
+pub mod report;
 pub mod run;
 pub mod source;
 

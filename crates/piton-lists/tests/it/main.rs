@@ -13,6 +13,7 @@ mod hosts;
 mod limits;
 mod names;
 mod outcomes;
+mod reports;
 mod stopped;
 
 use std::collections::BTreeMap;
