@@ -1,6 +1,6 @@
 //! The entry to the library: a client that downloads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use piton_checkpoint::Identity;
@@ -68,6 +68,19 @@ impl Client {
         stop: &Stop,
     ) -> Result<Adopted, Failure> {
         adopt::adopt(self, what, monitor, stop).await
+    }
+
+    /// Whether the file at `path` was finished by a download, whichever that was, and not edited since.
+    ///
+    /// # Errors
+    /// What the system says when it looks.
+    pub fn has_finished(&self, path: &Path) -> std::io::Result<bool> {
+        engine::was_finished(self.fs.as_ref(), path)
+    }
+
+    /// The file system that files are kept on.
+    pub fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
     }
 
     /// Reads a small resource (a list of digests) into memory, at most `limit` bytes.

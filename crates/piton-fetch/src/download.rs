@@ -52,6 +52,9 @@ pub struct Download {
     pub max_size: Option<u64>,
     /// How many failures in a row, without a byte of progress between them, are borne.
     pub retries: u32,
+    /// The longest pause between them. A server that asks for more (Retry-After) ends the download
+    /// with what it said, so that whoever has other things to do can come back later.
+    pub patience: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,
     /// A rate shared by all downloads that hold the same limit.
@@ -81,6 +84,7 @@ impl Download {
             checksum_file: None,
             max_size: None,
             retries: 8,
+            patience: Duration::MAX,
             stall_timeout: Duration::from_secs(30),
             rate_limit: None,
             keep_time: true,

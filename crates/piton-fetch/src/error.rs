@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
@@ -56,7 +57,7 @@ pub enum Failure {
         /// Host that is silent.
         host: String,
         /// How long it was.
-        after: std::time::Duration,
+        after: Duration,
         /// How many tries it took.
         tries: u32,
     },
@@ -67,6 +68,8 @@ pub enum Failure {
         host: String,
         /// What it said.
         status: http::StatusCode,
+        /// How long it asked to be left alone (Retry-After), if it did.
+        retry_after: Option<Duration>,
         /// How many tries it took.
         tries: u32,
     },
@@ -201,6 +204,14 @@ impl Failure {
                 )
             }
             _ => false,
+        }
+    }
+
+    /// How long the server asked to be left alone (RFC 9110 section 10.2.3), if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

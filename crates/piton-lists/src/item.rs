@@ -45,3 +45,21 @@ impl Address {
 pub(crate) fn is_credential(name: &HeaderName) -> bool {
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
 }
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An item of which only the address is known.
+    pub(crate) fn item(url: &str) -> Item {
+        Item {
+            line: 1,
+            addresses: vec![Address { url: Url::parse(url).unwrap(), priority: 1 }],
+            out: None,
+            dir: None,
+            size: None,
+            digests: Vec::new(),
+            pieces: None,
+            headers: Vec::new(),
+        }
+    }
+}

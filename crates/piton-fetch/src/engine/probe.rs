@@ -82,6 +82,8 @@ impl Prober<'_> {
                 true => None,
                 false => source.standing().spend(trouble.patience(), false),
             };
+            let bearable = |pause| pause <= self.what.patience || sources.others(&source);
+            let spent = spent.filter(|(_, pause)| bearable(*pause));
             match spent {
                 Some((tries, pause)) => {
                     let why = trouble.describe();

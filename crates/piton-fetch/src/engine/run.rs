@@ -22,7 +22,7 @@ pub(crate) async fn run(
 ) -> Result<Outcome, Failure> {
     check_headers(&what.headers).map_err(|error| Failure::Usage(error.to_string()))?;
     let if_changed = what.if_changed;
-    let max_size = what.max_size;
+    let (max_size, patience) = (what.max_size, what.patience);
     // A stream that broke cannot be continued: beginning it again is no progress, so nothing
     // refills this budget.
     let mut budget = Budget::new(what.retries);
@@ -44,6 +44,9 @@ pub(crate) async fn run(
                 let random = getrandom::u64().unwrap_or(u64::MAX);
                 let pause = Backoff::default().pause(tries, random);
                 let pause = trouble.patience().unwrap_or(pause);
+                if pause > patience {
+                    break Err(trouble.into_failure(tried, max_size));
+                }
                 monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
                 tokio::select! {
                     () = sleep(pause) => {}

@@ -101,7 +101,9 @@ impl Trouble {
         match self {
             Self::Transport(source) => Failure::Transport { source, tries },
             Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
-            Self::Status { host, status, .. } => Failure::Status { host, status, tries },
+            Self::Status { host, status, patience, .. } => {
+                Failure::Status { host, status, retry_after: patience, tries }
+            }
             Self::Protocol { host, why } => Failure::Protocol { host, why: why.0 },
             Self::NoRanges | Self::Replaced | Self::Stopped => {
                 Failure::Stopped { have: 0, path: None }

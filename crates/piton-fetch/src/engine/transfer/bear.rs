@@ -70,7 +70,11 @@ impl Transfer {
             }
             standing.spend(trouble.patience(), trouble.class() == Class::ResolveAgain)
         };
-        let Some((tries, pause)) = spent else { return self.give_up(source, trouble, tried) };
+        let patience = self.job.what.patience;
+        let bearable = |pause| pause <= patience || self.job.sources.others(source);
+        let Some((tries, pause)) = spent.filter(|(_, pause)| bearable(*pause)) else {
+            return self.give_up(source, trouble, tried);
+        };
         self.job.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
         Ok(())
     }
