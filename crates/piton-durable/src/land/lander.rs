@@ -43,6 +43,8 @@ struct State {
     cycle: Option<Instant>,
     /// Somebody asked for a room and there was none.
     refused: bool,
+    /// The thread waits for work, and has to be told of it.
+    idle: bool,
     closing: bool,
 }
 
@@ -100,8 +102,11 @@ impl Lander {
             return;
         }
         state.queue.push((landing, told));
+        let idle = std::mem::take(&mut state.idle);
         drop(state);
-        self.shared.work.notify_one();
+        if idle {
+            self.shared.work.notify_one();
+        }
     }
 }
 
@@ -164,10 +169,12 @@ fn run(shared: &Shared, mut pipeline: Pipeline) {
             if state.closing {
                 return;
             }
+            state.idle = true;
             state = match shared.work.wait(state) {
                 Ok(state) => state,
                 Err(poisoned) => poisoned.into_inner(),
             };
+            state.idle = false;
         }
         let group = std::mem::take(&mut state.queue);
         state.cycle = Some(Instant::now());

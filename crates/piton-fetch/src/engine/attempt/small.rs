@@ -93,11 +93,16 @@ impl Attempt<'_> {
                 first.response.body.unread(bytes.into(), None);
                 Ok(Small::Not(Box::new(first)))
             }
-            Err(PartError::Exists { .. }) if self.what.if_exists == IfExists::Rename => {
-                Err(End::NameTaken)
-            }
+            Err(PartError::Exists { .. }) if self.may_take_the_next(path) => Err(End::NameTaken),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether another file has got the name meanwhile and the next one is to be tried. A link that
+    /// leads nowhere takes a name too, but to look again would not show it.
+    fn may_take_the_next(&self, path: &Path) -> bool {
+        let stands = || self.client.fs.stat(path).is_ok_and(|stat| stat.is_some());
+        self.what.if_exists == IfExists::Rename && stands()
     }
 
     /// The length of a file that may go the short way.

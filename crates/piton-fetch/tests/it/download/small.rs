@@ -234,6 +234,19 @@ fn different_files_for_one_name_take_the_next() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_is_left_alone() {
+    for if_exists in [IfExists::Refuse, IfExists::Rename] {
+        let desk = Desk::new(Site::new().with("/f", Resource::pattern(1, 4 * KIB)));
+        std::os::unix::fs::symlink("nowhere", desk.path("f")).unwrap();
+        let mut what = desk.what("/f");
+        what.if_exists = if_exists;
+        let failure = desk.get(what).unwrap_err();
+        assert!(matches!(failure, Failure::Local(PartError::Exists { .. })), "{failure}");
+        assert_eq!(desk.files(), ["f"]);
+    }
+}
+
+#[test]
 fn connections_are_used_again_by_the_downloads_that_follow() {
     let desk = Desk::new((0..48).fold(Site::new(), |site, number| {
         site.with(&format!("/{number}"), Resource::pattern(number, 4 * KIB).etag("\"a\""))
