@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{SILENCE, Transfer};
+use crate::engine::compare::prove;
 use crate::engine::mirrors::Source;
-use crate::engine::worker::{Claimed, Engaged, prove, work};
+use crate::engine::worker::{Claimed, Engaged, work};
 
 /// A segment is not fetched a second time before this age: its rate is not known yet.
 const YOUTH: Duration = Duration::from_millis(500);
