@@ -121,6 +121,11 @@ impl Job {
         !source.is_proven() || self.mixed || doubtful
     }
 
+    /// Whether bytes of several sources may meet that nothing but a comparison tells apart.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.mixed
+    }
+
     /// Whether a connection may be sent to `source`: a mirror has to show that it has the file, by
     /// bytes that are here.
     pub(super) fn may_ask(&self, source: &Source) -> bool {

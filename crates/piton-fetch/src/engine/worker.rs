@@ -143,11 +143,12 @@ async fn fetch(
     let Opened { mut response, end } = answer;
     let serving = Serving::new(source);
     pump(job, source, claimed, writer, &mut response.body, end).await?;
-    if writer.position() == claimed.range.start && !job.planner().is_complete() {
+    let overtaken = job.planner().is_overtaken(claimed.id);
+    if writer.position() == claimed.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
         return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
     }
-    compare_end(job, source, claimed, writer.position(), &mut response.body, end).await?;
+    compare_end(job, source, claimed, writer, &mut response.body, end).await?;
     response.body.finish(lane);
     drop(serving);
     Ok(())
@@ -163,8 +164,14 @@ async fn ask(
     lane: &mut Lane,
     range: &Range<u64>,
 ) -> Result<Opened, Trouble> {
-    if !source.is_proven() && !job.sources.is_reference(source) {
-        introduce(job, source, lane).await?;
+    if !job.sources.is_reference(source) {
+        if !source.is_proven() {
+            introduce(job, source, lane).await?;
+        }
+        if job.is_mixed() && job.planner().size() == Some(range.end) {
+            // Nothing of the reference follows with which the end of a mirror's bytes would meet.
+            job.open_joint(range.end)?;
+        }
     }
     let mut first = range.start;
     let mut opened = ask_for(job, source, lane, || {
@@ -291,7 +298,7 @@ async fn compare_end(
     job: &Job,
     source: &Source,
     claimed: &Claimed,
-    position: u64,
+    writer: &SegmentWriter,
     body: &mut Body,
     end: Option<u64>,
 ) -> Result<(), Trouble> {
@@ -301,7 +308,7 @@ async fn compare_end(
     let (at, past) = {
         let planner = job.planner();
         let Some(segment) = planner.segment(claimed.id) else { return Ok(()) };
-        if segment.at != segment.end || position != segment.end {
+        if segment.at != segment.end || writer.position() != segment.end {
             return Ok(());
         }
         (segment.end, after(planner.done(), segment.end))
@@ -311,7 +318,8 @@ async fn compare_end(
     }
     // All may be here before this is compared: the end waits for it.
     job.open_joint(at)?;
-    if end.is_none_or(|end| end < at + past) {
+    // A segment that was cut short while its bytes came in has the next ones of the body behind it.
+    if writer.has_spilled() || end.is_none_or(|end| end < at + past) {
         return Ok(());
     }
     compare(job, source, body, at, past).await?;
@@ -333,7 +341,7 @@ pub(super) async fn prove(
         let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
         let Opened { mut response, end: came } =
             ask_for(&job, source, &mut lane, || (start, end.checked_sub(1))).await?;
-        let came = came.filter(|came| *came > joint);
+        let came = came.filter(|came| *came == end);
         let Some(came) = came else {
             let why = "a range shorter than what was asked for";
             return Err(Trouble::protocol(source.host(), why));
@@ -460,6 +468,9 @@ fn write(
         grant
     })?;
     let mut planner = job.planner();
+    if planner.is_overtaken(claimed.id) {
+        return Ok(false);
+    }
     let at_end = planner.segment(claimed.id).is_none_or(|segment| segment.at >= segment.end);
     let longer = at_end && end.is_some_and(|end| planner.extend(claimed.id, end));
     Ok(goes_on && (!at_end || longer))

@@ -188,6 +188,18 @@ fn one_that_differs_in_its_later_part_is_found_at_the_joints() {
     });
 }
 
+/// The end of the file is no joint, and yet compared if a mirror gave it.
+#[test]
+fn one_that_differs_at_the_very_end() {
+    each([2, 4, 7], |n| {
+        let wrong = Body::Pattern { seed: 2, len: LEN };
+        let mirror = named("b").fault(Fault::overwritten_from(LEN - 4 * KIB, wrong));
+        let all = Mirrors::new(named("a"), [mirror]);
+        all.get(n);
+        all.desk.assert_only("f", 1, LEN);
+    });
+}
+
 /// What joints are still to be compared is known to the next run, whatever ends this one.
 #[test]
 fn a_kill_before_the_joints_are_compared() {
