@@ -22,7 +22,8 @@ pub(super) async fn introduce(
     lane: &mut Lane,
 ) -> Result<(), Trouble> {
     let random = getrandom::u64().unwrap_or(0);
-    let Some(known) = sample(job.planner().done(), random) else { return Err(Trouble::Replaced) };
+    let known = job.sink.look(|here| sample(here, random));
+    let Some(known) = known else { return Err(Trouble::Replaced) };
     let last = known.end.checked_sub(1);
     let mut opened = ask_for(job, source, lane, || (known.start, last)).await?;
     compare(job, source, &mut opened.response.body, known.start, known.end - known.start).await?;
@@ -76,7 +77,7 @@ pub(super) async fn compare_end(
         if segment.at != segment.end || writer.position() != segment.end {
             return Ok(());
         }
-        (segment.end, after(planner.done(), segment.end))
+        (segment.end, job.sink.look(|here| after(here, segment.end)))
     };
     if past == 0 {
         return Ok(());

@@ -255,8 +255,10 @@ impl Job {
         }
         let mut first = range.start;
         if overlap {
-            first -= before(done, first);
-            end += after(done, end);
+            let overlaps = |here: &_| (before(here, range.start), after(here, end));
+            let (in_front, behind) = self.sink.look(overlaps);
+            first -= in_front;
+            end += behind;
         }
         (first, (end != u64::MAX).then(|| end - 1))
     }
