@@ -1,5 +1,6 @@
 //! Starts items when the queue says so, and decides what each end means.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use piton_fetch::Stop;
@@ -13,6 +14,7 @@ use super::inventory::Inventory;
 use super::job::{Job, Read};
 use super::monitor::Event;
 use super::rates::HostRates;
+use super::slots::{Slot, Slots};
 use super::{Early, Monitor, Options, Run, RunError};
 use crate::flow::{Heard, Queue, Started};
 use crate::name::Folder;
@@ -30,6 +32,7 @@ pub(super) struct Conductor<'a> {
     pub(super) queue: Queue<Job>,
     pub(super) rates: HostRates,
     tries: JoinSet<Tried>,
+    pub(super) slots: Slots,
     /// Nothing more comes from the list.
     read_all: bool,
     /// Whether somebody counts, or has counted, how many items there are.
@@ -54,6 +57,7 @@ impl<'a> Conductor<'a> {
             queue: Queue::new(options.limits.clone()),
             rates: HostRates::new(options.rate.clone(), options.host_rate),
             tries: JoinSet::new(),
+            slots: Slots::default(),
             read_all: false,
             counting: false,
             halt: Stop::new(),
@@ -70,7 +74,9 @@ impl<'a> Conductor<'a> {
         mut reading: Receiver<Vec<Read>>,
         stop: &Stop,
     ) -> Result<(), RunError> {
+        let landing = self.slots.landing().clone();
         loop {
+            self.free_the_landed();
             self.start();
             if self.tries.is_empty()
                 && (self.ending || (self.read_all && self.queue.waiting() == 0))
@@ -97,6 +103,7 @@ impl<'a> Conductor<'a> {
                 },
                 () = until(wakeup), if wakeup.is_some() => {}
                 () = self.accounts.changed() => {}
+                () = landing.told() => {}
                 () = stop.stopped(), if !self.halt.is_stopped() => {
                     self.end(Some(Early::Stopped));
                     self.halt.stop();
@@ -141,6 +148,13 @@ impl<'a> Conductor<'a> {
         }
     }
 
+    /// What waits for nothing but the disk makes room for the next.
+    fn free_the_landed(&mut self) {
+        for Slot { host, begun } in self.slots.landed() {
+            self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
+        }
+    }
+
     /// Starts what may start now.
     fn start(&mut self) {
         while !self.ending && !self.accounts.is_full() {
@@ -169,7 +183,8 @@ impl<'a> Conductor<'a> {
         let alone = self.read_all && left.saturating_mul(ALONE) <= self.options.connections;
         let path = self.folder.join(&job.target);
         let rate = self.rates.enter(&host);
-        let (number, monitor) = self.monitor.enter(job.item.line);
+        let (number, monitor) = self.monitor.enter(job.item.line, self.slots.landing());
+        self.slots.hold(number, Slot { host: Arc::clone(&host), begun });
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
         let what = download(&job, path, self.options, rate, alone);
         let carried_out = attempt(

@@ -38,7 +38,9 @@ impl Conductor<'_> {
             Err(Trouble::Download(failure)) => verdict::heard(failure, progress.fetched),
             Err(Trouble::Folder(_)) => Heard::Nothing,
         };
-        self.heard(&host, begun, heard);
+        if self.slots.give_back(number).is_some() {
+            self.heard(&host, begun, heard);
+        }
         let this = Try { host, took, flight };
         match result {
             Ok(outcome) => self.done(job, this, &outcome),

@@ -23,6 +23,7 @@ mod options;
 mod parsing;
 mod rates;
 mod reading;
+mod slots;
 mod summary;
 mod verdict;
 

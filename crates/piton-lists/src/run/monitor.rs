@@ -6,6 +6,7 @@ use std::time::Duration;
 use piton_checkpoint::ledger::ErrorClass;
 
 use super::Summary;
+use super::slots::Landing;
 use crate::Item;
 use crate::format::{BadLine, Notice};
 
@@ -177,15 +178,13 @@ impl Monitor {
 
     /// A window onto a download of the item on this line, which counts as running until the number
     /// that comes with it is given to [`Monitor::leave`].
-    pub(super) fn enter(&self, line: u64) -> (u64, piton_fetch::Monitor) {
-        let observer = self
-            .observer
-            .clone()
-            .map(|run| Arc::new(OfDownload { run, line }) as Arc<dyn piton_fetch::Observer>);
-        let monitor = piton_fetch::Monitor::new(observer);
+    pub(super) fn enter(&self, line: u64, landing: &Landing) -> (u64, piton_fetch::Monitor) {
         let mut shared = self.shared();
         shared.counter = shared.counter.wrapping_add(1);
         let number = shared.counter;
+        let (run, landing) = (self.observer.clone(), landing.clone());
+        let observer = OfDownload { run, line, number, landing };
+        let monitor = piton_fetch::Monitor::new(Some(Arc::new(observer)));
         shared.running.insert(number, monitor.clone());
         (number, monitor)
     }
@@ -204,12 +203,19 @@ impl Monitor {
 
 /// Passes on what a download tells.
 struct OfDownload {
-    run: Arc<dyn Observer>,
+    run: Option<Arc<dyn Observer>>,
     line: u64,
+    number: u64,
+    landing: Landing,
 }
 
 impl piton_fetch::Observer for OfDownload {
     fn event(&self, event: &piton_fetch::Event) {
-        self.run.event(&Event::Download { line: self.line, event });
+        if matches!(event, piton_fetch::Event::Landing) {
+            self.landing.tell(self.number);
+        }
+        if let Some(run) = &self.run {
+            run.event(&Event::Download { line: self.line, event });
+        }
     }
 }
