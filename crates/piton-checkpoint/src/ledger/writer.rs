@@ -233,7 +233,7 @@ impl Group<'_> {
             return Ok(None);
         }
         let before = old.as_ref().map_or(0, |old| old.interruptions);
-        let interruptions = before.saturating_add(1);
+        let interruptions = before.saturating_add(u32::from(!entry.landing));
         let state = match interruptions >= QUARANTINE_AFTER {
             true => State::Quarantined,
             false => State::Interrupted,

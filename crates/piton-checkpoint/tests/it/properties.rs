@@ -13,10 +13,12 @@ pub(crate) fn flight(data: &[u8]) {
     let mut framed = head.encode().to_vec();
     let mut entries = Vec::new();
     for slot in data.chunks_exact(28) {
+        let since = u64::from_le_bytes(slot[20..].try_into().unwrap());
         let entry = Entry {
             key: slot[..16].try_into().unwrap(),
             attempt: u32::from_le_bytes(slot[16..20].try_into().unwrap()),
-            since: u64::from_le_bytes(slot[20..].try_into().unwrap()),
+            since: since >> 1,
+            landing: since & 1 == 1,
         };
         framed.extend(entry.encode(head.salt));
         entries.push(entry);

@@ -28,7 +28,7 @@ impl Accounts {
     }
 
     /// Queues an outcome. The item counts as in flight until it is committed.
-    pub(super) fn record(&self, outcome: Outcome, flight: Option<InFlight>) {
+    pub(super) fn record(&self, outcome: Outcome, flight: Option<Arc<InFlight>>) {
         self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(&self.shared);
         let done = move |result: Result<(), LedgerError>| {

@@ -31,7 +31,7 @@ pub(super) struct Tried {
     /// Of its monitor.
     pub(super) number: u64,
     pub(super) monitor: Monitor,
-    pub(super) flight: Option<InFlight>,
+    pub(super) flight: Option<Arc<InFlight>>,
     pub(super) result: Result<Outcome, Trouble>,
 }
 

@@ -150,7 +150,10 @@ impl<'a> Conductor<'a> {
 
     /// What waits for nothing but the disk makes room for the next.
     fn free_the_landed(&mut self) {
-        for Slot { host, begun } in self.slots.landed() {
+        for Slot { host, begun, flight } in self.slots.landed() {
+            if let Some(flight) = flight {
+                flight.lands();
+            }
             self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
         }
     }
@@ -169,7 +172,11 @@ impl<'a> Conductor<'a> {
         // A finished item that is checked stays finished, whatever becomes of this process.
         let flight = match job.check {
             true => Ok(None),
-            false => self.run.ledger.begin(job.key, job.next_attempt(), now_ms()).map(Some),
+            false => self
+                .run
+                .ledger
+                .begin(job.key, job.next_attempt(), now_ms())
+                .map(|flight| Some(Arc::new(flight))),
         };
         let flight = match flight {
             Ok(flight) => flight,
@@ -184,7 +191,8 @@ impl<'a> Conductor<'a> {
         let path = self.folder.join(&job.target);
         let rate = self.rates.enter(&host);
         let (number, monitor) = self.monitor.enter(job.item.line, self.slots.landing());
-        self.slots.hold(number, Slot { host: Arc::clone(&host), begun });
+        let slot = Slot { host: Arc::clone(&host), begun, flight: flight.clone() };
+        self.slots.hold(number, slot);
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
         let what = download(&job, path, self.options, rate, alone);
         let carried_out = attempt(

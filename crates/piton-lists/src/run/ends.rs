@@ -21,7 +21,7 @@ const PROGRESS: u64 = 1 << 20;
 struct Try {
     host: Arc<str>,
     took: Duration,
-    flight: Option<InFlight>,
+    flight: Option<Arc<InFlight>>,
 }
 
 impl Conductor<'_> {

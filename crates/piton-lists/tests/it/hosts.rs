@@ -51,7 +51,8 @@ fn a_host_that_is_away_is_given_up_and_its_items_remain() {
 
 #[test]
 fn not_more_at_once_from_a_host_than_allowed() {
-    let desk = Desk::of_files(40);
+    // Slow enough to hold their slots until they end.
+    let desk = Desk::new(site_of(40).rate_per_connection(24 * KIB));
     let host = |number: u64| if number < 20 { "127.0.0.1" } else { "localhost" };
     desk.list((0..40).map(|number| desk.server.url_at(host(number), &format!("/{number}"))));
     let mut options = desk.options();

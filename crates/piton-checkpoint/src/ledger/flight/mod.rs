@@ -123,12 +123,10 @@ impl Recorder {
         since: u64,
     ) -> Result<InFlight, LedgerError> {
         // Made before the write: dropped by an error, it clears what may be there.
-        let flight = InFlight { recorder: Arc::clone(self), slot: self.slots().take() };
-        if let Some(slot) = flight.slot {
-            let bytes = Entry { key, attempt, since }.encode(self.salt);
-            write_all_at(&*self.file, &bytes, offset(slot))
-                .map_err(LedgerError::io("write", &self.path))?;
-        }
+        let slot = self.slots().take();
+        let entry = Entry { key, attempt, since, landing: false };
+        let flight = InFlight { recorder: Arc::clone(self), slot, entry };
+        flight.write(entry).map_err(LedgerError::io("write", &self.path))?;
         Ok(flight)
     }
 
@@ -165,6 +163,21 @@ fn offset(slot: u32) -> u64 {
 pub struct InFlight {
     recorder: Arc<Recorder>,
     slot: Option<u32>,
+    entry: Entry,
+}
+
+impl InFlight {
+    /// All of it has come in, and only the disk is waited for. Should the process die now, the item
+    /// counts as interrupted, and yet not as what may have been the reason.
+    pub fn lands(&self) {
+        // Should this fail, it counts as one that may have been.
+        let _ = self.write(Entry { landing: true, ..self.entry });
+    }
+
+    fn write(&self, entry: Entry) -> io::Result<()> {
+        let Some(slot) = self.slot else { return Ok(()) };
+        write_all_at(&*self.recorder.file, &entry.encode(self.recorder.salt), offset(slot))
+    }
 }
 
 impl Drop for InFlight {
