@@ -2,13 +2,17 @@
 //!
 //! In this folder, `mkdir -p corpus/TARGET && cargo +nightly fuzz run --dev TARGET corpus/TARGET
 //! seeds/TARGET` runs one of them. The same properties run over `seeds/` and over random bytes with the
-//! tests of piton-fetch and piton-durable, where they live.
+//! tests of piton-fetch, piton-lists and piton-durable, where they live.
 
-// The included file says `crate::parse`.
+// The included files say `crate::parse`, `crate::format` and `crate::Item`.
 use piton_fetch::parse;
+use piton_lists::{Item, format};
 
 #[path = "../crates/piton-fetch/src/parse/properties.rs"]
 pub mod properties;
+
+#[path = "../crates/piton-lists/src/format/properties.rs"]
+pub mod lists;
 
 #[path = "../crates/piton-durable/tests/it/properties.rs"]
 mod journal;

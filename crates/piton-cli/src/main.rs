@@ -9,7 +9,6 @@ mod exit;
 mod network;
 mod out;
 mod read;
-mod redact;
 mod screen;
 mod signals;
 mod trouble;
@@ -21,6 +20,7 @@ use clap::Parser;
 use args::{Cli, Command};
 use environment::Environment;
 use exit::Exit;
+use piton::fetch::redact;
 use trouble::Trouble;
 
 /// Every exit code is decided here or, for failures of the library, in [`exit`].

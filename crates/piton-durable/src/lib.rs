@@ -45,7 +45,7 @@
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
-//! - [`replace`]: atomic replacement of a small file.
+//! - [`replace`]: atomic replacement of a file.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
 //!   test kit has a simulated disk that crashes and fails at any chosen operation.
 //!
@@ -59,7 +59,7 @@
 //! | [`part::Part::checkpoint`] | everything before | everything before |
 //! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
 //! | [`part::Part::finish`] | the final file | the final file |
-//! | [`replace::replace`] | the new file | the new file |
+//! | [`replace::replace`], `replace_from` | the new file | the new file |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
 //! machine gone at any instant before: the final name stands for what it stood for before, or for the

@@ -1,7 +1,7 @@
-//! Atomic replacement of a small file.
+//! Atomic replacement of a file.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,13 +34,51 @@ impl ReplaceError {
 /// # Errors
 /// The old file is as it was, unless only the sync of the directory failed.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
+    replace_by(fs, path, mode, &mut |temporary, file| {
+        write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
+    })
+}
+
+/// As [`replace`], with all that `input` gives until its end, in bounded memory (G8); returns how many
+/// bytes that were. What was read in part never stands at `path`.
+///
+/// # Errors
+/// As [`replace`]; also when `input` fails.
+pub fn replace_from(
+    fs: &dyn Fs,
+    path: &Path,
+    input: &mut dyn Read,
+    mode: u32,
+) -> Result<u64, ReplaceError> {
+    let mut len = 0;
+    replace_by(fs, path, mode, &mut |temporary, file| {
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let filled = match input.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(ReplaceError::of("read what goes into", path))?,
+            };
+            let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else {
+                return Ok(());
+            };
+            write_all_at(file, bytes, len).map_err(ReplaceError::of("write", temporary))?;
+            len = len.saturating_add(filled as u64);
+        }
+    })?;
+    Ok(len)
+}
+
+/// Writes the content of a new file, of which the path is given for messages.
+type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), ReplaceError>;
+
+fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(), ReplaceError> {
     let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(OsString::from(format!(".tmp-{random:016x}")));
     let temporary = path.with_file_name(name);
 
     let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
-    let file = stage(fs, &temporary, bytes, old.map_or(mode, |_| 0o600), false)?;
+    let file = stage_by(fs, &temporary, old.map_or(mode, |_| 0o600), false, write)?;
     let settled = (|| {
         if let Some(old) = old {
             let owner = file.stat().map_err(ReplaceError::of("look at", &temporary))?.owner;
@@ -70,16 +108,26 @@ pub(crate) fn stage(
     mode: u32,
     durable: bool,
 ) -> Result<Arc<dyn FsFile>, ReplaceError> {
+    stage_by(fs, temporary, mode, durable, &mut |temporary, file| {
+        write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
+    })
+}
+
+fn stage_by(
+    fs: &dyn Fs,
+    temporary: &Path,
+    mode: u32,
+    durable: bool,
+    write: Write<'_>,
+) -> Result<Arc<dyn FsFile>, ReplaceError> {
     remove_if_there(fs, temporary).map_err(ReplaceError::of("remove", temporary))?;
     let file = fs
         .open(temporary, Open::CreateNew { mode })
         .map_err(ReplaceError::of("create", temporary))?;
-    let written = write_all_at(&*file, bytes, 0)
-        .map_err(ReplaceError::of("write", temporary))
-        .and_then(|()| match durable {
-            true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
-            false => Ok(()),
-        });
+    let written = write(temporary, &*file).and_then(|()| match durable {
+        true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
+        false => Ok(()),
+    });
     if written.is_err() {
         let _ = fs.remove(temporary);
     }

@@ -42,6 +42,11 @@ impl Client {
         engine::plan(self, what).await
     }
 
+    /// The file system that files are kept on.
+    pub fn fs(&self) -> &Arc<dyn Fs> {
+        &self.fs
+    }
+
     /// Reads a small resource (a list of digests) into memory, at most `limit` bytes.
     pub async fn read(&self, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
         engine::read(self, url, limit).await

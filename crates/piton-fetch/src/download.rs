@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
 use piton_durable::part::Durability;
 use url::Url;
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Pieces};
 use crate::parse::checksum_file::ChecksumFile;
 
 /// One download: an address, a place, and the choices of whoever asks.
@@ -17,6 +18,12 @@ use crate::parse::checksum_file::ChecksumFile;
 pub struct Download {
     /// The address, before any redirect. A login in it is used and never written anywhere.
     pub url: Url,
+    /// Further addresses of the same file. Bytes of several are used together, and one that turns out to
+    /// have another file is dropped ([`crate::Event::MirrorDropped`]).
+    pub mirrors: Vec<Mirror>,
+    /// Headers to send with each request, to the origins of `url` and `mirrors` and to no other host that
+    /// these redirect to. Never written anywhere. The headers by which ranges work are refused.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Where the file goes.
     pub place: Place,
     /// How many connections may be used.
@@ -35,12 +42,19 @@ pub struct Download {
     pub verify_part: bool,
     /// Digests that the whole file must have.
     pub digests: Vec<Digest>,
+    /// Digests of its pieces: with them only what is bad is fetched again.
+    pub pieces: Option<Pieces>,
+    /// The length in bytes that the file must have; a server that says otherwise is not asked for a byte.
+    pub size: Option<u64>,
     /// A list of digests, looked up by the final name.
     pub checksum_file: Option<Arc<ChecksumFile>>,
     /// Refuse anything longer than this many bytes.
     pub max_size: Option<u64>,
     /// How many failures in a row, without a byte of progress between them, are borne.
     pub retries: u32,
+    /// The longest pause between them. A server that asks for more (Retry-After) ends the download
+    /// with what it said, so that whoever has other things to do can come back later.
+    pub patience: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,
     /// A rate shared by all downloads that hold the same limit.
@@ -54,6 +68,8 @@ impl Download {
     pub fn new(url: Url, place: Place) -> Self {
         Self {
             url,
+            mirrors: Vec::new(),
+            headers: Vec::new(),
             place,
             connections: Connections::Auto,
             if_exists: IfExists::Refuse,
@@ -63,14 +79,27 @@ impl Download {
             durability: Durability::Power,
             verify_part: false,
             digests: Vec::new(),
+            pieces: None,
+            size: None,
             checksum_file: None,
             max_size: None,
             retries: 8,
+            patience: Duration::MAX,
             stall_timeout: Duration::from_secs(30),
             rate_limit: None,
             keep_time: true,
         }
     }
+}
+
+/// Another address of the same file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where. A login in it is used for it alone and never written anywhere.
+    pub url: Url,
+    /// Preference among the mirrors while nothing is known of their speed: 1 comes first (RFC 5854
+    /// section 4.2.16).
+    pub priority: u32,
 }
 
 /// Where a file goes.

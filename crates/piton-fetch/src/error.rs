@@ -1,6 +1,8 @@
 //! How a download ends badly.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
@@ -54,7 +56,7 @@ pub enum Failure {
         /// Host that is silent.
         host: String,
         /// How long it was.
-        after: std::time::Duration,
+        after: Duration,
         /// How many tries it took.
         tries: u32,
     },
@@ -65,8 +67,21 @@ pub enum Failure {
         host: String,
         /// What it said.
         status: http::StatusCode,
+        /// How long it asked to be left alone (Retry-After), if it did.
+        retry_after: Option<Duration>,
         /// How many tries it took.
         tries: u32,
+    },
+    /// The file on the server has not the length that it must have. Said before a byte is fetched, if the
+    /// server says the length.
+    #[error("the file on {host} has {is} bytes and should have {}", lengths(wanted))]
+    WrongSize {
+        /// Host that answered.
+        host: String,
+        /// The length there, in bytes.
+        is: u64,
+        /// The lengths that would be right: one, or those that fit the digests of pieces.
+        wanted: RangeInclusive<u64>,
     },
     /// The server's answer breaks the protocol in a way that cannot be worked around.
     #[error("{host} breaks the protocol: {why}")]
@@ -77,7 +92,7 @@ pub enum Failure {
         why: String,
     },
     /// The whole came in and is not what it should be. The part is kept: with another digest it may be right.
-    #[error("{} is not the file it should be: its {} should be {expected} ({source_of}) and is {got}", path.display(), expected.algorithm())]
+    #[error("{} is not the file it should be: {} should be {expected} ({source_of}) and is {got}", path.display(), subject(expected, pieces))]
     Integrity {
         /// The target.
         path: PathBuf,
@@ -87,6 +102,9 @@ pub enum Failure {
         got: Digest,
         /// Who named the digest: the user, or which header of the server.
         source_of: String,
+        /// The numbers of the pieces that are bad, counted from 0, where the digest is that of a piece (the
+        /// first of them); empty where it is that of the whole.
+        pieces: Vec<u64>,
     },
     /// The source is no longer the one that was begun.
     #[error("the file on the server changed: {change}")]
@@ -116,6 +134,28 @@ fn after(tries: u32) -> String {
     if tries > 1 { format!(" (after {tries} tries)") } else { String::new() }
 }
 
+fn lengths(wanted: &RangeInclusive<u64>) -> String {
+    let (least, most) = (wanted.start(), wanted.end());
+    if least == most { least.to_string() } else { format!("{least} to {most}") }
+}
+
+/// What a digest is of.
+fn subject(expected: &Digest, pieces: &[u64]) -> String {
+    let algorithm = expected.algorithm();
+    match pieces {
+        [] => format!("its {algorithm}"),
+        [one] => format!("the {algorithm} of piece {one}"),
+        [first, others @ ..] => {
+            let named: Vec<_> = others.iter().take(NAMED).map(u64::to_string).collect();
+            let more = if others.len() > NAMED { " and more" } else { "" };
+            format!("the {algorithm} of piece {first} (bad too: {}{more})", named.join(", "))
+        }
+    }
+}
+
+/// As many pieces are named in a message as one can take in.
+const NAMED: usize = 8;
+
 impl Failure {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
@@ -125,6 +165,7 @@ impl Failure {
             Self::Transport { .. } | Self::Stalled { .. } => Fault::Network,
             Self::Status { .. }
             | Self::Protocol { .. }
+            | Self::WrongSize { .. }
             | Self::Integrity { .. }
             | Self::Changed { .. } => Fault::Server,
         }
@@ -143,6 +184,14 @@ impl Failure {
             | Self::Integrity { .. } => true,
             Self::Local(error) => matches!(error, PartError::Locked { .. }),
             _ => false,
+        }
+    }
+
+    /// How long the server asked to be left alone (RFC 9110 section 10.2.3), if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 
@@ -175,6 +224,9 @@ impl Failure {
                 _ => return None,
             },
             Self::Changed { .. } => "--restart begins again with the new version",
+            Self::WrongSize { .. } => {
+                "check the size that was given, or get the file from another place"
+            }
             Self::TooLarge { .. } => "--max-size raises the limit",
             Self::Integrity { .. } => "check the digest, or get the file from another place",
             Self::Transport { source, .. } => return source.hint(),

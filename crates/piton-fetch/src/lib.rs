@@ -41,6 +41,7 @@
 //! | [`transport`] | connections, TLS, proxies, redirects, logins |
 //! | [`parse`] | every header, name and list that somebody else wrote |
 //! | [`digest`] | checksums whose state survives a restart |
+//! | [`redact`] | text that may be shown: without logins |
 //!
 //! # What survives
 //!
@@ -50,6 +51,7 @@
 
 pub mod digest;
 pub mod parse;
+pub mod redact;
 pub mod transport;
 
 mod client;
@@ -64,7 +66,7 @@ mod resume;
 mod sink;
 
 pub use client::{Client, Plan, Stop};
-pub use download::{Connections, Download, IfChanged, IfExists, Outcome, Place, RateLimit};
+pub use download::{Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit};
 pub use error::{Failure, Fault};
-pub use meta::{Meta, ServerDigest, Unfinished, find_unfinished, inspect};
+pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};

@@ -35,6 +35,28 @@ pub struct Meta {
     /// Whether the server gave ranges.
     #[serde(default)]
     pub ranges: bool,
+    /// The address whose answer `identity` is, where that is not `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_of: Option<String>,
+    /// The other addresses of the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<MirrorNote>,
+    /// Offsets where bytes of two sources meet that were not compared there, or will meet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joints: Vec<u64>,
+}
+
+/// What the journal says of another address of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MirrorNote {
+    /// The address before redirects, without user and password.
+    pub url: String,
+    /// Preference; 1 comes first.
+    pub priority: u32,
+    /// How this address calls the version; there once bytes of it may be among those that are here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 /// A digest that a server sent.
@@ -70,6 +92,41 @@ impl Unfinished {
 }
 
 impl Meta {
+    /// How the source at `address` called this version, if it was asked.
+    pub(crate) fn identity_at(&self, address: &str) -> Option<&Identity> {
+        if address == self.identity_of.as_ref().unwrap_or(&self.url) {
+            return Some(&self.identity);
+        }
+        self.mirrors.iter().find(|mirror| mirror.url == address)?.identity.as_ref()
+    }
+
+    /// Whether `address` is one that this download was begun with or went on with.
+    pub(crate) fn knows(&self, address: &str) -> bool {
+        self.url == address || self.mirrors.iter().any(|mirror| mirror.url == address)
+    }
+
+    /// Whether bytes of several sources may be here.
+    pub(crate) fn is_mixed(&self) -> bool {
+        !self.joints.is_empty() || self.mirrors.iter().any(|mirror| mirror.identity.is_some())
+    }
+
+    /// Another address of the file, not asked yet.
+    pub(crate) fn add_mirror(&mut self, address: &str, priority: u32) {
+        if !self.knows(address) {
+            let url = address.to_owned();
+            self.mirrors.push(MirrorNote { url, priority, identity: None });
+        }
+    }
+
+    /// The source at `address` calls this version so.
+    pub(crate) fn learn(&mut self, address: &str, priority: u32, identity: &Identity) {
+        let identity = Some(identity.clone());
+        match self.mirrors.iter_mut().find(|mirror| mirror.url == address) {
+            Some(mirror) => mirror.identity = identity,
+            None => self.mirrors.push(MirrorNote { url: address.to_owned(), priority, identity }),
+        }
+    }
+
     /// Reads what [`Meta::to_json`] wrote. `None` if it is not that, or too long to be.
     pub fn parse(json: &[u8]) -> Option<Self> {
         if json.len() > LONGEST {

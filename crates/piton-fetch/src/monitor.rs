@@ -44,6 +44,13 @@ pub enum Event {
         /// How that is known.
         change: Change,
     },
+    /// One of several addresses is not used any more; the download goes on with the others.
+    MirrorDropped {
+        /// Its address, without a login.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// Bytes on disk were not those that were written: fetched again.
     Damaged {
         /// How many bytes.

@@ -1,7 +1,8 @@
 //! A crash, and an error, at every operation of a download.
 
+use piton_durable::fs::Fs;
 use piton_durable::part::Durability;
-use piton_durable::replace::replace;
+use piton_durable::replace::{replace, replace_from};
 use piton_testkit::disk::{Crash, Failure, Fault, SimDisk, When};
 
 use crate::harness::{Download, ERRORS};
@@ -82,6 +83,46 @@ fn a_small_file_is_replaced_whole_or_not_at_all() {
             let found = disk.bytes("/config").unwrap();
             assert!(found == new || found == old && !replaced, "round {round}, operation {at}");
         }
+    }
+}
+
+#[test]
+fn what_is_spooled_is_there_whole_or_not_at_all() {
+    let (old, new) = (vec![1; 9000], vec![2; 600_000]);
+    for at in 1..=16 {
+        for (round, when) in (0..).zip(MOMENTS.repeat(4)) {
+            let disk = SimDisk::seeded(seed(round, at));
+            disk.put("/list", &old);
+            disk.inject(Fault { at, failure: Failure::Crash(Crash::Power, when) });
+            let spooled = replace_from(&disk, "/list".as_ref(), &mut new.as_slice(), 0o600);
+            if !disk.is_down() {
+                disk.crash(Crash::Power);
+            }
+            disk.restart();
+            let found = disk.bytes("/list").unwrap();
+            let kept = found == old && spooled.is_err();
+            assert!(found == new || kept, "round {round}, operation {at}");
+        }
+    }
+}
+
+#[test]
+fn an_input_that_fails_half_way_leaves_what_was() {
+    let disk = SimDisk::seeded(1);
+    disk.put("/list", b"old");
+    let torn = std::io::ErrorKind::ConnectionReset;
+    let mut input = std::io::Read::chain(&b"half"[..], Torn(torn));
+    let error = replace_from(&disk, "/list".as_ref(), &mut input, 0o600).unwrap_err();
+    assert_eq!((error.what, error.source.kind()), ("read what goes into", torn));
+    assert_eq!(disk.bytes("/list").unwrap(), b"old");
+    assert_eq!(Fs::list(&disk, "/".as_ref()).unwrap().len(), 1);
+}
+
+struct Torn(std::io::ErrorKind);
+
+impl std::io::Read for Torn {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(self.0.into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Digests of the pieces of a file: which part of it is bad, not only that one is.
 
 use std::num::NonZeroU64;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::{Algorithm, Digest};
 
@@ -41,6 +41,18 @@ impl Pieces {
         size.div_ceil(self.length.get()) == self.digests.len() as u64
     }
 
+    /// The lengths in bytes that a file with as many pieces can have.
+    pub fn sizes(&self) -> RangeInclusive<u64> {
+        let most = self.length.get().saturating_mul(self.digests.len() as u64);
+        most.saturating_sub(self.length.get()).saturating_add(1)..=most
+    }
+
+    /// The pieces that have a byte in `range`, whether the file reaches that far or not.
+    pub fn touching(&self, range: &Range<u64>) -> Range<u64> {
+        let (first, end) = (range.start / self.length, range.end.div_ceil(self.length.get()));
+        first..end.max(first)
+    }
+
     /// Where piece `number` of a file of `size` bytes lies; `None` beyond its end.
     pub fn range(&self, number: u64, size: u64) -> Option<Range<u64>> {
         let start = number.checked_mul(self.length.get()).filter(|start| *start < size)?;
@@ -75,6 +87,8 @@ mod tests {
         let length = NonZeroU64::new(10).unwrap();
         let pieces = Pieces::new(length, vec![digest.clone(), digest]).unwrap();
         assert_eq!([pieces.fits(10), pieces.fits(11), pieces.fits(20)], [false, true, true]);
+        assert_eq!(pieces.sizes(), 11..=20);
+        assert_eq!([pieces.touching(&(9..11)), pieces.touching(&(10..20))], [0..2, 1..2]);
         assert_eq!(pieces.range(1, 13), Some(10..13));
         assert_eq!(pieces.range(2, 13), None);
         assert_eq!(pieces.range(u64::MAX, 13), None);

@@ -11,7 +11,7 @@ use super::{Algorithm, UnknownAlgorithm};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
-    bytes: Vec<u8>,
+    bytes: Box<[u8]>,
 }
 
 impl Digest {
@@ -23,7 +23,7 @@ impl Digest {
         if bytes.len() != algorithm.digest_len() {
             return Err(DigestError::Length { algorithm, got: bytes.len().saturating_mul(2) });
         }
-        Ok(Digest { algorithm, bytes: bytes.to_vec() })
+        Ok(Digest { algorithm, bytes: bytes.into() })
     }
 
     /// A digest from its hex digits, in either case.
@@ -45,7 +45,7 @@ impl Digest {
 
     /// What a hasher computed, whose length is right by construction.
     pub(super) fn of_hasher(algorithm: Algorithm, bytes: Vec<u8>) -> Digest {
-        Digest { algorithm, bytes }
+        Digest { algorithm, bytes: bytes.into() }
     }
 
     /// The algorithm.

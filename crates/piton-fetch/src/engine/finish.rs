@@ -12,6 +12,7 @@ use piton_durable::part::{Durability, Finish, Part, PartError};
 use super::existing::attributes;
 use super::job::Job;
 use super::open::blocking;
+use super::worker::Claimed;
 use crate::client::Stop;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists};
@@ -19,7 +20,7 @@ use crate::error::Failure;
 use crate::monitor::Event;
 use crate::parse::digest_headers::{Covers, server_digests};
 use crate::parse::http_date;
-use crate::sink::Hashing;
+use crate::sink::{Hashing, bad_pieces};
 
 /// A digest that the whole must have, and who says so.
 #[derive(Debug, Clone)]
@@ -133,30 +134,60 @@ pub(super) async fn verify(
     Ok(Verified::Agrees(digests))
 }
 
-/// After a wrong digest: which bytes to fetch again. First those whose bytes on disk are no longer
-/// the ones that came in, as the journal's checksums tell; if there are none, everything.
+/// After a wrong digest: which bytes to fetch again, none of them claimed any more. The pieces whose
+/// own digests do not agree, where those are known (there may be none: then nothing is to be done).
+/// Else those whose bytes on disk are no longer the ones that came in, as the journal's checksums
+/// tell; if there are none, everything.
 pub(super) async fn suspects(job: &Arc<Job>, size: u64) -> Result<Vec<Range<u64>>, PartError> {
     let own = Arc::clone(job);
-    let damaged = blocking(move || own.sink.part().damaged()).await?;
-    let whole = 0..size;
-    let suspects = if damaged.is_empty() { vec![whole] } else { damaged };
-    for range in &suspects {
-        job.sink.forget(range.clone())?;
-        job.planner().forget(range.clone());
+    let suspects = blocking(move || match &own.what.pieces {
+        Some(pieces) => bad_pieces(own.sink.part(), pieces, size),
+        None => own.sink.part().damaged().map(|damaged| match damaged.as_slice() {
+            [] => std::iter::once(0..size).collect(),
+            _ => damaged,
+        }),
+    })
+    .await?;
+    let bytes = suspects.iter().map(|range| range.end - range.start).sum();
+    if bytes > 0 {
+        drop(take_back(job, suspects.clone()).await?);
+        job.monitor.tell(Event::FetchingAgain { bytes });
     }
+    Ok(suspects)
+}
+
+/// Takes back what is here of these ranges: they are to be fetched again, by nobody before the
+/// claims on them that are returned are dropped.
+pub(super) async fn take_back(
+    job: &Arc<Job>,
+    ranges: Vec<Range<u64>>,
+) -> Result<Vec<Claimed>, PartError> {
+    // First nobody may compare anything with them any more, nor write there.
+    let mut held = Vec::new();
+    for range in &ranges {
+        let segment = {
+            let mut planner = job.planner();
+            planner.forget(range.clone());
+            planner.claim(range.clone())
+        };
+        held.push(Claimed::new(job, segment));
+        job.origins().forget(range.clone());
+        job.forget_joints(range)?;
+    }
+    let own = Arc::clone(job);
+    blocking(move || ranges.into_iter().try_for_each(|range| own.sink.forget(range))).await?;
     // Extents that reach beyond a range lose their claim whole: what nobody claims is fetched too.
     if job.what.durability != Durability::None {
         let extents = job.sink.part().extents();
         let claimed: IntervalSet =
             extents.iter().map(|extent| extent.start..extent.start + extent.len).collect();
+        let size = job.planner().size().unwrap_or(0);
         for gap in claimed.gaps(0..size) {
             job.sink.unwrite(gap.clone());
             job.planner().forget(gap);
         }
     }
-    let bytes = suspects.iter().map(|range| range.end - range.start).sum();
-    job.monitor.tell(Event::FetchingAgain { bytes });
-    Ok(suspects)
+    Ok(held)
 }
 
 /// Gives the part its times and attributes and its final name (DESIGN section 3, step 6).

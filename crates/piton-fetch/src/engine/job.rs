@@ -1,17 +1,19 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderValue;
-use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use piton_checkpoint::{Change, Identity, Rung};
+use piton_durable::part::PartError;
 use tokio::sync::{MutexGuard as Turn, Notify};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
+use super::mirrors::{Origins, Source, Sources};
 use super::trouble::Trouble;
 use crate::download::Download;
 use crate::flow::Speed;
+use crate::meta::Meta;
 use crate::monitor::Monitor;
 use crate::plan::{Planner, SegmentId};
 use crate::resume::{after, before};
@@ -24,85 +26,51 @@ pub(super) struct Job {
     pub(super) transport: Transport,
     pub(super) monitor: Monitor,
     pub(super) sink: Sink,
-    /// Which version is being fetched: what the first answer said.
-    pub(super) identity: Identity,
+    pub(super) sources: Arc<Sources>,
+    /// What the journal says of the download.
+    meta: Mutex<Meta>,
+    /// Bytes of several sources may meet, here or in what an earlier run left, and nothing but a
+    /// comparison tells whether they belong together.
+    mixed: bool,
     planner: Mutex<Planner>,
-    link: Mutex<Link>,
+    origins: Mutex<Origins>,
     speed: Mutex<Speed>,
     fetched: AtomicU64,
-    /// Old bytes were not yet compared with what the server has now.
-    unproven: AtomicBool,
-    /// The nodes of the farm call the same version by different tags: compare every joint.
-    distrust: AtomicBool,
-    /// `If-Range` is sent while the server copes with it.
-    pub(super) if_range: AtomicBool,
-    /// Connections over which an answer is coming in.
-    pub(super) serving: AtomicU32,
     /// Places where two answers meet that were not compared there.
     joints: Mutex<BTreeSet<u64>>,
     pub(super) stopping: AtomicBool,
     stop: Notify,
-    /// Held by the connection that resolves the address again for all.
-    turn: tokio::sync::Mutex<()>,
     /// Only one connection is in use, so it may ask for all the rest at once.
     pub(super) alone: AtomicBool,
 }
 
-/// The address that is asked, and the one it came from.
-#[derive(Debug, Clone)]
-pub(super) struct Link {
-    /// Before redirects: the one to keep.
-    pub(super) original: Url,
-    /// Where redirects led to, asked directly from then on.
-    pub(super) resolved: Option<Url>,
-    /// Rises with every resolution, so that many connections that fail together resolve once.
-    pub(super) generation: u32,
-    /// Where redirects led to serves no more, and no new answer came yet.
-    expired: bool,
-}
-
-impl Link {
-    pub(super) fn new(original: Url) -> Self {
-        Self { original, resolved: None, generation: 0, expired: false }
-    }
-
-    /// The address to ask now.
-    pub(super) fn address(&self) -> &Url {
-        self.resolved.as_ref().unwrap_or(&self.original)
-    }
-}
-
 impl Job {
-    #[expect(clippy::too_many_arguments, reason = "built in one place")]
     pub(super) fn new(
         what: Download,
         transport: Transport,
         monitor: Monitor,
         sink: Sink,
-        identity: Identity,
+        sources: Arc<Sources>,
+        meta: Meta,
         planner: Planner,
-        link: Link,
-        unproven: bool,
-        if_range: bool,
     ) -> Self {
+        let mixed = what.pieces.is_none() && (sources.several() || meta.is_mixed());
+        let joints = meta.joints.iter().copied().filter(|_| mixed).collect();
         Self {
             what,
             transport,
             monitor,
             sink,
-            identity,
+            sources,
+            meta: Mutex::new(meta),
+            mixed,
             planner: Mutex::new(planner),
-            link: Mutex::new(link),
+            origins: Mutex::default(),
             speed: Mutex::new(Speed::new(Instant::now())),
             fetched: AtomicU64::new(0),
-            unproven: AtomicBool::new(unproven),
-            distrust: AtomicBool::new(false),
-            if_range: AtomicBool::new(if_range),
-            serving: AtomicU32::new(0),
-            joints: Mutex::default(),
+            joints: Mutex::new(joints),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
-            turn: tokio::sync::Mutex::default(),
             alone: AtomicBool::new(true),
         }
     }
@@ -111,13 +79,9 @@ impl Job {
         self.planner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn link(&self) -> MutexGuard<'_, Link> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The host that is asked.
-    pub(super) fn host(&self) -> String {
-        self.link().address().host_str().unwrap_or_default().to_owned()
+    /// Who gave which bytes; kept only where there are several sources.
+    pub(super) fn origins(&self) -> MutexGuard<'_, Origins> {
+        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes that came over the network.
@@ -126,7 +90,8 @@ impl Job {
     }
 
     /// Bytes came in.
-    pub(super) fn count(&self, bytes: u64, now: Instant) {
+    pub(super) fn count(&self, source: &Source, bytes: u64, now: Instant) {
+        source.count(bytes);
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
         self.speed.lock().unwrap_or_else(PoisonError::into_inner).add(bytes, now);
     }
@@ -149,11 +114,18 @@ impl Job {
         shared.fronts = fronts;
     }
 
-    /// Whether old bytes must be compared before new ones are joined to them at this place.
-    pub(super) fn wants_overlap(&self) -> bool {
-        self.unproven.load(Ordering::Relaxed)
-            || self.distrust.load(Ordering::Relaxed)
-            || self.identity.best_rung().is_none_or(Rung::wants_overlap)
+    /// Whether bytes of this source must be compared with those that are here where they meet. Not
+    /// where the digest of each piece tells in the end.
+    pub(super) fn wants_overlap(&self, source: &Source) -> bool {
+        let doubtful = self.what.pieces.is_none() && source.is_doubtful();
+        !source.is_proven() || self.mixed || doubtful
+    }
+
+    /// Whether a connection may be sent to `source`: a mirror has to show that it has the file, by
+    /// bytes that are here.
+    pub(super) fn may_ask(&self, source: &Source) -> bool {
+        let reference = self.sources.is_reference(source);
+        reference || source.is_proven() || !self.planner().done().is_empty()
     }
 
     /// Connections may work again after all had ended.
@@ -161,70 +133,46 @@ impl Job {
         self.stopping.store(false, Ordering::Relaxed);
     }
 
-    /// From now on every joint is compared.
-    pub(super) fn distrust(&self) {
-        self.distrust.store(true, Ordering::Relaxed);
-    }
-
-    /// Old bytes were compared and agree.
-    pub(super) fn proven(&self) {
-        self.unproven.store(false, Ordering::Relaxed);
-    }
-
-    /// The request for a range, the address that the user gave (only its origin is told logins),
-    /// and the generation of the address that is asked.
-    pub(super) fn request(&self, first: u64, last: Option<u64>) -> (Request, Url, u32) {
-        let link = self.link();
-        let mut request = Request::new(link.address().clone());
-        request.range = Some(ByteRange { first, last });
-        if self.if_range.load(Ordering::Relaxed) {
-            request.if_range =
-                self.identity.strong_tag().and_then(|tag| HeaderValue::try_from(tag).ok());
-        }
-        (request, link.original.clone(), link.generation)
-    }
-
-    /// An answer came from `url`: ask there directly from now on.
-    pub(super) fn resolved(&self, url: &Url, redirected: bool, generation: u32) {
-        let mut link = self.link();
-        if link.generation == generation {
-            link.expired = false;
-            if redirected && link.resolved.is_none() {
-                link.resolved = Some(url.clone());
-            }
-        }
-    }
-
-    /// The address that redirects led to serves no more. Returns whether asking the original one
-    /// again can help.
-    pub(super) fn resolve_again(&self, generation: u32) -> bool {
-        let mut link = self.link();
-        if link.generation == generation && link.resolved.take().is_some() {
-            link.generation += 1;
-            link.expired = true;
-        }
-        link.generation > generation
+    /// The request to `source` for a range, the address that the user gave, and the generation of
+    /// the one that is asked.
+    pub(super) fn request(
+        &self,
+        source: &Source,
+        first: u64,
+        last: Option<u64>,
+    ) -> (Request, Url, u32) {
+        let range = Some(ByteRange { first, last });
+        let (mut request, original, generation) = source.request(range, &self.what.headers);
+        request.if_range = source.validator();
+        (request, original, generation)
     }
 
     /// While the address has to be resolved again, one connection asks and the others wait for what
     /// it finds.
-    pub(super) async fn turn_to_resolve(&self) -> Result<Option<Turn<'_, ()>>, Trouble> {
-        if !self.link().expired {
+    pub(super) async fn turn_to_resolve<'a>(
+        &self,
+        source: &'a Source,
+    ) -> Result<Option<Turn<'a, ()>>, Trouble> {
+        if !source.is_expired() {
             return Ok(None);
         }
         let turn = tokio::select! {
-            turn = self.turn.lock() => turn,
+            turn = source.turn() => turn,
             () = self.stopped() => return Err(Trouble::Stopped),
         };
-        Ok(self.link().expired.then_some(turn))
+        Ok(source.is_expired().then_some(turn))
     }
 
     /// Waits for the server, as long as is allowed and nobody asks to stop.
-    pub(super) async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Trouble> {
+    pub(super) async fn in_time<T>(
+        &self,
+        source: &Source,
+        answer: impl Future<Output = T>,
+    ) -> Result<T, Trouble> {
         let after = self.what.stall_timeout;
         tokio::select! {
             answer = timeout(after, answer) => {
-                answer.map_err(|_| Trouble::Stalled { host: self.host(), after })
+                answer.map_err(|_| Trouble::Stalled { host: source.host(), after })
             }
             () = self.stopped() => Err(Trouble::Stopped),
         }
@@ -247,20 +195,53 @@ impl Job {
         }
     }
 
-    /// Places where two answers meet that were not compared there.
-    pub(super) fn joints(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+    fn joints(&self) -> MutexGuard<'_, BTreeSet<u64>> {
         self.joints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first of them, if comparing is called for.
-    pub(super) fn open_joint(&self) -> Option<u64> {
-        self.wants_overlap().then(|| self.joints().first().copied()).flatten()
+    /// Two answers meet at `at` and were not compared there. Where they may be of two sources, the
+    /// journal is told before it claims a byte behind it: a later run has to compare them (G4).
+    pub(super) fn open_joint(&self, at: u64) -> Result<(), PartError> {
+        if self.joints().insert(at) { self.note_joints() } else { Ok(()) }
     }
 
-    /// What to ask for so as to work on `range`: a little more at either end where joints are to be
-    /// compared, and all that is free behind it where no other connection will come.
-    pub(super) fn reach(&self, range: &Range<u64>) -> (u64, Option<u64>) {
-        let overlap = self.wants_overlap();
+    /// The answers that meet at `at` were compared there and agree.
+    pub(super) fn close_joint(&self, at: u64) -> Result<(), PartError> {
+        if self.joints().remove(&at) { self.note_joints() } else { Ok(()) }
+    }
+
+    /// The first open joint, if comparing is called for.
+    pub(super) fn first_joint(&self) -> Option<u64> {
+        let wanted = self.mixed || self.sources.alive().any(|source| self.wants_overlap(source));
+        wanted.then(|| self.joints().first().copied()).flatten()
+    }
+
+    /// Joints within bytes that are to be fetched again are none any more; at their ends new ones
+    /// come to be.
+    pub(super) fn forget_joints(&self, range: &Range<u64>) -> Result<(), PartError> {
+        self.joints().retain(|at| *at < range.start || *at > range.end);
+        self.note_joints()
+    }
+
+    fn note_joints(&self) -> Result<(), PartError> {
+        if !self.mixed {
+            return Ok(());
+        }
+        let joints = self.joints().iter().copied().collect();
+        self.note(|meta| meta.joints = joints)
+    }
+
+    /// Changes what the journal says of the download.
+    fn note(&self, change: impl FnOnce(&mut Meta)) -> Result<(), PartError> {
+        let mut meta = self.meta.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut meta);
+        self.sink.part().put_meta(&meta.to_json())
+    }
+
+    /// What to ask of `source` so as to work on `range`: a little more at either end where joints
+    /// are to be compared, and all that is free behind it where no other connection will come.
+    pub(super) fn reach(&self, source: &Source, range: &Range<u64>) -> (u64, Option<u64>) {
+        let overlap = self.wants_overlap(source);
         let planner = self.planner();
         let (done, size) = (planner.done(), planner.size().unwrap_or(u64::MAX));
         let mut end = range.end;
@@ -277,20 +258,29 @@ impl Job {
 
     /// How much one read may bring: all, or up to the end of the segment if the bytes behind it are
     /// to be compared there.
-    pub(super) fn longest_read(&self, id: SegmentId, at: u64) -> usize {
-        if !self.wants_overlap() {
+    pub(super) fn longest_read(&self, source: &Source, id: SegmentId, at: u64) -> usize {
+        if !self.wants_overlap(source) {
             return usize::MAX;
         }
         let end = self.planner().segment(id).map_or(u64::MAX, |segment| segment.end);
         usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).max(1)
     }
 
-    /// Whether an answer is of the version that is being fetched (G4).
-    pub(super) fn check(&self, now: &Identity) -> Result<Rung, Trouble> {
-        match self.identity.compare(now) {
-            Verdict::Same(rung) => Ok(rung),
-            Verdict::Changed(change) => Err(Trouble::Changed(change)),
-            Verdict::Unknown => Err(Trouble::Changed(Change::Nameless)),
+    /// Whether an answer of `source` is of the version that is being fetched (G4). The first one of
+    /// a mirror has only to have the right length: how its validators call the version says nothing
+    /// about those of others.
+    pub(super) fn check(&self, source: &Source, now: &Identity) -> Result<Rung, Trouble> {
+        if let Some(checked) = source.check(now) {
+            return checked;
         }
+        match (self.planner().size(), now.size) {
+            (Some(was), Some(is)) if was == is => {}
+            (Some(was), Some(is)) => return Err(Trouble::Changed(Change::Size { was, is })),
+            _ => return Err(Trouble::Changed(Change::Nameless)),
+        }
+        // Before a byte of it can be claimed: a later run has to know that there are several.
+        self.note(|meta| meta.learn(&source.address, source.priority, now))?;
+        source.set_identity(Some(now.clone()));
+        Ok(now.best_rung().unwrap_or(Rung::Size))
     }
 }

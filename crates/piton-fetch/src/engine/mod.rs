@@ -2,12 +2,13 @@
 //!
 //! [`run`] makes attempts. An [`attempt`] is the whole story: find the place, ask the server, open
 //! the part, transfer, verify, finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure
-//! calls for; [`job`] is what they share.
+//! calls for; [`job`] is what they share, and [`mirrors`] the addresses of the file.
 
 mod attempt;
 mod existing;
 mod finish;
 mod job;
+mod mirrors;
 mod name;
 mod open;
 mod probe;

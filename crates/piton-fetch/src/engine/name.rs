@@ -5,7 +5,7 @@ use http::header::CONTENT_DISPOSITION;
 use url::Url;
 
 use crate::parse::content_disposition;
-use crate::parse::file_name::FileName;
+use crate::parse::file_name::{FileName, marked};
 
 /// The name under which a resource is kept: what Content-Disposition says, else the last part of
 /// the address that was asked for or, if only that has an extension, of the one that answered.
@@ -24,12 +24,7 @@ pub(super) fn name_of(headers: &HeaderMap, asked: &Url, answered: &Url) -> FileN
 
 /// `name.ext` → `name.1.ext`, `name.2.ext`, …
 pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = match path.extension() {
-        Some(extension) => format!("{stem}.{number}.{}", extension.to_string_lossy()),
-        None => format!("{stem}.{number}"),
-    };
-    path.with_file_name(name)
+    marked(path, &number.to_string())
 }
 
 #[cfg(test)]

@@ -1,19 +1,23 @@
 //! The first question: a ranged GET whose body is already the first segment.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use piton_checkpoint::{Backoff, Budget, Class, Identity};
-use tokio::time::{sleep, timeout};
+use piton_checkpoint::{Class, Identity};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::job::Link;
+use super::mirrors::{Source, Sources};
 use super::trouble::Trouble;
 use crate::client::Stop;
 use crate::download::Download;
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor};
 use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
-use crate::transport::{ByteRange, Lane, Request, Response, Transport};
+use crate::transport::{ByteRange, Lane, Response, Transport};
+
+/// With other sources left to ask, one that is silent is waited for no longer than this.
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// What the first request asks for.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +26,14 @@ pub(super) struct Question {
     pub(super) range: Option<ByteRange>,
     pub(super) if_range: Option<HeaderValue>,
     pub(super) if_modified_since: Option<HeaderValue>,
-    /// The version of which some is here, if any.
+    /// The version of which some is here, if any, as the source that is asked calls it.
     pub(super) known: Option<Identity>,
 }
 
 /// An answer that can be worked with, and the connection it came over.
 pub(super) struct Probed {
+    pub(super) source: Arc<Source>,
+    pub(super) question: Question,
     pub(super) lane: Lane,
     pub(super) response: Response,
     pub(super) answer: Answer,
@@ -42,52 +48,70 @@ pub(super) struct Prober<'a> {
 }
 
 impl Prober<'_> {
-    /// Asks. `link` learns where redirects lead to.
+    /// Asks one source after the other, the preferred one first. `question` is what each is asked.
     ///
     /// # Errors
     /// [`Failure`] of any kind that an answer can mean; 304 and 416 are answers, not errors.
     pub(super) async fn ask(
         &self,
-        link: &mut Link,
-        question: &Question,
+        sources: &Sources,
+        question: impl Fn(&Source) -> Question,
     ) -> Result<Probed, Failure> {
-        let mut budget = Budget::new(self.what.retries);
-        let backoff = Backoff::default();
+        let end = |trouble: Trouble, tries| trouble.into_failure(tries, self.what.max_size);
+        sources.refill();
         loop {
-            let trouble = match self.once(link, question).await {
-                Ok(probed) => return Ok(probed),
+            let Some(source) = sources.first() else { return Err(end(Trouble::Stopped, 1)) };
+            let ready = source.standing().hold;
+            if ready > Instant::now() {
+                tokio::select! {
+                    () = sleep_until(ready) => {}
+                    () = self.stop.stopped() => return Err(end(Trouble::Stopped, 1)),
+                }
+            }
+            let question = question(&source);
+            let trouble = match self.once(&source, &question, sources.others(&source)).await {
+                Ok((lane, response, answer)) => {
+                    return Ok(Probed { source, question, lane, response, answer });
+                }
                 Err(trouble) => trouble,
             };
             // One node of a farm may answer badly; two bad answers are the server's way.
-            let tried = budget.spent() + 1;
+            let tried = source.standing().budget.spent() + 1;
             let hopeless = matches!(trouble, Trouble::Protocol { .. }) && tried > 1;
-            if trouble.class() == Class::Fatal || hopeless {
-                return Err(trouble.into_failure(tried, self.what.max_size));
-            }
-            let Some(tries) = budget.spend() else {
-                return Err(trouble.into_failure(tried, self.what.max_size));
+            let spent = match trouble.class() == Class::Fatal || hopeless {
+                true => None,
+                false => source.standing().spend(trouble.patience(), false),
             };
-            let random = getrandom::u64().unwrap_or(u64::MAX);
-            let pause = trouble.patience().unwrap_or_else(|| backoff.pause(tries, random));
-            let why = trouble.describe();
-            self.monitor.tell(Event::Retrying { why, pause, tries });
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.stop.stopped() => return Err(Failure::Stopped { have: 0, path: None }),
+            let bearable = |pause| pause <= self.what.patience || sources.others(&source);
+            let spent = spent.filter(|(_, pause)| bearable(*pause));
+            match spent {
+                Some((tries, pause)) => {
+                    let why = trouble.describe();
+                    self.monitor.tell(Event::Retrying { why, pause, tries });
+                }
+                None if matches!(trouble, Trouble::Stopped) => return Err(end(trouble, tried)),
+                None => sources
+                    .give_up(&source, trouble, tried, self.monitor)
+                    .map_err(|(trouble, tries)| end(trouble, tries))?,
             }
         }
     }
 
-    async fn once(&self, link: &mut Link, question: &Question) -> Result<Probed, Trouble> {
+    async fn once(
+        &self,
+        source: &Source,
+        question: &Question,
+        others: bool,
+    ) -> Result<(Lane, Response, Answer), Trouble> {
         let mut lane = self.transport.lane();
-        let mut request = Request::new(link.address().clone());
-        request.range = question.range;
+        let (mut request, original, generation) =
+            source.request(question.range, &self.what.headers);
         request.if_range.clone_from(&question.if_range);
         request.if_modified_since.clone_from(&question.if_modified_since);
-        let original = link.original.clone();
         let host = request.url.host_str().unwrap_or_default().to_owned();
         // An address that has to be connected to, redirected and thought over takes its time.
         let limit = self.what.stall_timeout.max(Duration::from_secs(1));
+        let limit = if others { limit.min(SILENCE) } else { limit };
         let response = tokio::select! {
             response = timeout(limit, lane.get_for(&original, &request)) => {
                 response.map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??
@@ -105,9 +129,22 @@ impl Prober<'_> {
         if matches!(answer, Answer::NotModified) && question.if_modified_since.is_none() {
             return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
         }
-        if response.redirected {
-            link.resolved = Some(response.url.clone());
+        if let Answer::Part { identity, .. } | Answer::Whole(identity) = &answer
+            && let Some(is) = identity.size
+        {
+            check_size(self.what, &host, is)?;
         }
-        Ok(Probed { lane, response, answer })
+        source.resolved(&response.url, response.redirected, generation);
+        Ok((lane, response, answer))
     }
+}
+
+/// Whether a file of `is` bytes can be the one that is asked for.
+pub(super) fn check_size(what: &Download, host: &str, is: u64) -> Result<(), Trouble> {
+    let wanted = match (what.size, &what.pieces) {
+        (Some(size), _) if size != is => size..=size,
+        (_, Some(pieces)) if !pieces.fits(is) => pieces.sizes(),
+        _ => return Ok(()),
+    };
+    Err(Trouble::Final(Box::new(Failure::WrongSize { host: host.to_owned(), is, wanted })))
 }

@@ -6,7 +6,7 @@ use piton_checkpoint::Identity;
 use piton_durable::part::PartError;
 use url::Url;
 
-use super::job::Link;
+use super::mirrors::Sources;
 use super::name::name_of;
 use super::probe::{Prober, Question};
 use crate::client::{Client, Plan, Stop};
@@ -20,9 +20,9 @@ use crate::transport::ByteRange;
 pub(crate) async fn plan(client: &Client, what: &Download) -> Result<Plan, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
     let prober = Prober { transport: &client.transport, what, monitor: &monitor, stop: &stop };
-    let mut link = Link::new(what.url.clone());
     let range = Some(ByteRange { first: 0, last: Some(0) });
-    let probed = prober.ask(&mut link, &Question { range, ..Question::default() }).await?;
+    let question = |_: &_| Question { range, ..Question::default() };
+    let probed = prober.ask(&Sources::new(what), question).await?;
     let (identity, ranges) = match probed.answer {
         Answer::Part { identity, .. } => (identity, true),
         Answer::Whole(identity) => (identity, false),
@@ -50,7 +50,7 @@ pub(crate) async fn read(client: &Client, url: &Url, limit: usize) -> Result<Vec
     let what = Download::new(url.clone(), Place::File(PathBuf::new()));
     let prober =
         Prober { transport: &client.transport, what: &what, monitor: &monitor, stop: &stop };
-    let mut probed = prober.ask(&mut Link::new(url.clone()), &Question::default()).await?;
+    let mut probed = prober.ask(&Sources::new(&what), |_| Question::default()).await?;
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     loop {

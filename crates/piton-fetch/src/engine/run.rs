@@ -8,6 +8,7 @@ use crate::client::{Client, Stop};
 use crate::download::{Download, IfChanged, Outcome};
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor, Phase};
+use crate::transport::check_headers;
 
 /// How often one run begins anew because the source changed under it.
 const RESTARTS: u32 = 3;
@@ -19,8 +20,9 @@ pub(crate) async fn run(
     monitor: Monitor,
     stop: Stop,
 ) -> Result<Outcome, Failure> {
+    check_headers(&what.headers).map_err(|error| Failure::Usage(error.to_string()))?;
     let if_changed = what.if_changed;
-    let max_size = what.max_size;
+    let (max_size, patience) = (what.max_size, what.patience);
     // A stream that broke cannot be continued: beginning it again is no progress, so nothing
     // refills this budget.
     let mut budget = Budget::new(what.retries);
@@ -40,6 +42,9 @@ pub(crate) async fn run(
                 let random = getrandom::u64().unwrap_or(u64::MAX);
                 let pause = Backoff::default().pause(tries, random);
                 let pause = trouble.patience().unwrap_or(pause);
+                if pause > patience {
+                    break Err(trouble.into_failure(tried, max_size));
+                }
                 monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
                 tokio::select! {
                     () = sleep(pause) => {}

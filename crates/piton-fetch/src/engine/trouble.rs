@@ -29,6 +29,8 @@ pub(super) enum Trouble {
     NoRanges,
     /// The source is another version than the one that was begun (G4).
     Changed(Change),
+    /// A failure that is said as it stands.
+    Final(Box<Failure>),
     /// More came than is allowed.
     TooLarge,
     /// The disk.
@@ -86,6 +88,7 @@ impl Trouble {
             Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) => change.to_string(),
+            Self::Final(failure) => failure.to_string(),
             Self::TooLarge => "more came than is allowed".to_owned(),
             Self::Local(error) => error.to_string(),
             Self::Replaced => "too slow".to_owned(),
@@ -98,12 +101,15 @@ impl Trouble {
         match self {
             Self::Transport(source) => Failure::Transport { source, tries },
             Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
-            Self::Status { host, status, .. } => Failure::Status { host, status, tries },
+            Self::Status { host, status, patience, .. } => {
+                Failure::Status { host, status, retry_after: patience, tries }
+            }
             Self::Protocol { host, why } => Failure::Protocol { host, why: why.0 },
             Self::NoRanges | Self::Replaced | Self::Stopped => {
                 Failure::Stopped { have: 0, path: None }
             }
             Self::Changed(change) => Failure::Changed { change, restarts: 0 },
+            Self::Final(failure) => *failure,
             Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
             Self::Local(error) => Failure::Local(error),
         }

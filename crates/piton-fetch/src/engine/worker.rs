@@ -7,10 +7,13 @@ use piton_checkpoint::{Change, Identity};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::job::Job;
+use super::mirrors::Source;
 use super::trouble::Trouble;
 use crate::flow::Speed;
-use crate::plan::SegmentId;
-use crate::resume::{Answer, OVERLAP, STRANGER, after, differs_at, is_stranger, read_answer};
+use crate::plan::{Grant, Planner, SegmentId};
+use crate::resume::{
+    Answer, OVERLAP, STRANGER, after, differs_at, is_stranger, read_answer, sample,
+};
 use crate::sink::SegmentWriter;
 use crate::transport::{Body, Lane, Response};
 
@@ -39,12 +42,12 @@ impl Drop for Claimed {
 }
 
 /// Counts a connection among those over which an answer comes in.
-struct Serving<'a>(&'a Job);
+struct Serving<'a>(&'a Source);
 
 impl<'a> Serving<'a> {
-    fn new(job: &'a Job) -> Self {
-        job.serving.fetch_add(1, Ordering::Relaxed);
-        Self(job)
+    fn new(source: &'a Source) -> Self {
+        source.serving.fetch_add(1, Ordering::Relaxed);
+        Self(source)
     }
 }
 
@@ -52,6 +55,28 @@ impl Drop for Serving<'_> {
     fn drop(&mut self) {
         self.0.serving.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A connection's place at a source, which is given up with it, also when it is dropped.
+pub(super) struct Engaged(Arc<Source>);
+
+impl Engaged {
+    pub(super) fn new(source: Arc<Source>) -> Self {
+        source.working.fetch_add(1, Ordering::Relaxed);
+        Self(source)
+    }
+}
+
+impl Drop for Engaged {
+    fn drop(&mut self) {
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that failed, and whom it had asked.
+pub(super) struct Failed {
+    pub(super) source: Arc<Source>,
+    pub(super) trouble: Trouble,
 }
 
 /// An answer whose body is positioned at the first byte that the segment wants.
@@ -65,29 +90,21 @@ pub(super) struct Opened {
 /// whatever the planner hands out, until nothing is left for it.
 pub(super) async fn work(
     mut lane: Lane,
+    mut engaged: Engaged,
     mut claimed: Claimed,
     mut opened: Option<Opened>,
-) -> Result<(), Trouble> {
+) -> Result<(), Failed> {
     let job = Arc::clone(&claimed.job);
     let mut writer = job.sink.writer(claimed.range.start, job.what.connections.at_most());
     loop {
-        writer.move_to(claimed.range.start)?;
-        let answer = match opened.take() {
-            Some(opened) => opened,
-            None => ask(&job, &mut lane, &claimed.range).await?,
-        };
-        let Opened { mut response, end } = answer;
-        let serving = Serving::new(&job);
-        let done = pump(&job, &claimed, &mut writer, &mut response.body, end).await;
-        done?;
-        if writer.position() == claimed.range.start && !job.planner().is_complete() {
-            // To ask the same again at once would never end.
-            return Err(Trouble::protocol(job.host(), "an answer without the bytes it promised"));
-        }
-        compare_end(&job, &claimed, writer.position(), &mut response.body, end).await?;
-        response.body.finish(&mut lane);
-        drop(serving);
+        let source = &engaged.0;
+        fetch(&job, source, &mut lane, &claimed, &mut writer, opened.take())
+            .await
+            .map_err(|trouble| Failed { source: Arc::clone(source), trouble })?;
         drop(claimed);
+        let Some(source) = job.sources.choose_after(source, |source| job.may_ask(source)) else {
+            return Ok(());
+        };
         let next = {
             let mut planner = job.planner();
             // Only the first connection asks for more than its own piece (see `ask`).
@@ -103,76 +120,135 @@ pub(super) async fn work(
             }
             None => return Ok(()),
         }
+        if source.id != engaged.0.id {
+            engaged = Engaged::new(source);
+        }
     }
 }
 
+/// Fetches one segment.
+async fn fetch(
+    job: &Arc<Job>,
+    source: &Source,
+    lane: &mut Lane,
+    claimed: &Claimed,
+    writer: &mut SegmentWriter,
+    opened: Option<Opened>,
+) -> Result<(), Trouble> {
+    writer.move_to(claimed.range.start)?;
+    let answer = match opened {
+        Some(opened) => opened,
+        None => ask(job, source, lane, &claimed.range).await?,
+    };
+    let Opened { mut response, end } = answer;
+    let serving = Serving::new(source);
+    pump(job, source, claimed, writer, &mut response.body, end).await?;
+    if writer.position() == claimed.range.start && !job.planner().is_complete() {
+        // To ask the same again at once would never end.
+        return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
+    }
+    compare_end(job, source, claimed, writer.position(), &mut response.body, end).await?;
+    response.body.finish(lane);
+    drop(serving);
+    Ok(())
+}
+
+const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
+
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
 /// start of the range, asks for a little more in front and compares.
-async fn ask(job: &Arc<Job>, lane: &mut Lane, range: &Range<u64>) -> Result<Opened, Trouble> {
+async fn ask(
+    job: &Arc<Job>,
+    source: &Source,
+    lane: &mut Lane,
+    range: &Range<u64>,
+) -> Result<Opened, Trouble> {
+    if !source.is_proven() && !job.sources.is_reference(source) {
+        introduce(job, source, lane).await?;
+    }
     let mut first = range.start;
-    let mut opened = ask_for(job, lane, || {
-        let reach = job.reach(range);
+    let mut opened = ask_for(job, source, lane, || {
+        let reach = job.reach(source, range);
         first = reach.0;
         reach
     })
     .await?;
     if first < range.start {
-        compare(job, &mut opened.response.body, first, range.start - first).await?;
-        job.proven();
-        job.joints().remove(&range.start);
-    } else if range.start > 0 && job.wants_overlap() {
-        job.joints().insert(range.start);
+        let len = range.start - first;
+        compare(job, source, &mut opened.response.body, first, len).await?;
+        source.set_proven(true);
+        job.close_joint(range.start)?;
+    } else if range.start > 0 && job.wants_overlap(source) {
+        job.open_joint(range.start)?;
     }
     Ok(opened)
+}
+
+/// Has a mirror show that it has the file before anything new is taken from it: bytes that are here
+/// already are fetched from it and compared (G4).
+async fn introduce(job: &Arc<Job>, source: &Source, lane: &mut Lane) -> Result<(), Trouble> {
+    let random = getrandom::u64().unwrap_or(0);
+    let Some(known) = sample(job.planner().done(), random) else { return Err(Trouble::Replaced) };
+    let last = known.end.checked_sub(1);
+    let mut opened = ask_for(job, source, lane, || (known.start, last)).await?;
+    compare(job, source, &mut opened.response.body, known.start, known.end - known.start).await?;
+    opened.response.body.finish(lane);
+    source.set_proven(true);
+    Ok(())
 }
 
 /// Asks for the bytes that `reach` names, first and last, until there is an answer with them or
 /// a trouble.
 async fn ask_for(
     job: &Arc<Job>,
+    source: &Source,
     lane: &mut Lane,
     mut reach: impl FnMut() -> (u64, Option<u64>),
 ) -> Result<Opened, Trouble> {
-    let _turn = job.turn_to_resolve().await?;
+    let _turn = job.turn_to_resolve(source).await?;
     loop {
         let (first, last) = reach();
-        let (request, original, generation) = job.request(first, last);
+        let (request, original, generation) = job.request(source, first, last);
         let conditional = request.if_range.is_some();
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let response = job.in_time(lane.get_for(&original, &request)).await??;
+        let response = job.in_time(source, lane.get_for(&original, &request)).await??;
         let answer = match read_answer(&response, request.range, SystemTime::now()) {
             Ok(answer) => answer,
             Err(refusal) => {
-                let again = refusal.may_be_an_expired_link() && job.resolve_again(generation);
+                let again = refusal.may_be_an_expired_link() && source.resolve_again(generation);
                 return Err(Trouble::refused(refusal, host, again));
             }
         };
         match answer {
             Answer::Part { end, identity, .. } => {
-                if job.check(&identity)?.wants_overlap() && !job.wants_overlap() {
-                    job.distrust();
-                    continue;
+                let compared = job.wants_overlap(source);
+                if job.check(source, &identity)?.wants_overlap() && !source.is_doubtful() {
+                    source.distrust();
+                    if !compared && job.wants_overlap(source) {
+                        continue;
+                    }
                 }
-                job.resolved(&response.url, response.redirected, generation);
+                source.resolved(&response.url, response.redirected, generation);
                 return Ok(Opened { response, end: Some(end) });
             }
             // The page of a portal or of a load balancer: no byte of it belongs here, and it tells
             // nothing of the file.
-            Answer::Whole(identity) if is_stranger(&job.identity, &identity) => {
+            Answer::Whole(now) if source.identity().is_some_and(|was| is_stranger(&was, &now)) => {
                 return Err(Trouble::protocol(host, STRANGER));
             }
             // The same version, and yet no range: some servers drop Range when If-Range carries a
             // tag, and some nodes of a farm know other tags.
             Answer::Whole(identity) => {
-                job.check(&identity)?;
+                job.check(source, &identity)?;
                 if !conditional {
                     return Err(Trouble::NoRanges);
                 }
-                job.if_range.store(false, Ordering::Relaxed);
+                source.set_if_range(false);
             }
             Answer::Unsatisfied(total) => {
                 if total.is_some() {
-                    job.check(&Identity { size: total, ..job.identity.clone() })?;
+                    let was = source.identity().unwrap_or_default();
+                    job.check(source, &Identity { size: total, ..was })?;
                 }
                 return Err(Trouble::protocol(host, "status 416 to a range within the file"));
             }
@@ -186,6 +262,7 @@ async fn ask_for(
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
 pub(super) async fn compare(
     job: &Job,
+    source: &Source,
     body: &mut Body,
     start: u64,
     len: u64,
@@ -193,13 +270,13 @@ pub(super) async fn compare(
     let mut came = vec![0; len as usize];
     let mut filled = 0;
     while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match job.in_time(body.read(room)).await?? {
+        match job.in_time(source, body.read(room)).await?? {
             0 => break,
             read => filled += read,
         }
     }
     if filled == 0 {
-        return Err(Trouble::protocol(job.host(), "an answer without the bytes it promised"));
+        return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
     }
     came.truncate(filled);
     match differs_at(job.sink.shared(), &came, start)? {
@@ -212,12 +289,13 @@ pub(super) async fn compare(
 /// little past it, if the answer goes on there, and compares (G4).
 async fn compare_end(
     job: &Job,
+    source: &Source,
     claimed: &Claimed,
     position: u64,
     body: &mut Body,
     end: Option<u64>,
 ) -> Result<(), Trouble> {
-    if !job.wants_overlap() {
+    if !job.wants_overlap(source) {
         return Ok(());
     }
     let (at, past) = {
@@ -232,34 +310,45 @@ async fn compare_end(
         return Ok(());
     }
     // All may be here before this is compared: the end waits for it.
-    job.joints().insert(at);
+    job.open_joint(at)?;
     if end.is_none_or(|end| end < at + past) {
         return Ok(());
     }
-    compare(job, body, at, past).await?;
-    job.joints().remove(&at);
+    compare(job, source, body, at, past).await?;
+    job.close_joint(at)?;
     Ok(())
 }
 
 /// Fetches the bytes on both sides of a joint in one answer and compares them with what is here:
 /// where two answers met that nothing else has compared (G4).
-pub(super) async fn prove(job: Arc<Job>, mut lane: Lane, joint: u64) -> Result<(), Trouble> {
-    let start = joint.saturating_sub(OVERLAP / 2);
-    let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
-    let Opened { mut response, end: came } =
-        ask_for(&job, &mut lane, || (start, end.checked_sub(1))).await?;
-    let came = came.filter(|came| *came > joint);
-    let Some(came) = came else {
-        return Err(Trouble::protocol(job.host(), "a range shorter than what was asked for"));
+pub(super) async fn prove(
+    job: Arc<Job>,
+    mut lane: Lane,
+    engaged: Engaged,
+    joint: u64,
+) -> Result<(), Failed> {
+    let source = &engaged.0;
+    let proof = async {
+        let start = joint.saturating_sub(OVERLAP / 2);
+        let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
+        let Opened { mut response, end: came } =
+            ask_for(&job, source, &mut lane, || (start, end.checked_sub(1))).await?;
+        let came = came.filter(|came| *came > joint);
+        let Some(came) = came else {
+            let why = "a range shorter than what was asked for";
+            return Err(Trouble::protocol(source.host(), why));
+        };
+        compare(&job, source, &mut response.body, start, came - start).await?;
+        source.set_proven(true);
+        Ok(job.close_joint(joint)?)
     };
-    compare(&job, &mut response.body, start, came - start).await?;
-    job.joints().remove(&joint);
-    Ok(())
+    proof.await.map_err(|trouble| Failed { source: Arc::clone(source), trouble })
 }
 
 /// Moves the body into the part until the segment or the body ends.
 async fn pump(
     job: &Job,
+    source: &Source,
     claimed: &Claimed,
     writer: &mut SegmentWriter,
     body: &mut Body,
@@ -275,7 +364,7 @@ async fn pump(
     loop {
         let at = writer.position();
         let room = writer.room();
-        let longest = job.longest_read(claimed.id, at);
+        let longest = job.longest_read(source, claimed.id, at);
         let size = room.len().min(chunk).min(longest);
         let room = room.get_mut(..size).unwrap_or_default();
         let read = tokio::select! {
@@ -296,10 +385,10 @@ async fn pump(
             Some(Ok(bytes)) => {
                 heard = now;
                 speed.add(bytes as u64, now);
-                job.count(bytes as u64, now);
+                job.count(source, bytes as u64, now);
                 let full = writer.filled(bytes);
                 if let Some(limit) = &limit {
-                    pause(job, writer, claimed, limit.take(bytes)).await?;
+                    pause(job, source, writer, claimed, limit.take(bytes)).await?;
                 }
                 if !full && !flush && bytes < longest {
                     continue;
@@ -308,7 +397,7 @@ async fn pump(
             Some(Err(error)) => failed = Some(error),
             None => {}
         }
-        let goes_on = write(job, claimed, writer, end)?;
+        let goes_on = write(job, source, claimed, writer, end)?;
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -325,6 +414,7 @@ async fn pump(
             looked = now;
             let rate = speed.at(now);
             job.planner().set_rate(claimed.id, rate);
+            source.standing().measured(rate);
             body.set_low_water(if limit.is_some() { 1 } else { low_water(rate) });
             if job.stopping.load(Ordering::Relaxed) {
                 return Err(Trouble::Stopped);
@@ -334,7 +424,7 @@ async fn pump(
             }
             let after = job.what.stall_timeout;
             if now.saturating_duration_since(heard) > after {
-                return Err(Trouble::Stalled { host: job.host(), after });
+                return Err(Trouble::Stalled { host: source.host(), after });
             }
         }
         if !writer.may_go_on(speed.at(now)) {
@@ -353,6 +443,7 @@ fn low_water(rate: f64) -> usize {
 /// Writes what was gathered. Returns whether the segment goes on.
 fn write(
     job: &Job,
+    source: &Source,
     claimed: &Claimed,
     writer: &mut SegmentWriter,
     end: Option<u64>,
@@ -362,9 +453,9 @@ fn write(
     }
     let (_, goes_on) = writer.flush(|len| {
         let mut planner = job.planner();
-        let grant = planner.grant(claimed.id, len);
+        let grant = grant(job, source, &mut planner, claimed.id, len);
         if grant.skip + grant.write == 0 && end.is_some_and(|end| planner.extend(claimed.id, end)) {
-            return planner.grant(claimed.id, len);
+            return self::grant(job, source, &mut planner, claimed.id, len);
         }
         grant
     })?;
@@ -374,9 +465,21 @@ fn write(
     Ok(goes_on && (!at_end || longer))
 }
 
+/// What may be done with `len` bytes that came in, and notes whose they are.
+fn grant(job: &Job, source: &Source, planner: &mut Planner, id: SegmentId, len: u64) -> Grant {
+    let at = planner.segment(id).map_or(0, |segment| segment.at);
+    let grant = planner.grant(id, len);
+    if job.sources.several() && grant.write > 0 {
+        let start = at + grant.skip;
+        job.origins().note(source.id, start..start + grant.write);
+    }
+    grant
+}
+
 /// Waits for the rate limit, saving every tenth of a second what came in before.
 async fn pause(
     job: &Job,
+    source: &Source,
     writer: &mut SegmentWriter,
     claimed: &Claimed,
     mut pause: Duration,
@@ -386,7 +489,7 @@ async fn pause(
         sleep(step).await;
         pause -= step;
         if writer.is_old() {
-            write(job, claimed, writer, None)?;
+            write(job, source, claimed, writer, None)?;
         }
     }
     Ok(())

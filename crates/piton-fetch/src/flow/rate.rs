@@ -11,6 +11,8 @@ use tokio::time::Instant;
 pub struct RateLimit {
     bytes_per_second: f64,
     bucket: Arc<Mutex<Bucket>>,
+    /// A wider limit that counts as well.
+    wider: Option<Box<RateLimit>>,
 }
 
 #[derive(Debug)]
@@ -29,12 +31,20 @@ impl RateLimit {
         Self {
             bytes_per_second: bytes_per_second.max(1) as f64,
             bucket: Arc::new(Mutex::new(bucket)),
+            wider: None,
         }
+    }
+
+    /// A limit of its own, at most this many bytes a second, that counts against this one as well: one
+    /// for a host, below the one for all.
+    pub fn below(&self, bytes_per_second: u64) -> Self {
+        Self { wider: Some(Box::new(self.clone())), ..Self::new(bytes_per_second) }
     }
 
     /// How much one read may ask for so that the flow stays smooth: a tenth of a second's worth.
     pub fn read_size(&self) -> usize {
-        ((self.bytes_per_second / 10.0) as usize).max(1)
+        let own = ((self.bytes_per_second / 10.0) as usize).max(1);
+        self.wider.as_ref().map_or(own, |wider| own.min(wider.read_size()))
     }
 
     /// Takes `bytes` and says how long to wait before the next read.
@@ -43,7 +53,9 @@ impl RateLimit {
         let cost = Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
         let mut bucket = self.bucket.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         bucket.paid = bucket.paid.max(now.checked_sub(BURST).unwrap_or(now)) + cost;
-        bucket.paid.saturating_duration_since(now)
+        let own = bucket.paid.saturating_duration_since(now);
+        drop(bucket);
+        self.wider.as_ref().map_or(own, |wider| own.max(wider.take(bytes)))
     }
 }
 
@@ -62,5 +74,27 @@ mod tests {
         }
         let took = start.elapsed().as_secs_f64();
         assert!((4.9..5.1).contains(&took), "{took}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_narrower_limit_counts_against_the_wider_one() {
+        let all = RateLimit::new(1_000_000);
+        let (one, other) = (all.below(400_000), all.below(400_000));
+        let start = Instant::now();
+        for _ in 0..20 {
+            tokio::time::sleep(one.take(40_000)).await;
+        }
+        let took = start.elapsed().as_secs_f64();
+        assert!((1.9..2.1).contains(&took), "{took}");
+        // Both together and a third: the wider one holds.
+        let third = all.below(u64::MAX);
+        assert_eq!(third.read_size(), 100_000);
+        let start = Instant::now();
+        for _ in 0..20 {
+            let pauses = [one.take(30_000), other.take(30_000), third.take(90_000)];
+            tokio::time::sleep(pauses.into_iter().max().unwrap_or_default()).await;
+        }
+        let took = start.elapsed().as_secs_f64();
+        assert!((2.9..3.1).contains(&took), "{took}");
     }
 }

@@ -17,15 +17,8 @@ impl ChecksumFile {
     /// few MiB.
     pub const MAX_BYTES: usize = 8 << 20;
 
-    /// Parses a checksum file.
-    ///
-    /// It takes what coreutils write (`HEX  name`, `HEX *name`, `\HEX  escaped\nname`), the BSD form
-    /// (`SHA256 (name) = HEX`), and a file with nothing but one digest. Comments and empty lines do not
-    /// count.
-    ///
-    /// Where only the number of digits tells the algorithm, 32 are MD5, 40 SHA-1, 64 SHA-256 and 128
-    /// SHA-512; `hint`, the name or address of the file, makes 64 digits BLAKE3 if it speaks of `blake3` or
-    /// `b3sum`. If it speaks of BLAKE2 or SHA-3, which piton does not compute, such lines are skipped.
+    /// Parses a checksum file: lines as [`ChecksumLines`] takes them, or nothing but one digest. `hint` is
+    /// the name or address of the file.
     ///
     /// # Errors
     /// [`ParseError`] if no line gives a digest, or the file has over [`ChecksumFile::MAX_BYTES`].
@@ -34,22 +27,17 @@ impl ChecksumFile {
         if bytes.len() > Self::MAX_BYTES {
             return Err(wrong("it is longer than 8 MiB"));
         }
-        let family = Family::of(hint);
+        let lines = ChecksumLines::of(hint);
         let text = String::from_utf8_lossy(bytes);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let mut file = ChecksumFile { entries: Vec::new(), bare: None, skipped: Vec::new() };
         let mut bare = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
-            let line = line.trim_end_matches('\r');
-            if line.trim().is_empty() || line.trim_start().starts_with('#') {
-                continue;
-            }
-            if let Some(entry) = coreutils(line, family).or_else(|| bsd(line)) {
-                file.entries.push(entry);
-            } else if let Some(digest) = family.digest(line.trim()) {
-                bare.push(digest);
-            } else {
-                file.skipped.push(number);
+            match lines.parse(line) {
+                ChecksumLine::Entry(name, digest) => file.entries.push((name, digest)),
+                ChecksumLine::Bare(digest) => bare.push(digest),
+                ChecksumLine::Blank => {}
+                ChecksumLine::Unknown => file.skipped.push(number),
             }
         }
         if let ([digest], []) = (bare.as_slice(), file.entries.as_slice()) {
@@ -99,8 +87,53 @@ impl ChecksumFile {
     }
 }
 
+/// What one line of a checksum file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChecksumLine {
+    /// A digest of the file of this name, which may have folders; never empty.
+    Entry(String, Digest),
+    /// A digest alone.
+    Bare(Digest),
+    /// Nothing: it is blank, or a comment.
+    Blank,
+    /// Nothing that is understood.
+    Unknown,
+}
+
+/// Reads checksum files line by line.
+///
+/// It takes what coreutils write (`HEX  name`, `HEX *name`, `\HEX  escaped\nname`), the BSD form
+/// (`SHA256 (name) = HEX`), and digests alone.
+///
+/// Where only the number of digits tells the algorithm, 32 are MD5, 40 SHA-1, 64 SHA-256 and 128 SHA-512,
+/// unless the name of the file says otherwise: see [`ChecksumLines::of`].
+#[derive(Debug, Clone, Copy)]
+pub struct ChecksumLines {
+    family: Family,
+}
+
+impl ChecksumLines {
+    /// For a file of this name or address: 64 digits are BLAKE3 if it speaks of `blake3` or `b3sum`. If it
+    /// speaks of BLAKE2 or SHA-3, which piton does not compute, such lines are not understood.
+    pub fn of(name: &str) -> ChecksumLines {
+        ChecksumLines { family: Family::of(name) }
+    }
+
+    /// Parses a line, with or without its end.
+    pub fn parse(&self, line: &str) -> ChecksumLine {
+        let line = line.trim_end_matches(['\r', '\n']);
+        if line.trim().is_empty() || line.trim_start().starts_with('#') {
+            return ChecksumLine::Blank;
+        }
+        if let Some((name, digest)) = coreutils(line, self.family).or_else(|| bsd(line)) {
+            return ChecksumLine::Entry(name, digest);
+        }
+        self.family.digest(line.trim()).map_or(ChecksumLine::Unknown, ChecksumLine::Bare)
+    }
+}
+
 /// What the name of the checksum file says of the algorithm.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Family {
     /// Nothing that would speak against MD5 and the first two generations of SHA.
     Usual,

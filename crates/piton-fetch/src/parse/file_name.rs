@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -60,6 +60,17 @@ impl FileName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The same path with `.mark` before the extension of its last name: `d/a.iso` is `d/a.1.iso`. For names
+/// that are taken; `mark` should be short and clean.
+pub fn marked(path: &Path, mark: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match path.extension() {
+        Some(extension) => format!("{stem}.{mark}.{}", extension.to_string_lossy()),
+        None => format!("{stem}.{mark}"),
+    };
+    path.with_file_name(name)
 }
 
 impl fmt::Display for FileName {

@@ -20,6 +20,8 @@ pub(crate) struct Segment {
     pub(crate) given_up: bool,
     /// The segment whose bytes this one fetches a second time.
     races: Option<SegmentId>,
+    /// Neither split nor raced: all of it shall come from one place.
+    undivided: bool,
 }
 
 impl Segment {
@@ -87,6 +89,15 @@ impl Planner {
         Some(self.insert(start..end, None))
     }
 
+    /// Hands out this range, of which nothing is done, to one connection alone.
+    pub(crate) fn claim(&mut self, range: Range<u64>) -> (SegmentId, Range<u64>) {
+        let (id, range) = self.insert(range, None);
+        if let Some(segment) = self.segments.get_mut(&id) {
+            segment.undivided = true;
+        }
+        (id, range)
+    }
+
     /// Hands out everything, done or not, to one stream that begins at 0 (an answer without
     /// ranges). What is done is left out by [`Planner::grant`].
     pub(crate) fn stream(&mut self) -> (SegmentId, Range<u64>) {
@@ -104,6 +115,7 @@ impl Planner {
             .segments
             .iter()
             .filter(|(id, segment)| segment.races.is_none() && !raced.contains(id) && old(**id))
+            .filter(|(_, segment)| !segment.undivided)
             .filter(|(_, segment)| segment.left() > 0 && segment.time_left() > WORTH_RACING)
             .max_by(|a, b| a.1.time_left().total_cmp(&b.1.time_left()))?;
         let rest = slowest.at..slowest.end;
@@ -226,6 +238,7 @@ impl Planner {
             .segments
             .iter_mut()
             .filter(|(id, segment)| segment.races.is_none() && !raced.contains(id))
+            .filter(|(_, segment)| !segment.undivided)
             .filter(|(_, segment)| segment.left() >= 2 * self.floor && segment.end != u64::MAX)
             .max_by(|a, b| a.1.time_left().total_cmp(&b.1.time_left()))?;
         // Both shall end together: the victim keeps what it can do while the thief does the rest.
@@ -240,8 +253,8 @@ impl Planner {
     fn insert(&mut self, range: Range<u64>, races: Option<SegmentId>) -> (SegmentId, Range<u64>) {
         let id = SegmentId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let segment =
-            Segment { at: range.start, end: range.end, rate: 0.0, given_up: false, races };
+        let (at, end) = (range.start, range.end);
+        let segment = Segment { at, end, rate: 0.0, given_up: false, races, undivided: false };
         self.segments.insert(id, segment);
         (id, range)
     }

@@ -49,6 +49,20 @@ fn the_end_is_raced_and_the_first_answer_is_written() {
 }
 
 #[test]
+fn an_undivided_segment_is_neither_split_nor_raced() {
+    let mut plan = plan(1000, 10);
+    let (first, _) = plan.next().unwrap();
+    plan.grant(first, 1000);
+    plan.release(first);
+    plan.forget(200..600);
+    let (own, range) = plan.claim(200..600);
+    assert_eq!(range, 200..600);
+    assert!(plan.next().is_none() && plan.race(|_| true).is_none());
+    plan.release(own);
+    assert_eq!(plan.next().unwrap().1, 200..600);
+}
+
+#[test]
 fn one_connection_goes_on_past_its_window() {
     let mut plan = Planner::new(Some(100), IntervalSet::new(), 1, 40);
     let (id, range) = plan.adopt(0).unwrap();

@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use piton_checkpoint::IntervalSet;
@@ -27,7 +28,35 @@ pub(crate) fn before(have: &IntervalSet, start: u64) -> u64 {
     run.map_or(0, |run| (start - run).min(OVERLAP))
 }
 
+/// Bytes that are here, for a comparison with what another source has: anywhere, as `random` has it,
+/// since versions of a file often begin alike.
+pub(crate) fn sample(have: &IntervalSet, random: u64) -> Option<Range<u64>> {
+    let mut at = random.checked_rem(have.len())?;
+    let run = have.iter().find(|run| {
+        let len = run.end - run.start;
+        let found = at < len;
+        at = if found { at } else { at - len };
+        found
+    })?;
+    let start = (run.start + at).min(run.end.saturating_sub(OVERLAP)).max(run.start);
+    Some(start..run.end.min(start + OVERLAP))
+}
+
 /// How many bytes right after `end` are here and are worth comparing.
 pub(crate) fn after(have: &IntervalSet, end: u64) -> u64 {
     have.end_of_run(end).map_or(0, |run| (run - end).min(OVERLAP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_lie_within_what_is_here() {
+        let have: IntervalSet = [10..20, 100_000..200_000].into_iter().collect();
+        assert_eq!(sample(&have, 5), Some(10..20));
+        assert_eq!(sample(&have, 10), Some(100_000..100_000 + OVERLAP));
+        assert_eq!(sample(&have, 100_009), Some(200_000 - OVERLAP..200_000));
+        assert_eq!(sample(&IntervalSet::new(), 5), None);
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! Three parties meet here. Connections write through a [`SegmentWriter`] each, on the network's
 //! thread. The checkpoint thread makes durable what they claimed. The digest thread reads the part
-//! again behind the contiguous front, so that neither the end nor a resume has to (DESIGN 4).
+//! again behind the contiguous front, so that neither the end nor a resume has to (DESIGN 4). Where
+//! digests of pieces are known, another one checks each piece once it is complete.
 
 mod checkpoints;
 mod hashing;
+mod pieces;
 mod writer;
 
 use std::ops::Range;
@@ -16,14 +18,19 @@ use piton_checkpoint::{IntervalSet, Pace};
 use piton_durable::part::{Durability, Extent, Part, PartError};
 use tokio::sync::Notify;
 
+use crate::digest::Pieces;
+
 use self::checkpoints::Checkpoints;
 pub(crate) use self::hashing::{Hashing, restore};
+pub(crate) use self::pieces::{BadPiece, bad_pieces};
+use self::pieces::{Checking, PieceCheck};
 pub(crate) use self::writer::SegmentWriter;
 
 /// The part of one download while bytes come in.
 pub(crate) struct Sink {
     shared: Arc<Shared>,
     checkpoints: Option<Checkpoints>,
+    piece_check: Option<PieceCheck>,
 }
 
 /// What connections, the checkpoint thread and the digest thread share.
@@ -34,6 +41,8 @@ pub(crate) struct Shared {
     changed: Condvar,
     /// Told when the contiguous front may have moved on.
     front: Condvar,
+    /// Told when a piece may be complete.
+    complete: Condvar,
     /// Told after every checkpoint and on failure.
     synced: Notify,
     pace: Pace,
@@ -58,6 +67,8 @@ struct State {
     hashing: bool,
     hash_end: Option<u64>,
     hash_closing: bool,
+    /// How far the pieces are checked, if their digests are known.
+    checking: Option<Checking>,
     failure: Option<PartError>,
     failed: bool,
 }
@@ -99,12 +110,41 @@ impl Sink {
             state: Mutex::new(State { written, ..State::default() }),
             changed: Condvar::new(),
             front: Condvar::new(),
+            complete: Condvar::new(),
             synced: Notify::new(),
             pace: Pace::default(),
             durability,
         });
         let checkpoints = (durability != Durability::None).then(|| Checkpoints::start(&shared));
-        Self { shared, checkpoints }
+        Self { shared, checkpoints, piece_check: None }
+    }
+
+    /// From now on each piece is checked once it is complete. Those that an earlier run left whole are
+    /// `trusted`, or checked as well.
+    pub(crate) fn check_pieces(
+        &mut self,
+        pieces: Pieces,
+        size: u64,
+        trusted: bool,
+    ) -> std::io::Result<()> {
+        let check = PieceCheck::start(&self.shared, Arc::new(pieces), size, trusted)?;
+        self.piece_check = Some(check);
+        Ok(())
+    }
+
+    /// Takes the pieces that were found bad.
+    pub(crate) fn take_bad_pieces(&self) -> Vec<BadPiece> {
+        self.shared.take_bad()
+    }
+
+    /// Whether this piece was read and is right.
+    pub(crate) fn is_good_piece(&self, number: u64) -> bool {
+        self.shared.is_good(number)
+    }
+
+    /// Whether every piece is right, or there is no digest of pieces.
+    pub(crate) fn are_pieces_good(&self) -> bool {
+        self.shared.all_good()
     }
 
     pub(crate) fn part(&self) -> &Part {
@@ -146,13 +186,29 @@ impl Sink {
 
     /// Nobody claims these bytes any more.
     pub(crate) fn unwrite(&self, range: Range<u64>) {
-        self.shared.state().written.remove(range);
+        let mut state = self.shared.state();
+        if let Some(checking) = &mut state.checking {
+            checking.unwrote(&range);
+        }
+        state.written.remove(range);
     }
 
     /// Ends the checkpoint thread and gives the part back. `None` while a writer still has it.
     pub(crate) fn close(mut self) -> Option<Part> {
         drop(self.checkpoints.take());
+        drop(self.piece_check.take());
         Arc::into_inner(self.shared).map(|shared| shared.part)
+    }
+}
+
+impl State {
+    /// These bytes are in the part now. Returns whether that made a piece complete.
+    fn add(&mut self, range: Range<u64>) -> bool {
+        self.written.insert(range.clone());
+        match &mut self.checking {
+            Some(checking) => checking.wrote(&range, &self.written),
+            None => false,
+        }
     }
 }
 

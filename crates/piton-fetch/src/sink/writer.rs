@@ -92,9 +92,12 @@ impl SegmentWriter {
                 self.shared.part.write(bytes, self.at)?;
                 self.crc = crc::combine(self.crc, crc::crc32c(bytes), write);
                 let mut state = self.shared.state();
-                state.written.insert(self.at..self.at + write);
+                let complete = state.add(self.at..self.at + write);
                 let hashing = state.hashing;
                 drop(state);
+                if complete {
+                    self.shared.complete.notify_one();
+                }
                 if hashing {
                     self.shared.front.notify_one();
                 }

@@ -75,23 +75,7 @@ impl Config {
     /// Refuses what could not be sent, and headers that the transport itself answers for: a `Range` of the user's would make every
     /// resumed byte land in the wrong place.
     pub(super) fn check(&mut self) -> Result<(), ConfigError> {
-        const OWN: [HeaderName; 12] = [
-            header::ACCEPT_ENCODING,
-            header::CONNECTION,
-            header::CONTENT_LENGTH,
-            header::EXPECT,
-            header::HOST,
-            header::IF_MODIFIED_SINCE,
-            header::IF_NONE_MATCH,
-            header::IF_RANGE,
-            header::RANGE,
-            header::TE,
-            header::TRANSFER_ENCODING,
-            header::UPGRADE,
-        ];
-        if let Some((name, _)) = self.headers.iter().find(|(name, _)| OWN.contains(name)) {
-            return Err(ConfigError::Header { name: name.clone() });
-        }
+        check_headers(&self.headers)?;
         if self.login.as_ref().is_some_and(|login| login.header().is_none()) {
             return Err(ConfigError::Login);
         }
@@ -100,6 +84,28 @@ impl Config {
         self.streams_per_connection = self.streams_per_connection.max(1);
         self.stream_window = self.stream_window.clamp(64 << 10, 64 << 20);
         Ok(())
+    }
+}
+
+/// Refuses headers that are not the user's to set.
+pub(crate) fn check_headers(headers: &[(HeaderName, HeaderValue)]) -> Result<(), ConfigError> {
+    const OWN: [HeaderName; 12] = [
+        header::ACCEPT_ENCODING,
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::EXPECT,
+        header::HOST,
+        header::IF_MODIFIED_SINCE,
+        header::IF_NONE_MATCH,
+        header::IF_RANGE,
+        header::RANGE,
+        header::TE,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    match headers.iter().find(|(name, _)| OWN.contains(name)) {
+        Some((name, _)) => Err(ConfigError::Header { name: name.clone() }),
+        None => Ok(()),
     }
 }
 

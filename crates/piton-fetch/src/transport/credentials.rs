@@ -31,23 +31,32 @@ pub(super) fn headers(
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, config.user_agent.clone());
     let trusted = first.trusts(origin);
-    let own = config.headers.iter().filter(|(name, _)| trusted || !is_credential(name));
-    for (name, _) in own.clone() {
-        // The user's replace the defaults; several of one name stand side by side.
-        headers.remove(name);
-    }
-    for (name, value) in own {
-        headers.append(name, value.clone());
-    }
+    let entrusted = trusted && request.credentials;
+    let own = config.headers.iter().filter(|(name, _)| entrusted || !is_credential(name));
+    replace(&mut headers, own);
+    replace(&mut headers, request.headers.iter().filter(|_| trusted));
     if !headers.contains_key(header::AUTHORIZATION)
         && let Some(value) =
-            login_for(config, first, origin, in_url).as_ref().and_then(Login::header)
+            login_for(config, first, origin, entrusted, in_url).as_ref().and_then(Login::header)
     {
         headers.insert(header::AUTHORIZATION, value);
     }
     add_cookies(shared, url, &mut headers);
     conditions(request, &mut headers);
     headers
+}
+
+/// The user's replace the defaults; several of one name stand side by side.
+fn replace<'a>(
+    headers: &mut HeaderMap,
+    own: impl Iterator<Item = &'a (HeaderName, HeaderValue)> + Clone,
+) {
+    for (name, _) in own.clone() {
+        headers.remove(name);
+    }
+    for (name, value) in own {
+        headers.append(name, value.clone());
+    }
 }
 
 /// Ranges count the bytes as they are stored, so nothing may encode them on the way.
@@ -81,9 +90,10 @@ fn login_for(
     config: &Config,
     first: &Origin,
     origin: &Origin,
+    entrusted: bool,
     in_url: Option<Login>,
 ) -> Option<Login> {
-    if first.trusts(origin) && config.login.is_some() {
+    if entrusted && config.login.is_some() {
         return config.login.clone();
     }
     in_url.or_else(|| {

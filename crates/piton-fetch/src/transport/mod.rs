@@ -31,6 +31,7 @@ mod tls;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use body::Body;
+pub(crate) use config::check_headers;
 pub use config::{
     AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions,
 };

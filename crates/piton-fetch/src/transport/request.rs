@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, Version};
 use url::Url;
 
@@ -30,12 +30,26 @@ pub struct Request {
     pub if_none_match: Option<HeaderValue>,
     /// `If-Modified-Since`.
     pub if_modified_since: Option<HeaderValue>,
+    /// Headers of this request alone. They replace the configuration's of the same name, and go to the origin
+    /// of the address that the user gave only, whatever they are.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whether the login and the credentials of the configuration are meant for the address that the user
+    /// gave. They are not for a mirror on another host.
+    pub credentials: bool,
 }
 
 impl Request {
     /// The whole of `url`, on no condition.
     pub fn new(url: Url) -> Request {
-        Request { url, range: None, if_range: None, if_none_match: None, if_modified_since: None }
+        Request {
+            url,
+            range: None,
+            if_range: None,
+            if_none_match: None,
+            if_modified_since: None,
+            headers: Vec::new(),
+            credentials: true,
+        }
     }
 }
 

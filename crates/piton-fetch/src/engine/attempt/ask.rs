@@ -1,16 +1,20 @@
 //! The first question and its answer.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use http::header::CONTENT_ENCODING;
-use piton_checkpoint::Change;
+use piton_checkpoint::{Change, Identity};
 
 use super::{Attempt, End, FirstAnswer, Holds, OnDisk};
 use crate::download::{Connections, Outcome, Place};
-use crate::engine::job::Link;
+use crate::engine::mirrors::Source;
+use crate::engine::mirrors::redacted;
 use crate::engine::name::name_of;
 use crate::engine::open::{OpenedPart, blocking};
 use crate::engine::probe::{Probed, Question};
 use crate::error::Failure;
+use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::http_date;
 use crate::resume::{Answer, before};
@@ -21,10 +25,19 @@ use crate::transport::ByteRange;
 const FIRST_PIECE: u64 = 4 << 20;
 
 impl Attempt<'_> {
-    /// What to ask first.
-    pub(super) fn question(&self, disk: &OnDisk) -> Question {
+    /// Asks, and goes on with the answer.
+    pub(super) async fn ask(&mut self, disk: OnDisk) -> Result<Outcome, End> {
+        match self.prober().ask(&self.sources, |source| self.question(&disk, source)).await {
+            Ok(probed) => self.answered(disk, probed).await,
+            Err(failure) => Err(self.give_up_early(failure, disk, !self.whole).await),
+        }
+    }
+
+    /// What to ask `source` first.
+    fn question(&self, disk: &OnDisk, source: &Source) -> Question {
         let known = disk.opened.as_ref().filter(|opened| !self.anew && !opened.have().is_empty());
-        let known = known.and_then(|opened| opened.meta.as_ref()).map(|meta| meta.identity.clone());
+        let known = known.and_then(|opened| opened.meta.as_ref());
+        let known = known.map(|meta| self.known_at(meta, source));
         if self.whole {
             return Question { known, ..Question::default() };
         }
@@ -51,8 +64,8 @@ impl Attempt<'_> {
         let last = if several { gap.end.min(gap.start + FIRST_PIECE) } else { gap.end };
         let last = (last != u64::MAX).then(|| last - 1);
         question.range = Some(ByteRange { first, last });
-        question.if_range =
-            meta.identity.strong_tag().and_then(|tag| HeaderValue::try_from(tag).ok());
+        let tag = self.known_at(meta, source).strong_tag();
+        question.if_range = tag.and_then(|tag| HeaderValue::try_from(tag).ok());
         question
     }
 
@@ -79,10 +92,8 @@ impl Attempt<'_> {
         &mut self,
         mut disk: OnDisk,
         probed: Probed,
-        link: Link,
-        question: &Question,
     ) -> Result<Outcome, End> {
-        let Probed { lane, response, answer } = probed;
+        let Probed { source, question, lane, response, answer } = probed;
         let (identity, holds) = match answer {
             Answer::Part { first, end, identity } => (identity, Holds::Range(first, end)),
             Answer::Whole(identity) => (identity, Holds::Whole),
@@ -90,12 +101,12 @@ impl Attempt<'_> {
                 let path = disk.existing.map(|existing| existing.path).unwrap_or_default();
                 return Ok(Outcome { not_newer: true, ..self.already(path)? });
             }
-            Answer::Unsatisfied(total) => return self.unsatisfied(disk, total, question).await,
+            Answer::Unsatisfied(total) => return self.unsatisfied(disk, total, &question).await,
         };
         let known = question.known.as_ref().and_then(|known| known.size);
         if matches!(holds, Holds::Range(..)) && identity.size.or(known).is_none() {
             // Where it ends would be found out only by asking beyond it.
-            let host = self.what.url.host_str().unwrap_or_default().to_owned();
+            let host = source.host();
             let why = "a range of a file whose length it does not say".to_owned();
             return Err(self.give_up_early(Failure::Protocol { host, why }, disk, true).await);
         }
@@ -106,12 +117,16 @@ impl Attempt<'_> {
         }
         let coding = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let encoding = coding.map(str::to_owned).filter(|coding| coding != "identity");
-        let mut first = Some(FirstAnswer { lane, response, holds });
+        let own = Arc::clone(&source);
+        let mut first = Some(FirstAnswer { source: own, lane, response, holds });
         if disk.opened.is_none() {
             // Now the name is known, or what the server says of the file that stands there.
             let path = match (&self.what.place, &first) {
                 (Place::Folder(folder), Some(FirstAnswer { response, .. })) => {
-                    folder.join(name_of(&response.headers, &self.what.url, &response.url).as_str())
+                    // A mirror is another place of the file, and no reason for another name.
+                    let mirror = source.address != redacted(&self.what.url);
+                    let answered = if mirror { &self.what.url } else { &response.url };
+                    folder.join(name_of(&response.headers, &self.what.url, answered).as_str())
                 }
                 (Place::File(path) | Place::Folder(path), _) => path.clone(),
             };
@@ -135,7 +150,7 @@ impl Attempt<'_> {
             self.monitor.tell(Event::Encoded { coding });
         }
         let ranged = matches!(holds, Holds::Range(..));
-        self.begin(*opened, identity, encoding, link, first, ranged, question).await
+        self.begin(*opened, identity, encoding, source, first, ranged, &question).await
     }
 
     /// 416: an empty file, a server that refuses every range, or a file that is no longer as long
@@ -162,18 +177,31 @@ impl Attempt<'_> {
         }
     }
 
-    /// Asks once more without `If-Range`, the part being open already.
+    /// Asks once more, the part being open already. `asked` is what was asked before, for the same
+    /// without `If-Range`; without it another source is asked from the start.
     pub(super) async fn ask_again(
         &mut self,
         opened: OpenedPart,
-        mut link: Link,
-        question: &Question,
+        asked: Option<&Question>,
     ) -> Result<Outcome, End> {
-        let question = Question { if_range: None, ..question.clone() };
         let disk = OnDisk { existing: None, opened: Some(Box::new(opened)) };
-        match self.prober().ask(&mut link, &question).await {
-            Ok(probed) => self.answered(disk, probed, link, &question).await,
-            Err(failure) => Err(self.give_up_early(failure, disk, question.range.is_some()).await),
+        let Some(asked) = asked else { return self.ask(disk).await };
+        let question = |_: &Source| Question { if_range: None, ..asked.clone() };
+        match self.prober().ask(&self.sources, question).await {
+            Ok(probed) => self.answered(disk, probed).await,
+            Err(failure) => Err(self.give_up_early(failure, disk, asked.range.is_some()).await),
+        }
+    }
+
+    /// How `source` calls the version that is here. Of a mirror that was not asked before nothing is
+    /// known but how long the file must be.
+    pub(super) fn known_at(&self, meta: &Meta, source: &Source) -> Identity {
+        match meta.identity_at(&source.address) {
+            Some(identity) => identity.clone(),
+            None if self.is_ours(meta) => {
+                Identity { size: meta.identity.size, ..Identity::default() }
+            }
+            None => meta.identity.clone(),
         }
     }
 }

@@ -1,19 +1,21 @@
 //! Whether the answer joins what is here, and the beginning where it does not.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, StatusCode};
 use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
 
-use super::{Attempt, End, FirstAnswer, Shape, redacted};
+use super::{Attempt, End, FirstAnswer, Shape};
 use crate::digest::Digest;
 use crate::download::{IfExists, Outcome};
 use crate::engine::finish::{Expected, Named, expected};
-use crate::engine::job::Link;
+use crate::engine::mirrors::{Source, redacted};
 use crate::engine::open::{OpenedPart, blocking};
 use crate::engine::probe::Question;
+use crate::engine::trouble::Trouble;
 use crate::meta::{Meta, ServerDigest};
 use crate::monitor::{Event, Phase};
 
@@ -25,7 +27,7 @@ impl Attempt<'_> {
         mut opened: OpenedPart,
         identity: Identity,
         encoding: Option<String>,
-        link: Link,
+        source: Arc<Source>,
         first: Option<FirstAnswer>,
         ranged: bool,
         question: &Question,
@@ -37,13 +39,16 @@ impl Attempt<'_> {
         let usable = !self.anew && !opened.have().is_empty();
         let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
-            Some(old) => self.join(old, &identity, encoding.as_deref(), ranged, question)?,
+            Some(old) => {
+                self.join(old, &identity, encoding.as_deref(), ranged, question, &source)?
+            }
             None => Join::Anew,
         };
-        if joined == Join::AskAgain {
+        if matches!(joined, Join::AskAgain | Join::AskOthers) {
             drop(first);
             opened.meta = old;
-            return Box::pin(self.ask_again(opened, link, question)).await;
+            let asked = Some(question).filter(|_| joined == Join::AskAgain);
+            return Box::pin(self.ask_again(opened, asked)).await;
         }
         let old = old.filter(|_| joined == Join::GoOn);
         let if_range = question.range.is_none_or(|range| range.first == 0)
@@ -62,14 +67,18 @@ impl Attempt<'_> {
             Some(old) => {
                 let (digests, server_digests) =
                     (user_digests(&expected), server_digests(&expected));
-                let meta = Meta { digests, server_digests, ..old.clone() };
+                let mut meta = Meta { digests, server_digests, ..old.clone() };
+                if meta.identity_at(&source.address).is_none() {
+                    meta.learn(&source.address, source.priority, &identity);
+                }
+                self.note_mirrors(&mut meta);
                 if meta != old {
                     opened.part.put_meta(&meta.to_json())?;
                 }
                 meta
             }
             None => {
-                let meta = self.describe(&identity, encoding, ranged, &expected);
+                let meta = self.describe(&source, &identity, encoding, ranged, &expected);
                 let (json, size) = (meta.to_json(), identity.size);
                 opened = blocking(move || {
                     opened.part.begin(&json, size)?;
@@ -83,7 +92,7 @@ impl Attempt<'_> {
         opened.meta = Some(meta.clone());
         self.anew = false;
         self.tell_start(&opened, &meta, first.as_ref(), ranged);
-        self.transfer(opened, meta, link, expected, first, shape).await
+        self.transfer(opened, meta, source, expected, first, shape).await
     }
 
     /// Whether what is here may be joined with what the server has now (docs/resume-rules.md).
@@ -94,14 +103,29 @@ impl Attempt<'_> {
         encoding: Option<&str>,
         ranged: bool,
         question: &Question,
+        source: &Source,
     ) -> Result<Join, End> {
-        let rung = match old.identity.compare(now) {
+        let rung = match self.known_at(old, source).compare(now) {
+            // A mirror that has another version says nothing of the file that was begun, while there
+            // are others to ask.
+            Verdict::Changed(change)
+                if old.url != source.address && self.sources.others(source) =>
+            {
+                let trouble = Trouble::Changed(change);
+                let given_up = self.sources.give_up(source, trouble, 1, &self.monitor);
+                return match given_up {
+                    Ok(()) => Ok(Join::AskOthers),
+                    Err((trouble, tries)) => {
+                        Err(End::Failed(trouble.into_failure(tries, self.what.max_size)))
+                    }
+                };
+            }
             Verdict::Changed(change) => return Err(End::Changed(change)),
             Verdict::Unknown => return Ok(Join::Anew),
             Verdict::Same(rung) => rung,
         };
         // By size alone, another address is another file.
-        if rung == Rung::Size && old.url != redacted(&self.what.url) {
+        if rung == Rung::Size && !self.is_ours(old) {
             return Ok(Join::Anew);
         }
         // An encoded body is made afresh for every answer unless a strong tag says otherwise.
@@ -121,14 +145,19 @@ impl Attempt<'_> {
 
     fn describe(
         &self,
+        source: &Source,
         identity: &Identity,
         encoding: Option<String>,
         ranges: bool,
         expected: &[Expected],
     ) -> Meta {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        Meta {
-            url: redacted(&self.what.url),
+        let url = redacted(&self.what.url);
+        let mut meta = Meta {
+            identity_of: Some(source.address.clone()).filter(|address| *address != url),
+            mirrors: Vec::new(),
+            joints: Vec::new(),
+            url,
             identity: identity.clone(),
             begun: begun.as_secs() as i64,
             digests: user_digests(expected),
@@ -136,6 +165,15 @@ impl Attempt<'_> {
             overwrite: self.what.if_exists == IfExists::Overwrite || self.what.only_newer,
             encoding,
             ranges,
+        };
+        self.note_mirrors(&mut meta);
+        meta
+    }
+
+    /// A resume that is given nothing but the journal shall know the mirrors.
+    fn note_mirrors(&self, meta: &mut Meta) {
+        for source in self.sources.iter() {
+            meta.add_mirror(&source.address, source.priority);
         }
     }
 
@@ -176,6 +214,8 @@ enum Join {
     Anew,
     /// The answer does not tell; another question does.
     AskAgain,
+    /// The source has something else; the others are asked.
+    AskOthers,
 }
 
 /// The digests that an earlier run was given.

@@ -1,6 +1,7 @@
 //! From the first byte to the final name.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +11,14 @@ use piton_checkpoint::Class;
 use piton_durable::part::PartError;
 
 use super::begin::{file_name, kept_digests};
-use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape, redacted};
+use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape};
 use crate::digest::Digest;
 use crate::download::Outcome;
-use crate::engine::finish::{Expected, Verified, expected, land, suspects, verify};
-use crate::engine::job::{Job, Link};
+use crate::engine::finish::{Expected, Verified, expected, land, suspects, take_back, verify};
+use crate::engine::job::Job;
+use crate::engine::mirrors::Source;
 use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::probe::check_size;
 use crate::engine::transfer::{First, Transfer};
 use crate::engine::trouble::Trouble;
 use crate::engine::worker::{Opened, compare};
@@ -33,9 +36,10 @@ impl Attempt<'_> {
     /// Every byte was here when the last run ended: only the finish is missing, and no request.
     pub(super) async fn all_here(&self, disk: &mut OnDisk) -> Result<Option<Outcome>, End> {
         let complete = disk.opened.as_ref().is_some_and(|opened| {
-            let ours = |meta: &&Meta| meta.url == redacted(&self.what.url);
+            let ours = |meta: &&Meta| self.is_ours(meta);
             let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
-            !self.anew && size.is_some_and(|size| opened.have().covers(0..size))
+            let right = |size: u64| check_size(&self.what, "", size).is_ok();
+            !self.anew && size.is_some_and(|size| right(size) && opened.have().covers(0..size))
         });
         let Some(opened) = disk.opened.take_if(|_| complete) else { return Ok(None) };
         let Some(meta) = opened.meta.clone() else { return Ok(None) };
@@ -43,10 +47,10 @@ impl Attempt<'_> {
         let no_headers = HeaderMap::new();
         let status = StatusCode::PARTIAL_CONTENT;
         let expected = expected(&self.what, &name, kept_digests(&meta), &no_headers, status)?;
-        let link = Link::new(self.what.url.clone());
+        let Some(source) = self.sources.first() else { return Ok(None) };
         let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
         self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
-        self.transfer(*opened, meta, link, expected, None, shape).await.map(Some)
+        self.transfer(*opened, meta, source, expected, None, shape).await.map(Some)
     }
 
     /// Fetches what is missing, verifies, and gives the file its name.
@@ -54,7 +58,7 @@ impl Attempt<'_> {
         &self,
         opened: OpenedPart,
         meta: Meta,
-        link: Link,
+        source: Arc<Source>,
         expected: Vec<Expected>,
         first: Option<FirstAnswer>,
         shape: Shape,
@@ -72,18 +76,22 @@ impl Attempt<'_> {
         algorithms.dedup();
         let trusted = have.end_of_run(0).unwrap_or(0);
         let hashers = restore(algorithms.iter().copied(), &opened.recovered.hashes, trusted);
-        let sink = Sink::new(opened.part, have.clone(), self.what.durability);
+        let mut sink = Sink::new(opened.part, have.clone(), self.what.durability);
+        if let (Some(pieces), Some(size)) = (&self.what.pieces, size) {
+            // What an earlier run left whole is covered by the digest of all, where there is one.
+            let trusted = !expected.is_empty();
+            sink.check_pieces(pieces.clone(), size, trusted).map_err(no_thread(&path))?;
+        }
         let mut hashing = Hashing::start(sink.shared(), hashers).map_err(no_thread(&path))?;
+        self.prepare(&source, &meta, shape);
         let job = Arc::new(Job::new(
             self.what.clone(),
             self.client.transport.clone(),
             self.monitor.clone(),
             sink,
-            meta.identity.clone(),
+            Arc::clone(&self.sources),
+            meta.clone(),
             Planner::new(size, have, FLOOR, window),
-            link,
-            shape.unproven,
-            shape.if_range,
         ));
         let mut first = match first {
             None => None,
@@ -105,9 +113,17 @@ impl Attempt<'_> {
             let transfer = Transfer::new(Arc::clone(&job), self.stop.clone(), shape.ranged);
             if let Err((trouble, tries)) = transfer.run(first.take()).await {
                 drop(hashing);
+                if !shape.ranged && self.streams_again(&job, &trouble).await? {
+                    self.wind_up(job, Trouble::Stopped, 1, shape).await;
+                    return Err(End::NoRanges);
+                }
                 return Err(self.wind_up(job, trouble, tries, shape).await);
             }
             let size = job.planner().size().unwrap_or(0);
+            if let Err(trouble) = check_size(&self.what, &source.host(), size) {
+                drop(hashing);
+                return Err(self.wind_up(job, trouble, 1, shape).await);
+            }
             if !job.sink.holds(size) {
                 // Whatever kept a write from being told of: no file gets its name with a hole (G1).
                 let source = std::io::Error::other("some bytes did not reach it");
@@ -128,14 +144,28 @@ impl Attempt<'_> {
                 }
                 Verified::Differs { expected, got } => (expected, got),
             };
-            // Only what is known to be bad is fetched again; all of it, only once.
-            if all_again || size == 0 || (!shape.ranged && self.anew_for_digest.get()) {
+            let failure = || Failure::Integrity {
+                path: path.clone(),
+                expected: wanted.digest.clone(),
+                got: got.clone(),
+                source_of: wanted.named_by.clone().describe(),
+                pieces: Vec::new(),
+            };
+            // Only what is known to be bad is fetched again; all of it, only once from each source.
+            let hopeless = size == 0 || (!shape.ranged && self.anew_for_digest.get());
+            let bad = match hopeless {
+                true => Vec::new(),
+                false if all_again => self.blame(&job, size, failure()).await?,
+                false => suspects(&job, size).await?,
+            };
+            if bad.is_empty() {
                 self.wind_up(job, Trouble::Stopped, 1, shape).await;
-                let (expected, source_of) = (wanted.digest, wanted.named_by.describe());
-                return Err(Failure::Integrity { path, expected, got, source_of }.into());
+                return Err(failure().into());
             }
-            let bad = suspects(&job, size).await?;
             all_again = bad.contains(&(0..size));
+            if all_again {
+                job.sources.go_alone();
+            }
             if !shape.ranged {
                 self.anew_for_digest.set(true);
                 self.wind_up(job, Trouble::Stopped, 1, shape).await;
@@ -148,14 +178,65 @@ impl Attempt<'_> {
         }
     }
 
+    /// What is known of each source before the first byte.
+    fn prepare(&self, reference: &Source, meta: &Meta, shape: Shape) {
+        self.sources.refer_to(reference);
+        for source in self.sources.iter() {
+            source.set_identity(meta.identity_at(&source.address).cloned());
+            // The digests of the pieces tell of bytes that are not right, whoever gives them.
+            source.set_proven(self.what.pieces.is_some());
+        }
+        if meta.identity_at(&reference.address).is_none() {
+            reference.set_identity(Some(meta.identity.clone()));
+        }
+        reference.set_proven(!shape.unproven);
+        reference.set_if_range(shape.if_range);
+    }
+
+    /// A piece of a stream is bad: it can only be had by beginning the stream again, which is done
+    /// once.
+    async fn streams_again(&self, job: &Arc<Job>, trouble: &Trouble) -> Result<bool, PartError> {
+        let (Trouble::Final(failure), Some(known)) = (trouble, &self.what.pieces) else {
+            return Ok(false);
+        };
+        let (Failure::Integrity { pieces, .. }, false) =
+            (failure.as_ref(), self.anew_for_digest.replace(true))
+        else {
+            return Ok(false);
+        };
+        let size = job.planner().size().unwrap_or(0);
+        let bad = pieces.iter().filter_map(|number| known.range(*number, size)).collect();
+        drop(take_back(job, bad).await?);
+        Ok(true)
+    }
+
+    /// All came from one source alone and is wrong: another one gets its turn, if there is one.
+    /// Returns what is to be fetched again.
+    async fn blame(
+        &self,
+        job: &Arc<Job>,
+        size: u64,
+        failure: Failure,
+    ) -> Result<Vec<Range<u64>>, PartError> {
+        let Some(lone) = job.sources.lone() else { return Ok(Vec::new()) };
+        job.sources.readmit();
+        let trouble = Trouble::Final(Box::new(failure));
+        if !job.sources.others(&lone)
+            || job.sources.give_up(&lone, trouble, 1, &self.monitor).is_err()
+        {
+            return Ok(Vec::new());
+        }
+        suspects(job, size).await
+    }
+
     /// Makes the answer that is there already the first segment. `None`: it is of no use here.
     async fn first(&self, job: &Arc<Job>, first: FirstAnswer) -> Result<Option<First>, Trouble> {
-        let FirstAnswer { lane, mut response, holds } = first;
+        let FirstAnswer { source, lane, mut response, holds } = first;
         let (start, end) = match holds {
             Holds::Whole => {
                 let segment = job.planner().stream();
-                let opened = Opened { response, end: job.identity.size };
-                return Ok(Some(First { lane, segment, opened }));
+                let opened = Opened { response, end: job.planner().size() };
+                return Ok(Some(First { source, lane, segment, opened }));
             }
             Holds::Range(start, end) => (start, end),
         };
@@ -164,11 +245,12 @@ impl Attempt<'_> {
             return Ok(None);
         }
         if here > start {
-            compare(job, &mut response.body, start, here - start).await?;
-            job.proven();
+            compare(job, &source, &mut response.body, start, here - start).await?;
+            source.set_proven(true);
         }
         let Some(segment) = job.planner().adopt(here) else { return Ok(None) };
-        Ok(Some(First { lane, segment, opened: Opened { response, end: Some(end) } }))
+        let opened = Opened { response, end: Some(end) };
+        Ok(Some(First { source, lane, segment, opened }))
     }
 
     /// Ends a transfer that did not get to its end: saves everything, says why.

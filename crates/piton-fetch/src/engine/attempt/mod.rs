@@ -7,20 +7,21 @@ mod place;
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 use tokio::time::Instant;
-use url::Url;
 
 use super::existing::ExistingFile;
-use super::job::Link;
+use super::mirrors::{Source, Sources};
 use super::open::OpenedPart;
 use super::probe::Prober;
 use super::trouble::Trouble;
 use crate::client::{Client, Stop};
 use crate::download::{Download, Outcome};
 use crate::error::Failure;
+use crate::meta::Meta;
 use crate::monitor::Monitor;
 use crate::transport::{Lane, Response};
 
@@ -52,6 +53,7 @@ impl From<PartError> for End {
 pub(super) struct Attempt<'a> {
     client: &'a Client,
     what: Download,
+    sources: Arc<Sources>,
     monitor: Monitor,
     stop: Stop,
     begun: Instant,
@@ -73,6 +75,7 @@ struct OnDisk {
 
 /// The first answer, whose body is waiting.
 struct FirstAnswer {
+    source: Arc<Source>,
     lane: Lane,
     response: Response,
     holds: Holds,
@@ -103,6 +106,7 @@ impl<'a> Attempt<'a> {
         let anew = what.restart;
         Self {
             client,
+            sources: Arc::new(Sources::new(&what)),
             what,
             monitor,
             stop,
@@ -121,6 +125,7 @@ impl<'a> Attempt<'a> {
     /// The next attempt uses nothing of what is here.
     pub(super) fn begin_anew(&mut self) {
         self.anew = true;
+        self.sources.begin_anew();
     }
 
     /// The final name, where it is known by now.
@@ -140,12 +145,13 @@ impl<'a> Attempt<'a> {
         if let Some(outcome) = self.all_here(&mut disk).await? {
             return Ok(outcome);
         }
-        let mut link = Link::new(self.what.url.clone());
-        let question = self.question(&disk);
-        match self.prober().ask(&mut link, &question).await {
-            Ok(probed) => self.answered(disk, probed, link, &question).await,
-            Err(failure) => Err(self.give_up_early(failure, disk, question.range.is_some()).await),
-        }
+        self.sources.resolve_again();
+        self.ask(disk).await
+    }
+
+    /// Whether the journal speaks of a download of the same file: it knows one of its addresses.
+    fn is_ours(&self, meta: &Meta) -> bool {
+        self.sources.iter().any(|source| meta.knows(&source.address))
     }
 
     fn prober(&self) -> Prober<'_> {
@@ -156,13 +162,4 @@ impl<'a> Attempt<'a> {
             stop: &self.stop,
         }
     }
-}
-
-/// The address without its login.
-fn redacted(url: &Url) -> String {
-    let mut url = url.clone();
-    // Addresses that cannot have a login have none to take out.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use piton_checkpoint::Identity;
 use piton_durable::part::{PartError, Target};
 
-use super::{Attempt, End, OnDisk, redacted};
+use super::{Attempt, End, OnDisk};
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
 use crate::engine::name::numbered;
@@ -24,7 +24,7 @@ impl Attempt<'_> {
                 let path = folder.join(FileName::from_url(&self.what.url).as_str());
                 let fs = self.client.fs.as_ref();
                 let begun = crate::meta::inspect(fs, &path).ok().flatten();
-                let begun = begun.is_some_and(|it| it.meta.url == redacted(&self.what.url));
+                let begun = begun.is_some_and(|it| self.is_ours(&it.meta));
                 // If it is a guess, `answered` looks again once the server has named the file.
                 let stands = || fs.stat(&path).is_ok_and(|stat| stat.is_some());
                 (begun || stands()).then_some(path)
@@ -50,7 +50,7 @@ impl Attempt<'_> {
             return self.judge(existing, now).await;
         }
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
-        let same = begun.is_some_and(|begun| begun.meta.url == redacted(&self.what.url));
+        let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
             Found::Part(opened) => Ok(Err(OnDisk { existing: None, opened: Some(opened) })),
             Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
@@ -85,6 +85,9 @@ impl Attempt<'_> {
         existing: ExistingFile,
         now: Option<&Identity>,
     ) -> Result<Result<Outcome, OnDisk>, End> {
+        if self.what.size.is_some_and(|size| size != existing.stat.len) {
+            return self.not_this(existing, now).await;
+        }
         let path = existing.path.clone();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut digests = self.what.digests.clone();

@@ -60,6 +60,17 @@ fn patience_in_both_forms() {
 }
 
 #[test]
+fn more_patience_than_there_is_ends_with_what_was_asked_for() {
+    let desk = Desk::with(file(), Fault::status_retry_after(503, RetryAfter::Seconds(90)));
+    let mut what = desk.what("/f");
+    what.patience = Duration::from_secs(1);
+    let failure = desk.fail(what);
+    assert_eq!(failure.retry_after(), Some(Duration::from_secs(90)), "{failure:?}");
+    assert!(failure.may_be_retried());
+    assert_eq!(desk.requests(), 1);
+}
+
+#[test]
 fn patience_that_makes_no_sense_is_left_out() {
     for text in ["-5", "soon", "", "99999999999999999999", "Sun, 99 Foo 2026 00:00:00 GMT"] {
         let fault = Fault::status_retry_after(503, RetryAfter::Text(text.to_owned()));

@@ -3,7 +3,7 @@
 use url::Url;
 
 /// The address without user and password.
-pub(crate) fn url(url: &Url) -> String {
+pub fn url(url: &Url) -> String {
     let mut shown = url.clone();
     // Both fail only for addresses that cannot have a login.
     let _ = shown.set_username("");
@@ -13,7 +13,7 @@ pub(crate) fn url(url: &Url) -> String {
 
 /// The text with the login of every address in it left out: what stands between `://` and the
 /// last `@` before the host ends.
-pub(crate) fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
@@ -30,7 +30,7 @@ pub(crate) fn text(text: &str) -> String {
 
 /// For what was meant as an address and is none: a password with a `/` in it makes the login hard
 /// to find, so all before the last `@` goes.
-pub(crate) fn rubbish(text: &str) -> String {
+pub fn rubbish(text: &str) -> String {
     match text.rsplit_once('@') {
         Some((before, after)) => match before.split_once("://") {
             Some((scheme, _)) => format!("{scheme}://{after}"),

@@ -1,0 +1,66 @@
+//! Why sources were given up, and which of the reasons says most.
+
+use piton_checkpoint::Change;
+
+use crate::engine::trouble::Trouble;
+use crate::error::Failure;
+
+/// Reasons, until there is nobody left to ask.
+#[derive(Debug, Default)]
+pub(super) struct Losses(Vec<(Trouble, u32)>);
+
+impl Losses {
+    pub(super) fn add(&mut self, trouble: Trouble, tries: u32) {
+        self.0.push((trouble, tries));
+    }
+
+    /// The reason that says most of those before and the last one. If that is not the last one, also
+    /// the last one in words, which nobody was told of yet.
+    pub(super) fn most_telling(
+        &mut self,
+        last: Trouble,
+        tries: u32,
+    ) -> (Trouble, u32, Option<String>) {
+        let most = self.0.iter().map(|(trouble, _)| weight(trouble)).max().unwrap_or(0);
+        // Of equals the first: it stands for the address that was preferred.
+        let at = self.0.iter().position(|(trouble, _)| weight(trouble) == most);
+        match at {
+            Some(at) if most >= weight(&last) => {
+                let own = why(&last);
+                let (trouble, tries) = self.0.remove(at);
+                (trouble, tries, Some(own))
+            }
+            _ => (last, tries, None),
+        }
+    }
+}
+
+/// How much a reason says of the file: what a server answered says more than silence, and of answers
+/// one that may be another later says most, since trying again may help then.
+fn weight(trouble: &Trouble) -> u8 {
+    match trouble {
+        Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge => 6,
+        Trouble::Final(_) => 5,
+        Trouble::Changed(_) => 4,
+        Trouble::Status { status, .. } if status.is_server_error() => 3,
+        Trouble::Status { .. } => 2,
+        Trouble::Protocol { .. } | Trouble::NoRanges => 1,
+        Trouble::Transport(_) | Trouble::Stalled { .. } | Trouble::Replaced => 0,
+    }
+}
+
+/// Why a source is dropped, in words.
+pub(in crate::engine) fn why(trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::Changed(Change::Size { was, is }) => {
+            format!("it has {is} bytes, and the file {was}")
+        }
+        Trouble::Final(failure) => match failure.as_ref() {
+            Failure::Integrity { pieces, .. } if !pieces.is_empty() => {
+                format!("piece {} of it is bad", pieces.first().unwrap_or(&0))
+            }
+            other => other.to_string(),
+        },
+        other => other.describe(),
+    }
+}

@@ -1,0 +1,342 @@
+//! The addresses of one file, used together.
+//!
+//! A [`Source`] is one address: where redirects lead, which version it has, how it fares. [`Sources`]
+//! chooses which one an idle connection goes to, and lets those go that turn out to have another file
+//! or none. One of them is the *reference*: its version is the one that is being fetched, and the
+//! others have to agree with it. With a single address it is all there is, and nothing here costs
+//! anything.
+//!
+//! What joins bytes of two sources rightly (G4) is size, and either digests of the pieces or the
+//! comparison of every joint (docs/resume-rules.md).
+
+mod link;
+mod losses;
+mod origins;
+mod source;
+mod standing;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use piton_checkpoint::Change;
+use tokio::time::Instant;
+use url::Url;
+
+use self::losses::Losses;
+pub(super) use self::losses::why;
+pub(super) use self::origins::Origins;
+pub(super) use self::source::{Source, SourceId};
+pub(super) use self::standing::Dropped;
+use super::trouble::Trouble;
+use crate::download::Download;
+use crate::monitor::{Event, Monitor};
+
+/// With several hosts, no more connections than this go to one of them.
+const PER_HOST: u32 = 8;
+/// Another source has to promise this much more before a connection leaves the one it has.
+const WORTH_LEAVING: f64 = 1.5;
+
+/// The addresses of one download, in the order of preference.
+pub(super) struct Sources {
+    all: Vec<Arc<Source>>,
+    reference: AtomicUsize,
+    /// Everything is fetched from this one alone, so that it answers for all of it.
+    lone: Mutex<Option<SourceId>>,
+    losses: Mutex<Losses>,
+}
+
+impl Sources {
+    /// The address of `what` and its mirrors.
+    pub(super) fn new(what: &Download) -> Self {
+        let mut mirrors: Vec<_> = what.mirrors.iter().collect();
+        mirrors.sort_by_key(|mirror| mirror.priority);
+        let given = std::iter::once((&what.url, 0))
+            .chain(mirrors.into_iter().map(|mirror| (&mirror.url, mirror.priority)));
+        let mut all: Vec<Arc<Source>> = Vec::new();
+        for (url, priority) in given {
+            if all.iter().any(|known| known.address == redacted(url)) {
+                continue;
+            }
+            // The login that belongs to the first address is not shown to another host.
+            let credentials = url.origin() == what.url.origin();
+            let id = SourceId(all.len());
+            let source = Source::new(id, url.clone(), priority, credentials, what.retries);
+            all.push(Arc::new(source));
+        }
+        Self {
+            all,
+            reference: AtomicUsize::new(0),
+            lone: Mutex::default(),
+            losses: Mutex::default(),
+        }
+    }
+
+    /// Whether there is more than one address.
+    pub(super) fn several(&self) -> bool {
+        self.all.len() > 1
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.all.iter()
+    }
+
+    /// Those that are still used.
+    pub(super) fn alive(&self) -> impl Iterator<Item = &Arc<Source>> {
+        self.all.iter().filter(|source| source.standing().dropped.is_none())
+    }
+
+    /// Whether another one than `source` is still used.
+    pub(super) fn others(&self, source: &Source) -> bool {
+        self.alive().any(|other| other.id != source.id)
+    }
+
+    /// Whether this is the one whose version is being fetched.
+    pub(super) fn is_reference(&self, source: &Source) -> bool {
+        self.reference.load(Ordering::Relaxed) == source.id.0
+    }
+
+    /// The version of `source` is the one that is being fetched.
+    pub(super) fn refer_to(&self, source: &Source) {
+        self.reference.store(source.id.0, Ordering::Relaxed);
+    }
+
+    /// The one from which everything is fetched, if it is still used.
+    pub(super) fn lone(&self) -> Option<Arc<Source>> {
+        let lone = *self.lone.lock().unwrap_or_else(PoisonError::into_inner);
+        self.alive().find(|source| Some(source.id) == lone).cloned()
+    }
+
+    /// From now on everything is fetched from one source alone, the fastest: if the whole is wrong
+    /// then, it is its doing.
+    pub(super) fn go_alone(&self) {
+        let rate = |source: &&Arc<Source>| source.standing().promise(1);
+        let fastest = self.alive().max_by(|a, b| rate(a).total_cmp(&rate(b)));
+        let id = fastest.map(|source| source.id);
+        if let Some(source) = fastest {
+            self.refer_to(source);
+            // Nothing is here: what comes from it is what others have to agree with.
+            source.set_proven(true);
+        }
+        *self.lone.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    }
+
+    /// The source with this number.
+    pub(super) fn get(&self, id: SourceId) -> Option<&Arc<Source>> {
+        self.all.get(id.0)
+    }
+
+    /// Whom to ask first: the best one that need not be waited for, else the one with the shortest
+    /// wait. Until when it has to be waited for is its `hold`.
+    pub(super) fn first(&self) -> Option<Arc<Source>> {
+        let now = Instant::now();
+        let wait = |source: &&Arc<Source>| source.standing().hold.max(now);
+        self.alive().min_by_key(wait).cloned()
+    }
+
+    /// Whom an idle connection should ask, of those that `fits` lets pass.
+    pub(super) fn choose(&self, fits: impl Fn(&Source) -> bool) -> Option<Arc<Source>> {
+        let now = Instant::now();
+        let several = self.hosts() > 1;
+        let lone = self.lone().filter(|_| self.several());
+        let mut best: Option<(f64, &Arc<Source>)> = None;
+        for source in &self.all {
+            let working = source.working.load(Ordering::Relaxed);
+            let (ready, limit, promise) = {
+                let standing = source.standing();
+                (standing.is_ready(now), standing.limit, standing.promise(working))
+            };
+            let crowded = working >= limit || (several && self.working_at(source) >= PER_HOST);
+            let beside = lone.as_ref().is_some_and(|lone| lone.id != source.id);
+            if !ready || crowded || beside || !fits(source) {
+                continue;
+            }
+            // The earlier one of equals: they stand in the order of preference.
+            if best.is_none_or(|(most, _)| promise > most) {
+                best = Some((promise, source));
+            }
+        }
+        best.map(|(_, source)| Arc::clone(source))
+    }
+
+    /// Whom the connection that is done with a segment of `source` should ask next.
+    pub(super) fn choose_after(
+        &self,
+        source: &Arc<Source>,
+        fits: impl Fn(&Source) -> bool,
+    ) -> Option<Arc<Source>> {
+        let stays = source.standing().is_ready(Instant::now());
+        if stays && !self.several() {
+            return Some(Arc::clone(source));
+        }
+        let promise =
+            |source: &Source| source.standing().promise(source.working.load(Ordering::Relaxed));
+        let better = self.choose(|other| {
+            let tempting = !stays || promise(other) > promise(source) * WORTH_LEAVING;
+            other.id != source.id && tempting && fits(other)
+        });
+        better.or_else(|| stays.then(|| Arc::clone(source)))
+    }
+
+    /// `source` is of no more use, because of `trouble`: that is told, and the others go on.
+    ///
+    /// # Errors
+    /// No other is left. The trouble that says most of all that led to this is returned.
+    pub(super) fn give_up(
+        &self,
+        source: &Source,
+        trouble: Trouble,
+        tries: u32,
+        monitor: &Monitor,
+    ) -> Result<(), (Trouble, u32)> {
+        if source.standing().dropped.is_some() {
+            return Ok(());
+        }
+        let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.others(source) {
+            let (trouble, tries, own) = losses.most_telling(trouble, tries);
+            if let Some(own) = own {
+                monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: own });
+            }
+            return Err((trouble, tries));
+        }
+        let kind = match trouble {
+            Trouble::Changed(Change::Bytes { .. }) => Dropped::OtherBytes,
+            Trouble::Changed(_) => Dropped::OtherVersion,
+            _ => Dropped::Failed,
+        };
+        source.standing().dropped = Some(kind);
+        monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: why(&trouble) });
+        losses.add(trouble, tries);
+        drop(losses);
+        if self.is_reference(source)
+            && let Some(next) = self.alive().max_by_key(|other| other.is_proven())
+        {
+            self.refer_to(next);
+        }
+        Ok(())
+    }
+
+    /// Forgets which version each has. Those that had another one may have the right one now.
+    pub(super) fn begin_anew(&self) {
+        for source in &self.all {
+            source.begin_anew();
+            let mut standing = source.standing();
+            if matches!(standing.dropped, Some(Dropped::OtherVersion | Dropped::OtherBytes)) {
+                standing.dropped = None;
+            }
+        }
+    }
+
+    /// What the others were compared with was wrong: those whose bytes differed may be right.
+    pub(super) fn readmit(&self) {
+        for source in &self.all {
+            let mut standing = source.standing();
+            if standing.dropped == Some(Dropped::OtherBytes) {
+                standing.dropped = None;
+            }
+        }
+    }
+
+    /// A new attempt begins at the addresses that the user gave.
+    pub(super) fn resolve_again(&self) {
+        self.all.iter().for_each(|source| source.forget_redirects());
+    }
+
+    /// A new round of questions: old failures do not count.
+    pub(super) fn refill(&self) {
+        self.all.iter().for_each(|source| source.standing().refill(source.fetched()));
+    }
+
+    fn hosts(&self) -> usize {
+        if !self.several() {
+            return 1;
+        }
+        let mut hosts: Vec<_> = self.alive().map(|source| source.first_host()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts.len()
+    }
+
+    /// Connections that work for sources on the host of this one.
+    fn working_at(&self, source: &Source) -> u32 {
+        let host = source.first_host();
+        let here = self.all.iter().filter(|other| other.first_host() == host);
+        here.map(|other| other.working.load(Ordering::Relaxed)).sum()
+    }
+}
+
+/// The address without its login.
+pub(super) fn redacted(url: &Url) -> String {
+    let mut url = url.clone();
+    // Addresses that cannot have a login have none to take out.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::download::{Mirror, Place};
+
+    fn sources(mirrors: &[(&str, u32)]) -> Sources {
+        let mut what =
+            Download::new("http://me:pw@a.test/f".parse().unwrap(), Place::Folder("d".into()));
+        what.mirrors = mirrors
+            .iter()
+            .map(|(url, priority)| Mirror { url: url.parse().unwrap(), priority: *priority })
+            .collect();
+        Sources::new(&what)
+    }
+
+    fn chosen(sources: &Sources) -> String {
+        sources.choose(|_| true).unwrap().address.clone()
+    }
+
+    #[test]
+    fn preference_decides_until_speed_is_known() {
+        let sources =
+            sources(&[("http://c.test/f", 2), ("http://b.test/f", 1), ("http://x@a.test/f", 1)]);
+        let all: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
+        assert_eq!(all, ["http://a.test/f", "http://b.test/f", "http://c.test/f"]);
+        assert_eq!(chosen(&sources), "http://a.test/f");
+        sources.all[0].standing().measured(100.0);
+        assert_eq!(chosen(&sources), "http://b.test/f");
+        sources.all[1].standing().measured(300.0);
+        sources.all[2].standing().measured(200.0);
+        assert_eq!(chosen(&sources), "http://b.test/f");
+        // Not for a little more; for much more.
+        let next = |at: usize| sources.choose_after(&sources.all[at], |_| true).unwrap();
+        assert_eq!(next(2).address, "http://c.test/f");
+        assert_eq!(next(0).address, "http://b.test/f");
+    }
+
+    #[test]
+    fn a_host_gets_no_more_than_is_polite() {
+        let sources = sources(&[("http://a.test/g", 1), ("http://b.test/f", 1)]);
+        sources.all[0].standing().measured(900.0);
+        sources.all[1].standing().measured(800.0);
+        sources.all[2].standing().measured(1.0);
+        sources.all[0].working.store(5, Ordering::Relaxed);
+        sources.all[1].working.store(3, Ordering::Relaxed);
+        assert_eq!(chosen(&sources), "http://b.test/f");
+    }
+
+    #[test]
+    fn the_last_one_is_never_dropped_and_the_best_reason_is_given() {
+        let sources = sources(&[("http://b.test/f", 1)]);
+        let monitor = Monitor::default();
+        let status = Trouble::Status {
+            host: "a.test".into(),
+            status: http::StatusCode::NOT_FOUND,
+            patience: None,
+            redirected: false,
+        };
+        sources.give_up(&sources.all[0], status, 1, &monitor).unwrap();
+        assert_eq!(chosen(&sources), "http://b.test/f");
+        let silent = Trouble::Stalled { host: "b.test".into(), after: std::time::Duration::ZERO };
+        let (trouble, _) = sources.give_up(&sources.all[1], silent, 9, &monitor).unwrap_err();
+        assert!(matches!(trouble, Trouble::Status { .. }), "{trouble:?}");
+    }
+}

@@ -1,0 +1,207 @@
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderName, HeaderValue};
+use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use tokio::sync::MutexGuard as Turn;
+use url::Url;
+
+use super::link::Link;
+use super::standing::Standing;
+use crate::engine::trouble::Trouble;
+use crate::transport::{ByteRange, Request};
+
+/// Names a source of one download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::engine) struct SourceId(pub(super) usize);
+
+/// One address of the file: where it leads to, which version it has, and how it fares.
+pub(in crate::engine) struct Source {
+    pub(in crate::engine) id: SourceId,
+    /// Without a login; how it is called in messages and in the journal.
+    pub(in crate::engine) address: String,
+    pub(in crate::engine) priority: u32,
+    /// Whether the login of the configuration is meant for it too.
+    credentials: bool,
+    link: Mutex<Link>,
+    /// Held by the connection that resolves the address again for all.
+    turn: tokio::sync::Mutex<()>,
+    /// What its first answer said.
+    identity: Mutex<Option<Identity>>,
+    /// The best rung that its fields allow proves too little: every joint is to be compared.
+    weak: AtomicBool,
+    /// Its nodes call the same version by different tags: compare every joint.
+    distrusted: AtomicBool,
+    /// Bytes that it has now were compared with what is here, or what is here began with them.
+    proven: AtomicBool,
+    /// `If-Range` is sent while it copes with it.
+    if_range: AtomicBool,
+    fetched: AtomicU64,
+    pub(in crate::engine) working: AtomicU32,
+    pub(in crate::engine) serving: AtomicU32,
+    standing: Mutex<Standing>,
+}
+
+impl Source {
+    pub(super) fn new(
+        id: SourceId,
+        url: Url,
+        priority: u32,
+        credentials: bool,
+        retries: u32,
+    ) -> Self {
+        Self {
+            id,
+            address: super::redacted(&url),
+            priority,
+            credentials,
+            link: Mutex::new(Link::new(url)),
+            turn: tokio::sync::Mutex::default(),
+            identity: Mutex::default(),
+            weak: AtomicBool::new(true),
+            distrusted: AtomicBool::new(false),
+            proven: AtomicBool::new(false),
+            if_range: AtomicBool::new(true),
+            fetched: AtomicU64::new(0),
+            working: AtomicU32::new(0),
+            serving: AtomicU32::new(0),
+            standing: Mutex::new(Standing::new(retries)),
+        }
+    }
+
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it fares.
+    pub(in crate::engine) fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host that is asked.
+    pub(in crate::engine) fn host(&self) -> String {
+        self.link().address().host_str().unwrap_or_default().to_owned()
+    }
+
+    /// The host of the address before redirects.
+    pub(super) fn first_host(&self) -> Option<url::Host> {
+        self.link().original.host().map(|host| host.to_owned())
+    }
+
+    /// A request to it on no condition, the address that the user gave (only its origin is told
+    /// logins), and the generation of the address that is asked.
+    pub(in crate::engine) fn request(
+        &self,
+        range: Option<ByteRange>,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> (Request, Url, u32) {
+        let link = self.link();
+        let mut request = Request::new(link.address().clone());
+        request.range = range;
+        request.headers = headers.to_vec();
+        request.credentials = self.credentials;
+        (request, link.original.clone(), link.generation)
+    }
+
+    /// The validator for `If-Range`, while that is of use: of this address, since a tag of another
+    /// one says nothing here.
+    pub(in crate::engine) fn validator(&self) -> Option<HeaderValue> {
+        if !self.if_range.load(Ordering::Relaxed) {
+            return None;
+        }
+        let tag = self.identity()?.strong_tag()?;
+        HeaderValue::try_from(tag).ok()
+    }
+
+    /// Whether `If-Range` is understood here.
+    pub(in crate::engine) fn set_if_range(&self, copes: bool) {
+        self.if_range.store(copes, Ordering::Relaxed);
+    }
+
+    /// An answer came from `url`: ask there directly from now on.
+    pub(in crate::engine) fn resolved(&self, url: &Url, redirected: bool, generation: u32) {
+        self.link().resolved(url, redirected, generation);
+    }
+
+    /// The address that redirects led to serves no more. Returns whether asking the original one
+    /// again can help.
+    pub(in crate::engine) fn resolve_again(&self, generation: u32) -> bool {
+        self.link().resolve_again(generation)
+    }
+
+    /// From now on the address that the user gave is asked again.
+    pub(super) fn forget_redirects(&self) {
+        let mut link = self.link();
+        *link = Link::new(link.original.clone());
+    }
+
+    /// Whether the address has to be resolved again before anything is asked.
+    pub(in crate::engine) fn is_expired(&self) -> bool {
+        self.link().expired
+    }
+
+    /// While the address has to be resolved again, one connection asks and the others wait.
+    pub(in crate::engine) async fn turn(&self) -> Turn<'_, ()> {
+        self.turn.lock().await
+    }
+
+    /// What its first answer said.
+    pub(in crate::engine) fn identity(&self) -> Option<Identity> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It has this version.
+    pub(in crate::engine) fn set_identity(&self, identity: Option<Identity>) {
+        let rung = identity.as_ref().and_then(Identity::best_rung);
+        self.weak.store(rung.is_none_or(Rung::wants_overlap), Ordering::Relaxed);
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// Whether an answer is of the version that this address had at first (G4); `None` if this is its
+    /// first.
+    pub(in crate::engine) fn check(&self, now: &Identity) -> Option<Result<Rung, Trouble>> {
+        let was = self.identity()?;
+        Some(match was.compare(now) {
+            Verdict::Same(rung) => Ok(rung),
+            Verdict::Changed(change) => Err(Trouble::Changed(change)),
+            Verdict::Unknown => Err(Trouble::Changed(Change::Nameless)),
+        })
+    }
+
+    /// Whether joints with its bytes are to be compared, seen alone.
+    pub(in crate::engine) fn is_doubtful(&self) -> bool {
+        self.distrusted.load(Ordering::Relaxed) || self.weak.load(Ordering::Relaxed)
+    }
+
+    /// From now on every joint is compared.
+    pub(in crate::engine) fn distrust(&self) {
+        self.distrusted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what it has now was compared with what is here.
+    pub(in crate::engine) fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::engine) fn set_proven(&self, proven: bool) {
+        self.proven.store(proven, Ordering::Relaxed);
+    }
+
+    /// Bytes that came from it.
+    pub(in crate::engine) fn fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+
+    /// Bytes came in.
+    pub(in crate::engine) fn count(&self, bytes: u64) {
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Forgets what is known of its version: everything from the start.
+    pub(super) fn begin_anew(&self) {
+        self.set_identity(None);
+        self.set_proven(false);
+        self.set_if_range(true);
+        self.distrusted.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,187 @@
+//! The coordinator of one transfer: how many connections there are, whom they ask, which failures are
+//! borne.
+
+mod bear;
+mod employ;
+mod look;
+mod repair;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use self::repair::Repairs;
+use super::job::Job;
+use super::mirrors::{Source, SourceId};
+use super::trouble::Trouble;
+use super::worker::{Claimed, Engaged, Failed, Opened, work};
+use crate::client::Stop;
+use crate::flow::ConnectionCount;
+use crate::plan::SegmentId;
+use crate::transport::Lane;
+
+/// How often the coordinator looks at the flow.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A single connection over which nothing comes for this long gets company.
+const SILENCE: Duration = Duration::from_secs(4);
+
+/// The first connection, whose answer is there already.
+pub(super) struct First {
+    pub(super) source: Arc<Source>,
+    pub(super) lane: Lane,
+    pub(super) segment: (SegmentId, std::ops::Range<u64>),
+    pub(super) opened: Opened,
+}
+
+/// How the work of a connection ended, and when it had begun.
+struct Ended {
+    begun: Instant,
+    proof: bool,
+    result: Result<(), Failed>,
+}
+
+/// Keeps the right number of connections at work until every byte is here, and decides what each
+/// failure calls for.
+pub(super) struct Transfer {
+    job: Arc<Job>,
+    stop: Stop,
+    /// The server gives ranges; else there is one stream, and if that breaks it is over.
+    ranged: bool,
+    count: ConnectionCount,
+    workers: JoinSet<Ended>,
+    /// Connections by whom they were sent to, to call back those of a source that is not to be used.
+    sent: Vec<(SourceId, AbortHandle)>,
+    /// A connection compares the places where answers met.
+    proving: bool,
+    /// Bytes that had come when last any came, and when that was.
+    heard: (u64, Instant),
+    /// When segments were first seen, to judge only those past their youth.
+    ages: BTreeMap<SegmentId, Instant>,
+    /// Sources whose bytes are to go.
+    purges: BTreeSet<SourceId>,
+    repairs: Repairs,
+}
+
+impl Transfer {
+    pub(super) fn new(job: Arc<Job>, stop: Stop, ranged: bool) -> Self {
+        let now = Instant::now();
+        let mut count = ConnectionCount::new(job.what.connections, now);
+        if !ranged || job.planner().size().is_none() {
+            count.single();
+        }
+        job.sources.refill();
+        Self {
+            job,
+            stop,
+            ranged,
+            count,
+            workers: JoinSet::new(),
+            sent: Vec::new(),
+            proving: false,
+            heard: (0, now),
+            ages: BTreeMap::new(),
+            purges: BTreeSet::new(),
+            repairs: Repairs::default(),
+        }
+    }
+
+    /// Runs until all is here (`Ok`), or until the first trouble that ends this transfer. In either
+    /// case no connection is at work any more, and all that came in is written and claimed.
+    pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (Trouble, u32)> {
+        if let Some(First { source, lane, segment, opened }) = first {
+            let claimed = Claimed::new(&self.job, segment);
+            let engaged = Engaged::new(Arc::clone(&source));
+            self.spawn(&source, false, work(lane, engaged, claimed, Some(opened)));
+        }
+        let mut result = self.coordinate().await;
+        self.job.stop();
+        // What is claimed for a repair is free again, and nobody else holds the job.
+        self.repairs = Repairs::default();
+        let limit = Instant::now() + Duration::from_secs(5);
+        while !self.workers.is_empty() {
+            tokio::select! {
+                Some(ended) = self.workers.join_next() => {
+                    let trouble = ended.ok().and_then(|ended| ended.result.err());
+                    let trouble = trouble.map(|failed| failed.trouble);
+                    // The plan counts bytes as here just before they are written: what seemed
+                    // complete is not, if the disk then refused them (G1).
+                    if let (Ok(()), Some(trouble @ Trouble::Local(_))) = (&result, trouble) {
+                        result = Err((trouble, 1));
+                    }
+                }
+                () = sleep_until(limit) => self.workers.shutdown().await,
+            }
+        }
+        result
+    }
+
+    async fn coordinate(&mut self) -> Result<(), (Trouble, u32)> {
+        let job = Arc::clone(&self.job);
+        let stop = self.stop.clone();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            self.purge().await?;
+            self.repair().await?;
+            if !job.planner().is_complete() {
+                self.employ();
+            } else if let Some(joint) = job.first_joint() {
+                self.prove(joint);
+            } else if self.purges.is_empty()
+                && job.sink.are_pieces_good()
+                && self.repairs.are_over()
+            {
+                return Ok(());
+            }
+            tokio::select! {
+                Some(ended) = self.workers.join_next() => match ended {
+                    Ok(Ended { begun, proof, result }) => {
+                        self.proving &= !proof;
+                        self.ended(begun, result)?;
+                    }
+                    Err(gone) => {
+                        if let Ok(panic) = gone.try_into_panic() {
+                            std::panic::resume_unwind(panic);
+                        }
+                        // Called back. Should it have been a proof, the next one is begun anew.
+                        self.proving = false;
+                    }
+                },
+                _ = look.tick() => self.look(),
+                () = job.sink.checkpointed() => {}
+                () = stop.stopped() => return Err((Trouble::Stopped, 0)),
+            }
+            if let Some(error) = job.sink.take_failure() {
+                return Err((Trouble::Local(error), 0));
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        source: &Source,
+        proof: bool,
+        work: impl Future<Output = Result<(), Failed>> + Send + 'static,
+    ) {
+        let begun = Instant::now();
+        let work = async move { Ended { begun, proof, result: work.await } };
+        let handle = self.workers.spawn(work);
+        self.sent.retain(|(_, handle)| !handle.is_finished());
+        self.sent.push((source.id, handle));
+    }
+
+    fn ended(&mut self, begun: Instant, result: Result<(), Failed>) -> Result<(), (Trouble, u32)> {
+        match result {
+            Ok(()) if self.ranged || self.job.planner().is_complete() => Ok(()),
+            Ok(()) => {
+                let host = self.job.what.url.host_str().unwrap_or_default().to_owned();
+                Err((Trouble::protocol(host, "the answer ended before the file did"), 1))
+            }
+            Err(Failed { source, trouble }) => self.bear(&source, trouble, begun),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Bad pieces: fetched again from somebody else, and whoever gave them is dropped if that was right.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Transfer;
+use crate::engine::finish::take_back;
+use crate::engine::mirrors::{Source, SourceId};
+use crate::engine::trouble::Trouble;
+use crate::engine::worker::{Claimed, Engaged, work};
+use crate::error::Failure;
+use crate::monitor::Event;
+use crate::sink::BadPiece;
+
+/// Pieces that were bad and are not yet right, by their numbers.
+#[derive(Default)]
+pub(super) struct Repairs(BTreeMap<u64, Repair>);
+
+struct Repair {
+    last: BadPiece,
+    /// Who gave all of it, and gave it bad.
+    gave: Vec<SourceId>,
+    /// How often it was found bad.
+    times: usize,
+    /// Waits for somebody to be sent; nobody else works on it.
+    claimed: Option<Claimed>,
+}
+
+impl Repairs {
+    pub(super) fn are_over(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether somebody else is being asked for a piece that this one gave.
+    fn suspects(&self, id: SourceId) -> bool {
+        self.0.values().any(|repair| repair.gave.contains(&id))
+    }
+}
+
+impl Transfer {
+    /// Deals with pieces that were found bad, or right at last. Whoever gave a bad one whole gets nothing
+    /// new to do until it is known whose fault it was.
+    pub(super) async fn repair(&mut self) -> Result<(), (Trouble, u32)> {
+        let bad = self.job.sink.take_bad_pieces();
+        if bad.is_empty() && self.repairs.are_over() {
+            return Ok(());
+        }
+        self.settle()?;
+        for piece in bad {
+            self.open(piece).await?;
+        }
+        self.send()?;
+        let sources = &self.job.sources;
+        let all = sources.alive().all(|source| self.repairs.suspects(source.id));
+        for source in sources.iter() {
+            source.standing().suspected = !all && self.repairs.suspects(source.id);
+        }
+        Ok(())
+    }
+
+    /// Pieces that are right at last clear up who had given them bad.
+    fn settle(&mut self) -> Result<(), (Trouble, u32)> {
+        let sink = &self.job.sink;
+        let open = self.repairs.0.keys().copied();
+        let right: Vec<u64> = open.filter(|number| sink.is_good_piece(*number)).collect();
+        for repair in
+            right.iter().filter_map(|number| self.repairs.0.remove(number)).collect::<Vec<_>>()
+        {
+            for id in &repair.gave {
+                let sources = Arc::clone(&self.job.sources);
+                let source = sources.get(*id).filter(|source| sources.others(source));
+                if let Some(source) = source {
+                    let trouble = self.integrity(&repair.last, vec![repair.last.number]);
+                    self.give_up(source, trouble, 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A piece is bad: what is here of it is taken back, and it waits for a source.
+    async fn open(&mut self, piece: BadPiece) -> Result<(), (Trouble, u32)> {
+        let (number, range) = (piece.number, piece.range.clone());
+        let giver = self.job.origins().sole(range.clone());
+        let repair = self.repairs.0.entry(number).or_insert_with(|| Repair {
+            last: piece.clone(),
+            gave: Vec::new(),
+            times: 0,
+            claimed: None,
+        });
+        repair.last = piece;
+        repair.times += 1;
+        if let Some(giver) = giver.filter(|giver| !repair.gave.contains(giver)) {
+            repair.gave.push(giver);
+        }
+        if !self.ranged {
+            return Err((self.failure(), 1));
+        }
+        let bytes = range.end - range.start;
+        self.job.monitor.tell(Event::FetchingAgain { bytes });
+        let taken = take_back(&self.job, vec![range]).await;
+        let mut taken = taken.map_err(|error| (Trouble::Local(error), 1))?;
+        if let Some(repair) = self.repairs.0.get_mut(&number) {
+            repair.claimed = taken.pop();
+        }
+        Ok(())
+    }
+
+    /// Sends for bad pieces those that did not give them, as far as they can be asked now.
+    fn send(&mut self) -> Result<(), (Trouble, u32)> {
+        let job = Arc::clone(&self.job);
+        let alive = job.sources.alive().count();
+        let mut hopeless = false;
+        let mut sent = Vec::new();
+        let mut free = self.count.target().saturating_sub(self.workers.len() as u32);
+        for repair in self.repairs.0.values_mut().filter(|repair| repair.claimed.is_some()) {
+            let other = |source: &Source| !repair.gave.contains(&source.id);
+            let others = job.sources.alive().any(|source| other(source));
+            // The only source is asked once more: bytes do get spoiled on the way.
+            let again = alive == 1 && repair.times == 1;
+            if repair.times > 2 * alive + 1 || !(others || again) || (alive == 1 && !again) {
+                hopeless = true;
+                break;
+            }
+            if free == 0 {
+                continue;
+            }
+            let fits = |source: &Source| (again || other(source)) && job.may_ask(source);
+            let Some(source) = job.sources.choose(fits) else { continue };
+            if let Some(claimed) = repair.claimed.take() {
+                sent.push((source, claimed));
+                free -= 1;
+            }
+        }
+        if hopeless {
+            return Err((self.failure(), 1));
+        }
+        for (source, claimed) in sent {
+            let (lane, engaged) = (job.transport.lane(), Engaged::new(Arc::clone(&source)));
+            self.spawn(&source, false, work(lane, engaged, claimed, None));
+        }
+        Ok(())
+    }
+
+    /// No source has these pieces right.
+    fn failure(&self) -> Trouble {
+        let numbers = self.repairs.0.keys().copied().collect();
+        match self.repairs.0.values().next() {
+            Some(repair) => self.integrity(&repair.last, numbers),
+            None => Trouble::Stopped,
+        }
+    }
+
+    fn integrity(&self, piece: &BadPiece, pieces: Vec<u64>) -> Trouble {
+        Trouble::Final(Box::new(Failure::Integrity {
+            path: self.job.monitor.shared().progress.path.clone().unwrap_or_default(),
+            expected: piece.expected.clone(),
+            got: piece.got.clone(),
+            source_of: "given with the file".to_owned(),
+            pieces,
+        }))
+    }
+}

@@ -1,0 +1,360 @@
+//! Several addresses of one file: shared work, and nothing of a mirror that has another file (G4).
+
+use piton_durable::fs::OsFs;
+use piton_fetch::Mirror;
+use piton_testkit::server::{Body, Excess, Lease, Stats};
+
+use super::*;
+
+const LEN: u64 = 12 * MIB;
+/// A comparison takes as much at either side of a joint.
+const OVERLAP: u64 = 16 * KIB;
+
+/// A desk whose server is the first address, and further servers.
+pub(super) struct Mirrors {
+    pub(super) desk: Desk,
+    pub(super) others: Vec<Server>,
+}
+
+impl Mirrors {
+    pub(super) fn new(first: Site, others: impl IntoIterator<Item = Site>) -> Self {
+        let others = others.into_iter().map(Server::start).collect();
+        Self { desk: Desk::new(first), others }
+    }
+
+    /// All addresses, over so many connections.
+    pub(super) fn what(&self, n: u16) -> Download {
+        let mut what = self.desk.over(n, "/f");
+        what.mirrors = self.others.iter().map(|server| mirror(server, "/f")).collect();
+        what
+    }
+
+    fn get(&self, n: u16) -> Outcome {
+        let outcome = self.desk.get(self.what(n));
+        outcome.unwrap_or_else(|error| panic!("{error} {:?}", self.desk.events()))
+    }
+
+    /// Body bytes that each server handed out.
+    pub(super) fn sent(&self) -> Vec<u64> {
+        let servers = std::iter::once(&self.desk.server).chain(&self.others);
+        servers.map(|server| server.stats().sent()).collect()
+    }
+
+    /// Why the address of this server was given up, if it was.
+    pub(super) fn dropped(&self, server: &Server) -> Option<String> {
+        self.desk.events().iter().find_map(|event| match event {
+            Event::MirrorDropped { url, why } if *url == server.url("/f") => Some(why.clone()),
+            _ => None,
+        })
+    }
+}
+
+pub(super) fn mirror(server: &Server, path: &str) -> Mirror {
+    Mirror { url: server.url(path).parse().unwrap(), priority: 1 }
+}
+
+/// The file under validators of its own, at a rate that leaves time for several connections.
+pub(super) fn named(tag: &str) -> Site {
+    of(Resource::pattern(1, LEN).etag(&format!("\"{tag}\"")))
+}
+
+fn of(resource: Resource) -> Site {
+    Site::new().with("/f", resource).rate_per_connection(8 * MIB)
+}
+
+/// Other bytes under the same length.
+fn other_file() -> Site {
+    of(Resource::pattern(2, LEN).etag("\"b\""))
+}
+
+#[test]
+fn two_good_ones_share_the_work() {
+    for others in [named("a"), named("b"), of(Resource::pattern(1, LEN))] {
+        let all = Mirrors::new(named("a"), [others]);
+        let outcome = all.get(4);
+        all.desk.assert_only("f", 1, LEN);
+        let sent = all.sent();
+        assert!(sent.iter().all(|sent| *sent > LEN / 8), "{sent:?} {:?}", all.desk.events());
+        assert!(outcome.fetched < LEN + 40 * OVERLAP, "{outcome:?}");
+        assert!(!all.desk.saw(|event| matches!(event, Event::MirrorDropped { .. })));
+    }
+}
+
+#[test]
+fn a_mirror_is_used_only_as_far_as_connections_are() {
+    let all = Mirrors::new(named("a"), [named("b"), named("c")]);
+    all.get(1);
+    assert_eq!(all.others.iter().map(|server| server.stats().requests.len()).sum::<usize>(), 0);
+}
+
+#[test]
+fn each_is_asked_with_its_own_validator() {
+    let all = Mirrors::new(named("a"), [named("b")]);
+    all.get(4);
+    let conditions = |stats: Stats| -> Vec<String> {
+        let fields = stats.requests.iter().filter_map(|r| r.headers.first("if-range"));
+        let mut fields: Vec<_> = fields.map(str::to_owned).collect();
+        fields.dedup();
+        fields
+    };
+    assert_eq!(conditions(all.desk.server.stats()), ["\"a\""]);
+    assert_eq!(conditions(all.others[0].stats()), ["\"b\""]);
+}
+
+#[test]
+fn the_first_address_is_dead_and_a_mirror_carries_all() {
+    for fault in [Fault::status(404), Fault::status(503), Fault::resets_unanswered(), Fault::hang()]
+    {
+        let all = Mirrors::new(named("a").fault(fault), [named("b")]);
+        all.get(3);
+        all.desk.assert_only("f", 1, LEN);
+        assert_eq!(all.sent()[0].checked_div(KIB), Some(0));
+    }
+    let all = Mirrors::new(named("a").fault(Fault::status(404)), [named("b")]);
+    all.get(1);
+    assert_eq!(all.dropped(&all.desk.server).unwrap(), "127.0.0.1 answered 404 Not Found");
+}
+
+#[test]
+fn a_mirror_is_dead_from_the_start() {
+    for fault in [Fault::status(404), Fault::status(503), Fault::resets_unanswered(), Fault::hang()]
+    {
+        let all = Mirrors::new(named("a"), [named("b").fault(fault)]);
+        all.get(3);
+        all.desk.assert_only("f", 1, LEN);
+    }
+}
+
+#[test]
+fn one_dies_in_the_middle() {
+    for first in [true, false] {
+        let dies = |dies: bool, site: Site| match dies {
+            true => site.fault(Fault::away_after(2 * MIB, Duration::from_secs(300))),
+            false => site,
+        };
+        let all = Mirrors::new(dies(first, named("a")), [dies(!first, named("b"))]);
+        all.get(4);
+        all.desk.assert_only("f", 1, LEN);
+    }
+}
+
+#[test]
+fn all_are_dead_and_the_most_telling_reason_is_given() {
+    let away = named("b").fault(Fault::resets_unanswered());
+    let all = Mirrors::new(named("a").fault(Fault::status(404)), [away]);
+    let mut what = all.what(2);
+    what.retries = 1;
+    let failure = all.desk.fail(what);
+    assert!(matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 404));
+    assert!(all.dropped(&all.others[0]).is_some(), "{:?}", all.desk.events());
+}
+
+#[test]
+fn one_of_another_size_is_dropped() {
+    for len in [LEN - 1, LEN + 1] {
+        let all = Mirrors::new(named("a"), [of(Resource::pattern(1, len).etag("\"a\""))]);
+        all.get(4);
+        all.desk.assert_only("f", 1, LEN);
+        let why = all.dropped(&all.others[0]).unwrap();
+        assert_eq!(why, format!("it has {len} bytes, and the file {LEN}"));
+    }
+}
+
+#[test]
+fn one_with_other_bytes_is_found_by_comparison() {
+    let all = Mirrors::new(named("a"), [other_file(), named("c")]);
+    all.get(6);
+    all.desk.assert_only("f", 1, LEN);
+    let why = all.dropped(&all.others[0]).unwrap();
+    assert!(why.contains("its bytes differ at offset"), "{why}");
+    assert_eq!(all.dropped(&all.others[1]), None);
+}
+
+/// Where a mirror differs only in places, it may show what is right and then give what is wrong: that
+/// is seen where its bytes meet those of others, and all that it gave goes.
+#[test]
+fn one_that_differs_in_its_later_part_is_found_at_the_joints() {
+    let cases = [LEN / 8, LEN / 3, LEN / 2].into_iter().flat_map(|at| [2, 4, 7].map(|n| (at, n)));
+    each(cases, |(at, n)| {
+        let wrong = Body::Pattern { seed: 2, len: LEN };
+        let all = Mirrors::new(
+            named("a").fault(Fault::delay(Duration::from_millis(20))),
+            [named("b").fault(Fault::overwritten_from(at, wrong))],
+        );
+        all.get(n);
+        all.desk.assert_only("f", 1, LEN);
+    });
+}
+
+/// What joints are still to be compared is known to the next run, whatever ends this one.
+#[test]
+fn a_kill_before_the_joints_are_compared() {
+    each([3, 4, 5, 8], |n| {
+        let wrong = Body::Pattern { seed: 2, len: LEN };
+        let mirror = named("b").fault(Fault::overwritten_from(LEN / 4, wrong));
+        let all = Mirrors::new(named("a"), [mirror]);
+        all.desk.kill_at(all.what(n), LEN / 2);
+        let mut what = all.desk.over(1, "/f");
+        what.retries = 2;
+        all.desk.get(what).unwrap();
+        all.desk.assert_only("f", 1, LEN);
+    });
+}
+
+#[test]
+fn one_that_is_replaced_while_it_is_used() {
+    let new = Resource::pattern(2, LEN).etag("\"c\"");
+    let changes = Fault::replaces_after(2 * MIB, "/f", new).and(Fault::cut_after(MIB));
+    let all = Mirrors::new(named("a"), [named("b").fault(changes)]);
+    all.get(4);
+    all.desk.assert_only("f", 1, LEN);
+}
+
+/// The file itself is a new one: everything from the start, also from the mirror that had it earlier.
+#[test]
+fn the_first_address_has_a_new_version() {
+    let new = || Resource::pattern(2, LEN).etag("\"c\"");
+    let changes = Fault::replaces_after(2 * MIB, "/f", new()).and(Fault::cut_after(MIB));
+    let all = Mirrors::new(named("a").fault(changes), [of(new())]);
+    all.get(4);
+    all.desk.assert_only("f", 2, LEN);
+    assert!(all.desk.saw(|event| matches!(event, Event::StartedOver { .. })));
+}
+
+#[test]
+fn a_slow_one_loses_its_work() {
+    for first in [true, false] {
+        let slow = |slow: bool, site: Site| match slow {
+            true => site.fault(Fault::crawl(100 * KIB)),
+            false => site,
+        };
+        let all = Mirrors::new(slow(first, named("a")), [slow(!first, named("b"))]);
+        all.get(4);
+        all.desk.assert_only("f", 1, LEN);
+        let sent = all.sent();
+        let (slow, fast) = if first { (sent[0], sent[1]) } else { (sent[1], sent[0]) };
+        assert!(slow < fast, "{sent:?}");
+    }
+}
+
+#[test]
+fn one_that_minds_many_connections_gets_few() {
+    let minds = named("b").max_connections(1, Excess::Unavailable);
+    let all = Mirrors::new(named("a"), [minds]);
+    all.get(6);
+    all.desk.assert_only("f", 1, LEN);
+    assert_eq!(all.dropped(&all.others[0]), None, "{:?}", all.desk.events());
+}
+
+#[test]
+fn one_without_ranges_is_dropped() {
+    let all = Mirrors::new(named("a"), [named("b").fault(Fault::ignores_range())]);
+    all.get(4);
+    all.desk.assert_only("f", 1, LEN);
+    assert!(all.dropped(&all.others[0]).is_some());
+}
+
+#[test]
+fn ones_that_redirect_to_links_that_die() {
+    let signed = |tag: &str| {
+        let resource = Resource::pattern(1, LEN).etag(&format!("\"{tag}\""));
+        Site::new()
+            .with_signed("/f", resource, Lease::Requests(3))
+            .rate_per_connection(8 * MIB)
+            .fault(Fault::cut_after(MIB).on("/signed/f"))
+    };
+    let all = Mirrors::new(signed("a"), [signed("b")]);
+    all.get(4);
+    all.desk.assert_only("f", 1, LEN);
+    assert!(all.sent().iter().all(|sent| *sent > LEN / 8), "{:?}", all.sent());
+}
+
+#[test]
+fn a_resume_goes_on_with_other_mirrors() {
+    let all = Mirrors::new(named("a"), [named("b"), named("c")]);
+    let mut what = all.what(4);
+    what.mirrors.truncate(1);
+    all.desk.kill_at(what, LEN / 2);
+    // The first address is gone, the second one now stands first, and a third one is new.
+    all.desk.server.remove("/f");
+    let mut what = all.what(3);
+    what.mirrors.push(Mirror { url: what.url.clone(), priority: 9 });
+    what.url = what.mirrors.remove(0).url;
+    let outcome = all.desk.get(what);
+    let outcome = outcome.unwrap_or_else(|error| panic!("{error} {:?}", all.desk.events()));
+    assert!(outcome.resumed >= LEN / 2, "{outcome:?} {:?}", all.desk.events());
+    all.desk.assert_only("f", 1, LEN);
+}
+
+#[test]
+fn a_resume_with_none_but_a_mirror_that_is_new() {
+    for (site, resumes) in [(named("n"), true), (other_file(), false)] {
+        let all = Mirrors::new(named("a"), [site]);
+        all.desk.kill_at(all.desk.over(2, "/f"), LEN / 2);
+        all.desk.server.remove("/f");
+        match all.desk.get(all.what(2)) {
+            Ok(outcome) => {
+                assert_eq!(outcome.resumed >= LEN / 2, resumes, "{outcome:?}");
+                all.desk.assert_only("f", if resumes { 1 } else { 2 }, LEN);
+            }
+            Err(failure) => assert!(!resumes, "{failure} {:?}", all.desk.events()),
+        }
+    }
+}
+
+#[test]
+fn the_journal_keeps_the_mirrors_and_no_login() {
+    let all = Mirrors::new(named("a"), [named("b")]);
+    let mut what = all.what(3);
+    what.mirrors[0].url.set_username("me").unwrap();
+    what.mirrors[0].url.set_password(Some("a-secret")).unwrap();
+    all.desk.kill_at(what, LEN / 2);
+    let journals = find_unfinished(&OsFs, all.desk.folder.path()).unwrap();
+    let meta = inspect(&OsFs, &journals[0]).unwrap().unwrap().meta;
+    assert_eq!(meta.url, all.desk.server.url("/f"));
+    assert_eq!(meta.mirrors.len(), 1);
+    assert_eq!(meta.mirrors[0].url, all.others[0].url("/f"));
+    let tag = meta.mirrors[0].identity.as_ref().unwrap().strong_tag();
+    assert_eq!(tag.as_deref(), Some("\"b\""));
+}
+
+/// Neither the login of the first address nor the headers of this download go where the user did not
+/// say.
+#[test]
+fn logins_and_headers_go_only_where_they_may() {
+    let behind = Server::start(Site::new().with("/f", Resource::pattern(1, LEN).etag("\"b\"")));
+    let redirects = named("b").fault(Fault::redirect(302, &behind.url("/f")));
+    let all = Mirrors::new(named("a"), [redirects, named("c")]);
+    let mut what = all.what(6);
+    what.url.set_username("me").unwrap();
+    what.url.set_password(Some("a-secret")).unwrap();
+    what.headers = vec![("x-token".parse().unwrap(), "t".parse().unwrap())];
+    all.desk.get(what).unwrap();
+    all.desk.assert_only("f", 1, LEN);
+    let carry = |server: &Server, name: &str| {
+        let requests = server.stats().requests;
+        assert!(!requests.is_empty());
+        let having = requests.iter().filter(|request| request.headers.contains(name)).count();
+        (having == requests.len(), having > 0)
+    };
+    for (server, token, login) in [
+        (&all.desk.server, true, true),
+        (&all.others[0], true, false),
+        (&all.others[1], true, false),
+        (&behind, false, false),
+    ] {
+        assert_eq!(carry(server, "x-token"), (token, token));
+        assert_eq!(carry(server, "authorization"), (login, login));
+    }
+}
+
+#[test]
+fn headers_by_which_ranges_work_are_refused() {
+    for name in ["range", "if-range", "host", "accept-encoding"] {
+        let desk = Desk::new(named("a"));
+        let mut what = desk.what("/f");
+        what.headers = vec![(name.parse().unwrap(), "x".parse().unwrap())];
+        assert!(matches!(desk.fail(what), Failure::Usage(_)), "{name}");
+        assert_eq!(desk.requests(), 0);
+    }
+}

@@ -1,0 +1,179 @@
+//! Digests of pieces: only what is bad is fetched again, and who gave it is named (G1).
+
+use std::num::NonZeroU64;
+
+use piton_fetch::digest::{Algorithm, Digest, Hasher, Pieces};
+
+use super::mirrors::{Mirrors, named};
+use super::*;
+
+const LEN: u64 = 12 * MIB;
+const PIECE: u64 = 256 * KIB;
+
+fn digest(bytes: &[u8]) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+fn pieces_of(len: u64) -> Pieces {
+    let bytes = pattern::bytes(1, len as usize);
+    let digests = bytes.chunks(PIECE as usize).map(digest).collect();
+    Pieces::new(NonZeroU64::new(PIECE).unwrap(), digests).unwrap()
+}
+
+fn with_pieces(mut what: Download) -> Download {
+    what.pieces = Some(pieces_of(LEN));
+    what
+}
+
+/// What is fetched again beside a bad piece: its neighbours in the extents of the journal.
+fn again(pieces: u64) -> u64 {
+    pieces * (PIECE + 2 * MIB)
+}
+
+#[test]
+fn a_good_file_costs_nothing() {
+    for n in [1, 4] {
+        let desk = Desk::new(named("a"));
+        let outcome = desk.get(with_pieces(desk.over(n, "/f"))).unwrap();
+        desk.assert_only("f", 1, LEN);
+        // The end may be raced.
+        assert!(outcome.fetched == LEN || (n > 1 && outcome.fetched < LEN + 2 * MIB));
+    }
+}
+
+#[test]
+fn a_piece_that_was_spoiled_on_the_way_is_fetched_again() {
+    for n in [1, 4] {
+        let desk = Desk::new(named("a").fault(Fault::flip_once(5 * MIB + 7)));
+        let outcome = desk.get(with_pieces(desk.over(n, "/f"))).unwrap();
+        desk.assert_only("f", 1, LEN);
+        assert!(outcome.fetched > LEN && outcome.fetched <= LEN + again(1), "{outcome:?}");
+    }
+}
+
+#[test]
+fn pieces_that_stay_bad_are_named() {
+    for (n, mirrors) in [(1, 0), (4, 0), (4, 1), (4, 2)] {
+        let bad = |tag: &str| named(tag).fault(Fault::flip(5 * MIB + 7));
+        let others = ["b", "c"].into_iter().take(mirrors).map(bad);
+        let all = Mirrors::new(bad("a"), others);
+        let failure = all.desk.fail(with_pieces(all.what(n)));
+        let number = (5 * MIB + 7) / PIECE;
+        match &failure {
+            Failure::Integrity { pieces, .. } => assert_eq!(*pieces, [number]),
+            other => panic!("{other:?}"),
+        }
+        assert!(failure.to_string().contains(&format!("piece {number} ")), "{failure}");
+        let sent: u64 = all.sent().iter().sum();
+        assert!(sent < LEN + again(2 + mirrors as u64) + 4 * MIB, "{sent}");
+        // What is right is kept.
+        assert!(all.desk.claimed() > LEN / 2);
+    }
+}
+
+#[test]
+fn a_mirror_with_bad_pieces_is_dropped_and_only_those_are_fetched_again() {
+    for first in [true, false] {
+        // Every second piece that it gives is bad.
+        let spoil = |site: Site| {
+            (0..LEN / PIECE).step_by(2).fold(site, |site, n| site.fault(Fault::flip(n * PIECE + 9)))
+        };
+        let (a, b) = (named("a"), named("b"));
+        let all = match first {
+            true => Mirrors::new(spoil(a), [b]),
+            false => Mirrors::new(a, [spoil(b)]),
+        };
+        let outcome = all.desk.get(with_pieces(all.what(4)));
+        let outcome = outcome.unwrap_or_else(|error| panic!("{error} {:?}", all.desk.events()));
+        all.desk.assert_only("f", 1, LEN);
+        let (wrong, right) = match first {
+            true => (&all.desk.server, &all.others[0]),
+            false => (&all.others[0], &all.desk.server),
+        };
+        let why = all.dropped(wrong).unwrap();
+        assert!(why.contains("of it is bad"), "{why}");
+        assert_eq!(all.dropped(right), None);
+        assert!(outcome.fetched < 2 * LEN, "{outcome:?}");
+    }
+}
+
+/// No comparison is needed where the digests tell; other bytes are found all the same.
+#[test]
+fn a_mirror_with_another_file() {
+    let other = Site::new().with("/f", Resource::pattern(2, LEN)).rate_per_connection(8 * MIB);
+    let all = Mirrors::new(named("a"), [other]);
+    all.desk.get(with_pieces(all.what(4))).unwrap();
+    all.desk.assert_only("f", 1, LEN);
+    assert!(all.dropped(&all.others[0]).is_some(), "{:?}", all.desk.events());
+}
+
+/// With a digest of the whole alone nobody can say who was wrong, until one source gave all.
+#[test]
+fn a_digest_of_the_whole_and_a_mirror_that_flips_bits() {
+    for first in [true, false] {
+        let spoil =
+            |site: Site| (0..12).fold(site, |site, n| site.fault(Fault::flip(n * MIB + 99_999)));
+        let (a, b) = (named("a"), named("b"));
+        let all = match first {
+            true => Mirrors::new(spoil(a), [b]),
+            false => Mirrors::new(a, [spoil(b)]),
+        };
+        let mut what = all.what(4);
+        what.digests = vec![digest(&pattern::bytes(1, LEN as usize))];
+        let outcome = all.desk.get(what);
+        outcome.unwrap_or_else(|error| panic!("{error} {:?}", all.desk.events()));
+        all.desk.assert_only("f", 1, LEN);
+    }
+}
+
+#[test]
+fn a_stream_without_ranges_is_begun_again_once() {
+    let flip = |fault: Fault| named("a").fault(Fault::ignores_range()).fault(fault);
+    let desk = Desk::new(flip(Fault::flip_once(5 * MIB)));
+    desk.get(with_pieces(desk.what("/f"))).unwrap();
+    desk.assert_only("f", 1, LEN);
+    let desk = Desk::new(flip(Fault::flip(5 * MIB)));
+    let failure = desk.fail(with_pieces(desk.what("/f")));
+    assert!(matches!(failure, Failure::Integrity { .. }), "{failure:?}");
+}
+
+/// Old bytes are trusted for what the journal says of them, and yet no file gets its name with a piece
+/// that is bad.
+#[test]
+fn a_piece_that_an_earlier_run_left_bad() {
+    let desk = Desk::new(named("a").fault(Fault::flip_once(MIB)));
+    desk.kill_at(desk.over(2, "/f"), LEN / 2);
+    desk.get(with_pieces(desk.over(2, "/f"))).unwrap();
+    desk.assert_only("f", 1, LEN);
+}
+
+#[test]
+fn a_file_of_another_length_is_not_fetched() {
+    for (size, pieces) in [(Some(LEN + 1), None), (None, Some(pieces_of(LEN - PIECE)))] {
+        let desk = Desk::new(named("a"));
+        let mut what = desk.what("/f");
+        (what.size, what.pieces) = (size, pieces.clone());
+        let failure = desk.fail(what);
+        assert!(matches!(failure, Failure::WrongSize { is: LEN, .. }), "{failure:?}");
+        assert!(!failure.may_be_retried());
+        assert!(desk.files().is_empty());
+
+        // A mirror that has it is taken instead.
+        let right = size.unwrap_or(LEN - PIECE);
+        let site = Site::new().with("/f", Resource::pattern(1, right));
+        let all = Mirrors::new(named("a"), [site]);
+        let mut what = all.what(2);
+        (what.size, what.pieces) = (size, pieces);
+        all.desk.get(what).unwrap();
+        all.desk.assert_only("f", 1, right);
+        assert!(all.dropped(&all.desk.server).is_some());
+    }
+    // Where the length is not said before, the end tells.
+    let desk = Desk::new(named("a").fault(Fault::ignores_range().and(Fault::chunked(9000))));
+    let mut what = desk.what("/f");
+    what.size = Some(LEN + 1);
+    let failure = desk.fail(what);
+    assert!(matches!(failure, Failure::WrongSize { is: LEN, .. }), "{failure:?}");
+}

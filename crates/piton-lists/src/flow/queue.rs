@@ -1,0 +1,277 @@
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::host::{Host, Place};
+use super::{Limits, Moment};
+
+/// The window: so many items wait at the most, and of the rest of the list none is held.
+const MAX_ITEMS: usize = 32_768;
+
+/// The same for what they hold, in bytes: an item may have ten thousand digests of pieces (G8).
+const MAX_WEIGHT: usize = 32 << 20;
+
+/// Hosts of which something is remembered while nothing waits for them.
+const MAX_IDLE: usize = 4096;
+
+/// Items that wait, by host. Hosts take turns; within a host the order is that of the list.
+///
+/// Each call costs O(log n) of the hosts and items that wait.
+pub struct Queue<T> {
+    limits: Limits,
+    hosts: HashMap<Arc<str>, Host<Waiting<T>>>,
+    /// Hosts where something may start, by turn.
+    ready: BTreeSet<(u64, Arc<str>)>,
+    /// Hosts where something may start later.
+    held: BTreeSet<(Moment, Arc<str>)>,
+    /// Hosts for which nothing waits, those first of which the least is worth knowing.
+    idle: BTreeSet<(Moment, Arc<str>)>,
+    running: usize,
+    waiting: usize,
+    weight: usize,
+    /// Numbers turns and repetitions.
+    counter: u64,
+}
+
+struct Waiting<T> {
+    item: T,
+    weight: usize,
+}
+
+/// An item that is to be started. [`Queue::ended`] must be told when it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started<T> {
+    /// The item.
+    pub item: T,
+    /// Its host.
+    pub host: Arc<str>,
+    /// When.
+    pub begun: Moment,
+}
+
+/// What the end of an item says of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// The host is well: it answered, if only with "no such file".
+    Served,
+    /// Nothing is known of the host: the disk failed, or it was stopped.
+    Nothing,
+    /// The host is away, or wants to be left alone, if it said so for this long.
+    Failed(Option<Duration>),
+}
+
+impl<T> Queue<T> {
+    /// An empty queue.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            hosts: HashMap::new(),
+            ready: BTreeSet::new(),
+            held: BTreeSet::new(),
+            idle: BTreeSet::new(),
+            running: 0,
+            waiting: 0,
+            weight: 0,
+            counter: 0,
+        }
+    }
+
+    /// Whether more should be pushed now: the window is not full.
+    pub fn has_room(&self) -> bool {
+        self.waiting < MAX_ITEMS && self.weight < MAX_WEIGHT
+    }
+
+    /// Items that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Items that were started and have not ended.
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// Adds an item of `weight` bytes for `host`: behind the others, or, with `first`, before those
+    /// that were not.
+    ///
+    /// # Errors
+    /// The item, if its host was given up.
+    pub fn push(
+        &mut self,
+        host: &str,
+        item: T,
+        weight: usize,
+        first: bool,
+        now: Moment,
+    ) -> Result<(), T> {
+        self.add(host, item, weight, now, |host, item, _| host.push(item, first))
+    }
+
+    /// Adds an item that is to be tried again, not before `at`.
+    ///
+    /// # Errors
+    /// The item, if its host was given up.
+    pub fn push_again(
+        &mut self,
+        host: &str,
+        item: T,
+        weight: usize,
+        at: Moment,
+        now: Moment,
+    ) -> Result<(), T> {
+        self.add(host, item, weight, now, |host, item, number| host.push_again(item, at, number))
+    }
+
+    /// The item to start now, if one may be. It counts as running from now on. `random` is any 64
+    /// random bits.
+    pub fn next(&mut self, now: Moment, random: u64) -> Option<Started<T>> {
+        if self.running >= self.limits.jobs.get() {
+            return None;
+        }
+        while let Some((at, name)) = self.held.first().filter(|(at, _)| *at <= now).cloned() {
+            self.held.remove(&(at, Arc::clone(&name)));
+            self.settle(&name, now);
+        }
+        let (_, name) = self.ready.pop_first()?;
+        let host = self.hosts.get_mut(&name)?;
+        host.place = Place::Busy;
+        let taken = host.take(now);
+        if taken.is_some() {
+            host.running += 1;
+            host.not_before = host.not_before.max(now.saturating_add(self.limits.interval(random)));
+        }
+        self.settle(&name, now);
+        let Waiting { item, weight } = taken?;
+        self.running += 1;
+        self.lighten(1, weight);
+        Some(Started { item, host: name, begun: now })
+    }
+
+    /// An item that was started at `begun` is over. Returns what waited for its host if that is
+    /// given up now.
+    pub fn ended(
+        &mut self,
+        name: &Arc<str>,
+        begun: Moment,
+        heard: Heard,
+        now: Moment,
+        random: u64,
+    ) -> Vec<T> {
+        self.running = self.running.saturating_sub(1);
+        let Some(host) = self.hosts.get_mut(name) else { return Vec::new() };
+        host.running = host.running.saturating_sub(1);
+        let mut left = Vec::new();
+        match heard {
+            Heard::Nothing => {}
+            Heard::Served => host.served(&self.limits),
+            Heard::Failed(asked) => {
+                let counted = host.failed(begun, now);
+                let pause = counted.map(|tries| self.limits.backoff.pause(tries, random));
+                if let Some(pause) = asked.or(pause) {
+                    host.not_before = host.not_before.max(now.saturating_add(pause));
+                }
+                if counted.is_some_and(|failures| failures >= self.limits.give_up_after) {
+                    host.given_up = true;
+                    left = host.take_all();
+                }
+            }
+        }
+        self.lighten(left.len(), left.iter().map(|waiting| waiting.weight).sum());
+        self.settle(name, now);
+        left.into_iter().map(|waiting| waiting.item).collect()
+    }
+
+    /// When [`Queue::next`] may have something that it does not have now, if only time is missing.
+    pub fn next_wakeup(&self) -> Option<Moment> {
+        if self.running >= self.limits.jobs.get() {
+            return None;
+        }
+        match self.ready.first() {
+            Some(_) => Some(Moment::ZERO),
+            None => self.held.first().map(|(at, _)| *at),
+        }
+    }
+
+    /// Takes out all that waits, in no order that matters.
+    pub fn drain(&mut self) -> Vec<T> {
+        let left: Vec<_> = self.hosts.values_mut().flat_map(Host::take_all).collect();
+        self.ready.clear();
+        self.held.clear();
+        self.idle.clear();
+        for host in self.hosts.values_mut() {
+            host.place = Place::Busy;
+        }
+        (self.waiting, self.weight) = (0, 0);
+        left.into_iter().map(|waiting| waiting.item).collect()
+    }
+
+    fn add(
+        &mut self,
+        name: &str,
+        item: T,
+        weight: usize,
+        now: Moment,
+        put: impl FnOnce(&mut Host<Waiting<T>>, Waiting<T>, u64),
+    ) -> Result<(), T> {
+        let name = match self.hosts.get_key_value(name) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(name),
+        };
+        let limits = &self.limits;
+        let host = self.hosts.entry(Arc::clone(&name)).or_insert_with(|| Host::new(limits));
+        if host.given_up {
+            return Err(item);
+        }
+        self.counter += 1;
+        put(host, Waiting { item, weight }, self.counter);
+        self.waiting += 1;
+        self.weight = self.weight.saturating_add(weight);
+        self.settle(&name, now);
+        Ok(())
+    }
+
+    fn lighten(&mut self, items: usize, weight: usize) {
+        self.waiting = self.waiting.saturating_sub(items);
+        self.weight = self.weight.saturating_sub(weight);
+    }
+
+    /// Puts a host where it belongs after something changed.
+    fn settle(&mut self, name: &Arc<str>, now: Moment) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        self.counter += 1;
+        let (old, new) = (host.place, host.settled(now, self.counter));
+        if old == new {
+            return;
+        }
+        host.place = new;
+        let entry = Arc::clone(name);
+        match old {
+            Place::Ready(turn) => drop(self.ready.remove(&(turn, entry))),
+            Place::Held(at) => drop(self.held.remove(&(at, entry))),
+            Place::Idle(at) => drop(self.idle.remove(&(at, entry))),
+            Place::Busy => {}
+        }
+        let entry = Arc::clone(name);
+        match new {
+            Place::Ready(turn) => drop(self.ready.insert((turn, entry))),
+            Place::Held(at) => drop(self.held.insert((at, entry))),
+            Place::Idle(_) if !host.is_worth_remembering(now) => drop(self.hosts.remove(name)),
+            Place::Idle(at) => {
+                self.idle.insert((at, entry));
+                if self.idle.len() > MAX_IDLE
+                    && let Some((_, least)) = self.idle.pop_first()
+                {
+                    self.hosts.remove(&least);
+                }
+            }
+            Place::Busy => {}
+        }
+    }
+}
+
+#[cfg(test)]
+impl<T> Queue<T> {
+    pub(super) fn known_hosts(&self) -> usize {
+        self.hosts.len()
+    }
+}

@@ -1,0 +1,201 @@
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use piton_durable::fs::{Fs, parent_dir};
+use piton_durable::part::Durability;
+
+use super::{FolderError, TargetPath};
+
+/// So many folders are remembered as being there; then it forgets them all and looks again.
+const REMEMBERED: usize = 16_384;
+
+/// The target folder, and those below it that items need. Clones share what they know.
+///
+/// A folder is used only if it really lies in the target folder: a symbolic link that leads out is
+/// refused. Somebody who moves folders about while this looks is not defended against; whoever can
+/// do that can write there anyway.
+#[derive(Clone)]
+pub struct Folder {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    fs: Arc<dyn Fs>,
+    root: PathBuf,
+    /// Whether a folder must survive a power cut before a file in it is called done (G1).
+    durable: bool,
+    there: Mutex<HashSet<String>>,
+    /// One makes folders at a time: nobody may find one that is not durable yet.
+    making: Mutex<()>,
+}
+
+impl Folder {
+    /// The folder at `path`, made where there is none. Blocks.
+    ///
+    /// # Errors
+    /// [`FolderError`] if it cannot be made, or is a file.
+    pub fn open(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
+        let durable = durability == Durability::Power;
+        make(&*fs, path, durable)?;
+        let root = fs.canonicalize(path).map_err(io("find", path))?;
+        let (there, making) = Default::default();
+        Ok(Self { shared: Arc::new(Shared { fs, root, durable, there, making }) })
+    }
+
+    /// Where it is: absolute, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// The full path of a target.
+    pub fn join(&self, target: &TargetPath) -> PathBuf {
+        self.shared.root.join(target)
+    }
+
+    /// Whether the folder of `target` is known to be there, so that [`Folder::prepare`] has nothing
+    /// to do. Does not block.
+    pub fn has_room_for(&self, target: &TargetPath) -> bool {
+        target.folder().is_none_or(|folder| self.there().contains(folder))
+    }
+
+    /// Makes the folder of `target`. Blocks.
+    ///
+    /// # Errors
+    /// [`FolderError`] if it leads out, a file is in the way, or the system refuses.
+    pub fn prepare(&self, target: &TargetPath) -> Result<(), FolderError> {
+        let Some(folder) = target.folder() else { return Ok(()) };
+        let shared = &self.shared;
+        let _making = shared.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = shared.root.join(folder);
+        // Before anything is made: a link could have it made elsewhere.
+        let there = deepest_there(&*shared.fs, &shared.root, &path)?;
+        let really = shared.fs.canonicalize(&there).map_err(io("find", &there))?;
+        if !really.starts_with(&shared.root) {
+            return Err(FolderError::LeadsOut { path: there, to: really });
+        }
+        make(&*shared.fs, &path, shared.durable)?;
+        let mut there = self.there();
+        if there.len() >= REMEMBERED {
+            there.clear();
+        }
+        there.insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn there(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.shared.there.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The deepest folder of those from `root` down to `path` that is there.
+fn deepest_there(fs: &dyn Fs, root: &Path, path: &Path) -> Result<PathBuf, FolderError> {
+    let mut deepest = root;
+    let below: Vec<&Path> = path.ancestors().take_while(|ancestor| *ancestor != root).collect();
+    for folder in below.into_iter().rev() {
+        match fs.stat(folder).map_err(io("look at", folder))? {
+            Some(stat) if stat.is_dir => deepest = folder,
+            Some(_) => return Err(FolderError::NotAFolder { path: folder.to_owned() }),
+            None => break,
+        }
+    }
+    Ok(deepest.to_owned())
+}
+
+/// Makes `path` and what is missing above it; if `durable`, so that a power cut does not undo it.
+fn make(fs: &dyn Fs, path: &Path, durable: bool) -> Result<(), FolderError> {
+    let mut missing = Vec::new();
+    let mut at = path;
+    loop {
+        match fs.stat(at).map_err(io("look at", at))? {
+            Some(stat) if stat.is_dir => break,
+            Some(_) => return Err(FolderError::NotAFolder { path: at.to_owned() }),
+            None => missing.push(at),
+        }
+        let above = parent_dir(at);
+        if above == at || above == Path::new(".") {
+            break;
+        }
+        at = above;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    fs.create_dir_all(path).map_err(io("create", path))?;
+    for made in missing.into_iter().rev().filter(|_| durable) {
+        let dir = parent_dir(made);
+        fs.sync_dir(dir).map_err(io("sync", dir))?;
+    }
+    Ok(())
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    move |source| FolderError::Io { what, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use piton_durable::fs::OsFs;
+
+    use super::*;
+    use crate::name::Naming;
+
+    fn target(text: &str) -> TargetPath {
+        let mut item = crate::item::tests::item("http://a.test/");
+        item.out = Some(text.to_owned());
+        TargetPath::of(&item, Naming::Flat, Path::new("/")).unwrap()
+    }
+
+    fn open(path: &Path) -> Folder {
+        Folder::open(Arc::new(OsFs), path, Durability::Power).unwrap()
+    }
+
+    #[test]
+    fn folders_are_made_and_remembered() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = open(&scratch.path().join("new/er"));
+        let deep = target("a/b/c.bin");
+        assert!(folder.has_room_for(&target("c.bin")) && !folder.has_room_for(&deep));
+        folder.prepare(&deep).unwrap();
+        assert!(folder.has_room_for(&deep) && folder.join(&deep).parent().unwrap().is_dir());
+        // A second handle finds it on the disk.
+        open(folder.path()).prepare(&deep).unwrap();
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "files of a test")]
+    fn a_file_in_the_way_and_a_link_that_leads_out_are_refused() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (inside, outside) = (scratch.path().join("in"), scratch.path().join("out"));
+        let folder = open(&inside);
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::create_dir(inside.join("real")).unwrap();
+        std::fs::write(inside.join("file"), "x").unwrap();
+        symlink(&outside, inside.join("away")).unwrap();
+        symlink(inside.join("real"), inside.join("near")).unwrap();
+        symlink(scratch.path().join("gone"), inside.join("dangling")).unwrap();
+        let prepared = |text: &str| folder.prepare(&target(text));
+        assert!(matches!(prepared("file/x/y"), Err(FolderError::NotAFolder { .. })));
+        assert!(matches!(prepared("away/x/y"), Err(FolderError::LeadsOut { .. })));
+        assert!(matches!(prepared("away/y"), Err(FolderError::LeadsOut { .. })));
+        assert!(matches!(prepared("dangling/y"), Err(FolderError::Io { .. })));
+        prepared("near/x/y").unwrap();
+        assert!(inside.join("real/x").is_dir());
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        assert!(!scratch.path().join("gone").exists());
+    }
+
+    #[test]
+    fn the_target_folder_itself_may_be_a_link() {
+        let scratch = tempfile::tempdir().unwrap();
+        let real = scratch.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        symlink(&real, scratch.path().join("link")).unwrap();
+        let folder = open(&scratch.path().join("link"));
+        folder.prepare(&target("a/b")).unwrap();
+        assert!(real.join("a").is_dir());
+    }
+}

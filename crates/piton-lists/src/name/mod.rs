@@ -1,0 +1,24 @@
+//! From an item to a place below the target folder: never outside of it, whatever a list says.
+//!
+//! [`TargetPath`] makes the path, [`Folder`] makes the folders it needs, and a ledger remembers
+//! which item a name belongs to where several want the same.
+
+mod error;
+mod folder;
+mod path;
+
+pub use error::{FolderError, NameError};
+pub use folder::Folder;
+pub use path::TargetPath;
+
+/// How an item without a name of its own (`out`) is named. Always from its address: a name that the
+/// server gives (Content-Disposition) is known only after the first answer, and a list gone through
+/// twice must give the same names without asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// The last part of the address: `https://a.example/x/y.bin` is `y.bin`.
+    #[default]
+    Flat,
+    /// Host and folders of the address are kept: `a.example/x/y.bin`.
+    Tree,
+}
