@@ -4,8 +4,10 @@
 //! * [`Identity`]: whether what is there now is still what was there before (G4).
 //! * [`Cadence`]: when the next checkpoint is due (G2).
 //! * [`Backoff`], [`Budget`] and [`Class`]: whether a failure is worth another try, and when.
+//! * [`ledger`]: what happened to each item of a list.
 //!
-//! Nothing here touches a file, a socket or a clock: time is handed in, so that a test can replay it.
+//! The ledger is a file and has a module for that; nothing else here touches one. No part touches a
+//! socket or a clock: time is handed in, so that a test can replay it.
 //!
 //! ```
 //! use piton_checkpoint::IntervalSet;
@@ -19,6 +21,7 @@
 mod cadence;
 mod identity;
 mod intervals;
+pub mod ledger;
 mod retry;
 
 pub use cadence::{Cadence, Pace};

@@ -89,7 +89,7 @@ impl From<&Failure> for Exit {
             Failure::Stalled { .. } => Self::Network,
             Failure::Status { status, .. } => status_exit(*status),
             Failure::Protocol { .. } => Self::Protocol,
-            Failure::Integrity { .. } => Self::Integrity,
+            Failure::Integrity { .. } | Failure::WrongSize { .. } => Self::Integrity,
             Failure::Changed { .. } => Self::Changed,
             Failure::Stopped { .. } => Self::Interrupted,
             _ => Self::Unexpected,
@@ -168,6 +168,7 @@ mod tests {
             (Failure::Local(io(std::io::ErrorKind::StorageFull)), Exit::Local),
             (Failure::Local(PartError::Locked { path, holder: None }), Exit::Locked),
             (Failure::Protocol { host: String::new(), why: String::new() }, Exit::Protocol),
+            (Failure::WrongSize { host: String::new(), is: 1, wanted: 2..=2 }, Exit::Integrity),
             (Failure::Stopped { have: 0, path: None }, Exit::Interrupted),
         ] {
             assert_eq!(Exit::from(&failure), exit, "{failure}");

@@ -1,6 +1,6 @@
 //! The entry to the library: a client that downloads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_checkpoint::Identity;
@@ -40,6 +40,14 @@ impl Client {
     /// Asks the server and looks at the disk, changes nothing: what [`Client::download`] would do.
     pub async fn plan(&self, what: &Download) -> Result<Plan, Failure> {
         engine::plan(self, what).await
+    }
+
+    /// Whether the file at `path` was finished by a download, whichever that was, and not edited since.
+    ///
+    /// # Errors
+    /// What the system says when it looks.
+    pub fn has_finished(&self, path: &Path) -> std::io::Result<bool> {
+        engine::was_finished(self.fs.as_ref(), path)
     }
 
     /// The file system that files are kept on.

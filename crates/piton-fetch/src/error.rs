@@ -104,7 +104,7 @@ pub enum Failure {
         source_of: String,
         /// The numbers of the pieces that are bad, counted from 0, where the digest is that of a piece (the
         /// first of them); empty where it is that of the whole.
-        pieces: Vec<u64>,
+        pieces: Box<[u64]>,
     },
     /// The source is no longer the one that was begun.
     #[error("the file on the server changed: {change}")]

@@ -38,9 +38,9 @@ impl Content {
     pub fn key(&self, occurrence: u32) -> ItemKey {
         match occurrence {
             0 => ItemKey(head(self.0)),
-            // 36 bytes, which no encoding of an item is: those begin with their version.
             _ => {
-                let mut bytes = self.0.to_vec();
+                let mut bytes = vec![Encoder::OCCURRENCE];
+                bytes.extend_from_slice(&self.0);
                 bytes.extend_from_slice(&occurrence.to_le_bytes());
                 ItemKey(head(blake3::hash(&bytes).into()))
             }
@@ -107,23 +107,33 @@ fn head(hash: [u8; 32]) -> [u8; 16] {
 }
 
 /// Puts the parts of an item one behind the other so that no two items give the same bytes: each part has
-/// its length before it, each list its number of parts. It stands in ledgers: a change makes every item of
-/// every list new.
+/// its length before it, each list its number of parts. Ledgers hold what comes of it: a change makes every
+/// item of every list a new one.
 struct Encoder {
     bytes: Vec<u8>,
 }
 
 impl Encoder {
-    const VERSION: &[u8] = b"piton item 1\n";
+    /// The first byte of the encoding of an item, and with that its version.
+    const ITEM: u8 = 1;
+    /// The first byte of what is hashed for the key of an item that is not the first of its kind.
+    const OCCURRENCE: u8 = 2;
 
     fn new() -> Encoder {
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(Self::VERSION);
+        bytes.push(Self::ITEM);
         Encoder { bytes }
     }
 
+    /// Seven bits to a byte, the lowest first, the eighth set on all but the last (LEB128): few bytes make
+    /// few blocks to hash.
     fn number(&mut self, number: usize) {
-        self.bytes.extend_from_slice(&(number as u64).to_le_bytes());
+        let mut rest = number;
+        while rest >= 0x80 {
+            self.bytes.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.bytes.push(rest as u8);
     }
 
     fn part(&mut self, part: &[u8]) {
@@ -228,9 +238,9 @@ mod tests {
         let keys =
             [ItemKey::of(&item("http://h/"), 0), ItemKey::of(&whole, 0), ItemKey::of(&whole, 1)];
         let expected = [
-            "85e0074d981e05964ef0945f2324899d",
-            "d097468a9c93494866696725e0388c5d",
-            "3807f17d0d4968e0757f9420e91da292",
+            "2b2aac396f881ac419c020f9d3964c80",
+            "fd147cdec42995fe8238e7fd449f38cf",
+            "bba0f1046f64abe97c839b2c0e30ba26",
         ];
         assert_eq!(keys.map(|key| key.to_string()), expected);
     }

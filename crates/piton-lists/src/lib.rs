@@ -1,7 +1,7 @@
 //! Many resources: lists of any length, gone through in an order that is kind to hosts, with the
 //! outcome of each item kept so that the next run goes on exactly where this one stopped.
 //!
-//! A list is a [`source::Source`] in one of several [`format`]s. It gives [`Item`]s, each with the
+//! A list is a [`source::Source`] in one of several [formats](mod@format). It gives [`Item`]s, each with the
 //! [`ItemKey`] that the ledger knows it by:
 //!
 //! ```
@@ -22,11 +22,58 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A [`run::Run`] goes through it: each file is downloaded by a [`piton_fetch::Client`], and what becomes of
+//! each item is kept in a [`piton_checkpoint::ledger::Ledger`] beside the list. The same call again goes on
+//! where the last one stopped, whatever stopped it, and whatever was done to the list meanwhile.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use piton_checkpoint::ledger::{How, Ledger};
+//! use piton_durable::fs::OsFs;
+//! use piton_fetch::transport::{Config, Transport};
+//! use piton_fetch::{Client, Stop};
+//! use piton_lists::run::{Monitor, Options, Run};
+//! use piton_lists::source::Source;
+//!
+//! # async fn example(now: u64) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+//! let how = How { durability: Default::default(), create: true, now };
+//! let ledger = Ledger::open("files.txt.piton.db".as_ref(), &how)?;
+//! let mut options = Options::new("downloads".into());
+//! options.limits.wait = std::time::Duration::from_millis(200);
+//! let run = Run::new(client, ledger, Source::new("files.txt"), options);
+//! // Figures to poll while it runs, and a way to stop with everything saved.
+//! let (monitor, stop) = (Monitor::default(), Stop::new());
+//! let summary = run.go(monitor, stop).await?;
+//! println!("{} of {} done", summary.done + summary.done_before, summary.items());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | room | what it knows |
+//! |---|---|
+//! | [`source`], [`format`], [`address`] | what a list says, whatever it comes from and looks like |
+//! | [`name`] | where the file of an item goes: never out of the target folder |
+//! | [`flow`] | which item is next, and when: turns, pauses, hosts that want to be left alone |
+//! | [`run`] | goes through the list, and decides what each end means |
+//! | [`report`] | how a list stands, and its failures as a list |
+//!
+//! # What survives
+//!
+//! What the ledger has acknowledged survives a kill, and a power cut if it was opened for that. "Done" is
+//! given to it only after the file is durable under its final name. An item that was in flight at a kill
+//! is gone on with, part and all. Memory does not grow with the list (G8).
 
 pub mod address;
 pub mod flow;
 pub mod format;
 pub mod name;
+pub mod report;
+pub mod run;
 pub mod source;
 
 mod item;

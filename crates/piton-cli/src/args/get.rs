@@ -57,6 +57,13 @@ pub(crate) struct FileOptions {
     #[arg(long)]
     pub(crate) restart: bool,
 
+    /// Another address of the same file (repeatable; one URL only)
+    ///
+    /// Bytes come from all of them together, each idle connection asking the fastest. One that has
+    /// another file, or none, is dropped, and that is said.
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Vec<String>,
+
     /// Only say what would be fetched
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -88,6 +95,7 @@ Examples:
   piton get -x 8 --limit-rate 10M -d /data https://example.com/a.tar https://example.com/b.tar
   piton get --checksum sha256:9f86d081884c7d65...0f00a08 https://example.com/tool.tar.gz
   piton get --checksum-file https://example.com/SHA256SUMS https://example.com/big.iso
+  piton get -x 4 https://example.com/big.iso --mirror https://mirror.example.net/big.iso
   piton get --netrc --proxy socks5h://127.0.0.1:9050 https://example.com/private.zip
 
 Stopped by Ctrl-C, all is saved: the same command goes on, and so does \"piton resume\". A second

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton::fetch::parse::checksum_file::ChecksumFile;
-use piton::fetch::{Client, Download, Failure, IfExists, Place};
+use piton::fetch::{Client, Download, Failure, IfExists, Mirror, Place};
 use url::Url;
 
 use super::{batch, plan};
@@ -44,6 +44,9 @@ fn check(args: &GetArgs) -> Result<(), Trouble> {
     if !one && args.files.output.is_some() {
         return Err(Trouble::usage("-o FILE goes with one URL only")
             .hint("-d DIR puts several files into a folder, each under its own name"));
+    }
+    if !one && !args.files.mirror.is_empty() {
+        return Err(Trouble::usage("--mirror goes with one URL only"));
     }
     if !one && !args.checks.checksum.is_empty() {
         return Err(Trouble::usage("--checksum goes with one URL only")
@@ -96,8 +99,12 @@ async fn downloads(
         None => None,
     };
     let rate_limit = args.transfer.rate_limit();
+    let mirrors = (1..).zip(&args.files.mirror);
+    let mirrors = mirrors.map(|(priority, text)| Ok(Mirror { url: address(text)?, priority }));
+    let mirrors = mirrors.collect::<Result<Vec<_>, Trouble>>()?;
     let download = |url| {
         let mut download = Download::new(url, place(args));
+        download.mirrors.clone_from(&mirrors);
         args.transfer.apply(&mut download);
         download.rate_limit = rate_limit.clone();
         download.if_exists = match (args.files.overwrite, args.files.rename) {

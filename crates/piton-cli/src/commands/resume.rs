@@ -1,6 +1,6 @@
 //! `piton resume`.
 
-use piton::fetch::{Download, IfExists, Place, RateLimit, Unfinished};
+use piton::fetch::{Download, IfExists, Mirror, Place, RateLimit, Unfinished};
 use url::Url;
 
 use super::unfinished::{find, places};
@@ -81,6 +81,11 @@ fn download(
     download.rate_limit = rate_limit.cloned();
     if meta.overwrite {
         download.if_exists = IfExists::Overwrite;
+    }
+    for mirror in &meta.mirrors {
+        let url = Url::parse(&mirror.url)
+            .map_err(|error| wrong(format!("no usable address of a mirror: {error}")))?;
+        download.mirrors.push(Mirror { url, priority: mirror.priority });
     }
     for digest in &meta.digests {
         let digest = digest.parse().map_err(|error| wrong(format!("no usable digest: {error}")))?;

@@ -80,6 +80,9 @@ impl<W: Write> Screen for Json<W> {
             Event::FewerConnections { limit } => ("fewer_connections", json!({ "limit": limit })),
             Event::Replaced => ("replaced", Value::Null),
             Event::StartedOver { change } => ("started_over", json!({ "why": change.to_string() })),
+            Event::MirrorDropped { url, why } => {
+                ("mirror_dropped", json!({ "mirror": redact::text(url), "why": redact::text(why) }))
+            }
             Event::Damaged { bytes } => ("damaged", json!({ "bytes": bytes })),
             Event::SetAside { path } => ("set_aside", json!({ "to": path.to_string_lossy() })),
             Event::Encoded { coding } => ("encoded", json!({ "coding": coding })),
@@ -207,6 +210,7 @@ mod tests {
             Event::FewerConnections { limit: 1 },
             Event::Replaced,
             Event::StartedOver { change: size },
+            Event::MirrorDropped { url: String::new(), why: String::new() },
             Event::Damaged { bytes: 1 },
             Event::SetAside { path: PathBuf::new() },
             Event::Encoded { coding: String::new() },
@@ -219,7 +223,7 @@ mod tests {
         screen.saving(&[]);
         let page = include_str!("../../../../docs/cli.md");
         let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text.lines().count(), 12);
+        assert_eq!(text.lines().count(), 13);
         for line in text.lines() {
             let object: Map<String, Value> = serde_json::from_str(line).unwrap();
             let row = format!("| `{}` |", object["type"].as_str().unwrap());

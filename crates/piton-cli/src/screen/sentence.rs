@@ -20,6 +20,7 @@ pub(super) fn event(event: &Event) -> Option<String> {
         Event::StartedOver { change } => {
             format!("the file on the server changed ({change}); starting over")
         }
+        Event::MirrorDropped { url, why } => format!("{url} is not used any more: {why}"),
         Event::Damaged { bytes } => {
             format!("{} here are not what was written; fetching them again", human::size(*bytes))
         }
@@ -122,6 +123,8 @@ mod tests {
         };
         let said = event(&retry).unwrap();
         assert_eq!(said, "http://h broke\u{fffd}; try 2 in 1.5 s");
+        let dropped = Event::MirrorDropped { url: "http://h/f".into(), why: "it is bad".into() };
+        assert_eq!(event(&dropped).unwrap(), "http://h/f is not used any more: it is bad");
         assert_eq!(event(&Event::Verifying), None);
     }
 

@@ -102,6 +102,11 @@ impl ExistingFile {
     }
 }
 
+/// Whether the file at `path` was finished by a download and not edited since.
+pub(crate) fn was_finished(fs: &dyn Fs, path: &Path) -> std::io::Result<bool> {
+    Ok(ExistingFile::find(fs, path)?.is_some_and(|existing| existing.source().is_some()))
+}
+
 fn same_second(a: SystemTime, b: SystemTime) -> bool {
     seconds(a) == seconds(b)
 }

@@ -18,5 +18,6 @@ mod transfer;
 mod trouble;
 mod worker;
 
+pub(crate) use existing::was_finished;
 pub(crate) use quick::{plan, read};
 pub(crate) use run::run;

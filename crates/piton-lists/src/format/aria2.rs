@@ -70,10 +70,10 @@ impl<R: BufRead> Parse for Parser<R> {
             self.owner.set(number, name, value, out);
             return Ok(true);
         }
-        let next = begin(number, trimmed, self.base.as_ref(), out);
-        if let Owner::Item(draft) = std::mem::replace(&mut self.owner, next) {
+        if let Owner::Item(draft) = std::mem::replace(&mut self.owner, Owner::Nobody) {
             out.finish(draft);
         }
+        self.owner = begin(number, trimmed, self.base.as_ref(), out);
         Ok(true)
     }
 }
@@ -208,6 +208,20 @@ mod tests {
             assert!(said, "{messages:?}\n{message}");
             assert!(!messages.concat().contains("cret"), "{messages:?}");
         }
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_the_lines() {
+        let found = entries(FORMAT, "http://a/\nftp://b/\nhttp://c/\thttp://\nhttp://d/\n");
+        let lines: Vec<_> = found
+            .iter()
+            .map(|entry| match entry {
+                Entry::Item(item) => item.line,
+                Entry::Bad(bad) => bad.line,
+                Entry::Notice(notice) => notice.line,
+            })
+            .collect();
+        assert_eq!(lines, [1, 2, 3, 4]);
     }
 
     #[test]

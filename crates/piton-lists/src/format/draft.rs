@@ -88,9 +88,9 @@ impl Draft {
     }
 
     /// What to call it in a message.
-    pub(super) fn label(&self) -> Option<String> {
-        let url = self.addresses.first().map(|address| address.url.as_str().to_owned());
-        self.out.clone().or(url)
+    pub(super) fn label(&self) -> &str {
+        let url = self.addresses.first().map(|address| address.url.as_str());
+        self.out.as_deref().or(url).unwrap_or_default()
     }
 
     /// Adds an address, the only one.
@@ -197,8 +197,8 @@ impl Draft {
         Ok(())
     }
 
-    /// The item, if its parts agree.
-    pub(super) fn finish(mut self) -> Result<Item, Why> {
+    /// Puts the parts in order, and sees whether they agree.
+    pub(super) fn check(&mut self) -> Result<(), Why> {
         if self.addresses.is_empty() {
             return Err(Why::NoAddress);
         }
@@ -218,7 +218,12 @@ impl Draft {
             let (length, pieces) = (pieces.length().get(), pieces.digests().len());
             return Err(Why::PiecesSize { pieces, length, size });
         }
-        Ok(Item {
+        Ok(())
+    }
+
+    /// The item; it was checked.
+    pub(super) fn into_item(self) -> Item {
+        Item {
             line: self.line,
             addresses: self.addresses,
             out: self.out,
@@ -227,7 +232,7 @@ impl Draft {
             digests: self.digests,
             pieces: self.pieces,
             headers: self.headers,
-        })
+        }
     }
 }
 

@@ -201,12 +201,11 @@ impl Out {
         self.queue.pop_front()
     }
 
-    pub(super) fn finish(&mut self, draft: Draft) {
-        let line = draft.line;
-        let label = draft.label();
-        match draft.finish() {
-            Ok(item) => self.queue.push_back(Entry::Item(item)),
-            Err(why) => self.bad(line, why, label.as_deref().unwrap_or_default()),
+    /// The item, if its parts agree.
+    pub(super) fn finish(&mut self, mut draft: Draft) {
+        match draft.check() {
+            Ok(()) => self.queue.push_back(Entry::Item(draft.into_item())),
+            Err(why) => self.bad(draft.line, why, draft.label()),
         }
     }
 

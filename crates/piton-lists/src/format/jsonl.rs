@@ -214,8 +214,9 @@ fn not_text(field: Field) -> Why {
     Why::Value { key, wanted: "a text" }
 }
 
-/// The item as a line of JSON Lines, without the end of the line. Read again it is the same item, but
-/// for the number of its line. Logins and credentials that are part of it are part of the line.
+/// The item as a line of JSON Lines, without the end of the line. Read again it is the same item, but for
+/// the number of its line; unless it takes more than the 8 MiB of a line, which no list but a hostile one
+/// brings about. Logins and credentials that are part of it are part of the line.
 pub fn to_json(item: &Item) -> String {
     let mut line = Map::new();
     match item.addresses.as_slice() {

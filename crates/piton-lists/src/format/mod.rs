@@ -176,14 +176,14 @@ pub enum ListError {
 impl ListError {
     /// Whether reading the list again may succeed without anything being mended.
     pub fn may_be_retried(&self) -> bool {
-        match self {
-            ListError::Read(error) => !matches!(
-                error.kind(),
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::Other
-            ),
-            _ => false,
-        }
+        matches!(self, ListError::Read(error) if passes(error.kind()))
     }
+}
+
+/// Whether an error of reading a file may be gone the next time. A compressed list that is damaged stays so.
+pub(crate) fn passes(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{Interrupted, ResourceBusy, StaleNetworkFileHandle, TimedOut, WouldBlock};
+    matches!(kind, Interrupted | ResourceBusy | StaleNetworkFileHandle | TimedOut | WouldBlock)
 }
 
 fn such_as(first: &str) -> String {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
 
+use piton_fetch::redact;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 
@@ -172,7 +173,10 @@ fn failed(line: u64, error: quick_xml::Error) -> ListError {
         }
         quick_xml::Error::Encoding(_) => "it is not UTF-8".to_owned(),
         // The others may quote names of any length.
-        other => other.to_string().chars().filter(|c| !c.is_control()).take(150).collect(),
+        other => {
+            let why = redact::text(&other.to_string());
+            why.chars().filter(|c| !c.is_control()).take(150).collect()
+        }
     };
     ListError::Xml { line, why }
 }

@@ -1,12 +1,14 @@
 //! From an item to a place below the target folder: never outside of it, whatever a list says.
 //!
-//! [`TargetPath`] makes the path, [`Folder`] makes the folders it needs, and a ledger remembers
-//! which item a name belongs to where several want the same.
+//! [`TargetPath`] makes the path, [`claim`] settles whose it is where several items want the same, and
+//! [`Folder`] makes the folders it needs.
 
+mod claim;
 mod error;
 mod folder;
 mod path;
 
+pub use claim::claim;
 pub use error::{FolderError, NameError};
 pub use folder::Folder;
 pub use path::TargetPath;

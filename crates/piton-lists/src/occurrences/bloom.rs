@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn nothing_is_forgotten_and_little_is_made_up() {
-        let mut bloom = Bloom::new(32 << 10);
-        let numbers = || (0..10_000).map(|number| Content::numbered(number).fingerprint());
-        // 26 bits for each, as for ten million in 32 MiB.
+        // 27 bits for each, as for ten million in 32 MiB.
+        let mut bloom = Bloom::new(100_000 * 27 / 8);
+        let numbers = || (0..100_000).map(|number| Content::numbered(number).fingerprint());
         let made_up = numbers().filter(|number| bloom.insert(*number)).count();
         assert!(made_up <= 10, "{made_up}");
         assert!(numbers().all(|number| bloom.insert(number)));

@@ -8,7 +8,7 @@
 //!
 //! | | bytes |
 //! |---|---|
-//! | a list of up to 1.4 million different items | 12 to 30 for each, 20 MiB at most |
+//! | a list of up to 1.4 million different items | 10 to 20 for each that is there once, 15 to 30 for others, 32 MiB at most |
 //! | while a longer one is read once more | 52 MiB, and 8 to 16 for each item that repeats |
 //! | after that | 12 for each item that repeats |
 //!

@@ -1,12 +1,13 @@
 //! Counts of all items, up to a number: an open-addressing table of 12 bytes per place.
 
-/// Fingerprints and how often each came. The place of a fingerprint is where its value stands among all
-/// values there are, or the next free one.
+/// Fingerprints and how often each came again. The place of a fingerprint is where its value stands among
+/// all values there are, or the next free one.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// 0 is a free place.
     fingerprints: Vec<u64>,
-    counts: Vec<u32>,
+    /// One less than how often it came: of most items nothing is written here.
+    repeats: Vec<u32>,
     len: usize,
 }
 
@@ -20,42 +21,38 @@ impl Seen {
         if self.len.saturating_mul(5) >= self.fingerprints.len().saturating_mul(4) {
             self.grow(limit);
         }
-        let (at, known) = self.find(fingerprint)?;
-        if !known {
-            if self.len >= limit {
-                return None;
-            }
-            self.len = self.len.saturating_add(1);
-            *self.fingerprints.get_mut(at)? = stored(fingerprint);
+        let at = self.find(fingerprint)?;
+        let place = self.fingerprints.get_mut(at)?;
+        if *place != 0 {
+            let repeats = self.repeats.get_mut(at)?;
+            *repeats = repeats.saturating_add(1);
+            return Some(*repeats);
         }
-        let count = self.counts.get_mut(at)?;
-        let before = *count;
-        *count = count.saturating_add(1);
-        Some(before)
+        if self.len >= limit {
+            return None;
+        }
+        self.len = self.len.saturating_add(1);
+        *place = stored(fingerprint);
+        Some(0)
     }
 
     /// How often it came.
     pub(super) fn get(&self, fingerprint: u64) -> u32 {
-        match self.find(fingerprint) {
-            Some((at, true)) => self.counts.get(at).copied().unwrap_or(0),
-            _ => 0,
-        }
+        let at = self.find(fingerprint);
+        let known = at.filter(|at| self.fingerprints.get(*at).is_some_and(|there| *there != 0));
+        known.and_then(|at| self.repeats.get(at)).map_or(0, |repeats| repeats.saturating_add(1))
     }
 
-    /// Where it is, or where it would be. `None` only if there is no free place.
-    fn find(&self, fingerprint: u64) -> Option<(usize, bool)> {
+    /// Where it is, or the free place where it would be. `None` only if there is neither.
+    fn find(&self, fingerprint: u64) -> Option<usize> {
         let wanted = stored(fingerprint);
         let home = share(fingerprint, self.fingerprints.len());
-        let places = self.fingerprints.iter().enumerate();
-        let (before, after) = (places.clone().take(home), places.skip(home));
-        for (at, there) in after.chain(before) {
-            match *there {
-                0 => return Some((at, false)),
-                there if there == wanted => return Some((at, true)),
-                _ => {}
-            }
+        let is_it = |there: &u64| *there == 0 || *there == wanted;
+        let (before, after) = self.fingerprints.split_at_checked(home)?;
+        match after.iter().position(is_it) {
+            Some(distance) => home.checked_add(distance),
+            None => before.iter().position(is_it),
         }
-        None
     }
 
     /// Twice as many places, but not many more than `limit` needs.
@@ -66,15 +63,20 @@ impl Seen {
         if places <= self.fingerprints.len() {
             return;
         }
-        let new = Seen { fingerprints: vec![0; places], counts: vec![0; places], len: self.len };
+        let new = Seen { fingerprints: vec![0; places], repeats: vec![0; places], len: self.len };
         let old = std::mem::replace(self, new);
-        for (fingerprint, count) in old.fingerprints.into_iter().zip(old.counts) {
-            if fingerprint != 0
-                && let Some((at, _)) = self.find(fingerprint)
-                && let (Some(place), Some(counted)) =
-                    (self.fingerprints.get_mut(at), self.counts.get_mut(at))
+        for (fingerprint, count) in old.fingerprints.into_iter().zip(old.repeats) {
+            if fingerprint == 0 {
+                continue;
+            }
+            let Some(at) = self.find(fingerprint) else { continue };
+            if let Some(place) = self.fingerprints.get_mut(at) {
+                *place = fingerprint;
+            }
+            if count > 0
+                && let Some(repeats) = self.repeats.get_mut(at)
             {
-                (*place, *counted) = (fingerprint, count);
+                *repeats = count;
             }
         }
     }

@@ -14,7 +14,7 @@ use piton_durable::replace::{ReplaceError, replace_from};
 use url::Url;
 
 use crate::address::{self, Base, SCHEMES};
-use crate::format::{Entries, Format, ListError, detect};
+use crate::format::{Entries, Format, ListError, detect, passes};
 
 pub use keyed::{Keyed, KeyedEntries};
 
@@ -74,15 +74,16 @@ impl Source {
     /// The list in a file.
     pub fn new(path: impl Into<PathBuf>) -> Source {
         let path = path.into();
-        let name = path.to_string_lossy().into_owned();
+        // Without its folders, which may be called anything.
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Source { path, name, format: None, base: None }
     }
 
     /// The list in a file that was fetched from this address, before redirects: its name tells the
     /// format, and relative addresses in it are relative to it.
     pub fn fetched(path: impl Into<PathBuf>, from: &Url) -> Source {
-        let base = Base::new(from.clone()).ok();
-        Source { path: path.into(), name: from.path().to_owned(), format: None, base }
+        let name = from.path().rsplit('/').next().unwrap_or_default().to_owned();
+        Source { path: path.into(), name, format: None, base: Base::new(from.clone()).ok() }
     }
 
     /// With this format, instead of the one that its name or its content tells.
@@ -144,17 +145,6 @@ impl Source {
     }
 }
 
-/// Opening a list again while it is read is a part of reading it.
-impl From<SourceError> for ListError {
-    fn from(error: SourceError) -> Self {
-        let kind = match &error {
-            SourceError::Io { source, .. } => source.kind(),
-            SourceError::NoFile { .. } => io::ErrorKind::InvalidInput,
-        };
-        ListError::Read(io::Error::new(kind, error))
-    }
-}
-
 /// Bytes that [`detect`] gets to see.
 const HEAD: u64 = 4096;
 
@@ -176,6 +166,27 @@ pub enum SourceError {
         /// What it is.
         path: PathBuf,
     },
+}
+
+impl SourceError {
+    /// Whether opening the list again may succeed without anything being mended.
+    pub fn may_be_retried(&self) -> bool {
+        passes(self.kind())
+    }
+
+    fn kind(&self) -> io::ErrorKind {
+        match self {
+            SourceError::Io { source, .. } => source.kind(),
+            SourceError::NoFile { .. } => io::ErrorKind::InvalidInput,
+        }
+    }
+}
+
+/// Opening a list again while it is read is a part of reading it.
+impl From<SourceError> for ListError {
+    fn from(error: SourceError) -> Self {
+        ListError::Read(io::Error::new(error.kind(), error))
+    }
 }
 
 #[cfg(test)]
@@ -244,11 +255,26 @@ mod tests {
             let source = Source::new(path).base("http://h/d/".parse().unwrap());
             assert_eq!(urls(&source), ["http://h/d/a/b"]);
         }
-        let from = "http://h/x/list.tsv?y".parse().unwrap();
+        let from = "http://h/x.csv/list.tsv?y".parse().unwrap();
         let fetched = Source::fetched(spooled(&dir, "copy", b"url\ta\nb,c\t\n"), &from);
         assert!(urls(&fetched)[0].contains("Column"));
-        assert_eq!(urls(&fetched)[1], "http://h/x/b,c");
+        assert_eq!(urls(&fetched)[1], "http://h/x.csv/b,c");
         assert_eq!(urls(&fetched.format(Format::Lines)).len(), 2);
+    }
+
+    #[test]
+    fn only_the_name_of_a_list_tells_its_algorithm() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("blake3");
+        std::fs::create_dir(&folder).unwrap();
+        let list = format!("{}  x\n", "0".repeat(64));
+        for (name, algorithm) in [("SHA256SUMS", "sha256"), ("B3SUMS", "blake3")] {
+            let path = folder.join(name);
+            spool(&OsFs, &mut list.as_bytes(), &path).unwrap();
+            let source = Source::new(path).base("http://h/".parse().unwrap());
+            let Some(Ok(Entry::Item(item))) = source.entries().unwrap().next() else { panic!() };
+            assert_eq!(item.digests[0].algorithm().name(), algorithm);
+        }
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Attempt<'_> {
                 expected: wanted.digest.clone(),
                 got: got.clone(),
                 source_of: wanted.named_by.clone().describe(),
-                pieces: Vec::new(),
+                pieces: Box::default(),
             };
             // Only what is known to be bad is fetched again; all of it, only once from each source.
             let hopeless = size == 0 || (!shape.ranged && self.anew_for_digest.get());

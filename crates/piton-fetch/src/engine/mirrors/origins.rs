@@ -61,7 +61,7 @@ mod tests {
         origins.note(b, 5..10);
         assert_eq!((origins.of(4), origins.of(5)), (Some(a), Some(b)));
         origins.forget(0..12);
-        assert_eq!(origins.from(b), [12..20]);
+        assert_eq!(origins.from(b), vec![12..20]);
         assert_eq!(origins.from(a), []);
     }
 }

@@ -70,7 +70,7 @@ impl Transfer {
                 let sources = Arc::clone(&self.job.sources);
                 let source = sources.get(*id).filter(|source| sources.others(source));
                 if let Some(source) = source {
-                    let trouble = self.integrity(&repair.last, vec![repair.last.number]);
+                    let trouble = self.integrity(&repair.last, Box::new([repair.last.number]));
                     self.give_up(source, trouble, 1)?;
                 }
             }
@@ -151,7 +151,7 @@ impl Transfer {
         }
     }
 
-    fn integrity(&self, piece: &BadPiece, pieces: Vec<u64>) -> Trouble {
+    fn integrity(&self, piece: &BadPiece, pieces: Box<[u64]>) -> Trouble {
         Trouble::Final(Box::new(Failure::Integrity {
             path: self.job.monitor.shared().progress.path.clone().unwrap_or_default(),
             expected: piece.expected.clone(),

@@ -1,6 +1,8 @@
 //! Several addresses of one file: shared work, and nothing of a mirror that has another file (G4).
 
+use piton_durable::crc::crc32c;
 use piton_durable::fs::OsFs;
+use piton_durable::part::{Durability, Extent, OpenPart, Opened, Part, Target};
 use piton_fetch::Mirror;
 use piton_testkit::server::{Body, Excess, Lease, Stats};
 
@@ -199,6 +201,37 @@ fn a_kill_before_the_joints_are_compared() {
         all.desk.get(what).unwrap();
         all.desk.assert_only("f", 1, LEN);
     });
+}
+
+/// A run that was killed when all was here, and a place of it was from a mirror with other bytes: what
+/// is left tells of it only by the joints that the journal keeps.
+#[test]
+fn joints_that_an_earlier_run_left_open_are_compared() {
+    let desk = Desk::new(named("a"));
+    let target = Target::new(desk.path("f"));
+    let how = OpenPart { durability: Durability::Power, verify_all: false };
+    let Opened::Part(part, _) = Part::open(Arc::new(OsFs), &target, how).unwrap() else {
+        panic!("nothing is finished here")
+    };
+    let identity = format!(r#"{{"size":{LEN},"etag":{{"tag":"a"}}}}"#);
+    let url = desk.server.url("/f");
+    let meta = format!(
+        r#"{{"url":"{url}","identity":{identity},"begun":0,"ranges":true,"joints":[{},{}],
+            "mirrors":[{{"url":"http://b.test/f","priority":1,"identity":{identity}}}]}}"#,
+        4 * MIB,
+        5 * MIB
+    );
+    part.begin(meta.as_bytes(), Some(LEN)).unwrap();
+    for (seed, start, end) in [(1, 0, 4 * MIB), (2, 4 * MIB, 5 * MIB), (1, 5 * MIB, LEN)] {
+        let mut bytes = vec![0; (end - start) as usize];
+        pattern::fill(seed, start, &mut bytes);
+        part.write(&bytes, start).unwrap();
+        part.claim(Extent { start, len: end - start, crc: crc32c(&bytes) }).unwrap();
+    }
+    part.checkpoint().unwrap();
+    drop(part);
+    desk.get(desk.what("/f")).unwrap();
+    desk.assert_only("f", 1, LEN);
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn pieces_that_stay_bad_are_named() {
         let failure = all.desk.fail(with_pieces(all.what(n)));
         let number = (5 * MIB + 7) / PIECE;
         match &failure {
-            Failure::Integrity { pieces, .. } => assert_eq!(*pieces, [number]),
+            Failure::Integrity { pieces, .. } => assert_eq!(pieces.as_ref(), [number]),
             other => panic!("{other:?}"),
         }
         assert!(failure.to_string().contains(&format!("piece {number} ")), "{failure}");

@@ -1,0 +1,208 @@
+//! What can go wrong with a ledger.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use piton_durable::lock::LockError;
+use rusqlite::ErrorCode;
+use rusqlite::ffi;
+
+use crate::Class;
+
+/// What could not be done with a ledger. None of these loses an outcome that was acknowledged before.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// Another process holds the ledger (G5). Trying again helps when that has ended.
+    #[error("{} is in use by another process{}", path.display(), pid(*.holder))]
+    Locked {
+        /// The ledger.
+        path: PathBuf,
+        /// The process that holds it, where the system tells.
+        holder: Option<u32>,
+    },
+    /// There is no ledger and none was to be created.
+    #[error("there is no ledger at {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A database of another program. It is left as it is; for the user to name another place.
+    #[error("{} is a database, but no ledger of piton; it is left alone", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A ledger of a newer format: this program must not touch it, and a newer one can go on.
+    #[error("{} was written by a newer version of piton (ledger format {found})", path.display())]
+    NewerFormat {
+        /// The ledger.
+        path: PathBuf,
+        /// Its format version.
+        found: i64,
+    },
+    /// What is there cannot be a ledger that piton wrote. It is left as it was, and nothing is begun
+    /// anew in its place.
+    #[error(
+        "{} is damaged: {why}; put a copy of it back, or move it away (with its -wal file) to begin a \
+         new one",
+        path.display()
+    )]
+    Damaged {
+        /// The ledger.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// No room on the disk. What was committed stands; trying again helps when there is room.
+    #[error("no room on the disk of {}", path.display())]
+    Full {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// A sync failed. What was acknowledged stands; this ledger takes nothing more (G7), and opening it
+    /// again starts from what is on the disk.
+    #[error("cannot sync {}: {why}", path.display())]
+    Sync {
+        /// The ledger.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The file system cannot give processes the memory they share to look at a ledger that is in use.
+    #[error(
+        "the file system of {} has no memory that processes share ({why}), as on some network file \
+         systems; put the ledger on a local disk",
+        path.display()
+    )]
+    NoSharedMemory {
+        /// The ledger.
+        path: PathBuf,
+        /// What SQLite says.
+        why: String,
+    },
+    /// Another process kept the ledger from being read or written for too long.
+    #[error("{} is kept busy by another process", path.display())]
+    Busy {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// The handle was closed, or its thread has ended.
+    #[error("the ledger {} is closed", path.display())]
+    Closed {
+        /// The ledger.
+        path: PathBuf,
+    },
+    /// The operating system refused an operation on a file beside SQLite's own.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// The operation, as a verb.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: Arc<io::Error>,
+    },
+    /// SQLite refused for another reason, such as an error of the disk. A group that failed in this
+    /// way is undone as a whole, and the next one may be tried.
+    #[error("cannot use {}: {why} (SQLite {code})", path.display())]
+    Sqlite {
+        /// The ledger.
+        path: PathBuf,
+        /// Its extended result code.
+        code: i32,
+        /// What SQLite says.
+        why: String,
+    },
+}
+
+impl LedgerError {
+    /// Whether the same call may succeed later.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Locked { .. } | Self::Full { .. } | Self::Busy { .. } | Self::Sqlite { .. } => {
+                Class::Transient
+            }
+            _ => Class::Fatal,
+        }
+    }
+
+    pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull => Self::Full { path: path.to_owned() },
+            _ => Self::Io { what, path: path.to_owned(), source: Arc::new(source) },
+        }
+    }
+
+    pub(super) fn lock(error: LockError, file: &Path, ledger: &Path) -> Self {
+        match error {
+            LockError::Held { holder } => Self::Locked { path: ledger.to_owned(), holder },
+            LockError::Io(source) => Self::io("lock", file)(source),
+            other => Self::io("lock", file)(io::Error::other(other)),
+        }
+    }
+}
+
+fn pid(holder: Option<u32>) -> String {
+    holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
+/// What goes wrong between here and SQLite, before it is known of which ledger.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Sql(rusqlite::Error),
+    /// What was read makes no sense.
+    Damaged(String),
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl Fault {
+    pub(super) fn at(path: &Path) -> impl Fn(Self) -> LedgerError {
+        move |fault| match fault {
+            Self::Damaged(why) => LedgerError::Damaged { path: path.to_owned(), why },
+            Self::Sql(error) => of_sqlite(path.to_owned(), &error),
+        }
+    }
+}
+
+fn of_sqlite(path: PathBuf, error: &rusqlite::Error) -> LedgerError {
+    let (code, extended, why) = match error {
+        rusqlite::Error::SqliteFailure(code, why) => {
+            (code.code, code.extended_code, why.clone().unwrap_or_else(|| code.to_string()))
+        }
+        // A wrong type, a missing row or a statement that does not fit: the tables are not ours.
+        other => return LedgerError::Damaged { path, why: other.to_string() },
+    };
+    match extended {
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC => {
+            return LedgerError::Sync { path, why };
+        }
+        ffi::SQLITE_IOERR_SHMOPEN
+        | ffi::SQLITE_IOERR_SHMMAP
+        | ffi::SQLITE_IOERR_SHMSIZE
+        | ffi::SQLITE_IOERR_SHMLOCK
+        | ffi::SQLITE_IOERR_LOCK => return LedgerError::NoSharedMemory { path, why },
+        ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS => {
+            return LedgerError::Damaged { path, why };
+        }
+        _ => {}
+    }
+    match code {
+        ErrorCode::DiskFull => LedgerError::Full { path },
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => LedgerError::Busy { path },
+        ErrorCode::FileLockingProtocolFailed => LedgerError::NoSharedMemory { path, why },
+        // All statements are fixed, so one that SQLite does not take meets other tables than ours.
+        ErrorCode::DatabaseCorrupt
+        | ErrorCode::NotADatabase
+        | ErrorCode::ConstraintViolation
+        | ErrorCode::TypeMismatch
+        | ErrorCode::Unknown => LedgerError::Damaged { path, why },
+        _ => LedgerError::Sqlite { path, code: extended, why },
+    }
+}

@@ -1,0 +1,177 @@
+//! The flight recorder: which items are in flight, for the run that comes after a crash.
+//!
+//! A row per start would double the cost of a small file. So a start is 32 bytes written by position
+//! into a slot of a file beside the ledger, and an end is 32 zeros. It is never synced: it has to
+//! survive a kill, after which the page cache is still there, and a power cut is not the fault of an
+//! item. The file is the lock of the ledger too (G5), as long as there is an owner.
+
+mod format;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, write_all_at};
+use piton_durable::lock::lock;
+
+pub use format::{Entry, Head, parse};
+
+use super::error::LedgerError;
+use super::outcome::Key;
+use format::{MAX_SLOTS, SLOT};
+
+/// Where the recorder of the ledger at `ledger` is: `LIST.piton.db` has `LIST.piton.flight`.
+pub fn path_of(ledger: &Path) -> PathBuf {
+    if ledger.extension().is_some_and(|extension| extension == "db") {
+        return ledger.with_extension("flight");
+    }
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".flight");
+    name.into()
+}
+
+/// The items that are in flight in the process that owns the ledger, or were when it was killed.
+/// Takes no lock, and shows a moment.
+///
+/// # Errors
+/// [`LedgerError::Io`].
+pub fn in_flight(ledger: &Path) -> Result<Vec<Entry>, LedgerError> {
+    let path = path_of(&super::open::resolve(ledger)?);
+    let file = match OsFs.open(&path, Open::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LedgerError::io("open", &path)(error)),
+    };
+    let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
+    Ok(parse(&bytes).map(|(_, entries)| entries).unwrap_or_default())
+}
+
+fn read(file: &dyn FsFile) -> io::Result<Vec<u8>> {
+    let most = (u64::from(MAX_SLOTS) + 1) * SLOT as u64;
+    let mut bytes = vec![0; usize::try_from(file.stat()?.len.min(most)).unwrap_or(0)];
+    let len = read_full_at(file, &mut bytes, 0)?;
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+/// The recorder of a dead run, or an empty one, locked.
+pub(super) struct Found {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    file: Arc<dyn FsFile>,
+    bytes: Vec<u8>,
+}
+
+impl Found {
+    /// Locks the recorder of `ledger`, creating it where there is none.
+    pub(super) fn lock(fs: Arc<dyn Fs>, ledger: &Path) -> Result<Self, LedgerError> {
+        let path = path_of(ledger);
+        let file = lock(&*fs, &path, Open::Create { mode: 0o600 })
+            .map_err(|error| LedgerError::lock(error, &path, ledger))?;
+        let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
+        Ok(Self { fs, path, file, bytes })
+    }
+
+    /// What was in flight when the owner of the ledger with this number died.
+    pub(super) fn entries(&self, ledger: u64) -> Vec<Entry> {
+        parse(&self.bytes)
+            .filter(|(head, _)| head.ledger == ledger)
+            .map(|(_, entries)| entries)
+            .unwrap_or_default()
+    }
+
+    /// Empties it and begins to record.
+    pub(super) fn begin(self, ledger: u64) -> Result<Recorder, LedgerError> {
+        let Self { fs, path, file, .. } = self;
+        let salt = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+        let head = Head { ledger, salt }.encode();
+        file.set_len(0)
+            .and_then(|()| write_all_at(&*file, &head, 0))
+            .map_err(LedgerError::io("write", &path))?;
+        Ok(Recorder { fs, path, file, salt, slots: Mutex::default() })
+    }
+
+    /// The ledger could not be opened: a recorder that was not there before goes.
+    pub(super) fn give_up(self) {
+        if self.bytes.is_empty() {
+            let _ = self.fs.remove(&self.path);
+        }
+    }
+}
+
+/// Records what is in flight; holds the lock of the ledger.
+pub(super) struct Recorder {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    file: Arc<dyn FsFile>,
+    salt: u64,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    free: Vec<u32>,
+    /// All below were handed out at some time.
+    next: u32,
+}
+
+impl Recorder {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        key: Key,
+        attempt: u32,
+        since: u64,
+    ) -> Result<InFlight, LedgerError> {
+        // Made before the write: dropped by an error, it clears what may be there.
+        let flight = InFlight { recorder: Arc::clone(self), slot: self.slots().take() };
+        if let Some(slot) = flight.slot {
+            let bytes = Entry { key, attempt, since }.encode(self.salt);
+            write_all_at(&*self.file, &bytes, offset(slot))
+                .map_err(LedgerError::io("write", &self.path))?;
+        }
+        Ok(flight)
+    }
+
+    /// A clean end: nothing is in flight, and nothing is left.
+    pub(super) fn end(&self) -> Result<(), LedgerError> {
+        self.fs.remove(&self.path).map_err(LedgerError::io("remove", &self.path))
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slots {
+    fn take(&mut self) -> Option<u32> {
+        if let Some(slot) = self.free.pop() {
+            return Some(slot);
+        }
+        let slot = self.next;
+        (slot < MAX_SLOTS).then(|| {
+            self.next = slot.saturating_add(1);
+            slot
+        })
+    }
+}
+
+fn offset(slot: u32) -> u64 {
+    (u64::from(slot) + 1) * SLOT as u64
+}
+
+/// An item that is in flight; dropping this says that it no longer is. Keep it until the outcome has
+/// been recorded. Of more than 65,536 at once the rest are not recorded.
+#[must_use = "dropping it says that the item is no longer in flight"]
+pub struct InFlight {
+    recorder: Arc<Recorder>,
+    slot: Option<u32>,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot else { return };
+        // Should this fail: the outcome, if there was one, counts as later than the slot.
+        let _ = write_all_at(&*self.recorder.file, &[0; SLOT], offset(slot));
+        self.recorder.slots().free.push(slot);
+    }
+}

@@ -1,0 +1,275 @@
+//! The ledger: what happened to each item of a list, kept in a file beside the list.
+//!
+//! A list may have ten million items, be sorted, cut or grown between runs, and be interrupted at any
+//! instant. The ledger says of each item, known by its [`Key`], whether it is done, has failed and how,
+//! or was in flight when the process died; items that were never begun have no row. It is a SQLite
+//! database (`LIST.piton.db`, with a `-wal` and a `-shm` while it is in use) and a flight recorder
+//! (`LIST.piton.flight`, while it is in use or after a crash). `docs/ledger-format.md` has the tables.
+//!
+//! ```
+//! use std::sync::mpsc;
+//! use piton_checkpoint::ledger::{Durability, How, Ledger, Outcome, State};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("list.piton.db");
+//! # let now = 1_700_000_000_000;
+//! let ledger = Ledger::open(&path, &How { durability: Durability::Power, create: true, now })?;
+//! let key = *b"sixteen bytes ..";
+//! assert_eq!(ledger.reader()?.lookup(&key)?, None);
+//!
+//! let flight = ledger.begin(key, 1, now)?; // should the process die now, the next one will know
+//! let outcome = Outcome {
+//!     key,
+//!     state: State::Done,
+//!     attempts: 1,
+//!     at: now + 250,
+//!     size: Some(4096),
+//!     bytes: 4096,
+//!     took: 250,
+//!     digest: None,
+//!     class: None,
+//!     detail: None,
+//!     path: None,
+//!     host: Some("example.org".to_owned()),
+//! };
+//! let (tell, told) = mpsc::channel();
+//! ledger.record(outcome, Box::new(move |result| drop(tell.send(result))));
+//! told.recv()??; // survives a power cut from here on
+//! drop(flight);
+//!
+//! let known = ledger.reader()?.lookup(&key)?.ok_or("recorded")?;
+//! assert_eq!((known.state, known.attempts), (State::Done, 1));
+//! ledger.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What survives what
+//!
+//! | after this has answered | a kill | a power cut |
+//! |---|---|---|
+//! | [`Ledger::open`] that creates | the empty ledger | the empty ledger |
+//! | [`Ledger::begin`] | the item counts as interrupted | nothing |
+//! | [`Ledger::record`], with [`Durability::Power`] | the outcome | the outcome |
+//! | [`Ledger::record`], with [`Durability::Process`] | the outcome | perhaps; the ledger is whole |
+//! | [`Ledger::claim_name`] | nothing by itself; with the next outcome that is acknowledged | as that |
+//!
+//! Totals change in the same transaction as the outcome they count. After a failed commit the group is
+//! undone as a whole and every caller of it is told; after a failed sync the ledger takes nothing more
+//! (G7).
+//!
+//! # Size and speed
+//!
+//! A row of a file that is done takes about 45 bytes, and 25 in the index of keys, without a path and
+//! a digest; a name that was claimed takes about 35. Memory does not grow with the list (G8): the pages
+//! that SQLite keeps are bounded, 8 MiB to write, 4 MiB for each [`Reader`], 1 MiB for names.
+
+mod dictionary;
+mod error;
+pub mod flight;
+mod names;
+mod open;
+mod outcome;
+mod owner;
+mod reader;
+mod row;
+mod runs;
+mod schema;
+mod tally;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Sender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+pub use error::LedgerError;
+pub use flight::InFlight;
+pub use names::Claim;
+pub use outcome::{ErrorClass, ErrorClassError, Key, Known, MAX_DETAIL, Outcome, State};
+pub use owner::Done;
+pub use reader::{ClassTotal, Count, Failures, HostTotal, Rate, Reader, Totals};
+pub use runs::{PastRun, Run, RunId};
+
+use names::Names;
+use owner::{Answer, Order};
+use writer::Entered;
+
+/// An item in flight when its process dies so many times in a row is quarantined.
+pub const QUARANTINE_AFTER: u32 = 5;
+
+/// What an acknowledged outcome survives. In both cases the ledger itself is whole after a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// A power cut: each group is synced.
+    #[default]
+    Power,
+    /// The death of the process.
+    Process,
+}
+
+/// How [`Ledger::open`] opens.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// What an acknowledged outcome survives.
+    pub durability: Durability,
+    /// Whether to make a ledger where there is none.
+    pub create: bool,
+    /// The time, in milliseconds since 1970 (UTC), for items that a killed run left.
+    pub now: u64,
+}
+
+/// What [`Ledger::open`] found of a run that was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Recovered {
+    /// Items that were in flight and are [`State::Interrupted`] now.
+    pub interrupted: u64,
+    /// Those for which that was once too often: [`State::Quarantined`].
+    pub quarantined: u64,
+}
+
+/// The ledger of a list, open for writing and locked. Clones are handles of the same; when the last one
+/// is dropped the ledger is closed, which waits for what was queued.
+#[derive(Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: Arc<Path>,
+    /// `None` only while it is dropped.
+    orders: Option<Sender<Order>>,
+    thread: Option<JoinHandle<()>>,
+    names: Arc<Names>,
+    recorder: Arc<flight::Recorder>,
+    recovered: Recovered,
+    next_run: AtomicI64,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path` and takes its lock. Items that were in flight when its last owner was
+    /// killed become [`State::Interrupted`], or [`State::Quarantined`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`] at once, without waiting. [`LedgerError::Missing`],
+    /// [`LedgerError::Foreign`], [`LedgerError::NewerFormat`], [`LedgerError::Damaged`]: what is there
+    /// stays as it is.
+    pub fn open(path: &Path, how: &How) -> Result<Self, LedgerError> {
+        open::open(path, how)
+    }
+
+    /// Where it is, with links followed.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
+    }
+
+    /// What the last owner left, if it was killed.
+    pub fn recovered(&self) -> Recovered {
+        self.shared.recovered
+    }
+
+    /// Notes that an item is in flight: should the process die before the result is dropped, and before
+    /// an outcome with this `attempt` or a later one was committed, the next owner finds it interrupted.
+    /// `attempt` counts tries of the item in all runs, from 1; `now` is in milliseconds since 1970.
+    /// Writes 32 bytes to the page cache, no sync.
+    ///
+    /// # Errors
+    /// [`LedgerError::Io`], [`LedgerError::Full`].
+    pub fn begin(&self, key: Key, attempt: u32, now: u64) -> Result<InFlight, LedgerError> {
+        self.shared.recorder.begin(key, attempt, now)
+    }
+
+    /// Queues an outcome and returns at once. `done` is told when it was committed together with
+    /// whatever had queued up by then, and synced with [`Durability::Power`]; or why not, and then
+    /// nothing of that group was written. An earlier outcome of the item is replaced, and its
+    /// interruptions are forgotten.
+    pub fn record(&self, outcome: Outcome, done: Done) {
+        self.order(Entered::Outcome(outcome), done);
+    }
+
+    /// Claims a file name, given by a 64-bit hash of it, for an item. Once an outcome that was recorded
+    /// later has been acknowledged, the name belongs to the item in every later run too. Reads one row
+    /// at most; never waits for a sync.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn claim_name(&self, name: u64, key: &Key) -> Result<Claim, LedgerError> {
+        let (claim, many) = self.shared.names.claim(name, key)?;
+        if many {
+            self.order(Entered::Names, Box::new(drop));
+        }
+        Ok(claim)
+    }
+
+    /// Writes down that a run begins. Waits for the commit.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn begin_run(&self, run: Run) -> Result<RunId, LedgerError> {
+        let id = RunId(self.shared.next_run.fetch_add(1, Ordering::Relaxed));
+        self.wait(Entered::RunBegun(id, run)).map(|()| id)
+    }
+
+    /// Writes down that a run ended, at `at` in milliseconds since 1970. Waits for the commit, and so
+    /// for everything that was recorded before.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn end_run(&self, id: RunId, at: u64) -> Result<(), LedgerError> {
+        self.wait(Entered::RunEnded(id, at))
+    }
+
+    /// A connection that reads, for any thread.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn reader(&self) -> Result<Reader, LedgerError> {
+        Reader::open(self.path())
+    }
+
+    /// Commits what was queued, closes the ledger and gives up the lock. Other handles are told
+    /// [`LedgerError::Closed`] from now on.
+    ///
+    /// # Errors
+    /// What went wrong while the rest was written; nothing acknowledged is lost by it.
+    pub fn close(self) -> Result<(), LedgerError> {
+        let (tell, told) = sync_channel(1);
+        self.send(Order::Close(tell));
+        told.recv().unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    fn wait(&self, entered: Entered) -> Result<(), LedgerError> {
+        let (tell, told) = sync_channel(1);
+        self.order(entered, Box::new(move |result| drop(tell.send(result))));
+        told.recv().unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    fn order(&self, entered: Entered, done: Done) {
+        self.send(Order::Enter(entered, Answer::new(done, Arc::clone(&self.shared.path))));
+    }
+
+    fn send(&self, order: Order) {
+        if let Some(orders) = &self.shared.orders {
+            // To a thread that has ended: dropping the order answers it.
+            let _ = orders.send(order);
+        }
+    }
+
+    fn closed(&self) -> LedgerError {
+        LedgerError::Closed { path: self.path().to_owned() }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.orders = None;
+        let Some(thread) = self.thread.take() else { return };
+        // A callback that holds the last handle runs on that very thread.
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}

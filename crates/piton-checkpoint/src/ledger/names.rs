@@ -1,0 +1,111 @@
+//! Which item a file name belongs to, so that two items never write one file and each keeps its name in
+//! the next run.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::error::{Fault, LedgerError};
+use super::outcome::Key;
+use super::row::{halves, whole};
+use super::schema::{self, Access, Connected};
+
+const CACHE_KIB: u32 = 1 << 10;
+/// With so many that are not committed, a commit is asked for though there is no outcome.
+const MANY: usize = 1_024;
+
+/// A name (its hash) and the item to which it belongs.
+pub(super) type Name = (u64, Key);
+
+/// The answer to a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// The name belongs to the item that claimed it, now or before.
+    Claimed,
+    /// It belongs to this one.
+    TakenBy(Key),
+}
+
+/// Answers claims at once, from memory and a connection of its own; the owner of the ledger writes them
+/// with the next group.
+pub(super) struct Names {
+    path: PathBuf,
+    book: Mutex<Book>,
+}
+
+struct Book {
+    /// `None` once the ledger is closed.
+    conn: Option<Connected>,
+    /// Those that were given and are not committed.
+    given: HashMap<u64, Key>,
+}
+
+impl Names {
+    pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
+        let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
+        Ok(Self {
+            path: path.to_owned(),
+            book: Mutex::new(Book { conn: Some(conn), given: HashMap::new() }),
+        })
+    }
+
+    /// The answer, and whether it is time for a commit.
+    pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
+        let mut book = self.book();
+        let Book { conn: Some(conn), given } = &mut *book else {
+            return Err(LedgerError::Closed { path: self.path.clone() });
+        };
+        let owner = match given.get(&name) {
+            Some(owner) => Some(*owner),
+            None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
+        };
+        match owner {
+            Some(owner) if owner != *key => return Ok((Claim::TakenBy(owner), false)),
+            Some(_) => return Ok((Claim::Claimed, false)),
+            None => given.insert(name, *key),
+        };
+        Ok((Claim::Claimed, given.len() % MANY == 0))
+    }
+
+    /// What is not committed.
+    pub(super) fn given(&self) -> Vec<Name> {
+        self.book().given.iter().map(|(name, key)| (*name, *key)).collect()
+    }
+
+    /// These are committed now. They are dropped from memory only after that, so a claim always finds
+    /// them, here or there.
+    pub(super) fn committed(&self, names: &[Name]) {
+        let mut book = self.book();
+        for (name, _) in names {
+            book.given.remove(name);
+        }
+    }
+
+    /// Lets go of the ledger, so that its owner is the last.
+    pub(super) fn close(&self) {
+        self.book().conn = None;
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find(conn: &Connection, name: u64) -> rusqlite::Result<Option<Key>> {
+    conn.prepare_cached("SELECT head, tail FROM names WHERE name = ?1")?
+        .query_row([name.cast_signed()], |row| Ok(whole(row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
+pub(super) fn put_name(conn: &Connection, (name, key): &Name) -> rusqlite::Result<()> {
+    let (head, tail) = halves(key);
+    conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?.execute([
+        name.cast_signed(),
+        head,
+        tail,
+    ])?;
+    Ok(())
+}

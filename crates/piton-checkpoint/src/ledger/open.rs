@@ -1,0 +1,100 @@
+//! How a ledger is opened: lock, look, recover, begin.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use piton_durable::fs::{Fs, OsFs, parent_dir};
+
+use super::error::LedgerError;
+use super::flight::Found;
+use super::names::Names;
+use super::owner::Owner;
+use super::writer::Writer;
+use super::{How, Ledger, Recovered, Shared, schema};
+
+/// Where the ledger really is: its recorder lies beside the file, not beside a link to it, so that the
+/// lock is one whatever the name (G5).
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
+    let resolved = match OsFs.stat(path).map_err(LedgerError::io("look at", path))? {
+        Some(_) => OsFs.canonicalize(path),
+        None => OsFs
+            .canonicalize(parent_dir(path))
+            .map(|parent| parent.join(path.file_name().unwrap_or_default())),
+    };
+    resolved.map_err(LedgerError::io("find", path))
+}
+
+pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let path = resolve(path)?;
+    let stat = || fs.stat(&path).map_err(LedgerError::io("look at", &path));
+    // Looked at before the lock, so that a look leaves nothing behind, and again under it.
+    if stat()?.is_none() && !how.create {
+        return Err(LedgerError::Missing { path });
+    }
+    let found = Found::lock(Arc::clone(&fs), &path)?;
+    let there = stat().and_then(|stat| match stat {
+        Some(stat) if stat.len == 0 => {
+            let why = "it is empty".to_owned();
+            Err(LedgerError::Damaged { path: path.clone(), why })
+        }
+        Some(_) => Ok(()),
+        None => {
+            let number = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+            schema::create(&*fs, &path, number)
+        }
+    });
+    match there.and_then(|()| recover(&*fs, &path, how, &found)) {
+        Ok((writer, number, recovered)) => start(path, writer, found, number, recovered),
+        Err(error) => {
+            found.give_up();
+            Err(error)
+        }
+    }
+}
+
+fn recover(
+    fs: &dyn Fs,
+    path: &Path,
+    how: &How,
+    found: &Found,
+) -> Result<(Writer, u64, Recovered), LedgerError> {
+    let mut writer = Writer::open(fs, path, how.durability)?;
+    let number = writer.number()?;
+    // Committed before the slots are cleared: a kill in between finds the attempt in the row.
+    let recovered = writer.interrupted(&found.entries(number), how.now)?;
+    Ok((writer, number, recovered))
+}
+
+fn start(
+    path: PathBuf,
+    writer: Writer,
+    found: Found,
+    number: u64,
+    recovered: Recovered,
+) -> Result<Ledger, LedgerError> {
+    let next_run = AtomicI64::new(writer.next_run()?.0);
+    let names = Arc::new(Names::open(&path)?);
+    let recorder = Arc::new(found.begin(number)?);
+    let owner =
+        Owner { writer, names: Arc::clone(&names), recorder: Arc::clone(&recorder), poison: None };
+    let (orders, inbox) = channel();
+    let thread = thread::Builder::new()
+        .name("piton-ledger".to_owned())
+        .spawn(move || owner.run(&inbox))
+        .map_err(LedgerError::io("start a thread for", &path))?;
+    Ok(Ledger {
+        shared: Arc::new(Shared {
+            path: path.into(),
+            orders: Some(orders),
+            thread: Some(thread),
+            names,
+            recorder,
+            recovered,
+            next_run,
+        }),
+    })
+}

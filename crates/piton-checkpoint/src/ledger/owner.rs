@@ -1,0 +1,130 @@
+//! The thread that owns the ledger: it gathers what has queued up, commits it as one group, and tells
+//! each caller.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+use super::error::LedgerError;
+use super::flight::Recorder;
+use super::names::Names;
+use super::writer::{Entered, Writer};
+
+/// So much is committed at once at most.
+const GROUP: usize = 4_096;
+
+/// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
+/// next commit waits.
+pub type Done = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+/// What is sent to the thread.
+pub(super) enum Order {
+    Enter(Entered, Answer),
+    Close(SyncSender<Result<(), LedgerError>>),
+}
+
+/// Tells its caller exactly once, also when the thread has ended and nobody is left to do it.
+pub(super) struct Answer {
+    done: Option<Done>,
+    ledger: Arc<Path>,
+}
+
+impl Answer {
+    pub(super) fn new(done: Done, ledger: Arc<Path>) -> Self {
+        Self { done: Some(done), ledger }
+    }
+
+    fn tell(mut self, result: Result<(), LedgerError>) {
+        if let Some(done) = self.done.take() {
+            done(result);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(done) = self.done.take() {
+            done(Err(LedgerError::Closed { path: PathBuf::from(&*self.ledger) }));
+        }
+    }
+}
+
+/// What the thread works with.
+pub(super) struct Owner {
+    pub(super) writer: Writer,
+    pub(super) names: Arc<Names>,
+    pub(super) recorder: Arc<Recorder>,
+    /// Set by a failed sync (G7): said again to whoever comes.
+    pub(super) poison: Option<LedgerError>,
+}
+
+impl Owner {
+    /// Until all handles are gone or one of them closes the ledger.
+    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+        let mut closer = None;
+        while closer.is_none() {
+            let Ok(first) = orders.recv() else { break };
+            let mut group = Vec::new();
+            for order in std::iter::once(first).chain(orders.try_iter()) {
+                match order {
+                    Order::Enter(entered, answer) => group.push((entered, answer)),
+                    Order::Close(to) => closer = Some(to),
+                }
+                if group.len() >= GROUP || closer.is_some() {
+                    break;
+                }
+            }
+            self.commit(group);
+        }
+        let ended = self.end();
+        if let Some(closer) = closer {
+            let _ = closer.send(ended);
+        }
+    }
+
+    fn commit(&mut self, group: Vec<(Entered, Answer)>) {
+        let result = self.write(&group);
+        for (_, answer) in group {
+            answer.tell(result.clone());
+        }
+        if self.poison.is_none()
+            && let Err(error) = self.writer.checkpoint_if_due()
+        {
+            // Any other error leaves all of it in the WAL, for the next attempt.
+            self.note(&error);
+        }
+    }
+
+    fn write(&mut self, group: &[(Entered, Answer)]) -> Result<(), LedgerError> {
+        if let Some(poison) = &self.poison {
+            return Err(poison.clone());
+        }
+        let names = self.names.given();
+        if group.is_empty() && names.is_empty() {
+            return Ok(());
+        }
+        let entered = group.iter().map(|(entered, _)| entered);
+        self.writer.write(entered, &names).inspect_err(|error| self.note(error))?;
+        self.names.committed(&names);
+        Ok(())
+    }
+
+    fn note(&mut self, error: &LedgerError) {
+        if matches!(error, LedgerError::Sync { .. }) {
+            self.poison.get_or_insert_with(|| error.clone());
+        }
+    }
+
+    /// After a failed sync nothing more is written, not even what is in the WAL: the next owner writes
+    /// that again first.
+    fn end(mut self) -> Result<(), LedgerError> {
+        let written = self.write(&[]);
+        self.names.close();
+        let closed = match &self.poison {
+            None => self.writer.close(),
+            Some(_) => Ok(()),
+        };
+        let ended = self.recorder.end();
+        written.and(closed).and(ended)
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading a ledger, also while somebody writes it.
+
+mod totals;
+mod window;
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use piton_durable::fs::{Fs, OsFs};
+use rusqlite::Connection;
+
+pub use totals::{ClassTotal, Count, HostTotal, Rate, Totals};
+
+use super::error::{Fault, LedgerError};
+use super::outcome::{ErrorClass, Key, Known, State};
+use super::row::{Row, columns, count};
+use super::runs::{PastRun, last_runs};
+use super::schema::{self, Access, Connected};
+use window::Window;
+
+const CACHE_KIB: u32 = 4 << 10;
+/// Rows that are read in one go where many are listed: the ledger's WAL can start over in between.
+const BATCH: u32 = 1_000;
+/// So many names of classes are remembered; there are some dozens.
+const REMEMBERED: usize = 1_024;
+
+/// A connection that reads a ledger. Takes no lock; what it shows was committed.
+pub struct Reader {
+    path: PathBuf,
+    conn: Connected,
+    window: Window,
+    classes: HashMap<i64, ErrorClass>,
+}
+
+/// Which items [`Reader::failures`] lists.
+#[derive(Debug, Clone, Default)]
+pub struct Failures {
+    /// Those that stand so; with none given, all that are not [`State::Done`].
+    pub states: Vec<State>,
+    /// Those that failed in one of these ways; with none given, any.
+    pub classes: Vec<ErrorClass>,
+}
+
+impl Reader {
+    /// Opens the ledger at `path` to read it, whether or not a process has it open.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`], [`LedgerError::Foreign`], [`LedgerError::NewerFormat`],
+    /// [`LedgerError::Damaged`], [`LedgerError::Busy`].
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let path = super::open::resolve(path)?;
+        match OsFs.stat(&path).map_err(LedgerError::io("look at", &path))? {
+            None => return Err(LedgerError::Missing { path }),
+            Some(stat) if stat.len == 0 => {
+                return Err(LedgerError::Damaged { path, why: "it is empty".to_owned() });
+            }
+            Some(_) => {}
+        }
+        let conn = schema::connect(&path, Access::Read, CACHE_KIB)?;
+        Ok(Self { path, conn, window: Window::default(), classes: HashMap::new() })
+    }
+
+    /// What is known of an item; `None` if it was never begun. Of many, ask with [`Reader::lookups`].
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and what SQLite says.
+    pub fn lookup(&mut self, key: &Key) -> Result<Option<Known>, LedgerError> {
+        let row = self.window.take(&self.conn, key).map_err(Fault::at(&self.path))?;
+        row.map(|row| self.known(row)).transpose()
+    }
+
+    /// What is known of each of these items, all at one moment. Some hundred at a time cost half of what
+    /// they do one by one.
+    ///
+    /// Both are fastest for items in about the order in which they first came to an end: rows are read
+    /// ahead, so the first answer for an item may be as old as the answer to one that came some thousand
+    /// rows before it. Ask before an item is begun.
+    ///
+    /// # Errors
+    /// As [`Reader::lookup`].
+    pub fn lookups(&mut self, keys: &[Key]) -> Result<Vec<Option<Known>>, LedgerError> {
+        let Self { path, conn, window, .. } = self;
+        let rows = (|| {
+            let _moment = conn.unchecked_transaction()?;
+            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, Fault>>()
+        })();
+        let rows = rows.map_err(Fault::at(path))?;
+        rows.into_iter().map(|row| row.map(|row| self.known(row)).transpose()).collect()
+    }
+
+    /// Calls `each` for the items that are not done, of each state and class in the order in which they
+    /// first came, until it breaks. An item that changes meanwhile is shown once, not at all, or twice
+    /// with different states.
+    ///
+    /// # Errors
+    /// As [`Reader::lookup`].
+    pub fn failures(
+        &mut self,
+        filter: &Failures,
+        mut each: impl FnMut(Known) -> ControlFlow<()>,
+    ) -> Result<(), LedgerError> {
+        for total in self.by_class()? {
+            let of_state = filter.states.is_empty() || filter.states.contains(&total.state);
+            let of_class = filter.classes.is_empty()
+                || total.class.as_ref().is_some_and(|class| filter.classes.contains(class));
+            if total.state == State::Done || !of_state || !of_class {
+                continue;
+            }
+            let mut after = 0;
+            loop {
+                let rows = batch(&self.conn, &total, after).map_err(Fault::at(&self.path))?;
+                let Some(last) = rows.last() else { break };
+                after = last.id;
+                for row in rows {
+                    if each(self.known(row)?).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many items stand where.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        totals::totals(&self.conn).map_err(Fault::at(&self.path))
+    }
+
+    /// How many items stand where for which reason, the most frequent first; done ones have none.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn by_class(&self) -> Result<Vec<ClassTotal>, LedgerError> {
+        totals::by_class(&self.conn).map_err(Fault::at(&self.path))
+    }
+
+    /// At most `most` hosts of which items failed, those with the most failures first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn worst_hosts(&self, most: u32) -> Result<Vec<HostTotal>, LedgerError> {
+        totals::worst_hosts(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+
+    /// What came to an end in the last `minutes` (at most 60), the one that is running included; `now`
+    /// is in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn rate(&self, now: u64, minutes: u32) -> Result<Rate, LedgerError> {
+        totals::rate(&self.conn, now, minutes).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+
+    /// The last `most` runs, the last one first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn runs(&self, most: u32) -> Result<Vec<PastRun>, LedgerError> {
+        last_runs(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+
+    fn known(&mut self, row: Row) -> Result<Known, LedgerError> {
+        let class = match row.class {
+            0 => None,
+            number => Some(self.class(number).map_err(Fault::at(&self.path))?),
+        };
+        Ok(Known {
+            key: row.key,
+            state: row.state,
+            attempts: row.attempts,
+            interruptions: row.interruptions,
+            at: count(row.at),
+            size: row.size.map(count),
+            bytes: count(row.bytes),
+            took: count(row.took),
+            digest: row.digest,
+            class,
+            detail: row.detail,
+            path: row.path,
+        })
+    }
+
+    fn class(&mut self, number: i64) -> Result<ErrorClass, Fault> {
+        if let Some(class) = self.classes.get(&number) {
+            return Ok(class.clone());
+        }
+        let class = totals::class(&self.conn, number)?;
+        if self.classes.len() >= REMEMBERED {
+            self.classes.clear();
+        }
+        self.classes.insert(number, class.clone());
+        Ok(class)
+    }
+}
+
+/// The next rows of one state and class.
+fn batch(conn: &Connection, of: &ClassTotal, after: i64) -> Result<Vec<Row>, Fault> {
+    let mut statement = conn.prepare_cached(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM items INDEXED BY items_not_done \
+         WHERE state <> 0 AND state = ?1 AND class = ?2 AND id > ?3 ORDER BY id LIMIT ?4"
+    ))?;
+    let mut rows = statement.query((of.state.code(), of.number, after, BATCH))?;
+    let mut batch = Vec::new();
+    while let Some(row) = rows.next()? {
+        batch.push(Row::read(row)?);
+    }
+    Ok(batch)
+}

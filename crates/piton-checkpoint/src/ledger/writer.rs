@@ -1,0 +1,290 @@
+//! What is written, a group at a time.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+
+use piton_durable::fs::{Fs, Open, read_full_at, write_all_at};
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::dictionary::Dictionary;
+use super::error::{Fault, LedgerError};
+use super::flight::Entry;
+use super::names::{Name, put_name};
+use super::outcome::{Outcome, State, cut_detail};
+use super::row::{Row, column};
+use super::runs::{Run, RunId, begin_run, end_run};
+use super::schema::{self, Access, Connected};
+use super::tally::Tally;
+use super::{Durability, QUARANTINE_AFTER, Recovered};
+
+/// The page cache. A group that changes more spills into the WAL, which is where it goes anyway.
+const CACHE_KIB: u32 = 8 << 10;
+/// The WAL is written into the ledger when it has so many pages (of 4 KiB).
+const CHECKPOINT_PAGES: i32 = 1_000;
+/// Longer ones are read and written piece by piece.
+const PIECE: usize = 1 << 20;
+
+/// One thing to write.
+pub(super) enum Entered {
+    Outcome(Outcome),
+    RunBegun(RunId, Run),
+    RunEnded(RunId, u64),
+    /// Nothing but what [`super::names::Names`] has gathered.
+    Names,
+}
+
+/// The connection that writes; there is one, on the thread that owns the ledger.
+pub(super) struct Writer {
+    path: PathBuf,
+    conn: Connected,
+    hosts: Dictionary,
+    classes: Dictionary,
+    wal_pages: Arc<AtomicI32>,
+    /// The next attempt to write the WAL into the ledger comes at so many pages.
+    due: i32,
+}
+
+impl Writer {
+    /// Opens the ledger for writing; the caller holds the lock.
+    pub(super) fn open(
+        fs: &dyn Fs,
+        path: &Path,
+        durability: Durability,
+    ) -> Result<Self, LedgerError> {
+        let mut conn = schema::connect(path, Access::Write, CACHE_KIB)?;
+        if durability == Durability::Power {
+            write_again(fs, &schema::beside(path, "-wal"))?;
+        }
+        let synchronous = match durability {
+            Durability::Power => "FULL",
+            // Syncs before and after the WAL goes into the ledger, never at a commit: a power cut costs
+            // the last commits, and nothing else.
+            Durability::Process => "NORMAL",
+        };
+        let wal_pages = Arc::new(AtomicI32::new(0));
+        let seen = Arc::clone(&wal_pages);
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(pages, Ordering::Relaxed);
+            Ok(())
+        };
+        (|| {
+            conn.pragma_update(None, "synchronous", synchronous)?;
+            // In place of SQLite's own, which would make the callers wait for it and lose its errors.
+            conn.wal_hook(Some(hook))?;
+            // What a killed run left goes into the ledger now; a reader may keep some of it back.
+            conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        })()
+        .map_err(Fault::Sql)
+        .map_err(Fault::at(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            conn,
+            hosts: Dictionary::of_hosts(),
+            classes: Dictionary::of_classes(),
+            wal_pages,
+            due: CHECKPOINT_PAGES,
+        })
+    }
+
+    /// The random number that the ledger and its flight recorder have in common.
+    pub(super) fn number(&self) -> Result<u64, LedgerError> {
+        let number = self.conn.query_row("SELECT number FROM ledger", [], |row| row.get(0));
+        number.map(i64::cast_unsigned).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+
+    /// The number of the next run.
+    pub(super) fn next_run(&self) -> Result<RunId, LedgerError> {
+        let last =
+            self.conn.query_row("SELECT coalesce(max(id), 0) FROM runs", [], |row| row.get(0));
+        let last: i64 = last.map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        Ok(RunId(last.saturating_add(1)))
+    }
+
+    /// Writes a group: all of it, or after an error nothing. With [`Durability::Power`] it has been
+    /// synced when this returns.
+    pub(super) fn write<'a>(
+        &mut self,
+        entered: impl Iterator<Item = &'a Entered>,
+        names: &[Name],
+    ) -> Result<(), LedgerError> {
+        self.transaction(|to| {
+            for entry in entered {
+                match entry {
+                    Entered::Outcome(outcome) => to.outcome(outcome)?,
+                    Entered::RunBegun(id, run) => begin_run(to.conn, *id, run)?,
+                    Entered::RunEnded(id, at) => end_run(to.conn, *id, *at)?,
+                    Entered::Names => {}
+                }
+            }
+            Ok(names.iter().try_for_each(|name| put_name(to.conn, name))?)
+        })
+    }
+
+    /// Items that were in flight when the last owner was killed.
+    pub(super) fn interrupted(
+        &mut self,
+        entries: &[Entry],
+        now: u64,
+    ) -> Result<Recovered, LedgerError> {
+        let mut recovered = Recovered::default();
+        if entries.is_empty() {
+            return Ok(recovered);
+        }
+        self.transaction(|to| {
+            for entry in entries {
+                match to.interrupted(entry, now)? {
+                    Some(State::Quarantined) => recovered.quarantined += 1,
+                    Some(_) => recovered.interrupted += 1,
+                    None => {}
+                }
+            }
+            Ok(())
+        })?;
+        Ok(recovered)
+    }
+
+    fn transaction(
+        &mut self,
+        write: impl FnOnce(&mut Group<'_>) -> Result<(), Fault>,
+    ) -> Result<(), LedgerError> {
+        let Self { path, conn, hosts, classes, .. } = self;
+        let written = (|| {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let tally = Tally::default();
+            let mut group =
+                Group { conn: &transaction, hosts: &mut *hosts, classes: &mut *classes, tally };
+            write(&mut group)?;
+            group.tally.write(&transaction)?;
+            Ok(transaction.commit()?)
+        })();
+        if written.is_err() {
+            hosts.forget();
+            classes.forget();
+        }
+        written.map_err(Fault::at(path))
+    }
+
+    /// Writes the WAL into the ledger if it has grown enough. Comes after the group was acknowledged.
+    pub(super) fn checkpoint_if_due(&mut self) -> Result<(), LedgerError> {
+        if self.wal_pages.load(Ordering::Relaxed) < self.due {
+            return Ok(());
+        }
+        let (pages, moved): (i32, i32) = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
+            .map_err(Fault::Sql)
+            .map_err(Fault::at(&self.path))?;
+        // Readers may keep the WAL from starting over; it has to grow again before the next attempt.
+        let kept = if moved < pages { pages } else { 0 };
+        self.due = kept.saturating_add(CHECKPOINT_PAGES);
+        Ok(())
+    }
+
+    /// The end: everything goes into the ledger, and the WAL goes away. If a reader is in the middle of
+    /// something, they stay for the next owner.
+    pub(super) fn close(self) -> Result<(), LedgerError> {
+        let emptied = (|| {
+            // Nobody is waited for.
+            self.conn.busy_timeout(Duration::ZERO)?;
+            self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        })();
+        emptied.map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+}
+
+/// A transaction under way.
+struct Group<'a> {
+    conn: &'a Connection,
+    hosts: &'a mut Dictionary,
+    classes: &'a mut Dictionary,
+    tally: Tally,
+}
+
+impl Group<'_> {
+    fn outcome(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+        let old = Row::find(self.conn, &outcome.key)?;
+        let class = outcome.class.as_ref().map(super::ErrorClass::as_str);
+        let new = Row {
+            id: 0,
+            key: outcome.key,
+            state: outcome.state,
+            class: self.classes.number(self.conn, class)?,
+            host: self.hosts.number(self.conn, outcome.host.as_deref())?,
+            attempts: outcome.attempts,
+            interruptions: 0,
+            at: column(outcome.at),
+            size: outcome.size.map(column),
+            bytes: column(outcome.bytes),
+            took: column(outcome.took),
+            digest: outcome.digest.clone(),
+            detail: outcome.detail.as_deref().map(|detail| cut_detail(detail).to_owned()),
+            path: outcome.path.clone(),
+        };
+        self.tally.ended(&new);
+        self.put(old, new)
+    }
+
+    /// `None`: the item came to an end after all, in that try or in a later one.
+    fn interrupted(&mut self, entry: &Entry, now: u64) -> Result<Option<State>, Fault> {
+        let old = Row::find(self.conn, &entry.key)?;
+        if old.as_ref().is_some_and(|old| old.attempts >= entry.attempt) {
+            return Ok(None);
+        }
+        let before = old.as_ref().map_or(0, |old| old.interruptions);
+        let interruptions = before.saturating_add(1);
+        let state = match interruptions >= QUARANTINE_AFTER {
+            true => State::Quarantined,
+            false => State::Interrupted,
+        };
+        let new = Row {
+            id: 0,
+            key: entry.key,
+            state,
+            class: 0,
+            host: old.as_ref().map_or(0, |old| old.host),
+            attempts: entry.attempt,
+            interruptions,
+            at: column(now),
+            size: old.as_ref().and_then(|old| old.size),
+            bytes: old.as_ref().map_or(0, |old| old.bytes),
+            took: old.as_ref().map_or(0, |old| old.took),
+            digest: None,
+            detail: None,
+            path: old.as_ref().and_then(|old| old.path.clone()),
+        };
+        self.put(old, new)?;
+        Ok(Some(state))
+    }
+
+    fn put(&mut self, old: Option<Row>, new: Row) -> Result<(), Fault> {
+        self.tally.replace(old.as_ref(), &new);
+        match old {
+            Some(old) => Row { id: old.id, ..new }.update(self.conn)?,
+            None => new.insert(self.conn)?,
+        }
+        Ok(())
+    }
+}
+
+/// Writes a WAL that an earlier run left again, in its place, and syncs it. If a sync of that run had
+/// failed, the system shows its pages and counts them as written, while the disk does not have them;
+/// and what is committed now would stand behind a gap.
+fn write_again(fs: &dyn Fs, wal: &Path) -> Result<(), LedgerError> {
+    if fs.stat(wal).map_err(LedgerError::io("look at", wal))?.is_none_or(|stat| stat.len == 0) {
+        return Ok(());
+    }
+    let file = fs.open(wal, Open::ReadWrite).map_err(LedgerError::io("open", wal))?;
+    let mut piece = vec![0; PIECE];
+    let mut offset = 0;
+    loop {
+        let read =
+            read_full_at(&*file, &mut piece, offset).map_err(LedgerError::io("read", wal))?;
+        let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        write_all_at(&*file, bytes, offset).map_err(LedgerError::io("write", wal))?;
+        offset = offset.saturating_add(read as u64);
+    }
+    file.sync_data()
+        .map_err(|error| LedgerError::Sync { path: wal.to_owned(), why: error.to_string() })
+}

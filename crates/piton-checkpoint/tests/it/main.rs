@@ -1,0 +1,14 @@
+//! Integration tests of piton-checkpoint: the ledger on real files, killed, damaged and out of room.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
+
+mod book;
+mod crashed;
+mod damage;
+mod killed;
+mod model;
+mod opening;
+mod properties;
+mod reading;
+mod root_only;

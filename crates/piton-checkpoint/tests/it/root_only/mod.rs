@@ -1,0 +1,4 @@
+//! What only root can set up.
+
+mod full;
+mod power;

@@ -1,0 +1,103 @@
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use piton_checkpoint::ledger::{Known, Reader, State};
+
+use super::ReportError;
+use crate::Item;
+use crate::format::{ListError, to_json};
+use crate::run::Classes;
+use crate::source::{Keyed, Source};
+
+/// Which failures are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Those that stand so; with none given, all that were begun and are not done.
+    pub states: Vec<State>,
+    /// Those that failed in one of these ways; with none given, any.
+    pub classes: Vec<Classes>,
+}
+
+impl Wanted {
+    fn has(&self, known: &Known) -> bool {
+        let state = match self.states.is_empty() {
+            true => known.state != State::Done,
+            false => self.states.contains(&known.state),
+        };
+        let class = known.class.as_ref();
+        let of_class = |classes: &Classes| class.is_some_and(|class| classes.contain(class));
+        state && (self.classes.is_empty() || self.classes.iter().any(of_class))
+    }
+}
+
+/// Calls `each` with the items of the list in `source` that are wanted and what the ledger knows of
+/// them, in the order of the list, until it breaks. Takes no lock.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn each_failure(
+    source: &Source,
+    ledger: &Path,
+    wanted: &Wanted,
+    mut each: impl FnMut(&Item, &Known) -> ControlFlow<()>,
+) -> Result<(), ReportError> {
+    let mut reader = Reader::open(ledger)?;
+    for keyed in source.keyed().map_err(ListError::from)? {
+        let Keyed::Item(item, key) = keyed? else { continue };
+        let known = reader.lookup(key.as_bytes())?;
+        if let Some(known) = known.filter(|known| wanted.has(known))
+            && each(&item, &known).is_break()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the items that are wanted as a list that can be fed back: an address per line if there is no
+/// more to any of them, JSON Lines otherwise. Logins that the list has are in it. Returns how many
+/// they are.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn write_failures(
+    source: &Source,
+    ledger: &Path,
+    wanted: &Wanted,
+    to: &mut dyn Write,
+) -> Result<u64, ReportError> {
+    let mut plain = true;
+    each_failure(source, ledger, wanted, |item, _| {
+        plain = is_plain(item);
+        if plain { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    let (mut written, mut failed) = (0, None);
+    each_failure(source, ledger, wanted, |item, _| {
+        let line = match item.addresses.first().filter(|_| plain) {
+            Some(address) => writeln!(to, "{}", address.url),
+            None => writeln!(to, "{}", to_json(item)),
+        };
+        match line {
+            Ok(()) => written += 1,
+            Err(error) => failed = Some(error),
+        }
+        if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    match failed {
+        Some(error) => Err(ReportError::Write(error)),
+        None => Ok(written),
+    }
+}
+
+/// Whether an item is its address and nothing else.
+fn is_plain(item: &Item) -> bool {
+    let Item { line: _, addresses, out, dir, size, digests, pieces, headers } = item;
+    addresses.len() == 1
+        && out.is_none()
+        && dir.is_none()
+        && size.is_none()
+        && digests.is_empty()
+        && pieces.is_none()
+        && headers.is_empty()
+}

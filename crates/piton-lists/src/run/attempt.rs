@@ -1,0 +1,114 @@
+//! One try of one item.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use piton_checkpoint::ledger::InFlight;
+use piton_fetch::{
+    Client, Connections, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit,
+    Stop,
+};
+use tokio::task::spawn_blocking;
+
+use super::job::Job;
+use super::{Options, RunError, joined};
+use crate::flow::Moment;
+use crate::name::{Folder, FolderError, TargetPath};
+
+/// Failures that a download bears by itself, without progress between them: only what is over in an
+/// instant. Longer ones give the slot to another item.
+const QUICK_RETRIES: u32 = 2;
+/// The longest pause before one of these.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A try that is over.
+pub(super) struct Tried {
+    pub(super) job: Job,
+    pub(super) host: Arc<str>,
+    pub(super) begun: Moment,
+    /// Of its monitor.
+    pub(super) number: u64,
+    pub(super) monitor: Monitor,
+    pub(super) flight: Option<InFlight>,
+    pub(super) result: Result<Outcome, Trouble>,
+}
+
+/// How a try failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error(transparent)]
+    Download(#[from] Failure),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+impl From<Trouble> for RunError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Download(failure) => Self::Disk(failure),
+            Trouble::Folder(error) => Self::Folder(error),
+        }
+    }
+}
+
+/// What the download of an item is to be, if it has an address.
+pub(super) fn download(
+    job: &Job,
+    path: PathBuf,
+    options: &Options,
+    rate: Option<RateLimit>,
+    alone: bool,
+) -> Result<Download, Failure> {
+    let item = &job.item;
+    let Some((first, others)) = item.addresses.split_first() else {
+        return Err(Failure::Usage("the item has no address".to_owned()));
+    };
+    let mut what = Download::new(first.url.clone(), Place::File(path));
+    what.mirrors = others
+        .iter()
+        .map(|address| Mirror { url: address.url.clone(), priority: address.priority })
+        .collect();
+    what.headers.clone_from(&item.headers);
+    what.digests.clone_from(&item.digests);
+    what.pieces.clone_from(&item.pieces);
+    what.size = item.size;
+    what.connections = if alone { Connections::Auto } else { Connections::Fixed(NonZeroU16::MIN) };
+    what.durability = options.durability;
+    what.rate_limit = rate;
+    what.retries = QUICK_RETRIES;
+    what.patience = PATIENCE;
+    if let Some(adjust) = &options.adjust {
+        adjust(&mut what);
+    }
+    if job.check {
+        what.if_exists = IfExists::Overwrite;
+    }
+    Ok(what)
+}
+
+/// Carries it out.
+pub(super) async fn attempt(
+    client: Client,
+    folder: Folder,
+    target: TargetPath,
+    what: Result<Download, Failure>,
+    interrupted: bool,
+    monitor: Monitor,
+    stop: Stop,
+) -> Result<Outcome, Trouble> {
+    let mut what = what?;
+    // Killed between the last step of a file and the commit of its outcome. Where the server gives
+    // nothing to know it by, it is fetched again; a file of somebody else's stays (G1).
+    if interrupted
+        && what.if_exists == IfExists::Refuse
+        && client.has_finished(&folder.join(&target)).unwrap_or(false)
+    {
+        what.if_exists = IfExists::Overwrite;
+    }
+    if !folder.has_room_for(&target) {
+        joined(spawn_blocking(move || folder.prepare(&target))).await?;
+    }
+    Ok(client.download(what, monitor, stop).await?)
+}

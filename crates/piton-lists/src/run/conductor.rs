@@ -1,0 +1,240 @@
+//! Starts items when the queue says so, and decides what each end means.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use piton_fetch::Stop;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+
+use super::accounts::Accounts;
+use super::attempt::{Tried, attempt, download};
+use super::inventory::Inventory;
+use super::job::{Job, Read};
+use super::monitor::Event;
+use super::rates::HostRates;
+use super::{Early, Monitor, Options, Run, RunError};
+use crate::flow::{Heard, Queue, Started};
+use crate::name::Folder;
+
+/// The most connections that a file gets when it need not share them.
+const ALONE: usize = 8;
+
+/// See [`Conductor::run`].
+pub(super) struct Conductor<'a> {
+    run: &'a Run,
+    pub(super) folder: &'a Folder,
+    pub(super) options: &'a Options,
+    pub(super) monitor: &'a Monitor,
+    pub(super) accounts: Accounts,
+    pub(super) queue: Queue<Job>,
+    pub(super) rates: HostRates,
+    tries: JoinSet<Tried>,
+    /// Nothing more comes from the list.
+    read_all: bool,
+    /// Whether somebody counts, or has counted, how many items there are.
+    counting: bool,
+    /// Stops the downloads that run.
+    halt: Stop,
+    /// Nothing new is started any more.
+    pub(super) ending: bool,
+    error: Option<RunError>,
+    pub(super) epoch: Instant,
+}
+
+impl<'a> Conductor<'a> {
+    pub(super) fn new(run: &'a Run, folder: &'a Folder, monitor: &'a Monitor) -> Self {
+        let options = &*run.options;
+        Self {
+            run,
+            folder,
+            options,
+            monitor,
+            accounts: Accounts::new(run.ledger.clone()),
+            queue: Queue::new(options.limits.clone()),
+            rates: HostRates::new(options.rate.clone(), options.host_rate),
+            tries: JoinSet::new(),
+            read_all: false,
+            counting: false,
+            halt: Stop::new(),
+            ending: false,
+            error: None,
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Goes through what `reading` gives until all of it came to an end, `stop` is used, or nothing
+    /// more can be done. When this returns nothing is under way, and the ledger has every outcome.
+    pub(super) async fn run(
+        mut self,
+        mut reading: Receiver<Vec<Read>>,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        loop {
+            self.start();
+            if self.tries.is_empty()
+                && (self.ending || (self.read_all && self.queue.waiting() == 0))
+            {
+                break;
+            }
+            if !self.queue.has_room() {
+                self.count_the_list();
+            }
+            let wants_more = !self.read_all && !self.ending && self.queue.has_room();
+            let wakeup =
+                self.queue.next_wakeup().filter(|_| !self.ending && !self.accounts.is_full());
+            let wakeup = wakeup.and_then(|at| self.epoch.checked_add(at));
+            tokio::select! {
+                Some(tried) = self.tries.join_next() => {
+                    self.tried(finished(tried));
+                    while let Some(tried) = self.tries.try_join_next() {
+                        self.tried(finished(tried));
+                    }
+                }
+                batch = reading.recv(), if wants_more => match batch {
+                    Some(batch) => batch.into_iter().for_each(|read| self.take(read)),
+                    None => self.read_all = true,
+                },
+                () = until(wakeup), if wakeup.is_some() => {}
+                () = self.accounts.changed() => {}
+                () = stop.stopped(), if !self.halt.is_stopped() => {
+                    self.end(Some(Early::Stopped));
+                    self.halt.stop();
+                }
+            }
+            if let Some(error) = self.accounts.take_error() {
+                self.fail(error.into());
+            }
+        }
+        // Who counts the list need not go on; who reads it counts what is left.
+        self.halt.stop();
+        reading.close();
+        for job in self.queue.drain() {
+            self.leave_out(job);
+        }
+        while let Some(batch) = reading.recv().await {
+            for read in batch {
+                match read {
+                    Read::Job(job) => self.leave_out(job),
+                    Read::Nameless(nameless) => self.nameless(nameless),
+                }
+            }
+        }
+        self.accounts.settled().await;
+        match (self.error, self.accounts.take_error()) {
+            (Some(error), _) => Err(error),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// An item from the list.
+    fn take(&mut self, read: Read) {
+        let job = match read {
+            Read::Job(job) => job,
+            Read::Nameless(nameless) => return self.nameless(nameless),
+        };
+        let now = self.epoch.elapsed();
+        let (host, weight, first) = (job.host().to_owned(), job.weight(), job.first);
+        if let Err(job) = self.queue.push(&host, job, weight, first, now) {
+            self.leave_out(job);
+        }
+    }
+
+    /// Starts what may start now.
+    fn start(&mut self) {
+        while !self.ending && !self.accounts.is_full() {
+            let random = getrandom::u64().unwrap_or(u64::MAX);
+            let Some(started) = self.queue.next(self.epoch.elapsed(), random) else { return };
+            self.begin(started);
+        }
+    }
+
+    fn begin(&mut self, started: Started<Job>) {
+        let Started { item: job, host, begun } = started;
+        // A finished item that is checked stays finished, whatever becomes of this process.
+        let flight = match job.check {
+            true => Ok(None),
+            false => self.run.ledger.begin(job.key, job.next_attempt(), now_ms()).map(Some),
+        };
+        let flight = match flight {
+            Ok(flight) => flight,
+            Err(error) => {
+                self.queue.ended(&host, begun, Heard::Nothing, self.epoch.elapsed(), 0);
+                self.leave_out(job);
+                return self.fail(error.into());
+            }
+        };
+        let left = self.queue.waiting().saturating_add(self.queue.running());
+        let alone = self.read_all && left.saturating_mul(ALONE) <= self.options.connections;
+        let path = self.folder.join(&job.target);
+        let rate = self.rates.enter(&host);
+        let (number, monitor) = self.monitor.enter(job.item.line);
+        self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
+        let what = download(&job, path, self.options, rate, alone);
+        let carried_out = attempt(
+            self.run.client.clone(),
+            self.folder.clone(),
+            job.target.clone(),
+            what,
+            job.first,
+            monitor.clone(),
+            self.halt.clone(),
+        );
+        self.tries.spawn_local(async move {
+            let result = carried_out.await;
+            Tried { job, host, begun, number, monitor, flight, result }
+        });
+    }
+
+    /// The list is longer than the window: has it counted, once, beside all else. Until then nobody
+    /// knows how much is left; a list of which most is done never comes here.
+    fn count_the_list(&mut self) {
+        if std::mem::replace(&mut self.counting, true) || self.monitor.shared().items.is_some() {
+            return;
+        }
+        let (source, monitor) = (self.run.source.clone(), self.monitor.clone());
+        let halt = self.halt.clone();
+        // What goes wrong here is found by the thread that reads.
+        drop(spawn_blocking(move || {
+            if let Ok(Some(found)) = Inventory::take(&source, || !halt.is_stopped()) {
+                monitor.counted(found.items);
+            }
+        }));
+    }
+
+    /// Nothing new from now on; what runs goes on.
+    pub(super) fn end(&mut self, why: Option<Early>) {
+        self.ending = true;
+        self.monitor.count(|summary| summary.ended = summary.ended.or(why));
+    }
+
+    /// The run cannot go on: what runs is saved.
+    pub(super) fn fail(&mut self, error: RunError) {
+        self.error.get_or_insert(error);
+        self.end(None);
+        self.halt.stop();
+    }
+}
+
+fn finished(tried: Result<Tried, JoinError>) -> Tried {
+    match tried {
+        Ok(tried) => tried,
+        // Tasks are never cancelled here, so what is left is a fault of this program.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Milliseconds since 1970.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

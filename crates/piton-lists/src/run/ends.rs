@@ -1,0 +1,249 @@
+//! What the end of a try means, and what is written down of it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use piton_checkpoint::ledger::{ErrorClass, InFlight, Outcome, State};
+
+use super::Early;
+use super::attempt::{Tried, Trouble};
+use super::conductor::{Conductor, now_ms};
+use super::job::{Failed, Job, Nameless};
+use super::monitor::{End, Event};
+use super::verdict::{self, Verdict};
+use crate::flow::{Heard, Moment};
+
+/// Progress of so many bytes begins the count of tries in vain anew.
+const PROGRESS: u64 = 1 << 20;
+
+/// A try that is over, without its item.
+struct Try {
+    host: Arc<str>,
+    took: Duration,
+    flight: Option<InFlight>,
+}
+
+impl Conductor<'_> {
+    /// A try is over.
+    pub(super) fn tried(&mut self, tried: Tried) {
+        let Tried { mut job, host, begun, number, monitor, flight, result } = tried;
+        let progress = monitor.progress();
+        self.monitor.leave(number, progress.fetched);
+        self.rates.leave(&host);
+        job.fetched = job.fetched.saturating_add(progress.fetched);
+        let took = self.epoch.elapsed().saturating_sub(begun);
+        let heard = match &result {
+            Ok(_) => Heard::Served,
+            Err(Trouble::Download(failure)) => verdict::heard(failure, progress.fetched),
+            Err(Trouble::Folder(_)) => Heard::Nothing,
+        };
+        self.heard(&host, begun, heard);
+        let this = Try { host, took, flight };
+        match result {
+            Ok(outcome) => self.done(job, this, &outcome),
+            Err(trouble) => {
+                if progress.have >= job.have.saturating_add(PROGRESS) {
+                    job.in_vain = 0;
+                }
+                job.have = job.have.max(progress.have);
+                self.failed(job, this, trouble, heard);
+            }
+        }
+    }
+
+    /// Tells the queue what is now known of a host.
+    fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard) {
+        let random = getrandom::u64().unwrap_or(u64::MAX);
+        let left = self.queue.ended(host, begun, heard, self.epoch.elapsed(), random);
+        if let Heard::Failed(pause) = heard {
+            self.monitor.tell(&Event::HeldBack { host, pause });
+        }
+        if !left.is_empty() {
+            self.monitor.tell(&Event::GivenUp { host, items: left.len() });
+        }
+        for job in left {
+            self.leave_out(job);
+        }
+    }
+
+    fn done(&mut self, mut job: Job, this: Try, outcome: &piton_fetch::Outcome) {
+        job.tries = job.tries.saturating_add(1);
+        let end = End::Done(outcome);
+        self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&outcome.path), end });
+        if job.check && outcome.already_complete {
+            return self.monitor.count(|summary| summary.done_before += 1);
+        }
+        self.monitor.count(|summary| {
+            summary.done += 1;
+            summary.found += u64::from(outcome.already_complete);
+        });
+        let written = Outcome {
+            size: Some(outcome.size),
+            digest: outcome.verified.first().map(|digest| format!("{digest:?}")),
+            class: None,
+            detail: None,
+            ..outcome_of(&job, State::Done, &this)
+        };
+        self.accounts.record(written, this.flight);
+    }
+
+    fn failed(&mut self, mut job: Job, this: Try, trouble: Trouble, heard: Heard) {
+        let (verdict, class) = match &trouble {
+            Trouble::Download(failure) => (Verdict::of(failure), verdict::class_of(failure)),
+            Trouble::Folder(error) => (Verdict::of_folder(error), "folder".parse().ok()),
+        };
+        match verdict {
+            Verdict::Stopped => return self.stopped(&job),
+            Verdict::EndsRun => {
+                self.stopped(&job);
+                return self.fail(trouble.into());
+            }
+            Verdict::Fatal | Verdict::Transient => {}
+        }
+        job.failed = Some(Failed { class, why: trouble.to_string() });
+        job.tries = job.tries.saturating_add(1);
+        job.in_vain = job.in_vain.saturating_add(1);
+        let again = verdict == Verdict::Transient && job.in_vain <= self.options.retries;
+        if again && !self.ending {
+            return self.again(job, &this.host, heard);
+        }
+        self.give_up(&job, verdict.state(), this);
+    }
+
+    /// Has a failed item tried again later.
+    fn again(&mut self, job: Job, host: &Arc<str>, heard: Heard) {
+        if let Some(failed) = &job.failed {
+            let event = Event::Again { item: &job.item, why: &failed.why, tries: job.tries };
+            self.monitor.tell(&event);
+        }
+        let now = self.epoch.elapsed();
+        // A host that failed has its own pause.
+        let pause = match heard {
+            Heard::Failed(_) => Duration::ZERO,
+            _ => {
+                let random = getrandom::u64().unwrap_or(u64::MAX);
+                self.options.backoff.pause(job.in_vain, random)
+            }
+        };
+        let weight = job.weight();
+        let at = now.saturating_add(pause);
+        if let Err(job) = self.queue.push_again(host, job, weight, at, now) {
+            self.leave_out(job);
+        }
+    }
+
+    /// An item failed, and is not tried again in this run.
+    fn give_up(&mut self, job: &Job, state: State, this: Try) {
+        let path = self.path_of(job);
+        let (class, why) = words(job);
+        if job.check {
+            let end = End::Unchecked { why };
+            self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&path), end });
+            return self.monitor.count(|summary| {
+                summary.done_before += 1;
+                summary.unchecked += 1;
+            });
+        }
+        let end = End::Failed { fatal: state == State::Fatal, class, why };
+        self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&path), end });
+        let outcome = outcome_of(job, state, &this);
+        self.accounts.record(outcome, this.flight);
+        self.count_failure(state);
+    }
+
+    /// An item that can have no name.
+    pub(super) fn nameless(&mut self, nameless: Nameless) {
+        let Nameless { item, key, attempts, error } = nameless;
+        let (class, why): (Option<ErrorClass>, _) = ("name".parse().ok(), error.to_string());
+        let end = End::Failed { fatal: true, class: class.as_ref(), why: &why };
+        self.monitor.tell(&Event::Ended { item: &item, path: None, end });
+        let outcome = Outcome {
+            key,
+            state: State::Fatal,
+            attempts: attempts.saturating_add(1),
+            at: now_ms(),
+            size: None,
+            bytes: 0,
+            took: 0,
+            digest: None,
+            class,
+            detail: Some(why),
+            path: None,
+            host: None,
+        };
+        self.accounts.record(outcome, None);
+        self.count_failure(State::Fatal);
+    }
+
+    fn count_failure(&mut self, state: State) {
+        let (failed, items) = {
+            let mut shared = self.monitor.shared();
+            let summary = &mut shared.summary;
+            match state {
+                State::Fatal => summary.fatal += 1,
+                _ => summary.transient += 1,
+            }
+            summary.failed_now += 1;
+            (summary.failed_now, shared.items.unwrap_or(0))
+        };
+        if self.options.max_failures.is_some_and(|most| most.is_exceeded(failed, items)) {
+            self.end(Some(Early::Failures));
+        }
+    }
+
+    fn stopped(&mut self, job: &Job) {
+        let path = self.path_of(job);
+        let end = End::Stopped;
+        self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&path), end });
+        self.monitor.count(|summary| match job.check {
+            true => summary.done_before += 1,
+            false => summary.interrupted += 1,
+        });
+    }
+
+    /// An item that waited is not tried any more in this run.
+    pub(super) fn leave_out(&mut self, job: Job) {
+        if job.check {
+            return self.monitor.count(|summary| {
+                summary.done_before += 1;
+                summary.unchecked += 1;
+            });
+        }
+        if job.failed.is_some() {
+            let this = Try { host: Arc::from(job.host()), took: Duration::ZERO, flight: None };
+            return self.give_up(&job, State::Transient, this);
+        }
+        self.monitor.count(|summary| summary.remaining += 1);
+    }
+
+    fn path_of(&self, job: &Job) -> PathBuf {
+        self.folder.join(&job.target)
+    }
+}
+
+fn words(job: &Job) -> (Option<&ErrorClass>, &str) {
+    match &job.failed {
+        Some(failed) => (failed.class.as_ref(), &failed.why),
+        None => (None, ""),
+    }
+}
+
+/// What the ledger gets to know of an item that ended.
+fn outcome_of(job: &Job, state: State, this: &Try) -> Outcome {
+    let (class, why) = words(job);
+    Outcome {
+        key: job.key,
+        state,
+        attempts: job.attempts.saturating_add(job.tries),
+        at: now_ms(),
+        size: None,
+        bytes: job.fetched,
+        took: u64::try_from(this.took.as_millis()).unwrap_or(u64::MAX),
+        digest: None,
+        class: class.cloned(),
+        detail: Some(why.to_owned()),
+        path: job.renamed.then(|| job.target.as_str().to_owned()),
+        host: Some(this.host.as_ref().to_owned()),
+    }
+}

@@ -1,0 +1,34 @@
+use crate::format::{BadLine, Entry, ListError};
+use crate::source::Source;
+
+/// What is in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Inventory {
+    pub(super) items: u64,
+    pub(super) bad_lines: u64,
+    pub(super) first_bad: Option<BadLine>,
+}
+
+impl Inventory {
+    /// Reads the whole list, as long as `goes_on` says so; `None` if it did not.
+    pub(super) fn take(
+        source: &Source,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Option<Self>, ListError> {
+        let mut found = Self::default();
+        for entry in source.entries()? {
+            match entry? {
+                Entry::Item(_) => found.items += 1,
+                Entry::Bad(bad) => {
+                    found.bad_lines += 1;
+                    found.first_bad.get_or_insert(bad);
+                }
+                Entry::Notice(_) => {}
+            }
+            if !goes_on() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found))
+    }
+}

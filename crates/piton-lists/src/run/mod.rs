@@ -1,0 +1,173 @@
+//! Going through a list: each item to its file, each outcome to the ledger.
+//!
+//! ```text
+//!     two blocking threads                      the caller's thread, with the network
+//!
+//!  list ─► parse, key ─► in the ledger? ─► name ─► queue ─► download ─► outcome ─► ledger
+//!          parsing.rs    │ reading.rs              (flow)   attempt.rs  │ ends.rs  accounts.rs
+//!                        ▼                            ▲                 ▼
+//!                     left out, counted               └── again ◄── may pass
+//! ```
+//!
+//! [`conductor`] runs the loop on the right; [`verdict`] says what a failure means.
+
+mod accounts;
+mod attempt;
+mod conductor;
+mod ends;
+mod error;
+mod inventory;
+mod job;
+mod monitor;
+mod options;
+mod parsing;
+mod rates;
+mod reading;
+mod summary;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use piton_checkpoint::ledger::{Ledger, Run as Entry, RunId};
+use piton_fetch::{Client, Stop};
+use tokio::sync::mpsc::channel;
+use tokio::task::{JoinHandle, LocalSet, spawn_blocking};
+use tokio::time::Instant;
+
+use conductor::{Conductor, now_ms};
+use inventory::Inventory;
+use reading::Reading;
+
+pub use error::RunError;
+pub use monitor::{End, Event, Monitor, Observer, Progress};
+pub use options::{Adjust, Classes, MaxFailures, Options, Select};
+pub use summary::{Early, Summary};
+
+use crate::format::ListError;
+use crate::name::Folder;
+
+use crate::source::Source;
+
+/// Batches of items that may lie between the thread that reads and the one that downloads.
+const BATCHES: usize = 4;
+
+/// A list with all it takes to go through it.
+#[derive(Clone)]
+pub struct Run {
+    client: Client,
+    ledger: Ledger,
+    source: Source,
+    options: Arc<Options>,
+}
+
+impl Run {
+    /// A run of the list in `source`. The ledger belongs to this list: what it knows is by the content of items.
+    pub fn new(client: Client, ledger: Ledger, source: Source, options: Options) -> Self {
+        Self { client, ledger, source, options: Arc::new(options) }
+    }
+
+    /// Goes through the list, going on where earlier runs stopped, whatever stopped them. When this
+    /// returns, nothing is under way. Dropping the future is like a kill.
+    ///
+    /// Runs on a tokio runtime of one thread, with its timers and network.
+    ///
+    /// # Errors
+    /// [`RunError`]. That items failed is no error: the summary and the ledger say so.
+    pub async fn go(&self, monitor: Monitor, stop: Stop) -> Result<Summary, RunError> {
+        let begun = Instant::now();
+        let prepared = {
+            let (run, monitor, stop) = (self.clone(), monitor.clone(), stop.clone());
+            spawn_blocking(move || run.prepare(&monitor, &stop))
+        };
+        let result = match joined(prepared).await? {
+            Some(prepared) => self.go_through(prepared, &monitor, &stop).await,
+            None => {
+                monitor.count(|summary| summary.ended = Some(Early::Stopped));
+                Ok(())
+            }
+        };
+        let mut shared = monitor.shared();
+        let shared = &mut *shared;
+        let summary = &mut shared.summary;
+        summary.took = begun.elapsed();
+        let counted = summary.items();
+        summary.unread = shared.items.map(|items| items.saturating_sub(counted));
+        result.map(|()| *summary)
+    }
+
+    /// Before the first download. `None`: stopped meanwhile.
+    fn prepare(&self, monitor: &Monitor, stop: &Stop) -> Result<Option<Prepared>, RunError> {
+        let options = &self.options;
+        // A list that is not there leaves no folder behind.
+        self.source.open().map_err(ListError::from)?;
+        let fs = Arc::clone(self.client.fs());
+        let folder = Folder::open(fs, &options.folder, options.durability)?;
+        if options.strict || matches!(options.max_failures, Some(MaxFailures::Percent(_))) {
+            let found = Inventory::take(&self.source, || !stop.is_stopped())?;
+            let Some(found) = found else { return Ok(None) };
+            if let Some(first) = found.first_bad.filter(|_| options.strict) {
+                return Err(RunError::Strict { first, lines: found.bad_lines });
+            }
+            monitor.counted(found.items);
+        }
+        let id = self.ledger.begin_run(Entry {
+            began: now_ms(),
+            list: self.source.path().to_string_lossy().into_owned(),
+            fingerprint: fingerprint(&self.source),
+            options: format!("{:?}", options.naming).to_lowercase(),
+        })?;
+        Ok(Some(Prepared { folder, id }))
+    }
+
+    async fn go_through(
+        &self,
+        prepared: Prepared,
+        monitor: &Monitor,
+        stop: &Stop,
+    ) -> Result<(), RunError> {
+        let Prepared { folder, id } = prepared;
+        let (to, batches) = channel(BATCHES);
+        let reading = Reading {
+            source: self.source.clone(),
+            known: self.ledger.reader()?,
+            ledger: self.ledger.clone(),
+            folder: folder.clone(),
+            options: Arc::clone(&self.options),
+            monitor: monitor.clone(),
+        };
+        let reading = spawn_blocking(move || reading.run(&to));
+        let conductor = Conductor::new(self, &folder, monitor);
+        let conducted = LocalSet::new().run_until(conductor.run(batches, stop)).await;
+        let read = joined(reading).await;
+        let ledger = self.ledger.clone();
+        let ended = joined(spawn_blocking(move || ledger.end_run(id, now_ms()))).await;
+        conducted.and(read).and(ended.map_err(RunError::from))
+    }
+}
+
+/// Something that changes when the list does: its length and its time.
+fn fingerprint(source: &Source) -> Vec<u8> {
+    let Ok(about) = std::fs::metadata(source.path()) else { return Vec::new() };
+    let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let time = since.unwrap_or_default().as_nanos();
+    [&about.len().to_le_bytes()[..], &time.to_le_bytes()[..]].concat()
+}
+
+/// What stands before the first download.
+struct Prepared {
+    folder: Folder,
+    id: RunId,
+}
+
+/// What a blocking task gives.
+async fn joined<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(result) => result,
+        Err(gone) => match gone.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only the end of the runtime cancels it, and this future with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,169 @@
+use std::fmt;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use piton_checkpoint::Backoff;
+use piton_checkpoint::ledger::ErrorClass;
+use piton_durable::part::Durability;
+use piton_fetch::{Download, RateLimit};
+
+use crate::flow::Limits;
+use crate::name::Naming;
+
+/// How a list is gone through. Each field has a default: [`Options::new`].
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The target folder: every file of the list goes there or below, whatever the list says.
+    pub folder: PathBuf,
+    /// How items without a name of their own are named.
+    pub naming: Naming,
+    /// How much is done at a time, and how hosts are spared.
+    pub limits: Limits,
+    /// A rate for all files together.
+    pub rate: Option<RateLimit>,
+    /// A rate for each host, in bytes a second.
+    pub host_rate: Option<NonZeroU64>,
+    /// Connections over which files come, all together. While many files wait each has one; the
+    /// last ones share them.
+    pub connections: usize,
+    /// What a crash may cost. The ledger has its own, given when it is opened.
+    pub durability: Durability,
+    /// How often an item is tried again in this run after a failure that may pass. Progress of a
+    /// mebibyte begins the count anew.
+    pub retries: u32,
+    /// The pauses before that, where the failure was the item's and not its host's (that has pauses of
+    /// its own: [`Limits::backoff`]).
+    pub backoff: Backoff,
+    /// Start nothing new after so many failures.
+    pub max_failures: Option<MaxFailures>,
+    /// Stop before the first download if a line of the list is wrong.
+    pub strict: bool,
+    /// Ask the servers of finished items whether they still have that version, and fetch what is new.
+    pub check: bool,
+    /// Which items are tried.
+    pub select: Select,
+    /// Changes each download before it begins: time limits, whether a file in the way is replaced.
+    /// Another name for it is the ledger's matter, not [`piton_fetch::IfExists::Rename`]'s.
+    pub adjust: Option<Adjust>,
+}
+
+/// Changes a download before it begins.
+pub type Adjust = Arc<dyn Fn(&mut Download) + Send + Sync>;
+
+impl Options {
+    /// Into this folder, with every choice at its default.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            naming: Naming::default(),
+            limits: Limits::default(),
+            rate: None,
+            host_rate: None,
+            connections: 16,
+            durability: Durability::Power,
+            retries: 5,
+            backoff: Backoff {
+                first: std::time::Duration::from_secs(1),
+                longest: std::time::Duration::from_secs(60),
+            },
+            max_failures: None,
+            strict: false,
+            check: false,
+            select: Select::All,
+            adjust: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("folder", &self.folder)
+            .field("limits", &self.limits)
+            .field("select", &self.select)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many items may fail in one run, for good or after all its tries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MaxFailures {
+    /// So many.
+    Count(u64),
+    /// This share of the items in the list, in per cent.
+    Percent(f64),
+}
+
+impl MaxFailures {
+    /// Whether `failed` of `items` are more than that.
+    pub(super) fn is_exceeded(self, failed: u64, items: u64) -> bool {
+        match self {
+            Self::Count(most) => failed > most,
+            Self::Percent(most) => failed as f64 * 100.0 > most * items as f64,
+        }
+    }
+}
+
+/// Which items of a list are tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Select {
+    /// All that may still succeed: those that were never begun, were interrupted, or failed in a way
+    /// that may pass. Those that failed for good or are quarantined are counted only.
+    All,
+    /// Those that failed, in whatever way, or are quarantined; nothing else. With classes, only those
+    /// whose last failure was of one of them.
+    Retry {
+        /// Classes of failures; none is all.
+        classes: Vec<Classes>,
+    },
+}
+
+/// A class of failures, or those that have something in common: `5xx` is every status from 500 to 599.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classes(ErrorClass);
+
+impl Classes {
+    /// Whether a failure of `class` is one of these.
+    pub fn contain(&self, class: &ErrorClass) -> bool {
+        let (wanted, class) = (self.0.as_str(), class.as_str());
+        let is_status = class.len() == 3 && class.bytes().all(|byte| byte.is_ascii_digit());
+        match wanted.strip_suffix("xx") {
+            Some(first) if first.len() == 1 && is_status => class.starts_with(first),
+            _ => wanted == class,
+        }
+    }
+}
+
+impl From<ErrorClass> for Classes {
+    fn from(class: ErrorClass) -> Self {
+        Self(class)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_statuses() {
+        let contain = |wanted: &str, class: &str| {
+            let wanted = Classes::from(wanted.parse::<ErrorClass>().unwrap());
+            wanted.contain(&class.parse().unwrap())
+        };
+        assert!(contain("5xx", "503") && contain("404", "404") && contain("dns", "dns"));
+        assert!(!contain("5xx", "404") && !contain("4xx", "4xx-not") && !contain("dns", "tls"));
+    }
+
+    #[test]
+    fn failures_are_counted_or_a_share() {
+        assert!(
+            !MaxFailures::Count(2).is_exceeded(2, 10) && MaxFailures::Count(2).is_exceeded(3, 10)
+        );
+        assert!(MaxFailures::Count(0).is_exceeded(1, 1));
+        assert!(!MaxFailures::Percent(10.0).is_exceeded(1, 10));
+        assert!(MaxFailures::Percent(10.0).is_exceeded(2, 10));
+    }
+}

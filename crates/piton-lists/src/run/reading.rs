@@ -1,0 +1,221 @@
+//! The thread that reads the list: it leaves out what the ledger knows to be over and names the rest.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use piton_checkpoint::ledger::{ErrorClass, Key, Known, Ledger, LedgerError, Reader, State};
+use tokio::sync::mpsc::Sender;
+
+use super::job::{Job, Nameless, Read};
+use super::parsing::parse;
+use super::{Event, Monitor, Options, RunError, Select};
+use crate::Item;
+use crate::format::ListError;
+use crate::name::{Folder, TargetPath, claim};
+use crate::source::{Keyed, Source};
+
+/// Items are handed over so many at a time, to spare the thread that takes them.
+const BATCH: usize = 64;
+/// The same in bytes that they hold.
+const BATCH_WEIGHT: usize = 1 << 20;
+/// A batch that is not full goes when so many items were looked at.
+const SEEN: usize = 4096;
+/// When nobody takes items any more, the rest is counted for so long.
+const COUNTING: Duration = Duration::from_secs(2);
+
+/// What becomes of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Run { first: bool, check: bool },
+    LeftOut(Option<State>),
+}
+
+/// What becomes of an item that stands so and, if it failed, did so in this way.
+fn fate(state: Option<State>, class: Option<&ErrorClass>, select: &Select, check: bool) -> Fate {
+    let run = |first| Fate::Run { first, check: false };
+    match (select, state) {
+        (_, Some(State::Done)) if check && *select == Select::All => {
+            Fate::Run { first: false, check: true }
+        }
+        (_, Some(State::Done)) => Fate::LeftOut(state),
+        (Select::All, None | Some(State::Transient)) => run(false),
+        (Select::All, Some(State::Interrupted)) => run(true),
+        (Select::All, _) => Fate::LeftOut(state),
+        (Select::Retry { .. }, None) => Fate::LeftOut(state),
+        (Select::Retry { classes }, Some(_)) => {
+            let wanted = |class| classes.iter().any(|classes| classes.contain(class));
+            match classes.is_empty() || class.is_some_and(wanted) {
+                true => run(false),
+                false => Fate::LeftOut(state),
+            }
+        }
+    }
+}
+
+/// Everything that the thread works with.
+pub(super) struct Reading {
+    pub(super) source: Source,
+    pub(super) known: Reader,
+    pub(super) ledger: Ledger,
+    pub(super) folder: Folder,
+    pub(super) options: Arc<Options>,
+    pub(super) monitor: Monitor,
+}
+
+impl Reading {
+    /// Reads to the end of the list. When nobody takes items any more, those that are left are
+    /// counted, as far as that is done at once.
+    pub(super) fn run(mut self, to: &Sender<Vec<Read>>) -> Result<(), RunError> {
+        let source = self.source.clone();
+        std::thread::scope(|scope| {
+            let entries = parse(scope, &source)?;
+            if !self.hand_over_all(entries.into_iter().flatten(), to)? {
+                return Ok(());
+            }
+            let read = self.monitor.shared().read;
+            self.monitor.counted(read);
+            Ok(())
+        })
+    }
+
+    /// `false`: it did not come to the end.
+    fn hand_over_all(
+        &mut self,
+        entries: impl Iterator<Item = Result<Keyed, ListError>>,
+        to: &Sender<Vec<Read>>,
+    ) -> Result<bool, RunError> {
+        let (mut batch, mut weight, mut seen) = (Vec::new(), 0, 0);
+        let mut counting_until = None;
+        for entry in entries {
+            let Some((item, key)) = self.item(entry?) else { continue };
+            let known = self.known.lookup(&key)?;
+            let (state, class) = match &known {
+                Some(known) => (Some(known.state), known.class.as_ref()),
+                None => (None, None),
+            };
+            match fate(state, class, &self.options.select, self.options.check) {
+                Fate::Run { first, check } if counting_until.is_none() => {
+                    let read = match self.named(item, key, known.as_ref())? {
+                        Read::Job(job) => Read::Job(Job { first, check, ..job }),
+                        nameless => nameless,
+                    };
+                    weight += read.weight();
+                    batch.push(read);
+                }
+                Fate::Run { check, .. } => self.count(check.then_some(State::Done)),
+                Fate::LeftOut(state) => self.count(state),
+            }
+            seen += 1;
+            if batch.len() < BATCH && weight < BATCH_WEIGHT && seen < SEEN {
+                continue;
+            }
+            (weight, seen) = (0, 0);
+            if counting_until.is_some_and(|until| Instant::now() > until) {
+                return Ok(false);
+            }
+            if !self.hand_over(std::mem::take(&mut batch), to) {
+                counting_until.get_or_insert_with(|| Instant::now() + COUNTING);
+            }
+        }
+        self.hand_over(batch, to);
+        Ok(true)
+    }
+
+    /// The item, if it is one; what it is otherwise is told.
+    fn item(&self, entry: Keyed) -> Option<(Item, Key)> {
+        match entry {
+            Keyed::Item(item, key) => return Some((item, Key::from(key))),
+            Keyed::Bad(bad) => {
+                self.monitor.count(|summary| summary.bad_lines += 1);
+                self.monitor.tell(&Event::BadLine(&bad));
+            }
+            Keyed::Notice(notice) => self.monitor.tell(&Event::Notice(&notice)),
+        }
+        None
+    }
+
+    /// `false`: nobody takes items any more.
+    fn hand_over(&self, batch: Vec<Read>, to: &Sender<Vec<Read>>) -> bool {
+        if batch.is_empty() {
+            return !to.is_closed();
+        }
+        let items = batch.len() as u64;
+        let Err(refused) = to.blocking_send(batch) else {
+            self.monitor.shared().read += items;
+            return true;
+        };
+        for read in refused.0 {
+            let check = matches!(&read, Read::Job(job) if job.check);
+            self.count(check.then_some(State::Done));
+        }
+        false
+    }
+
+    fn named(&self, item: Item, key: Key, known: Option<&Known>) -> Result<Read, LedgerError> {
+        let attempts = known.map_or(0, |known| known.attempts);
+        match TargetPath::of(&item, self.options.naming, self.folder.path()) {
+            Ok(wanted) => {
+                let target = claim(&self.ledger, &key, &wanted)?;
+                let renamed = target != wanted;
+                Ok(Read::Job(Job { renamed, attempts, ..Job::new(item, key, target) }))
+            }
+            Err(error) => {
+                Ok(Read::Nameless(Nameless { item: Box::new(item), key, attempts, error }))
+            }
+        }
+    }
+
+    fn count(&self, state: Option<State>) {
+        let mut shared = self.monitor.shared();
+        shared.read += 1;
+        let summary = &mut shared.summary;
+        let count = match state {
+            Some(State::Done) => &mut summary.done_before,
+            Some(State::Transient) => &mut summary.transient,
+            Some(State::Fatal) => &mut summary.fatal,
+            Some(State::Quarantined) => &mut summary.quarantined,
+            _ => &mut summary.remaining,
+        };
+        *count += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fate_of(state: Option<State>, class: Option<&str>, select: &Select, check: bool) -> Fate {
+        let class = class.map(|class| class.parse().unwrap());
+        fate(state, class.as_ref(), select, check)
+    }
+
+    #[test]
+    fn what_is_tried() {
+        use State::{Done, Fatal, Interrupted, Quarantined, Transient};
+        let run = Fate::Run { first: false, check: false };
+        let all = |state| fate_of(state, None, &Select::All, false);
+        assert_eq!(all(None), run);
+        assert_eq!(all(Some(Transient)), run);
+        assert_eq!(all(Some(Interrupted)), Fate::Run { first: true, check: false });
+        for state in [Done, Fatal, Quarantined] {
+            assert_eq!(all(Some(state)), Fate::LeftOut(Some(state)));
+        }
+        let check = fate_of(Some(Done), None, &Select::All, true);
+        assert_eq!(check, Fate::Run { first: false, check: true });
+    }
+
+    #[test]
+    fn what_is_tried_again() {
+        use State::{Done, Fatal, Quarantined, Transient};
+        let run = Fate::Run { first: false, check: false };
+        let any = Select::Retry { classes: Vec::new() };
+        assert_eq!(fate_of(None, None, &any, false), Fate::LeftOut(None));
+        assert_eq!(fate_of(Some(Done), None, &any, true), Fate::LeftOut(Some(Done)));
+        assert_eq!(fate_of(Some(Quarantined), None, &any, false), run);
+        let classes = vec!["5xx".parse::<ErrorClass>().unwrap().into()];
+        let some = Select::Retry { classes };
+        assert_eq!(fate_of(Some(Transient), Some("503"), &some, false), run);
+        let other = fate_of(Some(Fatal), Some("404"), &some, false);
+        assert_eq!(other, Fate::LeftOut(Some(Fatal)));
+    }
+}

@@ -1,0 +1,205 @@
+//! What a failure means: for the item, for its host, for the run.
+
+use std::io;
+
+use piton_checkpoint::Class;
+use piton_checkpoint::ledger::{ErrorClass, State};
+use piton_durable::part::PartError;
+use piton_fetch::Failure;
+use piton_fetch::transport::TransportError;
+
+use crate::flow::Heard;
+use crate::name::FolderError;
+
+/// What a failed try of an item calls for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// No number of tries helps.
+    Fatal,
+    /// It may succeed later.
+    Transient,
+    /// It was stopped; nothing is said of it.
+    Stopped,
+    /// Nothing else of the list would fare better: no room on the disk, or no right to write to it.
+    EndsRun,
+}
+
+impl Verdict {
+    pub(super) fn of(failure: &Failure) -> Self {
+        match failure {
+            Failure::Stopped { .. } => Self::Stopped,
+            // The whole came and was wrong, again: so the source is wrong.
+            Failure::Integrity { .. } => Self::Fatal,
+            Failure::Local(PartError::Io { source, .. }) => Self::of_disk(source),
+            failure if failure.may_be_retried() => Self::Transient,
+            _ => Self::Fatal,
+        }
+    }
+
+    pub(super) fn of_folder(error: &FolderError) -> Self {
+        match error {
+            FolderError::Io { source, .. } => Self::of_disk(source),
+            _ => Self::Fatal,
+        }
+    }
+
+    fn of_disk(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::ReadOnlyFilesystem => Self::EndsRun,
+            _ => Self::Fatal,
+        }
+    }
+
+    /// The state that is recorded once no more tries are left.
+    pub(super) fn state(&self) -> State {
+        if *self == Self::Fatal { State::Fatal } else { State::Transient }
+    }
+}
+
+/// What a failure says of the host, if `fetched` bytes came before it.
+pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
+    use TransportError as E;
+    match failure {
+        Failure::Status { status, .. } if matches!(status.as_u16(), 429 | 503) => {
+            Heard::Failed(failure.retry_after())
+        }
+        Failure::Status { .. }
+        | Failure::Integrity { .. }
+        | Failure::WrongSize { .. }
+        | Failure::TooLarge { .. } => Heard::Served,
+        _ if fetched > 0 => Heard::Served,
+        Failure::Transport { source, .. } => match source {
+            E::Resolve { .. }
+            | E::Refused { .. }
+            | E::Connect { .. }
+            | E::ConnectTimeout { .. }
+            | E::Proxy { .. }
+            | E::Reset { .. }
+                if source.retry() == Class::Transient =>
+            {
+                Heard::Failed(None)
+            }
+            _ => Heard::Nothing,
+        },
+        _ => Heard::Nothing,
+    }
+}
+
+/// The word for a failure: what `piton retry --class` takes. Statuses are their number.
+pub(super) fn class_of(failure: &Failure) -> Option<ErrorClass> {
+    let word = match failure {
+        Failure::Status { status, .. } => return status.as_str().parse().ok(),
+        Failure::Stalled { .. } => "timeout",
+        Failure::Transport { source, .. } => transport_class(source),
+        Failure::Exists { .. } => "exists",
+        Failure::Local(error) => local_class(error),
+        Failure::Protocol { .. } => "protocol",
+        Failure::Integrity { .. } => "integrity",
+        Failure::WrongSize { .. } => "size",
+        Failure::Changed { .. } => "changed",
+        Failure::TooLarge { .. } => "too-large",
+        Failure::Usage(_) => "usage",
+        _ => "other",
+    };
+    word.parse().ok()
+}
+
+fn transport_class(error: &TransportError) -> &'static str {
+    use TransportError as E;
+    match error {
+        E::Resolve { .. } => "dns",
+        E::Refused { .. } | E::Connect { .. } => "connect",
+        E::ConnectTimeout { .. } => "timeout",
+        E::Tls { .. } => "tls",
+        E::Proxy { .. } => "proxy",
+        E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => "broken",
+        E::Protocol { .. } => "protocol",
+        E::TooManyRedirects { .. } | E::DowngradeRefused { .. } | E::BadRedirect { .. } => {
+            "redirect"
+        }
+        E::UnsupportedScheme { .. } | E::BadUrl { .. } => "address",
+        _ => "other",
+    }
+}
+
+fn local_class(error: &PartError) -> &'static str {
+    match error {
+        PartError::Locked { .. } => "locked",
+        PartError::Exists { .. } => "exists",
+        PartError::Io { source, .. } => match source.kind() {
+            io::ErrorKind::PermissionDenied => "permission",
+            io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => "name",
+            _ => "disk",
+        },
+        _ => "state",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+
+    fn status(code: u16, retry_after: Option<Duration>) -> Failure {
+        let status = StatusCode::from_u16(code).unwrap();
+        Failure::Status { host: "a:80".to_owned(), status, retry_after, tries: 1 }
+    }
+
+    fn transport(source: TransportError) -> Failure {
+        Failure::Transport { source, tries: 1 }
+    }
+
+    fn disk(kind: io::ErrorKind) -> Failure {
+        PartError::Io { what: "write", path: "x".into(), source: kind.into() }.into()
+    }
+
+    #[test]
+    fn statuses() {
+        let minute = Some(Duration::from_secs(60));
+        for (code, verdict, host) in [
+            (404, Verdict::Fatal, Heard::Served),
+            (403, Verdict::Fatal, Heard::Served),
+            (500, Verdict::Transient, Heard::Served),
+            (429, Verdict::Transient, Heard::Failed(minute)),
+            (503, Verdict::Transient, Heard::Failed(minute)),
+        ] {
+            let failure = status(code, minute);
+            assert_eq!((Verdict::of(&failure), heard(&failure, 0)), (verdict, host), "{code}");
+            assert_eq!(class_of(&failure).unwrap().as_str(), code.to_string());
+        }
+        assert_eq!(heard(&status(503, None), 0), Heard::Failed(None));
+    }
+
+    #[test]
+    fn connections() {
+        let host = || "a:80".to_owned();
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let refused =
+            transport(TransportError::Refused { host: host(), addr: ([127, 0, 0, 1], 1).into() });
+        assert_eq!(Verdict::of(&refused), Verdict::Transient);
+        assert_eq!(heard(&refused, 0), Heard::Failed(None));
+        assert_eq!(heard(&refused, 1), Heard::Served, "it had given something");
+        let broken = transport(TransportError::Io { host: host(), source: reset() });
+        assert_eq!(heard(&broken, 0), Heard::Nothing);
+        let why = io::Error::other("Name or service not known");
+        let unknown = transport(TransportError::Resolve { host: host(), source: why });
+        assert_eq!(Verdict::of(&unknown), Verdict::Fatal);
+        assert_eq!(heard(&unknown, 0), Heard::Nothing);
+        assert_eq!(class_of(&unknown).unwrap().as_str(), "dns");
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_run_and_a_name_that_it_does_not_take_only_the_item() {
+        assert_eq!(Verdict::of(&disk(io::ErrorKind::StorageFull)), Verdict::EndsRun);
+        assert_eq!(Verdict::of(&disk(io::ErrorKind::ReadOnlyFilesystem)), Verdict::EndsRun);
+        assert_eq!(Verdict::of(&disk(io::ErrorKind::PermissionDenied)), Verdict::Fatal);
+        let locked = PartError::Locked { path: "x".into(), holder: None }.into();
+        assert_eq!(Verdict::of(&locked), Verdict::Transient);
+        assert_eq!(Verdict::of(&Failure::Stopped { have: 0, path: None }), Verdict::Stopped);
+    }
+}

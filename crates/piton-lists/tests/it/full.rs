@@ -1,0 +1,70 @@
+//! Disks that take nothing more: the run ends, says so, and goes on when there is room.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+
+/// A small tmpfs, unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: PathBuf, kib: u32) -> Option<Self> {
+        std::fs::create_dir(&at).unwrap();
+        let options = format!("size={kib}k");
+        if !mount(&["-t", "tmpfs", "-o", &options, "tmpfs"], &at) {
+            piton_testkit::skip("mounting a small tmpfs needs root");
+            return None;
+        }
+        Some(Self(at))
+    }
+
+    fn grow(&self) {
+        assert!(mount(&["-o", "remount,size=64m"], &self.0));
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn mount(options: &[&str], at: &Path) -> bool {
+    Command::new("mount").args(options).arg(at).output().is_ok_and(|output| output.status.success())
+}
+
+#[test]
+fn no_room_for_files_ends_the_run_and_fails_no_item() {
+    let desk = Desk::of_files(300);
+    desk.list(paths(0..300));
+    let Some(small) = Small::mount(desk.path("out"), 400) else { return };
+    let (failed, _) = desk.run_with(desk.options(), Diary::default());
+    assert!(matches!(failed, Err(RunError::Disk(_))), "{failed:?}");
+    assert!(desk.known().values().all(|known| known.state == State::Done));
+    let done = desk.known().len() as u64;
+    small.grow();
+    let summary = desk.run(desk.options());
+    assert!(summary.is_complete(), "{summary:?}");
+    assert!(summary.done_before == done && done > 0, "{summary:?}");
+}
+
+#[test]
+fn no_room_for_outcomes_ends_the_run_and_costs_no_file() {
+    let desk = Desk { ledger: "state/list.piton.db", ..Desk::of_files(3000) };
+    desk.list(paths(0..3000));
+    let Some(small) = Small::mount(desk.path("state"), 300) else { return };
+    let (failed, diary) = desk.run_with(desk.options(), Diary::default());
+    assert!(matches!(failed, Err(RunError::Ledger(_))), "{failed:?}");
+    let started = diary.iter().filter(|line| line.starts_with("started")).count();
+    assert!(started < 3000, "it went on");
+    small.grow();
+    let sent = |desk: &Desk| desk.server.stats().sent();
+    let before = sent(&desk);
+    let numbers = 0..started as u64;
+    desk.list(paths(numbers));
+    let summary = desk.run(desk.options());
+    assert!(summary.is_complete() && summary.found > 0, "{summary:?}");
+    // Only what was under way comes once more.
+    assert!(sent(&desk) - before <= 17 * 4 * KIB + summary.items(), "{summary:?}");
+}

@@ -1,0 +1,53 @@
+//! Names in the target folder.
+
+use super::*;
+
+#[test]
+fn names_that_collide_stay_with_their_items() {
+    let site = (0..4)
+        .fold(Site::new(), |site, number| site.with(&format!("/{number}/f.bin"), file(number)));
+    let desk = Desk::new(site);
+    let path = |number: u64| format!("/{number}/f.bin");
+    desk.list([path(0), path(1)]);
+    desk.run(desk.one_at_a_time());
+    desk.list([path(3), path(2), path(1), path(0)]);
+    desk.run(desk.one_at_a_time());
+    for (name, seed) in [("f.bin", 0), ("f.1.bin", 1), ("f.2.bin", 3), ("f.3.bin", 2)] {
+        desk.assert_file(name, seed);
+    }
+    let renamed: Vec<_> = desk.known().into_values().map(|known| known.path).collect();
+    let names = [Some("f.2.bin"), Some("f.3.bin"), Some("f.1.bin"), None];
+    assert_eq!(renamed, names.map(|name| name.map(str::to_owned)));
+}
+
+#[test]
+fn folders_of_the_address_are_kept_and_those_of_the_list_are_made() {
+    let site = Site::new().with("/a/b/x", file(0)).with("/y", file(1)).with("/z", file(2));
+    let desk = Desk::new(site);
+    desk.list(["/a/b/x", "/y", "  dir=sub", "/z", "  out=c/d"]);
+    let mut options = desk.options();
+    options.naming = piton_lists::name::Naming::Tree;
+    desk.run(options);
+    let host = desk.server.addr().to_string();
+    let expected = [format!("{host}/a/b/x"), "c/d".to_owned(), format!("sub/{host}/y")];
+    assert_eq!(desk.files(), expected);
+}
+
+#[test]
+fn a_file_where_a_folder_is_needed_fails_its_item_alone() {
+    let desk = Desk::of_files(3);
+    desk.list(["/0", "/1", "  out=0/x", "/2"]);
+    let summary = desk.run(desk.one_at_a_time());
+    assert_eq!((summary.done, summary.fatal), (2, 1));
+    assert_eq!(desk.known()[&2].class.as_ref().unwrap().as_str(), "folder");
+    assert_eq!(desk.files(), ["0", "2"]);
+}
+
+#[test]
+fn what_the_server_calls_it_does_not_count() {
+    let named = file(0).content_disposition("attachment; filename=\"other\"");
+    let desk = Desk::new(Site::new().with("/0", named));
+    desk.list(["/0"]);
+    desk.run(desk.options());
+    assert_eq!(desk.files(), ["0"]);
+}
