@@ -1,7 +1,6 @@
 //! Reads a list, counts what is in it, and says how long that took:
 //! `cargo run --release -p piton-lists --example read_list LIST [BASE]`.
 
-use std::collections::HashSet;
 use std::time::Instant;
 
 use piton_lists::source::{Keyed, Source};
@@ -14,17 +13,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         source = source.base(base.parse()?);
     }
     let begin = Instant::now();
-    let (mut items, mut wrong, mut hosts) = (0_u64, 0_u64, HashSet::new());
+    let (mut items, mut wrong) = (0_u64, 0_u64);
     for entry in source.keyed()? {
         match entry? {
             Keyed::Item(item, key) => {
+                std::hint::black_box((item, key));
                 items += 1;
-                std::hint::black_box(key);
-                for host in item.addresses.iter().filter_map(|address| address.url.host_str()) {
-                    if !hosts.contains(host) && hosts.len() < 1000 {
-                        hosts.insert(host.to_owned());
-                    }
-                }
             }
             Keyed::Bad(line) => {
                 wrong += 1;
@@ -33,7 +27,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Keyed::Notice(notice) => eprintln!("{notice}"),
         }
     }
-    let (took, hosts) = (begin.elapsed().as_secs_f64(), hosts.len());
-    println!("{items} items from {hosts} hosts, {wrong} wrong lines, {took:.2} s");
+    println!("{items} items, {wrong} wrong lines, {:.2} s", begin.elapsed().as_secs_f64());
     Ok(())
 }

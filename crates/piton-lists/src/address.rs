@@ -61,8 +61,7 @@ pub enum AddressError {
 /// # Errors
 /// [`AddressError`].
 pub fn parse(text: &str, base: Option<&Base>) -> Result<Url, AddressError> {
-    // Without a way out in its middle, this is done many bytes at a time.
-    if text.bytes().fold(false, |found, byte| found | byte.is_ascii_control()) {
+    if has_control(text) {
         return Err(AddressError::Control);
     }
     match (Url::parse(text), base) {
@@ -75,6 +74,63 @@ pub fn parse(text: &str, base: Option<&Base>) -> Result<Url, AddressError> {
     }
 }
 
+/// Reads the addresses of one list. Many in a row are usually on one host, and what was found of the host
+/// of the last address serves the next: a quarter of the work on a plain list.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    base: Option<Base>,
+    last: Option<Last>,
+}
+
+#[derive(Debug)]
+struct Last {
+    /// Scheme, login, host and port as they were written: all before the path.
+    written: String,
+    url: Url,
+}
+
+impl Addresses {
+    pub(crate) fn new(base: Option<Base>) -> Addresses {
+        Addresses { base, last: None }
+    }
+
+    /// As [`parse`].
+    pub(crate) fn parse(&mut self, text: &str) -> Result<Url, AddressError> {
+        if let Some(last) = &self.last
+            && let Some(path) = text.strip_prefix(&last.written)
+            && is_path(path)
+            && !has_control(path)
+        {
+            return last.url.join(path).map_err(AddressError::Malformed);
+        }
+        let url = parse(text, self.base.as_ref())?;
+        if let Some(written) = before_path(text) {
+            self.last = Some(Last { written: written.to_owned(), url: url.clone() });
+        }
+        Ok(url)
+    }
+}
+
+/// A path from the root, not the beginning of another host.
+fn is_path(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'))
+}
+
+/// What stands before the path of a full address that names its host in the usual way.
+fn before_path(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let end = rest.find(['/', '\\', '?', '#']).filter(|end| *end > 0)?;
+    let before = scheme.len().checked_add("://".len())?.checked_add(end)?;
+    is_scheme.then(|| text.get(..before))?
+}
+
+fn has_control(text: &str) -> bool {
+    // Without a way out in its middle, this is done many bytes at a time.
+    text.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
+}
+
 fn checked(url: Url) -> Result<Url, AddressError> {
     if SCHEMES.contains(&url.scheme()) {
         return Ok(url);
@@ -84,7 +140,38 @@ fn checked(url: Url) -> Result<Url, AddressError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// Whatever came before, an address is the one that it is alone.
+        #[test]
+        fn an_address_does_not_depend_on_the_last_one(
+            parts in proptest::collection::vec(
+                proptest::collection::vec(
+                    prop::sample::select(vec![
+                        "http://", "HTTPS://", "http:", "u:p@", "h", "H.example", ":80", "[::1]", "/", "/",
+                        "\\", "..", ".", "a", "?", "#", "%2e", "@", " ", "é", "\t", ":", "//",
+                    ]),
+                    0..7,
+                ),
+                1..5,
+            ),
+            start in prop::sample::select(vec!["", "http://h", "http://u@h/", "http:///h"]),
+        ) {
+            let base: Base = "https://base.example/dir/list?q".parse().unwrap();
+            for base in [None, Some(base)] {
+                let mut addresses = Addresses::new(base.clone());
+                for part in &parts {
+                    let text = format!("{start}{}", part.concat());
+                    prop_assert_eq!(addresses.parse(&text), parse(&text, base.as_ref()), "{}", text);
+                }
+            }
+        }
+    }
 
     #[test]
     fn only_full_addresses_unless_there_is_a_base() {

@@ -56,7 +56,7 @@
 //!
 //! | room | what it knows |
 //! |---|---|
-//! | [`source`], [`format`], [`address`] | what a list says, whatever it comes from and looks like |
+//! | [`source`], [`mod@format`], [`address`] | what a list says, whatever it comes from and looks like |
 //! | [`name`] | where the file of an item goes: never out of the target folder |
 //! | [`flow`] | which item is next, and when: turns, pauses, hosts that want to be left alone |
 //! | [`run`] | goes through the list, and decides what each end means |

@@ -170,11 +170,8 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// directory synced. The caller holds the lock.
 pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), LedgerError> {
     let temporary = beside(path, ".tmp");
-    // What a kill left, maybe with a journal.
-    for leftover in [temporary.clone(), beside(&temporary, "-journal"), beside(&temporary, "-wal")]
-    {
-        remove_if_there(fs, &leftover)?;
-    }
+    // What a kill left.
+    sweep(fs, &temporary)?;
     let file = fs
         .open(&temporary, Open::CreateNew { mode: 0o600 })
         .map_err(LedgerError::io("create", &temporary))?;
@@ -188,7 +185,7 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         fs.rename(&temporary, path, Existing::Keep).map_err(LedgerError::io("create", path))
     })();
     if settled.is_err() {
-        let _ = fs.remove(&temporary);
+        let _ = sweep(fs, &temporary);
     }
     settled?;
     fs.sync_dir(parent_dir(path)).map_err(LedgerError::io("sync the directory of", path))
@@ -208,11 +205,16 @@ fn fill(path: &Path, number: u64) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-fn remove_if_there(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
-    match fs.remove(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        result => result.map_err(LedgerError::io("remove", path)),
+/// Removes a database and what SQLite makes beside it.
+fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        let leftover = beside(path, suffix);
+        match fs.remove(&leftover) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            result => result.map_err(LedgerError::io("remove", &leftover))?,
+        }
     }
+    Ok(())
 }
 
 /// `path` with `suffix` behind its name.

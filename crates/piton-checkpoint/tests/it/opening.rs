@@ -138,8 +138,9 @@ fn what_is_no_ledger_of_this_version_is_said_and_left_alone() {
 #[test]
 fn a_leftover_of_a_killed_creation_is_no_hindrance() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["list.piton.db.tmp", "list.piton.db.tmp-wal", "list.piton.db.tmp-journal"] {
-        fs::write(dir.path().join(name), "rubbish").unwrap();
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let leftover = dir.path().join(format!("list.piton.db.tmp{suffix}"));
+        fs::write(leftover, "rubbish").unwrap();
     }
     Ledger::open(&path_in(dir.path()), &POWER).unwrap().close().unwrap();
     assert_eq!(names(dir.path()), ["list.piton.db"]);

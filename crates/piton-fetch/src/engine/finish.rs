@@ -171,6 +171,7 @@ pub(super) async fn take_back(
             planner.claim(range.clone())
         };
         held.push(Claimed::new(job, segment));
+        job.sink.unwrite(range.clone());
         job.origins().forget(range.clone());
         job.forget_joints(range)?;
     }

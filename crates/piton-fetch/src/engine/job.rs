@@ -121,6 +121,11 @@ impl Job {
         !source.is_proven() || self.mixed || doubtful
     }
 
+    /// Whether bytes of several sources may meet that nothing but a comparison tells apart.
+    pub(super) fn is_mixed(&self) -> bool {
+        self.mixed
+    }
+
     /// Whether a connection may be sent to `source`: a mirror has to show that it has the file, by
     /// bytes that are here.
     pub(super) fn may_ask(&self, source: &Source) -> bool {
@@ -250,8 +255,10 @@ impl Job {
         }
         let mut first = range.start;
         if overlap {
-            first -= before(done, first);
-            end += after(done, end);
+            let overlaps = |here: &_| (before(here, range.start), after(here, end));
+            let (in_front, behind) = self.sink.look(overlaps);
+            first -= in_front;
+            end += behind;
         }
         (first, (end != u64::MAX).then(|| end - 1))
     }

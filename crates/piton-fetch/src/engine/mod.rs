@@ -4,7 +4,9 @@
 //! the part, transfer, verify, finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure
 //! calls for; [`job`] is what they share, and [`mirrors`] the addresses of the file.
 
+mod ask;
 mod attempt;
+mod compare;
 mod existing;
 mod finish;
 mod job;

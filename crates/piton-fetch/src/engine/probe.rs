@@ -59,10 +59,18 @@ impl Prober<'_> {
     ) -> Result<Probed, Failure> {
         let end = |trouble: Trouble, tries| trouble.into_failure(tries, self.what.max_size);
         sources.refill();
+        let mut last = None;
         loop {
             let Some(source) = sources.first() else { return Err(end(Trouble::Stopped, 1)) };
             let ready = source.standing().hold;
-            if ready > Instant::now() {
+            let pause = ready.saturating_duration_since(Instant::now());
+            // All of them want to be left alone for longer than is waited here.
+            if pause > self.what.patience
+                && let Some((trouble, tried)) = last.take()
+            {
+                return Err(end(trouble, tried));
+            }
+            if !pause.is_zero() {
                 tokio::select! {
                     () = sleep_until(ready) => {}
                     () = self.stop.stopped() => return Err(end(Trouble::Stopped, 1)),
@@ -88,6 +96,7 @@ impl Prober<'_> {
                 Some((tries, pause)) => {
                     let why = trouble.describe();
                     self.monitor.tell(Event::Retrying { why, pause, tries });
+                    last = Some((trouble, tried));
                 }
                 None if matches!(trouble, Trouble::Stopped) => return Err(end(trouble, tried)),
                 None => sources

@@ -1,19 +1,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use piton_checkpoint::{Change, Identity};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::ask::ask;
+use super::compare::compare_end;
 use super::job::Job;
 use super::mirrors::Source;
 use super::trouble::Trouble;
 use crate::flow::Speed;
 use crate::plan::{Grant, Planner, SegmentId};
-use crate::resume::{
-    Answer, OVERLAP, STRANGER, after, differs_at, is_stranger, read_answer, sample,
-};
 use crate::sink::SegmentWriter;
 use crate::transport::{Body, Lane, Response};
 
@@ -58,7 +56,7 @@ impl Drop for Serving<'_> {
 }
 
 /// A connection's place at a source, which is given up with it, also when it is dropped.
-pub(super) struct Engaged(Arc<Source>);
+pub(super) struct Engaged(pub(super) Arc<Source>);
 
 impl Engaged {
     pub(super) fn new(source: Arc<Source>) -> Self {
@@ -143,207 +141,19 @@ async fn fetch(
     let Opened { mut response, end } = answer;
     let serving = Serving::new(source);
     pump(job, source, claimed, writer, &mut response.body, end).await?;
-    if writer.position() == claimed.range.start && !job.planner().is_complete() {
+    let overtaken = job.planner().is_overtaken(claimed.id);
+    if writer.position() == claimed.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
         return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
     }
-    compare_end(job, source, claimed, writer.position(), &mut response.body, end).await?;
+    compare_end(job, source, claimed.id, writer, &mut response.body, end).await?;
     response.body.finish(lane);
     drop(serving);
     Ok(())
 }
 
-const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
-
-/// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
-/// start of the range, asks for a little more in front and compares.
-async fn ask(
-    job: &Arc<Job>,
-    source: &Source,
-    lane: &mut Lane,
-    range: &Range<u64>,
-) -> Result<Opened, Trouble> {
-    if !source.is_proven() && !job.sources.is_reference(source) {
-        introduce(job, source, lane).await?;
-    }
-    let mut first = range.start;
-    let mut opened = ask_for(job, source, lane, || {
-        let reach = job.reach(source, range);
-        first = reach.0;
-        reach
-    })
-    .await?;
-    if first < range.start {
-        let len = range.start - first;
-        compare(job, source, &mut opened.response.body, first, len).await?;
-        source.set_proven(true);
-        job.close_joint(range.start)?;
-    } else if range.start > 0 && job.wants_overlap(source) {
-        job.open_joint(range.start)?;
-    }
-    Ok(opened)
-}
-
-/// Has a mirror show that it has the file before anything new is taken from it: bytes that are here
-/// already are fetched from it and compared (G4).
-async fn introduce(job: &Arc<Job>, source: &Source, lane: &mut Lane) -> Result<(), Trouble> {
-    let random = getrandom::u64().unwrap_or(0);
-    let Some(known) = sample(job.planner().done(), random) else { return Err(Trouble::Replaced) };
-    let last = known.end.checked_sub(1);
-    let mut opened = ask_for(job, source, lane, || (known.start, last)).await?;
-    compare(job, source, &mut opened.response.body, known.start, known.end - known.start).await?;
-    opened.response.body.finish(lane);
-    source.set_proven(true);
-    Ok(())
-}
-
-/// Asks for the bytes that `reach` names, first and last, until there is an answer with them or
-/// a trouble.
-async fn ask_for(
-    job: &Arc<Job>,
-    source: &Source,
-    lane: &mut Lane,
-    mut reach: impl FnMut() -> (u64, Option<u64>),
-) -> Result<Opened, Trouble> {
-    let _turn = job.turn_to_resolve(source).await?;
-    loop {
-        let (first, last) = reach();
-        let (request, original, generation) = job.request(source, first, last);
-        let conditional = request.if_range.is_some();
-        let host = request.url.host_str().unwrap_or_default().to_owned();
-        let response = job.in_time(source, lane.get_for(&original, &request)).await??;
-        let answer = match read_answer(&response, request.range, SystemTime::now()) {
-            Ok(answer) => answer,
-            Err(refusal) => {
-                let again = refusal.may_be_an_expired_link() && source.resolve_again(generation);
-                return Err(Trouble::refused(refusal, host, again));
-            }
-        };
-        match answer {
-            Answer::Part { end, identity, .. } => {
-                let compared = job.wants_overlap(source);
-                if job.check(source, &identity)?.wants_overlap() && !source.is_doubtful() {
-                    source.distrust();
-                    if !compared && job.wants_overlap(source) {
-                        continue;
-                    }
-                }
-                source.resolved(&response.url, response.redirected, generation);
-                return Ok(Opened { response, end: Some(end) });
-            }
-            // The page of a portal or of a load balancer: no byte of it belongs here, and it tells
-            // nothing of the file.
-            Answer::Whole(now) if source.identity().is_some_and(|was| is_stranger(&was, &now)) => {
-                return Err(Trouble::protocol(host, STRANGER));
-            }
-            // The same version, and yet no range: some servers drop Range when If-Range carries a
-            // tag, and some nodes of a farm know other tags.
-            Answer::Whole(identity) => {
-                job.check(source, &identity)?;
-                if !conditional {
-                    return Err(Trouble::NoRanges);
-                }
-                source.set_if_range(false);
-            }
-            Answer::Unsatisfied(total) => {
-                if total.is_some() {
-                    let was = source.identity().unwrap_or_default();
-                    job.check(source, &Identity { size: total, ..was })?;
-                }
-                return Err(Trouble::protocol(host, "status 416 to a range within the file"));
-            }
-            Answer::NotModified => {
-                return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
-            }
-        }
-    }
-}
-
-/// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
-pub(super) async fn compare(
-    job: &Job,
-    source: &Source,
-    body: &mut Body,
-    start: u64,
-    len: u64,
-) -> Result<(), Trouble> {
-    let mut came = vec![0; len as usize];
-    let mut filled = 0;
-    while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match job.in_time(source, body.read(room)).await?? {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    if filled == 0 {
-        return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
-    }
-    came.truncate(filled);
-    match differs_at(job.sink.shared(), &came, start)? {
-        Some(at) => Err(Trouble::Changed(Change::Bytes { at })),
-        None => Ok(()),
-    }
-}
-
-/// At the end of a segment, where bytes of another connection or an earlier run begin: reads a
-/// little past it, if the answer goes on there, and compares (G4).
-async fn compare_end(
-    job: &Job,
-    source: &Source,
-    claimed: &Claimed,
-    position: u64,
-    body: &mut Body,
-    end: Option<u64>,
-) -> Result<(), Trouble> {
-    if !job.wants_overlap(source) {
-        return Ok(());
-    }
-    let (at, past) = {
-        let planner = job.planner();
-        let Some(segment) = planner.segment(claimed.id) else { return Ok(()) };
-        if segment.at != segment.end || position != segment.end {
-            return Ok(());
-        }
-        (segment.end, after(planner.done(), segment.end))
-    };
-    if past == 0 {
-        return Ok(());
-    }
-    // All may be here before this is compared: the end waits for it.
-    job.open_joint(at)?;
-    if end.is_none_or(|end| end < at + past) {
-        return Ok(());
-    }
-    compare(job, source, body, at, past).await?;
-    job.close_joint(at)?;
-    Ok(())
-}
-
-/// Fetches the bytes on both sides of a joint in one answer and compares them with what is here:
-/// where two answers met that nothing else has compared (G4).
-pub(super) async fn prove(
-    job: Arc<Job>,
-    mut lane: Lane,
-    engaged: Engaged,
-    joint: u64,
-) -> Result<(), Failed> {
-    let source = &engaged.0;
-    let proof = async {
-        let start = joint.saturating_sub(OVERLAP / 2);
-        let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
-        let Opened { mut response, end: came } =
-            ask_for(&job, source, &mut lane, || (start, end.checked_sub(1))).await?;
-        let came = came.filter(|came| *came > joint);
-        let Some(came) = came else {
-            let why = "a range shorter than what was asked for";
-            return Err(Trouble::protocol(source.host(), why));
-        };
-        compare(&job, source, &mut response.body, start, came - start).await?;
-        source.set_proven(true);
-        Ok(job.close_joint(joint)?)
-    };
-    proof.await.map_err(|trouble| Failed { source: Arc::clone(source), trouble })
-}
+/// What is said of such an answer.
+pub(super) const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
 
 /// Moves the body into the part until the segment or the body ends.
 async fn pump(
@@ -460,6 +270,9 @@ fn write(
         grant
     })?;
     let mut planner = job.planner();
+    if planner.is_overtaken(claimed.id) {
+        return Ok(false);
+    }
     let at_end = planner.segment(claimed.id).is_none_or(|segment| segment.at >= segment.end);
     let longer = at_end && end.is_some_and(|end| planner.extend(claimed.id, end));
     Ok(goes_on && (!at_end || longer))

@@ -115,7 +115,7 @@ impl Planner {
             .segments
             .iter()
             .filter(|(id, segment)| segment.races.is_none() && !raced.contains(id) && old(**id))
-            .filter(|(_, segment)| !segment.undivided)
+            .filter(|(_, segment)| !segment.undivided && !self.is_done(segment))
             .filter(|(_, segment)| segment.left() > 0 && segment.time_left() > WORTH_RACING)
             .max_by(|a, b| a.1.time_left().total_cmp(&b.1.time_left()))?;
         let rest = slowest.at..slowest.end;
@@ -153,6 +153,15 @@ impl Planner {
         segment.at += skip + write;
         self.done.insert(at + skip..at + skip + write);
         Grant { skip, write }
+    }
+
+    /// Whether others have fetched all that is left of a segment: its connection need not go on.
+    pub(crate) fn is_overtaken(&self, id: SegmentId) -> bool {
+        self.segments.get(&id).is_some_and(|segment| segment.left() > 0 && self.is_done(segment))
+    }
+
+    fn is_done(&self, segment: &Segment) -> bool {
+        self.done.covers(segment.at..segment.end)
     }
 
     /// How fast a segment is, in bytes a second.

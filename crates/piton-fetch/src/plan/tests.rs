@@ -49,6 +49,23 @@ fn the_end_is_raced_and_the_first_answer_is_written() {
 }
 
 #[test]
+fn what_was_overtaken_is_not_raced_again() {
+    let mut plan = plan(200, 100);
+    let (slow, _) = plan.next().unwrap();
+    let (other, range) = plan.next().unwrap();
+    assert_eq!(range, 100..200);
+    plan.set_rate(slow, 1.0);
+    plan.set_rate(other, 2.0);
+    let (racer, range) = plan.race(|_| true).unwrap();
+    assert_eq!(range, 0..100);
+    assert!(!plan.is_overtaken(slow));
+    plan.grant(racer, 100);
+    plan.release(racer);
+    assert!(plan.is_overtaken(slow) && !plan.is_overtaken(other));
+    assert_eq!(plan.race(|_| true).unwrap().1, 100..200);
+}
+
+#[test]
 fn an_undivided_segment_is_neither_split_nor_raced() {
     let mut plan = plan(1000, 10);
     let (first, _) = plan.next().unwrap();

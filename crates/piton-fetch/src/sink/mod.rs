@@ -178,6 +178,11 @@ impl Sink {
         self.shared.state().written.covers(0..len)
     }
 
+    /// What is in the part, for a comparison. The plan counts bytes as here a moment before they are.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&IntervalSet) -> T) -> T {
+        at(&self.shared.state().written)
+    }
+
     /// Takes bytes out that are to be fetched again.
     pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
         self.unwrite(range.clone());

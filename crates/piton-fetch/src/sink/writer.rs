@@ -28,6 +28,8 @@ pub(crate) struct SegmentWriter {
     at: u64,
     buffer: Vec<u8>,
     filled: usize,
+    /// Bytes came in that were not wanted any more: the body is further on than `at`.
+    spilled: bool,
     /// The extent that is written but not claimed.
     start: u64,
     crc: u32,
@@ -39,19 +41,25 @@ impl SegmentWriter {
     pub(super) fn new(shared: Arc<Shared>, account: Arc<Account>, at: u64, of: usize) -> Self {
         let buffer = vec![0; (ALL / of.max(1)).clamp(SHORTEST, LONGEST)];
         let claimed = Instant::now();
-        Self { shared, account, at, buffer, filled: 0, start: at, crc: NO_BYTES, claimed }
+        let (filled, spilled) = (0, false);
+        Self { shared, account, at, buffer, filled, spilled, start: at, crc: NO_BYTES, claimed }
     }
 
     /// Begins anew at another place; what was gathered must have been flushed.
     pub(crate) fn move_to(&mut self, at: u64) -> Result<(), PartError> {
         self.claim()?;
-        (self.at, self.start, self.filled) = (at, at, 0);
+        (self.at, self.start, self.filled, self.spilled) = (at, at, 0, false);
         Ok(())
     }
 
     /// Where the next byte goes.
     pub(crate) fn position(&self) -> u64 {
         self.at + self.filled as u64
+    }
+
+    /// Whether bytes behind [`SegmentWriter::position`] were read and left out.
+    pub(crate) fn has_spilled(&self) -> bool {
+        self.spilled
     }
 
     /// Room for bytes; never empty after a flush.
@@ -78,6 +86,7 @@ impl SegmentWriter {
             let Grant { skip, write } = grant((self.filled - from) as u64);
             if skip + write == 0 {
                 self.filled = 0;
+                self.spilled = true;
                 self.claim()?;
                 return Ok((written, false));
             }

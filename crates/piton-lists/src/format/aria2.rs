@@ -15,11 +15,11 @@ use super::entry::{Ignored, Out, Why, short};
 use super::line::Lines;
 use super::{ListError, Parse};
 use crate::Address;
-use crate::address::Base;
+use crate::address::{Addresses, Base};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    base: Option<Base>,
+    addresses: Addresses,
     owner: Owner,
 }
 
@@ -34,7 +34,11 @@ enum Owner {
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { lines: Lines::new(reader, Lines::<R>::LIMIT), base, owner: Owner::Nobody }
+        Parser {
+            lines: Lines::new(reader, Lines::<R>::LIMIT),
+            addresses: Addresses::new(base),
+            owner: Owner::Nobody,
+        }
     }
 }
 
@@ -73,7 +77,7 @@ impl<R: BufRead> Parse for Parser<R> {
         if let Owner::Item(draft) = std::mem::replace(&mut self.owner, Owner::Nobody) {
             out.finish(draft);
         }
-        self.owner = begin(number, trimmed, self.base.as_ref(), out);
+        self.owner = begin(number, trimmed, &mut self.addresses, out);
         Ok(true)
     }
 }
@@ -88,15 +92,15 @@ fn option(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The item that a line of addresses begins.
-fn begin(number: u64, text: &str, base: Option<&Base>, out: &mut Out) -> Owner {
+fn begin(number: u64, text: &str, addresses: &mut Addresses, out: &mut Out) -> Owner {
     let mut draft = Draft::new(number);
     let mut shown = text;
     let added = match text.contains('\t') {
-        false => draft.address(text, base),
+        false => draft.address(text, addresses),
         true => {
             text.split('\t').map(str::trim).filter(|text| !text.is_empty()).try_for_each(|mirror| {
                 shown = mirror;
-                draft.mirror(mirror, base, Address::UNRANKED, out)
+                draft.mirror(mirror, addresses, Address::UNRANKED, out)
             })
         }
     };

@@ -7,7 +7,7 @@ use piton_fetch::digest::{Algorithm, Digest, DigestError, Pieces};
 use url::Url;
 
 use super::entry::{Ignored, Out, Why, short};
-use crate::address::{self, AddressError, Base};
+use crate::address::{AddressError, Addresses};
 use crate::{Address, Item};
 
 /// What is known of an item so far. Each setter refuses what cannot be right.
@@ -94,8 +94,12 @@ impl Draft {
     }
 
     /// Adds an address, the only one.
-    pub(super) fn address(&mut self, text: &str, base: Option<&Base>) -> Result<(), AddressError> {
-        let url = address::parse(text, base)?;
+    pub(super) fn address(
+        &mut self,
+        text: &str,
+        addresses: &mut Addresses,
+    ) -> Result<(), AddressError> {
+        let url = addresses.parse(text)?;
         self.push(url, Address::UNRANKED);
         Ok(())
     }
@@ -105,11 +109,11 @@ impl Draft {
     pub(super) fn mirror(
         &mut self,
         text: &str,
-        base: Option<&Base>,
+        addresses: &mut Addresses,
         priority: u32,
         out: &mut Out,
     ) -> Result<(), AddressError> {
-        match address::parse(text, base) {
+        match addresses.parse(text) {
             Ok(url) => {
                 self.push(url, priority);
                 if self.addresses.len() > Self::MAX_ADDRESSES {

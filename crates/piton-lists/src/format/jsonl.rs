@@ -11,12 +11,12 @@ use super::entry::{Ignored, Out, Why, short};
 use super::json::{Json, JsonError, MAX_VALUES, object};
 use super::line::Lines;
 use super::{ListError, Parse};
-use crate::address::{AddressError, Base};
+use crate::address::{AddressError, Addresses, Base};
 use crate::{Address, Item};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    base: Option<Base>,
+    addresses: Addresses,
 }
 
 /// The digests of the pieces of a file take room.
@@ -24,7 +24,7 @@ const LINE_LIMIT: usize = 8 << 20;
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { lines: Lines::new(reader, LINE_LIMIT), base }
+        Parser { lines: Lines::new(reader, LINE_LIMIT), addresses: Addresses::new(base) }
     }
 }
 
@@ -43,7 +43,7 @@ impl<R: BufRead> Parse for Parser<R> {
             return Ok(true);
         }
         let mut draft = Draft::new(number);
-        match fill(&mut draft, text, self.base.as_ref(), out) {
+        match fill(&mut draft, text, &mut self.addresses, out) {
             Ok(()) => out.finish(draft),
             // Nothing else of the line is shown: any of it may be a credential.
             Err(wrong) => out.bad(number, wrong.why, &wrong.about),
@@ -71,7 +71,12 @@ fn is_wanted(key: &str) -> bool {
     STRUCTURED.contains(&key) || Field::named(key).is_some()
 }
 
-fn fill(draft: &mut Draft, text: &str, base: Option<&Base>, out: &mut Out) -> Result<(), Wrong> {
+fn fill(
+    draft: &mut Draft,
+    text: &str,
+    addresses: &mut Addresses,
+    out: &mut Out,
+) -> Result<(), Wrong> {
     let values = object(text, is_wanted).map_err(|error| match error {
         JsonError::Syntax(column) => Why::NotJson { column },
         JsonError::NotAnObject => Why::NotAnObject,
@@ -81,7 +86,7 @@ fn fill(draft: &mut Draft, text: &str, base: Option<&Base>, out: &mut Out) -> Re
         match (key.as_str(), value) {
             (_, None) => out.ignored(draft.line, Ignored::Key { name: short(&key) }),
             (_, Some(Json::Null)) => {}
-            ("url" | "urls" | "mirrors", Some(value)) => addresses(draft, value, base, out)?,
+            ("url" | "urls" | "mirrors", Some(value)) => urls(draft, value, addresses, out)?,
             ("headers", Some(value)) => headers(draft, value)?,
             ("pieces", Some(value)) => draft.pieces(pieces(value)?),
             (_, Some(value)) => field(draft, &key, value)?,
@@ -91,17 +96,17 @@ fn fill(draft: &mut Draft, text: &str, base: Option<&Base>, out: &mut Out) -> Re
 }
 
 /// An address, or a list of addresses and of objects with an address and its priority.
-fn addresses(
+fn urls(
     draft: &mut Draft,
     value: Json,
-    base: Option<&Base>,
+    addresses: &mut Addresses,
     out: &mut Out,
 ) -> Result<(), Wrong> {
     const WRONG: Why = Why::Value { key: "url", wanted: "an address, or a list of addresses" };
     let mut add = |draft: &mut Draft, text: String, priority: Option<u32>| {
         let added = match priority {
-            None => draft.address(&text, base),
-            Some(priority) => draft.mirror(&text, base, priority, out),
+            None => draft.address(&text, addresses),
+            Some(priority) => draft.mirror(&text, addresses, priority, out),
         };
         added.map_err(|why: AddressError| Wrong { why: why.into(), about: text })
     };

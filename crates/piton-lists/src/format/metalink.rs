@@ -15,19 +15,19 @@ use super::entry::{Ignored, Out, Why, short};
 use super::xml::{self, Element, Node, Xml};
 use super::{ListError, Parse};
 use crate::Address;
-use crate::address::Base;
+use crate::address::{Addresses, Base};
 
 /// Digests of pieces that are held of one file (guarantee G8): enough for 64 GiB in pieces of 1 MiB.
 pub(super) const MAX_PIECES: usize = 1 << 16;
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    base: Option<Base>,
+    addresses: Addresses,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), base }
+        Parser { xml: Xml::new(reader), addresses: Addresses::new(base) }
     }
 }
 
@@ -41,7 +41,7 @@ impl<R: BufRead> Parse for Parser<R> {
                 (1, "metalink") | (2, "files") => {}
                 (1, _) => return Err(xml::root(&element, "<metalink>")),
                 (2 | 3, "file") => {
-                    File::of(&element, self.base.as_ref()).read(&mut self.xml, out)?;
+                    File::of(&element, &mut self.addresses).read(&mut self.xml, out)?;
                 }
                 _ => self.xml.skip()?,
             },
@@ -53,18 +53,18 @@ impl<R: BufRead> Parse for Parser<R> {
 /// A `file` element that is being read.
 struct File<'a> {
     draft: Draft,
-    base: Option<&'a Base>,
+    addresses: &'a mut Addresses,
     /// The first thing that is wrong with it; the rest is read to get to its end.
     wrong: Option<(Why, String)>,
 }
 
 impl<'a> File<'a> {
-    fn of(element: &Element, base: Option<&'a Base>) -> File<'a> {
+    fn of(element: &Element, addresses: &'a mut Addresses) -> File<'a> {
         let mut draft = Draft::new(element.line);
         if let Some(name) = element.attribute("name").filter(|name| !name.is_empty()) {
             draft.out(name);
         }
-        File { draft, base, wrong: None }
+        File { draft, addresses, wrong: None }
     }
 
     fn read<R: BufRead>(mut self, xml: &mut Xml<R>, out: &mut Out) -> Result<(), ListError> {
@@ -121,7 +121,7 @@ impl<'a> File<'a> {
         {
             return out.ignored(element.line, Ignored::Mirror { scheme: short(kind) });
         }
-        if let Err(why) = self.draft.mirror(text, self.base, priority(element), out) {
+        if let Err(why) = self.draft.mirror(text, self.addresses, priority(element), out) {
             self.fail(why, text);
         }
     }

@@ -6,17 +6,17 @@ use super::draft::Draft;
 use super::entry::Out;
 use super::xml::{self, Node, Xml};
 use super::{ListError, Parse};
-use crate::address::Base;
+use crate::address::{Addresses, Base};
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    base: Option<Base>,
+    addresses: Addresses,
     index: bool,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), base, index: false }
+        Parser { xml: Xml::new(reader), addresses: Addresses::new(base), index: false }
     }
 }
 
@@ -41,7 +41,7 @@ impl<R: BufRead> Parse for Parser<R> {
                     return Err(ListError::SitemapIndex { first: super::entry::excerpt(&text) });
                 }
                 let mut draft = Draft::new(element.line);
-                match draft.address(&text, self.base.as_ref()) {
+                match draft.address(&text, &mut self.addresses) {
                     Ok(()) => out.finish(draft),
                     Err(why) => out.bad(element.line, why, &text),
                 }

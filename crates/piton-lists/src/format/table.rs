@@ -12,11 +12,11 @@ use super::entry::{Ignored, Out, Why, short};
 use super::line::Lines;
 use super::{ListError, Parse};
 use crate::Address;
-use crate::address::Base;
+use crate::address::{Addresses, Base};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    base: Option<Base>,
+    addresses: Addresses,
     splitter: Splitter,
     /// Empty until the line that names them was read.
     columns: Vec<Column>,
@@ -45,7 +45,7 @@ impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>, separator: Separator) -> Self {
         Parser {
             lines: Lines::new(reader, Lines::<R>::LIMIT),
-            base,
+            addresses: Addresses::new(base),
             splitter: Splitter::new(separator),
             columns: Vec::new(),
         }
@@ -84,7 +84,7 @@ impl<R: BufRead> Parse for Parser<R> {
             };
         }
         match self.splitter.split(text) {
-            Ok(fields) => record(number, &self.columns, fields, self.base.as_ref(), out),
+            Ok(fields) => record(number, &self.columns, fields, &mut self.addresses, out),
             Err(why) => out.bad(number, why, ""),
         }
         Ok(true)
@@ -111,7 +111,13 @@ fn columns(number: u64, names: Fields<'_>, out: &mut Out) -> Vec<Column> {
         .collect()
 }
 
-fn record(number: u64, columns: &[Column], fields: Fields<'_>, base: Option<&Base>, out: &mut Out) {
+fn record(
+    number: u64,
+    columns: &[Column],
+    fields: Fields<'_>,
+    addresses: &mut Addresses,
+    out: &mut Out,
+) {
     // A field too few may be a digest that is missing, one too many an address with a comma in it.
     let (got, wanted) = (fields.len(), columns.len());
     if got != wanted {
@@ -127,10 +133,10 @@ fn record(number: u64, columns: &[Column], fields: Fields<'_>, base: Option<&Bas
                 Ok(()) => continue,
                 Err(why) => return out.bad(number, why, &field.shown(name, text)),
             },
-            Column::Url => draft.address(text, base),
+            Column::Url => draft.address(text, addresses),
             Column::Mirrors => text
                 .split_whitespace()
-                .try_for_each(|mirror| draft.mirror(mirror, base, Address::UNRANKED, out)),
+                .try_for_each(|mirror| draft.mirror(mirror, addresses, Address::UNRANKED, out)),
         };
         if let Err(why) = wrong {
             return out.bad(number, why, text);

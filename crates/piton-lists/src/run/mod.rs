@@ -9,7 +9,7 @@
 //!                     left out, counted               └── again ◄── may pass
 //! ```
 //!
-//! [`conductor`] runs the loop on the right; [`verdict`] says what a failure means.
+//! `conductor.rs` runs the loop on the right; `verdict.rs` says what a failure means.
 
 mod accounts;
 mod attempt;

@@ -34,7 +34,7 @@ fn a_host_that_asks_for_patience_does_not_hold_the_other() {
 #[test]
 fn a_host_that_is_away_is_given_up_and_its_items_remain() {
     let desk = Desk::of_files(2);
-    // Bound and never listening.
+    // A port that was free a moment ago, and at which nobody listens.
     let away = std::net::TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
     let dead = (0..10).map(|number| format!("http://{away}/{number}"));
     desk.list(["/0".to_owned(), "/1".to_owned()].into_iter().chain(dead));

@@ -10,6 +10,7 @@
 mod edited;
 mod full;
 mod hosts;
+mod killed;
 mod limits;
 mod names;
 mod outcomes;
@@ -18,12 +19,12 @@ mod stopped;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use piton_checkpoint::Backoff;
-use piton_checkpoint::ledger::{How, Known, Ledger, Reader, State};
+use piton_checkpoint::ledger::{How, Known, Ledger, LedgerError, Reader, State};
 use piton_durable::fs::OsFs;
 use piton_durable::part::Durability;
 use piton_fetch::transport::{Config, Transport};
@@ -113,15 +114,8 @@ impl Desk {
         std::fs::write(self.path("list"), text).unwrap();
     }
 
-    /// Choices that suit a test.
     fn options(&self) -> Options {
-        let mut options = Options::new(self.path("out"));
-        options.durability = Durability::Process;
-        options.retries = 2;
-        let quick = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(20) };
-        (options.backoff, options.limits.backoff) = (quick, quick);
-        options.adjust = Some(Arc::new(|what| what.stall_timeout = Duration::from_secs(2)));
-        options
+        options(self.folder.path())
     }
 
     fn one_at_a_time(&self) -> Options {
@@ -131,9 +125,7 @@ impl Desk {
     }
 
     fn ledger(&self) -> Ledger {
-        let durability = piton_checkpoint::ledger::Durability::Process;
-        let how = How { durability, create: true, now: 1 };
-        Ledger::open(&self.path(self.ledger), &how).unwrap()
+        open_ledger(&self.path(self.ledger)).unwrap()
     }
 
     fn run(&self, options: Options) -> Summary {
@@ -153,18 +145,8 @@ impl Desk {
         observer: Arc<dyn Observer>,
         stop: Stop,
     ) -> Result<Summary, RunError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
-        let run = Run::new(client, self.ledger(), Source::new(self.path("list")), options);
         let monitor = Monitor::new(Some(observer));
-        runtime.block_on(async {
-            tokio::select! {
-                ended = run.go(monitor.clone(), stop) => ended,
-                () = tokio::time::sleep(Duration::from_secs(60)) => {
-                    panic!("it hangs: {:?}", monitor.progress())
-                }
-            }
-        })
+        go(self.folder.path(), self.ledger, options, &monitor, stop)
     }
 
     /// A run that is stopped when so many items are done.
@@ -246,10 +228,52 @@ impl Desk {
         asked
     }
 
+    fn requests(&self) -> usize {
+        self.server.stats().requests.len()
+    }
+
     /// The paths that were asked for, in order.
     fn order(&self) -> Vec<String> {
         self.server.stats().requests.into_iter().map(|request| request.path).collect()
     }
+}
+
+/// Choices that suit a test, for the list in this folder.
+fn options(folder: &Path) -> Options {
+    let mut options = Options::new(folder.join("out"));
+    options.durability = Durability::Process;
+    options.retries = 2;
+    let quick = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(20) };
+    (options.backoff, options.limits.backoff) = (quick, quick);
+    options.adjust = Some(Arc::new(|what| what.stall_timeout = Duration::from_secs(2)));
+    options
+}
+
+fn open_ledger(path: &Path) -> Result<Ledger, LedgerError> {
+    let durability = piton_checkpoint::ledger::Durability::Process;
+    Ledger::open(path, &How { durability, create: true, now: 1 })
+}
+
+/// Goes through the list in this folder.
+fn go(
+    folder: &Path,
+    ledger: &str,
+    options: Options,
+    monitor: &Monitor,
+    stop: Stop,
+) -> Result<Summary, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+    let ledger = open_ledger(&folder.join(ledger))?;
+    let run = Run::new(client, ledger, Source::new(folder.join("list")), options);
+    runtime.block_on(async {
+        tokio::select! {
+            ended = run.go(monitor.clone(), stop) => ended,
+            () = tokio::time::sleep(Duration::from_secs(60)) => {
+                panic!("it hangs: {:?}", monitor.progress())
+            }
+        }
+    })
 }
 
 fn file(number: u64) -> Resource {

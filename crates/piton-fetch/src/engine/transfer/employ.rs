@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{SILENCE, Transfer};
+use crate::engine::compare::prove;
 use crate::engine::mirrors::Source;
-use crate::engine::worker::{Claimed, Engaged, prove, work};
+use crate::engine::worker::{Claimed, Engaged, work};
 
 /// A segment is not fetched a second time before this age: its rate is not known yet.
 const YOUTH: Duration = Duration::from_millis(500);
@@ -43,11 +44,13 @@ impl Transfer {
             return Some(source);
         }
         let reference = sources.iter().find(|source| sources.is_reference(source))?;
-        if reference.working.load(Ordering::Relaxed) == 0 {
-            return sources.choose(|source| sources.is_reference(source));
+        let idle = reference.working.load(Ordering::Relaxed) == 0;
+        if idle && let Some(reference) = sources.choose(|source| sources.is_reference(source)) {
+            return Some(reference);
         }
-        // The first one answered and gave nothing: what the next one has counts from now on.
-        (now - self.heard.1 > SILENCE).then(|| {
+        // The first one answered and gave nothing, and cannot be asked now or is silent: what the next
+        // one has counts from now on.
+        (idle || now - self.heard.1 > SILENCE).then(|| {
             reference.set_proven(false);
             source.set_proven(true);
             sources.refer_to(&source);

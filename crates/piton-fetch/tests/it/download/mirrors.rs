@@ -4,7 +4,7 @@ use piton_durable::crc::crc32c;
 use piton_durable::fs::OsFs;
 use piton_durable::part::{Durability, Extent, OpenPart, Opened, Part, Target};
 use piton_fetch::Mirror;
-use piton_testkit::server::{Body, Excess, Lease, Stats};
+use piton_testkit::server::{Body, Excess, Lease, RetryAfter, Stats};
 
 use super::*;
 
@@ -57,7 +57,11 @@ pub(super) fn mirror(server: &Server, path: &str) -> Mirror {
 
 /// The file under validators of its own, at a rate that leaves time for several connections.
 pub(super) fn named(tag: &str) -> Site {
-    of(Resource::pattern(1, LEN).etag(&format!("\"{tag}\"")))
+    of(named_file(tag))
+}
+
+fn named_file(tag: &str) -> Resource {
+    Resource::pattern(1, LEN).etag(&format!("\"{tag}\""))
 }
 
 fn of(resource: Resource) -> Site {
@@ -87,6 +91,27 @@ fn a_mirror_is_used_only_as_far_as_connections_are() {
     let all = Mirrors::new(named("a"), [named("b"), named("c")]);
     all.get(1);
     assert_eq!(all.others.iter().map(|server| server.stats().requests.len()).sum::<usize>(), 0);
+}
+
+#[test]
+fn they_are_taken_in_while_that_is_measured_to_help() {
+    let slow = |tag: &str| Site::new().with("/f", named_file(tag)).rate_total(3 * MIB);
+    let all = Mirrors::new(slow("a"), [slow("b")]);
+    let mut what = all.what(1);
+    what.connections = Connections::Auto;
+    all.desk.get(what).unwrap();
+    all.desk.assert_only("f", 1, LEN);
+    assert!(all.sent().iter().all(|sent| *sent > LEN / 8), "{:?}", all.sent());
+}
+
+/// It answers, gives nothing, and then asks for patience: nobody waits for it.
+#[test]
+fn the_first_address_answers_and_then_wants_to_be_left_alone() {
+    let patience = Fault::status_retry_after(503, RetryAfter::Seconds(3600)).turns(2..);
+    let first = named("a").fault(Fault::cut_after(0).first(1)).fault(patience);
+    let all = Mirrors::new(first, [named("b")]);
+    all.get(3);
+    all.desk.assert_only("f", 1, LEN);
 }
 
 #[test]
@@ -183,6 +208,18 @@ fn one_that_differs_in_its_later_part_is_found_at_the_joints() {
             named("a").fault(Fault::delay(Duration::from_millis(20))),
             [named("b").fault(Fault::overwritten_from(at, wrong))],
         );
+        all.get(n);
+        all.desk.assert_only("f", 1, LEN);
+    });
+}
+
+/// The end of the file is no joint, and yet compared if a mirror gave it.
+#[test]
+fn one_that_differs_at_the_very_end() {
+    each([2, 4, 7], |n| {
+        let wrong = Body::Pattern { seed: 2, len: LEN };
+        let mirror = named("b").fault(Fault::overwritten_from(LEN - 4 * KIB, wrong));
+        let all = Mirrors::new(named("a"), [mirror]);
         all.get(n);
         all.desk.assert_only("f", 1, LEN);
     });

@@ -27,9 +27,10 @@ fn with_pieces(mut what: Download) -> Download {
     what
 }
 
-/// What is fetched again beside a bad piece: its neighbours in the extents of the journal.
+/// What is fetched again beside a bad piece: its neighbours in the extents of the journal; and what is
+/// raced at the end.
 fn again(pieces: u64) -> u64 {
-    pieces * (PIECE + 2 * MIB)
+    pieces * (PIECE + 2 * MIB) + 2 * MIB
 }
 
 #[test]

@@ -57,6 +57,35 @@ async fn credentials_do_not_follow_to_another_host() {
     }
 }
 
+/// Headers of one request are for the address that the user gave, and the configured login is not for a
+/// mirror.
+#[tokio::test]
+async fn headers_of_one_request_stay_with_its_origin() {
+    let other = Scripted::saying(ok("file"));
+    let server = leading_to(&other);
+    let mut lane = lane(|config| {
+        config.login = Some(me());
+        config.headers = vec![
+            (HeaderName::from_static("x-mine"), HeaderValue::from_static("config")),
+            (header::COOKIE, HeaderValue::from_static("own=1")),
+        ];
+    });
+    let mut asked = request(&server.url("/"));
+    asked.headers = ["a", "b"]
+        .map(|value| (HeaderName::from_static("x-mine"), HeaderValue::from_static(value)))
+        .to_vec();
+    asked.credentials = false;
+    lane.get(&asked).await.unwrap();
+    for seen in server.seen() {
+        assert_eq!(seen.head.matches("x-mine: ").count(), 2, "{seen:?}");
+        assert_eq!((seen.header("authorization"), seen.header("cookie")), (None, None));
+    }
+    assert_eq!(other.seen()[0].header("x-mine"), Some("config"));
+    asked.credentials = true;
+    lane.get(&asked).await.unwrap();
+    assert_eq!(server.seen()[2].header("authorization"), Some(BASIC));
+}
+
 /// A segment is asked for at the address that an earlier answer was redirected to.
 #[tokio::test]
 async fn an_address_behind_a_redirect_is_not_the_users() {
