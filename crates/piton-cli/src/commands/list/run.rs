@@ -4,7 +4,8 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use piton::checkpoint::ledger::{How, Ledger};
+use piton::checkpoint::ledger::{How, Ledger, Reader};
+use piton::durable::fs::{Fs, OsFs};
 use piton::durable::part::Durability;
 use piton::fetch::parse::checksum_file::ChecksumFile;
 use piton::fetch::{Connections, Download, IfExists};
@@ -146,6 +147,7 @@ impl Wanted {
         }
         let durability = self.transfer.durability().unwrap_or_default();
         let how = How { durability: ledger_durability(durability), create: !is_retry, now: now() };
+        let is_new = matches!(OsFs.stat(&self.place.ledger), Ok(None));
         let ledger = Ledger::open(&self.place.ledger, &how)?;
         let kept = Kept::of(&ledger.reader()?)?;
         let mut notes = Vec::new();
@@ -180,7 +182,11 @@ impl Wanted {
             drive.go().await
         });
         // Also after an error: what was recorded is to be in the file when this ends.
-        match (exit, ledger.close()) {
+        let closed = ledger.close();
+        if is_new && exit.is_err() {
+            remove_unused(&self.place);
+        }
+        match (exit, closed) {
             (Ok(Exit::Done), Err(error)) => Err(error.into()),
             (Ok(exit), Err(error)) => {
                 out::complain(None, &error.into());
@@ -270,6 +276,15 @@ impl Wanted {
             download.restart = restart;
             download.checksum_file.clone_from(&checksums);
         })
+    }
+}
+
+/// A list that could not even be had leaves no ledger behind.
+fn remove_unused(place: &Place) {
+    let runs = Reader::open(&place.ledger).and_then(|ledger| ledger.runs(1));
+    if runs.is_ok_and(|runs| runs.is_empty()) {
+        // At worst an empty one stays.
+        let _ = Ledger::remove(&place.ledger);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What fails is told, counted and kept, and does not stop the rest.
 
-use super::{Desk, ailing};
+use piton_testkit::server::{Fault, Resource, RetryAfter};
+
+use super::{Desk, ailing, site};
 
 #[test]
 fn all_done_is_0_and_a_finished_list_asks_nobody() {
@@ -88,7 +90,7 @@ fn only_what_failed_like_that_is_tried_again() {
     assert_eq!(ran.code, 13, "it failed again");
     assert_eq!((desk.requests("/gone"), desk.requests("/2")), (before.0 + 1, before.1));
     assert_eq!(desk.requests("/0"), 1, "what is done is left alone");
-    desk.server.replace("/gone", piton_testkit::server::Resource::pattern(super::SEED, super::LEN));
+    desk.server.replace("/gone", Resource::pattern(super::SEED, super::LEN));
     let ran = desk.piton(&["retry", "list.txt", "--class", "timeout,4xx"]);
     assert_eq!(ran.code, 0, "all that was asked for: {}", ran.stderr);
     let folder = desk.place.path("out");
@@ -158,4 +160,30 @@ fn too_many_failures_end_the_run() {
         assert!(asked <= most, "{limit}: {asked}");
         assert!(ran.stderr.contains("more than --max-failures allows"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn what_changed_at_the_source_is_fetched_when_asked_for() {
+    let desk = Desk::new(2);
+    desk.list(&["/0", "/1"]).get(&[]);
+    let newer = Resource::bytes(&b"newer"[..]).etag("\"newer\"");
+    desk.server.replace("/1", newer);
+    assert_eq!(desk.get(&[]).code, 0);
+    assert!(desk.is_right("1"), "nobody asked");
+    let ran = desk.get(&["--check"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 done (1 before)"), "{}", ran.stderr);
+    assert_eq!(std::fs::read(desk.place.path("1")).unwrap(), b"newer");
+    assert!(desk.is_right("0"));
+}
+
+#[test]
+fn a_host_that_wants_a_pause_is_told_of_once() {
+    let busy = Fault::status_retry_after(503, RetryAfter::Seconds(2)).on("/0").first(1);
+    let desk = Desk::with(site(2).fault(busy));
+    desk.list(&["/0", "/1"]);
+    let ran = desk.piton(&["get", "-i", "list.txt", "-j", "1"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let told = "asks for a pause of 2.0 s\n";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
 }

@@ -87,4 +87,5 @@ fn an_address_that_is_not_there() {
     let ran = desk.piton(&["get", "-i", &desk.server.url("/list"), "--retries", "0"]);
     assert_eq!(ran.code, 7, "{}", ran.stderr);
     assert!(ran.stderr.contains("the list: "), "{}", ran.stderr);
+    assert_eq!(names(&desk), Vec::<String>::new(), "nothing is left behind");
 }
