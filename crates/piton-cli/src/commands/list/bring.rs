@@ -1,10 +1,10 @@
 //! A list as a file, wherever it comes from.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use piton::durable::fs::OsFs;
+use piton::durable::fs::{Fs, OsFs, parent_dir};
 use piton::fetch::{Client, Download, IfExists, Monitor, Place as Target, Stop};
 use piton::lists::address::Base;
 use piton::lists::format::Format;
@@ -52,17 +52,21 @@ pub(super) async fn bring(place: &Place, client: &Client, stop: &Stop) -> Result
     match &place.origin {
         Origin::File(_) => Ok(()),
         Origin::Input => {
+            sweep(&place.file);
             let (file, stopped) = (place.file.clone(), stop.clone());
             let spooled = tokio::task::spawn_blocking(move || spool_input(&file, stopped));
             tokio::select! {
                 spooled = spooled => spooled.unwrap_or_else(|_| {
                     Err(Trouble::new(Exit::Unexpected, "cannot read standard input"))
                 }),
-                // The thread that reads is left to itself: nothing of it is in place.
-                () = stop.stopped() => Err(Trouble::new(
-                    Exit::Interrupted,
-                    "stopped before standard input came to its end; nothing of it is kept",
-                )),
+                // The thread that reads may wait for ever, and is left to itself.
+                () = stop.stopped() => {
+                    sweep(&place.file);
+                    Err(Trouble::new(
+                        Exit::Interrupted,
+                        "stopped before standard input came to its end; nothing of it is kept",
+                    ))
+                }
             }
         }
         Origin::Address(url) => {
@@ -74,6 +78,21 @@ pub(super) async fn bring(place: &Place, client: &Client, stop: &Stop) -> Result
                 Trouble { message: format!("the list: {}", trouble.message), ..trouble }
             })
         }
+    }
+}
+
+/// Removes what a spooling that was cut short left. The lock of the ledger is that of this file too.
+fn sweep(file: &Path) {
+    let mut temporary = file.file_name().unwrap_or_default().to_owned();
+    temporary.push(".tmp-");
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(temporary.as_encoded_bytes())
+    };
+    // Litter at worst.
+    for path in OsFs.list(parent_dir(file)).unwrap_or_default().iter().filter(|path| is_left(path))
+    {
+        let _ = OsFs.remove(path);
     }
 }
 

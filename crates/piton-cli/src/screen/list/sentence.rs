@@ -10,6 +10,7 @@ use piton::lists::run::{Early, End, Event, Progress, Summary};
 use super::super::{human, sentence};
 use super::Ended;
 use super::pace::Rates;
+use crate::exit::Exit;
 use crate::out;
 
 /// The address by which an item is called: its first, without a login.
@@ -134,7 +135,9 @@ pub(super) fn end(ended: &Ended<'_>) -> Vec<String> {
         }
         _ => {}
     }
-    lines.push(counts(summary));
+    if !came_to_nothing(ended) {
+        lines.push(counts(summary));
+    }
     let classes =
         ended.classes.iter().map(|(class, count)| format!("{class} {}", human::count(*count)));
     let classes: Vec<_> = classes.collect();
@@ -143,6 +146,14 @@ pub(super) fn end(ended: &Ended<'_>) -> Vec<String> {
     }
     lines.extend(ended.advice.iter().map(|advice| format!("  {advice}")));
     lines.iter().map(|line| out::clean(line)).collect()
+}
+
+/// Whether it failed before there was anything to count.
+fn came_to_nothing(ended: &Ended<'_>) -> bool {
+    let summary = ended.summary;
+    let is_over =
+        matches!(ended.exit, Exit::Done | Exit::Items | Exit::Interrupted | Exit::Terminated);
+    !is_over && summary.items() == 0 && summary.bad_lines == 0
 }
 
 fn counts(summary: &Summary) -> String {
@@ -184,4 +195,70 @@ fn counts(summary: &Summary) -> String {
         human::size(summary.bytes),
         human::duration(summary.took)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary() -> Summary {
+        let mut summary = Summary::default();
+        (summary.done, summary.done_before, summary.fatal) = (1200, 9000, 7);
+        (summary.transient, summary.remaining, summary.bad_lines) = (2, 1, 1);
+        (summary.bytes, summary.took) = (3 << 20, Duration::from_secs(4));
+        summary
+    }
+
+    #[test]
+    fn how_far_it_is() {
+        let mut now = Progress::default();
+        now.so_far = summary();
+        now.bytes = 4 << 20;
+        let rates = Rates { files: 300.0, bytes: f64::from(1 << 20) };
+        insta::assert_snapshot!(
+            progress(&now, rates),
+            @"10,209 items, 9 failed, 4.0 MiB in 1,200 files, 1.0 MiB/s, 300 files/s"
+        );
+        now.items = Some(20_000);
+        insta::assert_snapshot!(
+            progress(&now, rates),
+            @"10,209 of 20,000 items, 9 failed, 4.0 MiB in 1,200 files, 1.0 MiB/s, 300 files/s, 0:33 left"
+        );
+    }
+
+    #[test]
+    fn the_end_says_what_is_left_to_do() {
+        let (mut summary, classes) = (summary(), [("404".to_owned(), 7), ("dns".to_owned(), 2)]);
+        let advice = ["do this".to_owned()];
+        let told = |summary: &Summary, exit| {
+            end(&Ended { exit, summary, classes: &classes, advice: &advice }).join("\n")
+        };
+        insta::assert_snapshot!(told(&summary, Exit::Items), @r"
+        10,210 items: 10,200 done (9,000 before), 7 failed for good, 2 failed for now, 1 not begun, 1 wrong line; 3.0 MiB in 4.0 s (768 KiB/s, 300 files/s)
+          failures of this run: 404 7, dns 2
+          do this
+        ");
+        summary.ended = Some(Early::Stopped);
+        assert!(
+            told(&summary, Exit::Interrupted)
+                .starts_with("stopped; everything is saved\n10,210 items")
+        );
+        assert_eq!(
+            told(&Summary::default(), Exit::Usage).lines().count(),
+            2,
+            "no counts of nothing"
+        );
+    }
+
+    #[test]
+    fn a_host_is_told_of_now_and_then() {
+        let mut teller = Teller::default();
+        let pause = Some(Duration::from_secs(3));
+        let held_back = Event::HeldBack { host: "h", pause };
+        assert_eq!(teller.event(&held_back).unwrap(), "piton: h asks for a pause of 3.0 s");
+        assert_eq!(teller.event(&held_back), None);
+        let given_up = Event::GivenUp { host: "h", items: 1200 };
+        let said = teller.event(&given_up).unwrap();
+        assert!(said.contains("1,200 items"), "{said}");
+    }
 }

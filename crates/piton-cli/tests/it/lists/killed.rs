@@ -1,6 +1,7 @@
 //! Stopped and killed in the middle, and gone on with: each file is right, and fetched once.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -88,6 +89,25 @@ fn a_signal_saves_and_says_how_to_go_on() {
     let ran = desk.piton(&["status", "--json", "list.txt"]);
     let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&status["pending"], &status["interrupted"]), (&3.into(), &0.into()), "{status}");
+}
+
+#[test]
+fn half_of_standard_input_is_no_list() {
+    let desk = Desk::new(1);
+    let mut command = desk.place.command(&["--config", "none", "get", "-i", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let input = child.stdin.as_mut().unwrap();
+    input.write_all(desk.text(&["/0"]).as_bytes()).unwrap();
+    let folder = desk.place.path("");
+    wait_for(|| entries(&folder).iter().any(|name| name.starts_with("stdin.piton.list.tmp-")));
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    // In a terminal the signal ends whatever writes into the pipe as well.
+    drop(child.stdin.take());
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing of it is kept"), "{}", ran.stderr);
+    assert_eq!((entries(&folder), desk.all_requests()), (Vec::new(), 0));
 }
 
 fn command(place: &Place, options: &[&str]) -> Command {
