@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::args::{NetworkOptions, TransferOptions};
+use crate::args::{ListFlow, NetworkOptions, TransferOptions};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::read;
@@ -18,6 +18,7 @@ use crate::trouble::Trouble;
 pub(crate) struct Config {
     pub(crate) get: GetDefaults,
     pub(crate) transfer: TransferOptions,
+    pub(crate) list: ListFlow,
     pub(crate) network: NetworkOptions,
 }
 
@@ -104,15 +105,16 @@ mod tests {
         let config = load(documented_example()).unwrap();
         assert_eq!(config.get.directory, Some(PathBuf::from("~/Downloads")));
         assert_ne!(config.transfer, TransferOptions::default());
+        assert_ne!(config.list, ListFlow::default());
         assert_eq!(config.network.max_redirect, Some(5));
     }
 
     #[test]
     fn the_documented_example_has_every_option_that_can_be_set() {
         let per_call = ["user", "bearer", "ipv4", "ipv6", "allow-downgrade", "insecure"];
-        let command = NetworkOptions::augment_args(TransferOptions::augment_args(
-            clap::Command::new("options"),
-        ));
+        let command = clap::Command::new("options");
+        let command = ListFlow::augment_args(TransferOptions::augment_args(command));
+        let command = NetworkOptions::augment_args(command);
         for option in command.get_arguments().filter_map(clap::Arg::get_long) {
             let shown = documented_example().contains(&format!("{option} = "));
             assert_eq!(shown, !per_call.contains(&option), "{option}");
@@ -143,7 +145,7 @@ mod tests {
                 "config.toml:3: expected a number or \"auto\"",
             ),
             ("[transfer]\nconnections = 0", "config.toml:2: expected a number or \"auto\""),
-            ("[transfer]\nlimit-rate = []", "config.toml:2: expected a string or a whole number"),
+            ("[transfer]\nlimit-rate = []", "config.toml:2: expected a string or a number"),
             ("[transfer]\ndurability = \"some\"", "config.toml:2: unknown variant `some`"),
             ("retries = 3", "config.toml:1: unknown field `retries`"),
             ("[transfer", "config.toml:1: "),

@@ -23,12 +23,14 @@ pub(crate) enum Exit {
     Changed = 10,
     Server = 11,
     Protocol = 12,
+    Items = 13,
+    OnDone = 14,
     Interrupted = 130,
     Terminated = 143,
 }
 
 impl Exit {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Done,
         Self::Unexpected,
         Self::Usage,
@@ -42,6 +44,8 @@ impl Exit {
         Self::Changed,
         Self::Server,
         Self::Protocol,
+        Self::Items,
+        Self::OnDone,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -68,6 +72,8 @@ impl Exit {
             Self::Changed => "the source changed and starting over was not allowed",
             Self::Server => "server failure that stayed (5xx)",
             Self::Protocol => "the server breaks the protocol",
+            Self::Items => "of a list, some items are not done or some lines are wrong",
+            Self::OnDone => "of a list, all items are done, but commands of --on-done failed",
             Self::Interrupted => "interrupted (SIGINT), everything saved",
             Self::Terminated => "terminated (SIGTERM, SIGHUP), everything saved",
         }

@@ -50,6 +50,8 @@ fn run(cli: Cli) -> Result<Exit, Trouble> {
     match cli.command {
         Command::Get(args) => commands::get(*args, load()?, &environment),
         Command::Resume(args) => commands::resume(*args, load()?, &environment),
+        Command::Retry(args) => commands::retry(*args, load()?, &environment),
+        Command::Failures(args) => commands::failures(&args),
         Command::Status(args) => commands::status(&args),
         Command::Show(args) => commands::show(&args),
         Command::Adopt(args) => commands::adopt(*args, load()?, &environment),

@@ -79,7 +79,7 @@ mod schema;
 mod tally;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Sender, sync_channel};
@@ -159,6 +159,16 @@ impl Ledger {
     /// stays as it is.
     pub fn open(path: &Path, how: &How) -> Result<Self, LedgerError> {
         open::open(path, how)
+    }
+
+    /// Gives up the ledger at `path`: it and what belongs to it is removed, damaged or not, unless a
+    /// process is at it. Returns what was removed.
+    ///
+    /// # Errors
+    /// [`LedgerError::Locked`], [`LedgerError::Missing`]; [`LedgerError::Foreign`] for a database of
+    /// another program, which stays.
+    pub fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
+        open::remove(path)
     }
 
     /// Where it is, with links followed.

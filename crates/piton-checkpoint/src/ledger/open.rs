@@ -9,9 +9,10 @@ use std::thread;
 use piton_durable::fs::{Fs, OsFs, parent_dir};
 
 use super::error::LedgerError;
-use super::flight::Found;
+use super::flight::{Found, path_of};
 use super::names::Names;
 use super::owner::Owner;
+use super::schema::Access;
 use super::writer::Writer;
 use super::{How, Ledger, Recovered, Shared, schema};
 
@@ -97,4 +98,32 @@ fn start(
             next_run,
         }),
     })
+}
+
+/// See [`Ledger::remove`].
+pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
+    let fs: Arc<dyn Fs> = Arc::new(OsFs);
+    let path = resolve(path)?;
+    let look = |path: &Path| fs.stat(path).map_err(LedgerError::io("look at", path));
+    if look(&path)?.is_none() {
+        return Err(LedgerError::Missing { path });
+    }
+    // Held until all is gone: its owner may be at work (G5).
+    let found = Found::lock(Arc::clone(&fs), &path)?;
+    if let Err(error @ LedgerError::Foreign { .. }) = schema::connect(&path, Access::Read, 1) {
+        found.give_up();
+        return Err(error);
+    }
+    let mut removed = Vec::new();
+    // The database first: without it, what else there is means nothing to anyone.
+    let files = [path.clone(), schema::beside(&path, "-wal"), schema::beside(&path, "-shm")];
+    for file in files.into_iter().chain([path_of(&path)]) {
+        if look(&file)?.is_some() {
+            fs.remove(&file).map_err(LedgerError::io("remove", &file))?;
+            removed.push(file);
+        }
+    }
+    let folder = parent_dir(&path);
+    fs.sync_dir(folder).map_err(LedgerError::io("sync", folder))?;
+    Ok(removed)
 }

@@ -145,3 +145,26 @@ fn a_leftover_of_a_killed_creation_is_no_hindrance() {
     Ledger::open(&path_in(dir.path()), &POWER).unwrap().close().unwrap();
     assert_eq!(names(dir.path()), ["list.piton.db"]);
 }
+
+#[test]
+fn a_ledger_that_is_given_up_is_gone_unless_a_process_is_at_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path_in(dir.path());
+    let ledger = Ledger::open(&path, &POWER).unwrap();
+    put(&ledger, [done(1)]);
+    let error = Ledger::remove(&path).unwrap_err();
+    assert!(matches!(error, LedgerError::Locked { .. }), "{error}");
+    ledger.close().unwrap();
+    assert!(Ledger::remove(&path).unwrap().contains(&path.canonicalize().unwrap_or(path.clone())));
+    assert_eq!(names(dir.path()), Vec::<String>::new());
+    let error = Ledger::remove(&path).unwrap_err();
+    assert!(matches!(error, LedgerError::Missing { .. }), "{error}");
+
+    // Damaged, it can still be given up; what is another program's stays.
+    fs::write(&path, b"rubbish").unwrap();
+    Ledger::remove(&path).unwrap();
+    Connection::open(&path).unwrap().execute("CREATE TABLE t (x)", []).unwrap();
+    let error = Ledger::remove(&path).unwrap_err();
+    assert!(matches!(error, LedgerError::Foreign { .. }), "{error}");
+    assert_eq!(names(dir.path()), ["list.piton.db"]);
+}

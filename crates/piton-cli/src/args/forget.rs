@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Give up unfinished downloads, removing part and journal
+/// Give up unfinished downloads or lists, removing their state
 ///
-/// A file under its final name is never touched. Refused (exit code 9) while a process is at it.
+/// Of a file, part and journal go; of a list, what is known of its items. Files under their final
+/// names and lists are never touched. Refused (exit code 9) while a process is at it.
 #[derive(Debug, Args)]
 pub(crate) struct ForgetArgs {
-    /// The final name, the part or the journal
+    /// A file by its final name, part or journal; a list, or its state (LIST.piton.db)
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
 }

@@ -1,26 +1,46 @@
 //! `piton get`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
 use piton::fetch::digest::Digest;
 
-use super::{NetworkOptions, OutputOptions, TransferOptions};
+use super::{ListFlow, ListRun, ListSource, NetworkOptions, OutputOptions, TransferOptions};
 
 /// Fetch files, going on where an earlier run stopped
 ///
-/// The same command again goes on with what is there. Several addresses are fetched side by side.
+/// The same command again goes on with what is there. Several addresses are fetched side by side;
+/// more than a handful make a list.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct GetArgs {
     /// What to fetch: http:// or https://
-    #[arg(value_name = "URL", required = true)]
+    #[arg(value_name = "URL", required_unless_present = "list")]
     pub(crate) urls: Vec<String>,
+
+    /// Fetch all files of a list: a file, an address, or "-"
+    ///
+    /// The list may have any length and be changed between runs: its state knows items by their
+    /// content. Finished items are left alone, failed ones never stop the rest.
+    #[arg(short = 'i', long = "input-file", value_name = "LIST", conflicts_with = "urls")]
+    pub(crate) list: Option<OsString>,
 
     #[command(flatten)]
     pub(crate) files: FileOptions,
     #[command(flatten)]
     pub(crate) checks: CheckOptions,
+    #[command(flatten)]
+    pub(crate) source: ListSource,
+    #[command(flatten)]
+    pub(crate) flow: ListFlow,
+    #[command(flatten)]
+    pub(crate) run: ListRun,
+
+    /// Ask the servers whether finished items of the list changed, and fetch what did
+    #[arg(long, help_heading = "List", hide_short_help = true)]
+    pub(crate) check: bool,
+
     #[command(flatten)]
     pub(crate) transfer: TransferOptions,
     #[command(flatten)]
@@ -97,6 +117,9 @@ Examples:
   piton get --checksum-file https://example.com/SHA256SUMS https://example.com/big.iso
   piton get -x 4 https://example.com/big.iso --mirror https://mirror.example.net/big.iso
   piton get --netrc --proxy socks5h://127.0.0.1:9050 https://example.com/private.zip
+  piton get -i list.txt -d /data -j 32 --per-host 4
+  piton get -i release.meta4
+  find-urls | piton get -i - --state work.piton.db
 
 Stopped by Ctrl-C, all is saved: the same command goes on, and so does \"piton resume\". A second
 Ctrl-C leaves at once, which costs at most what came in during the last moment.";

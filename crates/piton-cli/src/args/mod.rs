@@ -4,12 +4,15 @@
 //! repeats a value that it refuses, and a login must not be repeated.
 
 mod adopt;
+mod failures;
 mod forget;
 mod generate;
 mod get;
+mod list;
 mod network;
 mod output;
 mod resume;
+mod retry;
 mod show;
 mod status;
 mod transfer;
@@ -22,15 +25,19 @@ use clap::{Parser, Subcommand};
 use crate::exit::Exit;
 
 pub(crate) use adopt::AdoptArgs;
+pub(crate) use failures::FailuresArgs;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
-pub(crate) use get::GetArgs;
+pub(crate) use get::{CheckOptions, FileOptions, GetArgs};
+pub(crate) use list::{ListFlow, ListRun, ListSource};
 pub(crate) use network::{HttpVersion, NetworkOptions};
 pub(crate) use output::OutputOptions;
 pub(crate) use resume::ResumeArgs;
+pub(crate) use retry::RetryArgs;
 pub(crate) use show::ShowArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use transfer::TransferOptions;
+pub(crate) use value::{Bytes, Span};
 
 /// Crash-safe, resumable downloads
 ///
@@ -61,9 +68,12 @@ pub(crate) struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   piton get https://example.com/big.iso       fetch a file, or go on with it
+  piton get -i list.txt                       fetch all files of a list, or go on with it
   piton resume ~/Downloads                    go on with all that is unfinished there
   piton status                                what is unfinished here
   piton adopt big.iso https://example.com/big.iso   go on with what curl or wget began
+  piton status list.txt                       how far that list is
+  piton retry list.txt --class timeout        try again what failed like that
 
 More commands:
   piton completions SHELL                     print completions for bash, zsh, fish, ...
@@ -82,6 +92,8 @@ pub(crate) enum Command {
     Get(Box<GetArgs>),
     Resume(Box<ResumeArgs>),
     Adopt(Box<AdoptArgs>),
+    Retry(Box<RetryArgs>),
+    Failures(FailuresArgs),
     Status(StatusArgs),
     Show(ShowArgs),
     Forget(ForgetArgs),

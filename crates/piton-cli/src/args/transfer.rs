@@ -83,6 +83,16 @@ enum Level {
     None,
 }
 
+impl Level {
+    fn durability(self) -> Durability {
+        match self {
+            Self::Power => Durability::Power,
+            Self::Process => Durability::Process,
+            Self::None => Durability::None,
+        }
+    }
+}
+
 impl TransferOptions {
     /// These options, and for what they leave open the ones of the config file.
     pub(crate) fn or(self, defaults: Self) -> Self {
@@ -102,6 +112,24 @@ impl TransferOptions {
     /// The rate limit that all files of this call share.
     pub(crate) fn rate_limit(&self) -> Option<RateLimit> {
         self.limit_rate.map(|Bytes(rate)| RateLimit::new(rate))
+    }
+
+    /// The same but for `--retries`, which counts the tries of an item in a list, not those within
+    /// one.
+    pub(crate) fn without_retries(&self) -> Self {
+        Self { retries: None, ..self.clone() }
+    }
+
+    pub(crate) fn retries(&self) -> Option<u32> {
+        self.retries
+    }
+
+    pub(crate) fn connections(&self) -> Option<piton::fetch::Connections> {
+        self.connections.map(|Connections(connections)| connections)
+    }
+
+    pub(crate) fn durability(&self) -> Option<Durability> {
+        self.durability.map(Level::durability)
     }
 
     /// Sets what was given; what was not stays at the default of the library.
@@ -124,12 +152,8 @@ impl TransferOptions {
                 OnChange::Stop => IfChanged::Stop,
             };
         }
-        if let Some(level) = self.durability {
-            download.durability = match level {
-                Level::Power => Durability::Power,
-                Level::Process => Durability::Process,
-                Level::None => Durability::None,
-            };
+        if let Some(durability) = self.durability() {
+            download.durability = durability;
         }
         if let Some(verify) = self.verify_part {
             download.verify_part = verify;

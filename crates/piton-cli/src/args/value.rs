@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use piton::fetch;
 use piton::fetch::parse::size::{parse_duration, parse_size};
+use piton::lists::run::MaxFailures;
 use serde::{Deserialize, Deserializer};
 
 /// A number of bytes: `500k`, `10M`, `1.5GiB`.
@@ -51,6 +52,45 @@ impl FromStr for Connections {
     }
 }
 
+/// So many times a second, more than 0: `2`, `0.5`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Frequency(f64);
+
+impl Frequency {
+    /// The time from one to the next.
+    pub(crate) fn spacing(self) -> Duration {
+        Duration::try_from_secs_f64(1.0 / self.0).unwrap_or(Duration::MAX)
+    }
+}
+
+impl FromStr for Frequency {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 1e-6);
+        number.map(Self).ok_or("expected a number above 0")
+    }
+}
+
+/// How many items of a list may fail: `100`, or a share of them, `2.5%`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FailureLimit(pub(crate) MaxFailures);
+
+impl FromStr for FailureLimit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let limit = match text.strip_suffix('%') {
+            Some(share) => {
+                let share = share.parse::<f64>().ok().filter(|p| (0.0..=100.0).contains(p));
+                share.map(MaxFailures::Percent)
+            }
+            None => text.parse().ok().map(MaxFailures::Count),
+        };
+        limit.map(Self).ok_or("expected a number, or a share such as 5%")
+    }
+}
+
 /// Reads from the config file what a flag reads from its text; a bare number will do as well.
 pub(super) fn from_text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -58,14 +98,16 @@ where
     T: FromStr<Err: Display>,
 {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a string or a whole number")]
+    #[serde(untagged, expecting = "expected a string or a number")]
     enum Text {
         Number(u64),
-        Text(String),
+        Fraction(f64),
+        Words(String),
     }
     let text = match Text::deserialize(deserializer)? {
         Text::Number(number) => number.to_string(),
-        Text::Text(text) => text,
+        Text::Fraction(number) => number.to_string(),
+        Text::Words(text) => text,
     };
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
@@ -81,6 +123,21 @@ mod tests {
         assert_eq!("8".parse(), fixed(8));
         for wrong in ["0", "-1", "", "many", "65536", "1.5"] {
             assert!(wrong.parse::<Connections>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn frequencies_and_limits() {
+        let spacing = |text: &str| text.parse::<Frequency>().unwrap().spacing();
+        assert_eq!(spacing("4"), Duration::from_millis(250));
+        assert_eq!(spacing("0.5"), Duration::from_secs(2));
+        for wrong in ["0", "-1", "", "inf", "NaN", "1e-300", "fast"] {
+            assert!(wrong.parse::<Frequency>().is_err(), "{wrong}");
+        }
+        assert_eq!("7".parse(), Ok(FailureLimit(MaxFailures::Count(7))));
+        assert_eq!("2.5%".parse(), Ok(FailureLimit(MaxFailures::Percent(2.5))));
+        for wrong in ["-1", "", "%", "101%", "NaN%", "1.5", "few"] {
+            assert!(wrong.parse::<FailureLimit>().is_err(), "{wrong}");
         }
     }
 }

@@ -131,13 +131,13 @@ fn overall(exits: &[Option<Exit>]) -> Exit {
         .unwrap_or(Exit::Done)
 }
 
-fn ticker(period: Duration) -> Interval {
+pub(super) fn ticker(period: Duration) -> Interval {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
-async fn tick(ticks: &mut Option<Interval>) {
+pub(super) async fn tick(ticks: &mut Option<Interval>) {
     match ticks {
         Some(ticks) => {
             ticks.tick().await;

@@ -9,6 +9,7 @@ use piton::durable::journal;
 use piton::durable::lock::{LockError, lock};
 use piton::durable::part::{Durability, OpenPart, Opened, Part, PartError, Target};
 
+use super::list;
 use crate::args::ForgetArgs;
 use crate::exit::Exit;
 use crate::out;
@@ -18,7 +19,11 @@ use crate::trouble::Trouble;
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
     let mut exit = Exit::Done;
     for path in &args.paths {
-        match forget_one(path) {
+        let removed = match list::is_list(path) {
+            true => list::forget(path),
+            false => forget_one(path),
+        };
+        match removed {
             Ok(removed) => out::print(format!("{}\n", out::clean(&removed)).as_bytes())?,
             Err(trouble) => {
                 out::complain(Some(&path.to_string_lossy()), &trouble);

@@ -7,8 +7,8 @@ use piton::fetch::parse::checksum_file::ChecksumFile;
 use piton::fetch::{Client, Download, Failure, IfExists, Mirror, Place};
 use url::Url;
 
-use super::{batch, plan};
-use crate::args::GetArgs;
+use super::{batch, list, plan};
+use crate::args::{GetArgs, ListFlow, ListRun, ListSource};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -20,6 +20,9 @@ pub(crate) fn get(
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
+    if args.list.is_some() {
+        return list::get(args, config, environment);
+    }
     args.transfer = args.transfer.or(config.transfer);
     args.network = args.network.or(config.network);
     if args.files.output.is_none() {
@@ -40,6 +43,13 @@ pub(crate) fn get(
 
 /// What cannot go together, beyond what the parser of the arguments knows.
 fn check(args: &GetArgs) -> Result<(), Trouble> {
+    let of_lists = args.check
+        || args.source != ListSource::default()
+        || args.run != ListRun::default()
+        || args.flow != ListFlow::default();
+    if of_lists {
+        return Err(Trouble::usage("the options under List go with a list: -i LIST"));
+    }
     let one = args.urls.len() == 1;
     if !one && args.files.output.is_some() {
         return Err(Trouble::usage("-o FILE goes with one URL only")

@@ -1,11 +1,14 @@
 //! `piton status`.
 
+use std::path::PathBuf;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use piton::fetch::Unfinished;
 use serde_json::json;
-use unicode_width::UnicodeWidthStr;
 
+use super::list;
+use super::table::table;
 use super::unfinished::{find, places};
 use crate::args::StatusArgs;
 use crate::exit::Exit;
@@ -16,9 +19,30 @@ use crate::{out, redact};
 /// Says what is unfinished. The exit code speaks of this command, not of the downloads: 0 unless
 /// something could not be read.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
+    let named = args.source.state.is_some();
+    if named && args.paths.len() != 1 {
+        return Err(Trouble::usage("--state FILE goes with one list"));
+    }
+    let is_list = |path: &PathBuf| named || list::is_list(path);
+    let (lists, files): (Vec<_>, Vec<_>) = args.paths.iter().cloned().partition(is_list);
+    let mut exit = Exit::Done;
+    for path in &lists {
+        if let Err(trouble) = list::status(path.as_os_str(), &args.source, args.json) {
+            out::complain(Some(&out::path(path)), &trouble);
+            exit = trouble.exit;
+        }
+    }
+    if !files.is_empty() {
+        let of_files = status_of_files(&files, args.json)?;
+        exit = if exit == Exit::Done { of_files } else { exit };
+    }
+    Ok(exit)
+}
+
+fn status_of_files(paths: &[PathBuf], json: bool) -> Result<Exit, Trouble> {
     let mut unfinished: Vec<Unfinished> = Vec::new();
     let mut exit = Exit::Done;
-    for found in find(&args.paths) {
+    for found in find(paths) {
         match found.state {
             Ok(Some(one)) => unfinished.push(one),
             Ok(None) => {}
@@ -28,15 +52,15 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
             }
         }
     }
-    let text = if args.json {
+    let text = if json {
         unfinished.iter().map(|one| format!("{}\n", object(one))).collect()
     } else if unfinished.is_empty() {
         match exit {
-            Exit::Done => format!("nothing is unfinished in {}\n", places(&args.paths)),
+            Exit::Done => format!("nothing is unfinished in {}\n", places(paths)),
             _ => String::new(),
         }
     } else {
-        table(&unfinished, &TimeZone::system())
+        rows(&unfinished, &TimeZone::system())
     };
     out::print(text.as_bytes())?;
     Ok(exit)
@@ -67,28 +91,11 @@ fn to_fetch(one: &Unfinished) -> Option<u64> {
     if one.meta.ranges { one.missing() } else { one.meta.identity.size }
 }
 
-fn table(unfinished: &[Unfinished], zone: &TimeZone) -> String {
+fn rows(unfinished: &[Unfinished], zone: &TimeZone) -> String {
     let head = ["NAME", "HAVE", "SIZE", "%", "TO FETCH", "BEGUN", "RUNNING", "ADDRESS"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(unfinished.iter().map(|one| row(one, zone)));
-    let right = [false, true, true, true, true, false, false, false];
-    let mut widths = [0; 8];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for ((cell, &width), right) in row.iter().zip(&widths).zip(right) {
-            let space = " ".repeat(width - cell.width());
-            line += &if right { format!("{space}{cell}  ") } else { format!("{cell}{space}  ") };
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+    table(&rows, [false, true, true, true, true, false, false, false])
 }
 
 fn row(one: &Unfinished, zone: &TimeZone) -> [String; 8] {

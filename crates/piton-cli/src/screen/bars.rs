@@ -1,21 +1,20 @@
 //! Bars on a terminal: a line per file that is on its way, one for the whole when there are
 //! several, and everything that is over above them.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use piton::fetch::{Event, Phase, Progress};
 use unicode_width::UnicodeWidthStr;
 
+use super::block::{Block, terminal_size};
 use super::line::{Line, Map, Widths, cut, widths};
 use super::{Ended, File, Screen, human, map, sentence};
 
 const SPINNER: [char; 8] = ['⠋', '⠙', '⠸', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 pub(super) struct Bars {
-    /// All lines together: this screen lays them out, the library draws and redraws them.
-    block: ProgressBar,
+    block: Block,
     colours: bool,
     turn: usize,
     /// Bytes of the files that are complete.
@@ -34,14 +33,7 @@ struct Totals {
 
 impl Bars {
     pub(super) fn new(colours: bool) -> Self {
-        // Faster than this screen draws, so that none of its frames is left out.
-        let target = ProgressDrawTarget::stderr_with_hz(30);
-        let block = ProgressBar::with_draw_target(None, target);
-        // Without a template there is only the message.
-        block.set_style(
-            ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()),
-        );
-        Self { block, colours, turn: 0, complete: 0 }
+        Self { block: Block::new(), colours, turn: 0, complete: 0 }
     }
 
     fn line(&self, file: &File, now: &Progress, widths: Widths) -> String {
@@ -142,14 +134,12 @@ impl Screen for Bars {
         if files.len() > 1 {
             lines.push(self.total(files, widths));
         }
-        self.block.set_message(lines.join("\n"));
-        self.block.tick();
-        home();
+        self.block.draw(&lines);
     }
 
     fn event(&mut self, file: &File, event: &Event) {
         if let Some(sentence) = sentence::event(event) {
-            self.print(format!("{}: {sentence}", file.name()));
+            self.block.print(&format!("{}: {sentence}", file.name()));
         }
     }
 
@@ -158,27 +148,21 @@ impl Screen for Bars {
             self.complete = self.complete.saturating_add(outcome.size);
         }
         for (index, line) in sentence::ended(file, ended).into_iter().enumerate() {
-            self.print(self.coloured(line, ended, index == 0));
+            self.block.print(&self.coloured(line, ended, index == 0));
         }
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.print("saving… (Ctrl-C again leaves at once)".to_owned());
+        self.block.print("saving… (Ctrl-C again leaves at once)");
     }
 
     fn close(&mut self) -> io::Result<()> {
-        self.block.finish_and_clear();
+        self.block.clear();
         Ok(())
     }
 }
 
 impl Bars {
-    /// Above the bars.
-    fn print(&self, line: String) {
-        self.block.println(line);
-        home();
-    }
-
     /// The first word of what is over tells by its colour how it went.
     fn coloured(&self, line: String, ended: &Ended, first: bool) -> String {
         if !self.colours || !first {
@@ -193,19 +177,5 @@ impl Bars {
             Some((word, rest)) => format!("{colour}{word}\x1b[0m {rest}"),
             None => line,
         }
-    }
-}
-
-/// The library leaves the cursor at the right edge, where the `^C` that a terminal echoes would go
-/// to a line of its own, and the next frame would miss the topmost line of this one.
-fn home() {
-    let _ = write!(io::stderr(), "\r");
-}
-
-/// Columns and rows; asked anew each time, since the window may change.
-fn terminal_size() -> (usize, usize) {
-    match rustix::termios::tcgetwinsize(io::stderr()) {
-        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
-        _ => (80, 24),
     }
 }

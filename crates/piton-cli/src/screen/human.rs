@@ -49,6 +49,33 @@ pub(crate) fn exact(bytes: u64) -> String {
     }
 }
 
+/// `12,345`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// `1 item`, `12,345 items`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// How often in a second: `1,234`, `12.3`.
+pub(crate) fn frequency(per_second: f64) -> String {
+    if per_second < 99.95 {
+        return format!("{:.1}", per_second.max(0.0));
+    }
+    // The cast saturates.
+    count(per_second.round() as u64)
+}
+
 /// `12.3 MiB/s`.
 pub(crate) fn rate(bytes_per_second: f64) -> String {
     // The cast saturates, and makes 0 of what is no number.
@@ -68,8 +95,13 @@ pub(crate) fn whole_percent(have: u64, size: u64) -> u64 {
 
 /// The time that is left: `0:42`, `12:03`, `3:04:05`, `2d 3h`; empty where nothing can be said.
 pub(crate) fn left(missing: u64, bytes_per_second: f64) -> String {
-    let seconds = missing as f64 / bytes_per_second;
-    if bytes_per_second < 1.0 || !seconds.is_finite() || seconds >= 86_400_000.0 {
+    if bytes_per_second < 1.0 { String::new() } else { left_of(missing as f64, bytes_per_second) }
+}
+
+/// The same for anything that comes at a rate.
+pub(crate) fn left_of(missing: f64, per_second: f64) -> String {
+    let seconds = missing / per_second;
+    if per_second <= 0.0 || !seconds.is_finite() || seconds >= 86_400_000.0 {
         return String::new();
     }
     let seconds = seconds.ceil() as u64;
@@ -121,6 +153,23 @@ mod tests {
         assert_eq!(exact(7), "7 bytes");
         assert_eq!(rate(1_572_864.9), "1.5 MiB/s");
         assert_eq!(rate(f64::NAN), "0 B/s");
+    }
+
+    #[test]
+    fn counts() {
+        for (number, shown) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (12_345, "12,345")]
+        {
+            assert_eq!(count(number), shown);
+        }
+        assert_eq!(counted(1, "item", "items"), "1 item");
+        assert_eq!(counted(2000, "item", "items"), "2,000 items");
+        assert_eq!(frequency(12.34), "12.3");
+        assert_eq!(frequency(99.96), "100");
+        assert_eq!(frequency(12_345.6), "12,346");
+        assert_eq!(frequency(f64::NAN), "0");
+        assert_eq!(left_of(10.0, 0.5), "0:20");
+        assert_eq!(left_of(10.0, 0.0), "");
     }
 
     #[test]

@@ -4,39 +4,25 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use piton::fetch::{Event, Phase};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::json_lines::{JsonLines, of_download, of_outcome};
 use super::{Ended, File, Screen, sentence};
-use crate::{out, redact};
+use crate::out;
 
 pub(super) struct Json<W> {
-    to: W,
-    /// What the first failed write said; afterwards nothing more is written.
-    failed: Option<io::Error>,
+    lines: JsonLines<W>,
 }
 
 impl<W: Write> Json<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, failed: None }
+        Self { lines: JsonLines::new(to) }
     }
 
-    fn emit(&mut self, file: Option<&File>, kind: &str, fields: Value) {
-        if self.failed.is_some() {
-            return;
-        }
-        let mut object = Map::new();
-        object.insert("type".to_owned(), kind.into());
-        if let Some(file) = file {
-            let path = file.path().map(|path| path.to_string_lossy().into_owned());
-            object.insert("item".to_owned(), file.index.into());
-            object.insert("url".to_owned(), file.url.clone().into());
-            object.insert("path".to_owned(), path.into());
-        }
-        if let Value::Object(fields) = fields {
-            object.extend(fields);
-        }
-        let written = writeln!(self.to, "{}", Value::Object(object)).and_then(|()| self.to.flush());
-        self.failed = written.err();
+    fn emit(&mut self, file: &File, kind: &str, fields: Value) {
+        let path = file.path().map(|path| path.to_string_lossy().into_owned());
+        let common = json!({ "item": file.index, "url": file.url, "path": path });
+        self.lines.emit(kind, common, fields);
     }
 }
 
@@ -63,54 +49,23 @@ impl<W: Write> Screen for Json<W> {
                 "rate": now.rate.round() as u64,
                 "connections": now.connections,
             });
-            self.emit(Some(file), "progress", fields);
+            self.emit(file, "progress", fields);
         }
     }
 
     fn event(&mut self, file: &File, event: &Event) {
-        let (kind, fields) = match event {
-            Event::Started { size, resumed, resumable, protocol, .. } => (
-                "started",
-                json!({ "size": size, "resumed": resumed, "resumable": resumable, "protocol": protocol }),
-            ),
-            Event::Retrying { why, pause, tries } => (
-                "retrying",
-                json!({ "why": redact::text(why), "pause": pause.as_secs_f64(), "tries": tries }),
-            ),
-            Event::FewerConnections { limit } => ("fewer_connections", json!({ "limit": limit })),
-            Event::Replaced => ("replaced", Value::Null),
-            Event::StartedOver { change } => ("started_over", json!({ "why": change.to_string() })),
-            Event::MirrorDropped { url, why } => {
-                ("mirror_dropped", json!({ "mirror": redact::text(url), "why": redact::text(why) }))
-            }
-            Event::Damaged { bytes } => ("damaged", json!({ "bytes": bytes })),
-            Event::SetAside { path } => ("set_aside", json!({ "to": path.to_string_lossy() })),
-            Event::Encoded { coding } => ("encoded", json!({ "coding": coding })),
-            Event::Verifying => ("verifying", Value::Null),
-            Event::FetchingAgain { bytes } => ("fetching_again", json!({ "bytes": bytes })),
-            _ => return,
-        };
-        self.emit(Some(file), kind, fields);
+        if let Some((kind, fields)) = of_download(event) {
+            self.emit(file, kind, fields);
+        }
     }
 
     fn ended(&mut self, file: &File, ended: &Ended) {
         let exit_code = ended.exit().code();
         match ended {
             Ended::Done(outcome) => {
-                let verified = outcome.verified.iter();
-                let verified = verified.map(|digest| format!("{}:{digest}", digest.algorithm()));
-                let fields = json!({
-                    "path": outcome.path.to_string_lossy(),
-                    "exit_code": exit_code,
-                    "size": outcome.size,
-                    "fetched": outcome.fetched,
-                    "resumed": outcome.resumed,
-                    "took": outcome.took.as_secs_f64(),
-                    "verified": verified.collect::<Vec<_>>(),
-                    "already_complete": outcome.already_complete,
-                    "not_newer": outcome.not_newer,
-                });
-                self.emit(Some(file), "finished", fields);
+                let mut fields = of_outcome(outcome);
+                fields["exit_code"] = exit_code.into();
+                self.emit(file, "finished", fields);
                 return;
             }
             Ended::Stopped { have, .. } => {
@@ -120,7 +75,7 @@ impl<W: Write> Screen for Json<W> {
                     "hint": "piton resume, or the same command again, goes on",
                     "saved": have,
                 });
-                self.emit(Some(file), "failed", fields);
+                self.emit(file, "failed", fields);
             }
             Ended::Failed(trouble) => {
                 let fields = json!({
@@ -128,7 +83,7 @@ impl<W: Write> Screen for Json<W> {
                     "message": trouble.message,
                     "hint": trouble.hint,
                 });
-                self.emit(Some(file), "failed", fields);
+                self.emit(file, "failed", fields);
             }
         }
         // For the person who reads the log of the program that reads this (G7).
@@ -136,15 +91,11 @@ impl<W: Write> Screen for Json<W> {
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.emit(None, "saving", Value::Null);
+        self.lines.emit("saving", Value::Null, Value::Null);
     }
 
     fn close(&mut self) -> io::Result<()> {
-        match self.failed.take() {
-            // A reader that went away wants no more.
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
-        }
+        self.lines.close()
     }
 }
 
@@ -153,6 +104,7 @@ mod tests {
     use std::path::PathBuf;
 
     use piton::fetch::{Download, Monitor, Place};
+    use serde_json::Map;
 
     use super::*;
     use crate::exit::Exit;
@@ -232,26 +184,6 @@ mod tests {
             for field in object.keys().filter(|key| !common.contains(&key.as_str())) {
                 assert!(row.contains(&format!("`{field}`")), "{field} is not in: {row}");
             }
-        }
-    }
-
-    #[test]
-    fn a_reader_that_went_away_is_no_error_and_a_full_disk_is() {
-        struct Broken(io::ErrorKind);
-        impl Write for Broken {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(self.0.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        for (kind, fine) in [(io::ErrorKind::BrokenPipe, true), (io::ErrorKind::StorageFull, false)]
-        {
-            let mut screen = Json::new(Broken(kind));
-            screen.saving(&[]);
-            screen.saving(&[]);
-            assert_eq!(screen.close().is_ok(), fine);
         }
     }
 }

@@ -55,9 +55,18 @@ const CONNECTIONS: usize = 3;
 ///
 /// What is given up first as the terminal narrows: connections, sizes, the map, the time left.
 pub(super) fn widths(columns: usize, name: usize) -> Widths {
-    let mut free = columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP);
     let name = name.min(NAME_MOST);
-    let mut widths = Widths { name: name.min(NAME_LEAST).min(free), ..Widths::default() };
+    share(columns, name, name.min(NAME_LEAST))
+}
+
+/// The same for a line whose name says most: all of it comes first.
+pub(super) fn widths_by_name(columns: usize, name: usize) -> Widths {
+    share(columns, name, name)
+}
+
+fn share(columns: usize, name: usize, least: usize) -> Widths {
+    let mut free = columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP);
+    let mut widths = Widths { name: least.min(free), ..Widths::default() };
     free -= widths.name;
     let mut take = |width: usize| {
         let fits = free >= width + GAP;
@@ -169,6 +178,17 @@ mod tests {
         debian-1…nst.iso  █████████████  100%  1023/1023 MiB  1023 MiB/s  23:59:59  x16
         debian-12.7.0-amd64-netinst.iso  ██████████████████████████████████████  100%  1023/1023 MiB  1023 MiB/s  23:59:59  x16
         ");
+    }
+
+    #[test]
+    fn a_name_that_says_most_is_whole() {
+        let name = "1,234,567/10,000,000, 12 failed, 4,321/s";
+        for columns in [60, 80, 120] {
+            let widths = widths_by_name(columns, name.width());
+            let line = Line { name: name.to_owned(), ..Line::default() };
+            assert!(line.draw(widths).starts_with(name));
+            assert!(widths.name + PERCENT + RATE + 2 * GAP < columns);
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! What a person or a program sees while files come in.
 
 mod bars;
+mod block;
 pub(crate) mod human;
 mod json;
+mod json_lines;
 mod line;
+pub(crate) mod list;
 mod map;
 mod plain;
 mod quiet;
@@ -101,6 +104,8 @@ impl File {
         crate::out::clean(&name)
     }
 }
+
+pub(crate) use sentence::quoted;
 
 /// The name that a path ends with, or all of it where it has none.
 pub(crate) fn file_name(path: &Path) -> String {

@@ -90,7 +90,7 @@ pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
 }
 
 /// As a shell reads it back.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(harmless) {
         text.to_owned()

@@ -19,13 +19,15 @@ fn short_help_fits_a_screen() {
     Usage: piton [OPTIONS] <COMMAND>
 
     Commands:
-      get     Fetch files, going on where an earlier run stopped
-      resume  Go on with all that is unfinished
-      adopt   Go on with a file that curl, wget, aria2 or a browser began
-      status  Show what is unfinished
-      show    Show a journal, record by record
-      forget  Give up unfinished downloads, removing part and journal
-      help    Print this message or the help of the given subcommand(s)
+      get       Fetch files, going on where an earlier run stopped
+      resume    Go on with all that is unfinished
+      adopt     Go on with a file that curl, wget, aria2 or a browser began
+      retry     Try the failed items of a list again
+      failures  Print the items of a list that are not done and why
+      status    Show what is unfinished, or how far a list is
+      show      Show a journal, record by record
+      forget    Give up unfinished downloads or lists, removing their state
+      help      Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help (see more with '--help')
@@ -36,13 +38,14 @@ fn short_help_fits_a_screen() {
     insta::assert_snapshot!(stdout(&["get", "-h"]), @r#"
     Fetch files, going on where an earlier run stopped
 
-    Usage: piton get [OPTIONS] <URL>...
+    Usage: piton get [OPTIONS] [URL]...
 
     Arguments:
-      <URL>...  What to fetch: http:// or https://
+      [URL]...  What to fetch: http:// or https://
 
     Options:
-      -h, --help  Print help (see more with '--help')
+      -i, --input-file <LIST>  Fetch all files of a list: a file, an address, or "-"
+      -h, --help               Print help (see more with '--help')
 
     Files:
       -o, --output <FILE>    Write to this file (one URL only)
@@ -56,6 +59,12 @@ fn short_help_fits_a_screen() {
 
     Integrity:
           --checksum <ALG:HEX>  Digest of the file (repeatable; one URL only)
+
+    List:
+          --state <FILE>  Keep what happened to each item in this file [default: LIST.piton.db]
+      -j, --jobs <N>      Files at once [default: 16]
+          --per-host <N>  Files at once from one host [default: 8]
+          --tree          Keep host and folders of the address: host/a/b.bin
 
     Transfer:
       -x, --connections <N|auto>  Connections per file: a number or "auto" [default: auto]
@@ -76,7 +85,7 @@ fn short_help_fits_a_screen() {
 
     See --help for logins, proxies, TLS and the rest, with examples.
     "#);
-    for command in ["get", "resume", "adopt", "status", "show", "forget"] {
+    for command in ["get", "resume", "adopt", "retry", "failures", "status", "show", "forget"] {
         let help = stdout(&[command, "-h"]);
         assert!(help.lines().count() <= 48, "{command}: {} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");

@@ -27,12 +27,21 @@ impl Accounts {
         Self { ledger, shared: Arc::default() }
     }
 
-    /// Queues an outcome. The item counts as in flight until it is committed.
-    pub(super) fn record(&self, outcome: Outcome, flight: Option<Arc<InFlight>>) {
+    /// Queues an outcome. The item counts as in flight until it is committed; `then` is called when it
+    /// was.
+    pub(super) fn record(
+        &self,
+        outcome: Outcome,
+        flight: Option<Arc<InFlight>>,
+        then: Option<Box<dyn FnOnce() + Send>>,
+    ) {
         self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(&self.shared);
         let done = move |result: Result<(), LedgerError>| {
             drop(flight);
+            if let (Ok(()), Some(then)) = (&result, then) {
+                then();
+            }
             let failed = result.is_err();
             if let Err(error) = result {
                 shared.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use piton_checkpoint::ledger::{ErrorClass, InFlight, Outcome, State};
+use piton_fetch::redact;
 
-use super::Early;
 use super::attempt::{Tried, Trouble};
 use super::conductor::{Conductor, now_ms};
 use super::job::{Failed, Job, Nameless};
 use super::monitor::{End, Event};
 use super::verdict::{self, Verdict};
+use super::{DoneFile, Early};
 use crate::flow::{Heard, Moment};
 
 /// Progress of so many bytes begins the count of tries in vain anew.
@@ -87,7 +88,17 @@ impl Conductor<'_> {
             detail: None,
             ..outcome_of(&job, State::Done, &this)
         };
-        self.accounts.record(written, this.flight);
+        let then = self.options.recorded.clone().map(|recorded| {
+            let first = job.item.addresses.first();
+            let file = DoneFile {
+                path: outcome.path.clone(),
+                url: first.map(|first| redact::url(&first.url)).unwrap_or_default(),
+                size: outcome.size,
+                verified: outcome.verified.clone(),
+            };
+            Box::new(move || recorded(file)) as Box<dyn FnOnce() + Send>
+        });
+        self.accounts.record(written, this.flight, then);
     }
 
     fn failed(&mut self, mut job: Job, this: Try, trouble: Trouble, heard: Heard) {
@@ -150,7 +161,7 @@ impl Conductor<'_> {
         let end = End::Failed { fatal: state == State::Fatal, class, why };
         self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&path), end });
         let outcome = outcome_of(job, state, &this);
-        self.accounts.record(outcome, this.flight);
+        self.accounts.record(outcome, this.flight, None);
         self.count_failure(state);
     }
 
@@ -174,7 +185,7 @@ impl Conductor<'_> {
             path: None,
             host: None,
         };
-        self.accounts.record(outcome, None);
+        self.accounts.record(outcome, None, None);
         self.count_failure(State::Fatal);
     }
 

@@ -42,7 +42,7 @@ use reading::Reading;
 
 pub use error::RunError;
 pub use monitor::{End, Event, Monitor, Observer, Progress};
-pub use options::{Adjust, Classes, MaxFailures, Options, Select};
+pub use options::{Adjust, Classes, DoneFile, MaxFailures, Options, Recorded, Select};
 pub use summary::{Early, Summary};
 
 use crate::format::ListError;
@@ -116,7 +116,7 @@ impl Run {
             began: now_ms(),
             list: self.source.path().to_string_lossy().into_owned(),
             fingerprint: fingerprint(&self.source),
-            options: format!("{:?}", options.naming).to_lowercase(),
+            options: options.remember.clone(),
         })?;
         Ok(Some(Prepared { folder, id }))
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use piton_checkpoint::Backoff;
 use piton_checkpoint::ledger::ErrorClass;
 use piton_durable::part::Durability;
+use piton_fetch::digest::Digest;
 use piton_fetch::{Download, RateLimit};
 
 use crate::flow::Limits;
@@ -47,10 +48,33 @@ pub struct Options {
     /// Changes each download before it begins: time limits, whether a file in the way is replaced.
     /// Another name for it is the ledger's matter, not [`piton_fetch::IfExists::Rename`]'s.
     pub adjust: Option<Adjust>,
+    /// What the ledger is to keep of the caller's own options, in the caller's words:
+    /// [`piton_checkpoint::ledger::Run::options`] has it for the next run.
+    pub remember: String,
+    /// Told of each file that became done in this run, once that is recorded.
+    pub recorded: Option<Recorded>,
 }
 
 /// Changes a download before it begins.
 pub type Adjust = Arc<dyn Fn(&mut Download) + Send + Sync>;
+
+/// Is told of a file, on the thread of the ledger. While it blocks, outcomes wait for their commit, and in
+/// the end nothing new is begun.
+pub type Recorded = Arc<dyn Fn(DoneFile) + Send + Sync>;
+
+/// A file that is durable under its final name, and recorded as done in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DoneFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The first address of its item, without a login.
+    pub url: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Digests that were computed and agreed.
+    pub verified: Vec<Digest>,
+}
 
 impl Options {
     /// Into this folder, with every choice at its default.
@@ -73,6 +97,8 @@ impl Options {
             check: false,
             select: Select::All,
             adjust: None,
+            remember: String::new(),
+            recorded: None,
         }
     }
 }

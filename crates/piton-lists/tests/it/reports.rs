@@ -42,3 +42,31 @@ fn a_list_tells_how_it_stands_and_its_failures_are_a_list() {
     std::fs::write(desk.path("list"), all).unwrap();
     assert_eq!(desk.known().len(), 3);
 }
+
+#[test]
+fn who_asked_is_told_of_each_file_once_it_is_recorded() {
+    let desk = Desk::of_files(3);
+    desk.list(["/0", "/gone", "/1", "/2"]);
+    let ledger = desk.path("list.piton.db");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut options = desk.options();
+    options.remember = "words of the caller".to_owned();
+    let tell = Arc::clone(&told);
+    options.recorded = Some(Arc::new(move |file| {
+        // Another connection sees only what was committed.
+        let done = Reader::open(&ledger).unwrap().totals().unwrap().of(State::Done).items;
+        let mut told = tell.lock().unwrap();
+        told.push(file);
+        assert!(done >= told.len() as u64, "{done} are recorded");
+    }));
+    desk.run(options.clone());
+    // Those that were done before are not told of.
+    desk.run(options);
+    let mut told = told.lock().unwrap().clone();
+    told.sort_by(|a, b| a.path.cmp(&b.path));
+    let urls: Vec<_> = told.iter().map(|file| file.url.clone()).collect();
+    assert_eq!(urls, ["/0", "/1", "/2"].map(|path| desk.server.url(path)));
+    assert!(told.iter().all(|file| file.size == 4 * KIB && file.path.exists()));
+    let runs = Reader::open(&desk.path("list.piton.db")).unwrap().runs(1).unwrap();
+    assert_eq!(runs[0].run.options, "words of the caller");
+}

@@ -1,0 +1,125 @@
+//! A list as a file, wherever it comes from.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use piton::durable::fs::{Fs, OsFs, parent_dir};
+use piton::fetch::{Client, Download, IfExists, Monitor, Place as Target, Stop};
+use piton::lists::address::Base;
+use piton::lists::format::Format;
+use piton::lists::source::{Origin, Source, spool};
+
+use super::kept::Kept;
+use super::place::Place;
+use crate::args::ListSource;
+use crate::exit::Exit;
+use crate::redact;
+use crate::trouble::Trouble;
+
+/// How the list is to be read: what was given now, and else what was given to the last run.
+pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<Source, Trouble> {
+    let mut source = match &place.origin {
+        Origin::Address(url) => Source::fetched(&place.file, url),
+        _ => Source::new(&place.file),
+    };
+    if let Some(name) = given.list_format.as_ref().or(kept.format.as_ref()) {
+        let format: Format =
+            name.parse().map_err(|error| Trouble::usage(format!("--list-format: {error}")))?;
+        source = source.format(format);
+    }
+    if let Some(text) = given.base.as_ref().or(kept.base.as_ref()) {
+        let base: Base = text.parse().map_err(|error| {
+            Trouble::usage(format!("--base {}: {error}", redact::rubbish(text)))
+        })?;
+        source = source.base(base);
+    }
+    Ok(source)
+}
+
+/// What the ledger keeps of how the list is to be read.
+pub(super) fn base_to_keep(place: &Place, given: &ListSource, kept: &Kept) -> Option<String> {
+    let given = given.base.as_ref().map(|base| redact::text(base));
+    given.or_else(|| match &place.origin {
+        Origin::Address(url) => Some(redact::url(url)),
+        _ => kept.base.clone(),
+    })
+}
+
+/// Puts a list that is no file into one, durable and whole or not at all. The ledger must be locked:
+/// another run may be reading the file.
+pub(super) async fn bring(place: &Place, client: &Client, stop: &Stop) -> Result<(), Trouble> {
+    match &place.origin {
+        Origin::File(_) => Ok(()),
+        Origin::Input => {
+            sweep(&place.file);
+            let (file, stopped) = (place.file.clone(), stop.clone());
+            let spooled = tokio::task::spawn_blocking(move || spool_input(&file, stopped));
+            tokio::select! {
+                spooled = spooled => spooled.unwrap_or_else(|_| {
+                    Err(Trouble::new(Exit::Unexpected, "cannot read standard input"))
+                }),
+                // The thread that reads may wait for ever, and is left to itself.
+                () = stop.stopped() => {
+                    sweep(&place.file);
+                    Err(Trouble::new(
+                        Exit::Interrupted,
+                        "stopped before standard input came to its end; nothing of it is kept",
+                    ))
+                }
+            }
+        }
+        Origin::Address(url) => {
+            let mut list = Download::new(url.clone(), Target::File(place.file.clone()));
+            list.if_exists = IfExists::Overwrite;
+            let fetched = client.download(list, Monitor::default(), stop.clone()).await;
+            fetched.map(drop).map_err(|failure| {
+                let trouble = Trouble::from(&failure);
+                Trouble { message: format!("the list: {}", trouble.message), ..trouble }
+            })
+        }
+    }
+}
+
+/// Removes what a spooling that was cut short left. The lock of the ledger is that of this file too.
+fn sweep(file: &Path) {
+    let mut temporary = file.file_name().unwrap_or_default().to_owned();
+    temporary.push(".tmp-");
+    let is_left = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(temporary.as_encoded_bytes())
+    };
+    // Litter at worst.
+    for path in OsFs.list(parent_dir(file)).unwrap_or_default().iter().filter(|path| is_left(path))
+    {
+        let _ = OsFs.remove(path);
+    }
+}
+
+fn spool_input(file: &Path, stop: Stop) -> Result<(), Trouble> {
+    let mut input = Input { input: io::stdin().lock(), stop };
+    spool(&OsFs, &mut input, file).map(drop).map_err(Trouble::from)
+}
+
+/// Standard input, whose end counts only if nothing was stopped: a Ctrl-C ends whatever writes into the
+/// pipe as well, and half of a list must not pass for a whole one.
+struct Input<R> {
+    input: R,
+    stop: Stop,
+}
+
+/// The signal may be on its way while the end of the pipe is here already.
+const MOMENT: Duration = Duration::from_millis(50);
+
+impl<R: Read> Read for Input<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        if read == 0 {
+            std::thread::sleep(MOMENT);
+            if self.stop.is_stopped() {
+                return Err(io::Error::other("it was stopped before its end"));
+            }
+        }
+        Ok(read)
+    }
+}

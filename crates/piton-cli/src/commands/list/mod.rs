@@ -1,0 +1,53 @@
+//! Lists: `piton get -i`, `piton retry`, `piton failures`, and the part of `piton status` and `piton
+//! forget` that is about them.
+
+mod bring;
+mod drive;
+mod failures;
+mod files;
+mod forget;
+mod kept;
+mod on_done;
+mod place;
+mod plan;
+mod run;
+mod status;
+mod trouble;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use piton::checkpoint::ledger;
+use piton::durable::part::Durability;
+use piton::lists::source::Origin;
+
+use crate::trouble::Trouble;
+use place::Place;
+
+pub(crate) use failures::failures;
+pub(super) use forget::{forget, is_list};
+pub(super) use run::get;
+pub(crate) use run::retry;
+pub(super) use status::status;
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What goes for the files goes for what is known of them, as far as a ledger can do without.
+fn ledger_durability(durability: Durability) -> ledger::Durability {
+    match durability {
+        Durability::Power => ledger::Durability::Power,
+        _ => ledger::Durability::Process,
+    }
+}
+
+/// For the commands that look at a list again.
+fn refuse_input(place: &Place) -> Result<(), Trouble> {
+    if place.origin != Origin::Input {
+        return Ok(());
+    }
+    Err(Trouble::usage("standard input is not there a second time")
+        .hint(format!("it was kept: give {} instead of -", place.file.display())))
+}

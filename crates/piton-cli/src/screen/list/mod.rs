@@ -1,0 +1,126 @@
+//! What a person or a program sees while a list is gone through.
+//!
+//! Ten thousand files may end in a second. So what people see is drawn from figures that are polled,
+//! and of single items only those are told that went wrong; only `--json` has a line for each.
+
+mod bars;
+mod json;
+mod pace;
+mod plain;
+mod quiet;
+pub(crate) mod sentence;
+
+use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use piton::lists::run::{End, Event, Monitor, Observer, Progress, Summary};
+
+use crate::args::OutputOptions;
+use crate::environment::Environment;
+use crate::exit::Exit;
+
+/// One way to show the run of a list.
+pub(crate) trait ListScreen: Send {
+    /// How often [`ListScreen::draw`] is called; `None`: never.
+    fn interval(&self) -> Option<Duration>;
+    /// Whether [`ListScreen::event`] is to get what happens to items that are well.
+    fn wants_all(&self) -> bool {
+        false
+    }
+    /// The figures may have changed.
+    fn draw(&mut self, frame: &Frame);
+    /// Something happened.
+    fn event(&mut self, event: &Event<'_>);
+    /// The command itself has something to say that went wrong.
+    fn complain(&mut self, line: &str);
+    /// The command itself has something to say.
+    fn note(&mut self, line: &str) {
+        self.complain(line);
+    }
+    /// A signal came: what is under way is being saved.
+    fn saving(&mut self);
+    /// The run is over. The error is the first one of writing what a program waits for.
+    fn close(&mut self, end: &Ended<'_>) -> io::Result<()>;
+}
+
+/// The figures at one moment.
+pub(crate) struct Frame {
+    pub(crate) at: Instant,
+    pub(crate) progress: Progress,
+    /// The downloads under way, the longest first.
+    pub(crate) running: Vec<piton::fetch::Progress>,
+}
+
+impl Frame {
+    pub(crate) fn of(monitor: &Monitor) -> Self {
+        Self { at: Instant::now(), progress: monitor.progress(), running: monitor.running() }
+    }
+}
+
+/// How a run ended.
+pub(crate) struct Ended<'a> {
+    pub(crate) exit: Exit,
+    pub(crate) summary: &'a Summary,
+    /// The failures of this run by class, the most frequent first.
+    pub(crate) classes: &'a [(String, u64)],
+    /// What to do next, a line each.
+    pub(crate) advice: &'a [String],
+}
+
+/// Chooses the screen after the options and the terminal.
+pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn ListScreen> {
+    if output.json {
+        Box::new(json::Json::new(io::stdout()))
+    } else if output.quiet {
+        Box::new(quiet::Quiet)
+    } else if io::stderr().is_terminal() && environment.can_draw() {
+        Box::new(bars::Bars::new(environment.colours()))
+    } else {
+        Box::new(plain::Plain::new(io::stderr()))
+    }
+}
+
+/// The screen for all threads that have something to show. Clones show on the same one.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    screen: Arc<Mutex<Box<dyn ListScreen>>>,
+    wants_all: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(screen: Box<dyn ListScreen>) -> Self {
+        let wants_all = screen.wants_all();
+        Self { screen: Arc::new(Mutex::new(screen)), wants_all }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Box<dyn ListScreen>> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Shared {
+    fn event(&self, event: &Event<'_>) {
+        if self.wants_all || !is_everyday(event) {
+            self.lock().event(event);
+        }
+    }
+}
+
+/// What happens to items that are well.
+fn is_everyday(event: &Event<'_>) -> bool {
+    use piton::fetch::Event as E;
+    match event {
+        Event::Started { .. } | Event::Again { .. } => true,
+        Event::Ended { end: End::Done(_) | End::Stopped, .. } => true,
+        Event::Download { event, .. } => !matches!(
+            event,
+            E::StartedOver { .. }
+                | E::Damaged { .. }
+                | E::SetAside { .. }
+                | E::Encoded { .. }
+                | E::MirrorDropped { .. }
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,67 @@
+//! How fast a list goes, from figures that are polled.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Rates are those of this last time.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Figures are kept in steps of this.
+const STEP: Duration = Duration::from_millis(250);
+
+/// The figures of the last seconds.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When, files, bytes; oldest first.
+    noted: VecDeque<(Instant, u64, u64)>,
+}
+
+/// Rates at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Rates {
+    /// A second.
+    pub(super) files: f64,
+    /// A second.
+    pub(super) bytes: f64,
+}
+
+impl Pace {
+    /// So many files and bytes until now; gives the rates since the oldest figures that are kept.
+    pub(super) fn note(&mut self, at: Instant, files: u64, bytes: u64) -> Rates {
+        while self.noted.get(1).is_some_and(|(then, ..)| at.duration_since(*then) >= WINDOW) {
+            self.noted.pop_front();
+        }
+        let rates = self.noted.front().map(|&(then, old_files, old_bytes)| {
+            let seconds = at.duration_since(then).as_secs_f64().max(0.001);
+            let rate = |new: u64, old: u64| new.saturating_sub(old) as f64 / seconds;
+            Rates { files: rate(files, old_files), bytes: rate(bytes, old_bytes) }
+        });
+        if self.noted.back().is_none_or(|(then, ..)| at.duration_since(*then) >= STEP) {
+            self.noted.push_back((at, files, bytes));
+        }
+        rates.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_last_seconds() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.note(start, 100, 5), Rates::default());
+        let mut last = Rates::default();
+        for tenth in 1..=200_u64 {
+            // Ten files a second for ten seconds, then twenty.
+            let files = 100 + tenth.min(100) + 2 * tenth.saturating_sub(100);
+            last = pace.note(start + Duration::from_millis(100 * tenth), files, 5);
+            assert!(pace.noted.len() <= 45, "bounded");
+            if tenth == 100 {
+                assert!((9.9..10.1).contains(&last.files), "{last:?}");
+            }
+        }
+        assert!((19.5..20.1).contains(&last.files), "{last:?}");
+        assert_eq!(last.bytes, 0.0);
+    }
+}
