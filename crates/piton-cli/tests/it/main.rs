@@ -17,6 +17,7 @@ mod crashes;
 mod forget;
 mod help;
 mod kills;
+mod list_kills;
 mod pages;
 mod real_servers;
 mod root_only;
