@@ -1,6 +1,6 @@
 """All figures, by name: each takes a Bench and returns the list of Figures it measured."""
 
-from . import comparisons, durability, flow, limits
+from . import comparisons, durability, flow, limits, lists
 
 ALL = {
     "plain": comparisons.plain,
@@ -12,4 +12,6 @@ ALL = {
     "memory": limits.memory,
     "start": limits.start,
     "resume": limits.resume,
+    "small": lists.small_files,
+    "lists": lists.long_lists,
 }

@@ -18,6 +18,7 @@ mod crashes;
 mod forget;
 mod help;
 mod kills;
+mod list_kills;
 mod lists;
 mod pages;
 mod real_servers;
