@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
 
 use super::error::LedgerError;
 use super::flight::Recorder;
@@ -12,6 +13,9 @@ use super::writer::{Entered, Writer};
 
 /// So much is committed at once at most.
 const GROUP: usize = 4_096;
+/// From one commit to the next at least: a commit costs as much for a hundred outcomes as for one, and
+/// nobody waits for the first of them alone.
+const PACE: Duration = Duration::from_millis(10);
 
 /// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
 /// next commit waits.
@@ -62,8 +66,13 @@ impl Owner {
     /// Until all handles are gone or one of them closes the ledger.
     pub(super) fn run(mut self, orders: &Receiver<Order>) {
         let mut closer = None;
+        let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
+            if let (Some(last), Order::Enter(..)) = (last, &first) {
+                std::thread::sleep(PACE.saturating_sub(last.elapsed()));
+            }
+            last = Some(Instant::now());
             let mut group = Vec::new();
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {

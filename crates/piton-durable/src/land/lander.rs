@@ -17,6 +17,9 @@ const BYTES: usize = 64 << 20;
 /// groups came in within as much time as this, counted from the beginning of a cycle, so that together
 /// they are what came in within a tenth of a second (G2).
 const WINDOW: Duration = Duration::from_millis(50);
+/// From the beginning of a cycle to that of the next at least: on a disk that is always ready, what
+/// comes in meanwhile shares the wake-ups too, not only the syncs.
+const PACE: Duration = Duration::from_millis(2);
 
 /// Lands files on a thread of its own, those that come in during one cycle as the group of the next.
 /// Dropping it lands what it was given and waits for that.
@@ -163,6 +166,7 @@ impl Drop for Running<'_> {
 
 fn run(shared: &Shared, mut pipeline: Pipeline) {
     let _running = Running(shared);
+    let mut last: Option<Instant> = None;
     loop {
         let mut state = shared.state();
         while state.queue.is_empty() && pipeline.is_settled() {
@@ -176,8 +180,15 @@ fn run(shared: &Shared, mut pipeline: Pipeline) {
             };
             state.idle = false;
         }
+        let early = last.map(|began| PACE.saturating_sub(began.elapsed()));
+        if let Some(early) = early.filter(|early| !early.is_zero() && !state.closing) {
+            drop(state);
+            std::thread::sleep(early);
+            state = shared.state();
+        }
         let group = std::mem::take(&mut state.queue);
-        state.cycle = Some(Instant::now());
+        let now = Instant::now();
+        (state.cycle, last) = (Some(now), Some(now));
         drop(state);
         if group.is_empty() {
             pipeline.settle();
