@@ -7,6 +7,7 @@ use piton_checkpoint::ledger::{ErrorClass, State};
 use piton_durable::part::PartError;
 use piton_fetch::Failure;
 use piton_fetch::transport::TransportError;
+use rustix::io::Errno;
 
 use crate::flow::Heard;
 use crate::name::FolderError;
@@ -44,6 +45,10 @@ impl Verdict {
     }
 
     fn of_disk(error: &io::Error) -> Self {
+        // Others end, and then there is room.
+        if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) {
+            return Self::Transient;
+        }
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
@@ -198,6 +203,8 @@ mod tests {
         assert_eq!(Verdict::of(&disk(io::ErrorKind::StorageFull)), Verdict::EndsRun);
         assert_eq!(Verdict::of(&disk(io::ErrorKind::ReadOnlyFilesystem)), Verdict::EndsRun);
         assert_eq!(Verdict::of(&disk(io::ErrorKind::PermissionDenied)), Verdict::Fatal);
+        let many = PartError::Io { what: "open", path: "x".into(), source: Errno::MFILE.into() };
+        assert_eq!(Verdict::of(&many.into()), Verdict::Transient, "others end");
         let locked = PartError::Locked { path: "x".into(), holder: None }.into();
         assert_eq!(Verdict::of(&locked), Verdict::Transient);
         assert_eq!(Verdict::of(&Failure::Stopped { have: 0, path: None }), Verdict::Stopped);

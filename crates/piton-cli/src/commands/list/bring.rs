@@ -28,7 +28,12 @@ pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<S
             name.parse().map_err(|error| Trouble::usage(format!("--list-format: {error}")))?;
         source = source.format(format);
     }
-    if let Some(text) = given.base.as_ref().or(kept.base.as_ref()) {
+    // What is kept of an address has no login: the one that was given now may have.
+    let of_own = |base: &&String| match &place.origin {
+        Origin::Address(url) => **base == redact::url(url),
+        _ => false,
+    };
+    if let Some(text) = given.base.as_ref().or(kept.base.as_ref().filter(|base| !of_own(base))) {
         let base: Base = text.parse().map_err(|error| {
             Trouble::usage(format!("--base {}: {error}", redact::rubbish(text)))
         })?;

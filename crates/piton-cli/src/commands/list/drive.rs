@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use piton::checkpoint::ledger::Ledger;
 use piton::fetch::{Client, Stop};
-use piton::lists::run::{End, Event, Monitor, Observer, Options, Run, Summary};
+use piton::lists::run::{End, Event, Monitor, Observer, Options, Run, RunError, Summary};
 use piton::lists::source::Source;
 use tokio::time::interval;
 
@@ -23,6 +23,8 @@ use crate::trouble::Trouble;
 
 /// How often slow commands are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// After so long it is said that commands are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// All that a run takes.
 pub(super) struct Drive<'a> {
@@ -44,38 +46,19 @@ pub(super) struct Drive<'a> {
 impl Drive<'_> {
     /// Goes through the list and tells how that ended.
     pub(super) async fn go(self) -> Result<Exit, Trouble> {
-        let mut signals = Signals::install().map_err(|error| unexpected(&error))?;
+        let signals = Signals::install().map_err(|error| unexpected(&error))?;
         let screen = Shared::new(self.screen);
         for note in &self.notes {
             screen.lock().note(&format!("piton: {note}"));
         }
-        let stop = Stop::new();
-        let mut signalled = None;
+        let mut controls =
+            Controls { screen: screen.clone(), signals, stop: Stop::new(), signalled: None };
         if self.bring {
-            let brought = bring(self.place, &self.client, &stop);
-            tokio::pin!(brought);
-            let brought = loop {
-                tokio::select! {
-                    brought = &mut brought => break brought,
-                    exit = signals.first() => {
-                        signalled = Some(exit);
-                        stop.stop();
-                    }
-                }
-            };
-            brought.map_err(|trouble| Trouble {
-                exit: signalled.unwrap_or(trouble.exit),
-                ..trouble
-            })?;
+            controls.bring(self.place, &self.client).await?;
         }
         let mut options = self.options;
-        let on_done = match self.on_done {
-            Some(words) => {
-                let on_done = OnDone::start(words, screen.clone());
-                Some(on_done.map_err(|error| unexpected(&error))?)
-            }
-            None => None,
-        };
+        let on_done = self.on_done.map(|words| OnDone::start(words, screen.clone()));
+        let on_done = on_done.transpose().map_err(|error| unexpected(&error))?;
         if let Some(on_done) = &on_done {
             let take = on_done.taker();
             options.recorded = Some(Arc::new(move |done| take(done.into())));
@@ -83,32 +66,9 @@ impl Drive<'_> {
         let observer = Arc::new(Watch { screen: screen.clone(), classes: Mutex::default() });
         let monitor = Monitor::new(Some(Arc::clone(&observer) as Arc<dyn Observer>));
         let run = Run::new(self.client, self.ledger, self.source, options);
-        let result = {
-            let going = run.go(monitor.clone(), stop.clone());
-            tokio::pin!(going);
-            let mut ticks = screen.lock().interval().map(ticker);
-            let mut look = interval(LOOK);
-            loop {
-                tokio::select! {
-                    result = &mut going => break result,
-                    () = tick(&mut ticks) => {
-                        let frame = Frame::of(&monitor);
-                        screen.lock().draw(&frame);
-                    }
-                    _ = look.tick() => if let Some(on_done) = &on_done { on_done.tell_slow() },
-                    exit = signals.first() => {
-                        signalled = Some(exit);
-                        stop.stop();
-                        if let Some(on_done) = &on_done {
-                            on_done.abandon();
-                        }
-                        screen.lock().saving();
-                    }
-                }
-            }
-        };
+        let result = controls.conduct(&run, &monitor, on_done.as_ref()).await;
         let tally = match on_done {
-            Some(on_done) => wait_for(on_done, &screen, &mut signals, &mut signalled).await,
+            Some(on_done) => controls.wait_for(on_done).await,
             None => Tally::default(),
         };
         let summary = match &result {
@@ -116,7 +76,9 @@ impl Drive<'_> {
             Err(_) => monitor.progress().so_far,
         };
         let trouble = result.err().map(Trouble::from);
-        let exit = match (&trouble, signalled) {
+        let exit = match (&trouble, controls.signalled) {
+            // The signal came when all was done.
+            (None, Some(_)) if summary.is_complete() && tally.is_good() => Exit::Done,
             (_, Some(exit)) => exit,
             (Some(trouble), None) => trouble.exit,
             (None, None) => exit(&summary, self.retry, tally),
@@ -125,48 +87,101 @@ impl Drive<'_> {
         let classes = observer.classes();
         let ended = Ended { exit, summary: &summary, classes: &classes, advice: &advice };
         let written = screen.lock().close(&ended).map_err(|error| out::stdout_failed(&error));
-        match (trouble, written) {
-            (Some(trouble), _) => {
-                out::complain(Some(&self.place.named.to_string_lossy()), &trouble);
-                Ok(exit)
-            }
-            (None, Err(trouble)) if exit == Exit::Done => Err(trouble),
-            (None, Err(trouble)) => {
+        if let Some(trouble) = trouble {
+            out::complain(Some(&self.place.named.to_string_lossy()), &trouble);
+        }
+        match written {
+            Err(trouble) if exit == Exit::Done => Err(trouble),
+            Err(trouble) => {
                 out::complain(None, &trouble);
                 Ok(exit)
             }
-            (None, Ok(())) => Ok(exit),
+            Ok(()) => Ok(exit),
         }
     }
 }
 
-/// Waits for the commands that still run, however long: a signal leaves them to themselves.
-async fn wait_for(
-    on_done: OnDone,
-    screen: &Shared,
-    signals: &mut Signals,
-    signalled: &mut Option<Exit>,
-) -> Tally {
-    let mut look = interval(Duration::from_millis(20));
-    let mut told = false;
-    let mut waited = Duration::ZERO;
-    while on_done.is_busy() && signalled.is_none() {
-        tokio::select! {
-            _ = look.tick() => {
-                on_done.tell_slow();
-                waited = waited.saturating_add(look.period());
-                if !told && waited >= Duration::from_secs(2) {
-                    told = true;
-                    screen.lock().note("piton: waiting for commands of --on-done to end");
+/// What acts on a run from outside, and shows it.
+struct Controls {
+    screen: Shared,
+    signals: Signals,
+    stop: Stop,
+    /// The exit code that the first signal asks for.
+    signalled: Option<Exit>,
+}
+
+impl Controls {
+    /// See [`bring`]; a signal ends it.
+    async fn bring(&mut self, place: &Place, client: &Client) -> Result<(), Trouble> {
+        let bringing = bring(place, client, &self.stop);
+        tokio::pin!(bringing);
+        let brought = loop {
+            tokio::select! {
+                brought = &mut bringing => break brought,
+                exit = self.signals.first() => {
+                    self.signalled = Some(exit);
+                    self.stop.stop();
                 }
             }
-            exit = signals.first() => {
-                *signalled = Some(exit);
-                on_done.abandon();
+        };
+        let signalled = self.signalled;
+        brought.map_err(|trouble| Trouble { exit: signalled.unwrap_or(trouble.exit), ..trouble })
+    }
+
+    /// Goes through the list; a signal stops that with everything saved.
+    async fn conduct(
+        &mut self,
+        run: &Run,
+        monitor: &Monitor,
+        on_done: Option<&OnDone>,
+    ) -> Result<Summary, RunError> {
+        let going = run.go(monitor.clone(), self.stop.clone());
+        tokio::pin!(going);
+        let mut ticks = self.screen.lock().interval().map(ticker);
+        let mut look = interval(LOOK);
+        loop {
+            tokio::select! {
+                result = &mut going => return result,
+                () = tick(&mut ticks) => {
+                    let frame = Frame::of(monitor);
+                    self.screen.lock().draw(&frame);
+                }
+                _ = look.tick() => if let Some(on_done) = on_done { on_done.tell_slow() },
+                exit = self.signals.first() => {
+                    self.signalled = Some(exit);
+                    self.stop.stop();
+                    if let Some(on_done) = on_done {
+                        on_done.abandon();
+                    }
+                    self.screen.lock().saving();
+                }
             }
         }
     }
-    on_done.finish()
+
+    /// Waits for the commands that still run, however long: a signal leaves them to themselves.
+    async fn wait_for(&mut self, on_done: OnDone) -> Tally {
+        let mut look = interval(Duration::from_millis(20));
+        let mut told = false;
+        let mut waited = Duration::ZERO;
+        while on_done.is_busy() && self.signalled.is_none() {
+            tokio::select! {
+                _ = look.tick() => {
+                    on_done.tell_slow();
+                    waited = waited.saturating_add(look.period());
+                    if !told && waited >= PATIENCE {
+                        told = true;
+                        self.screen.lock().note("piton: waiting for commands of --on-done to end");
+                    }
+                }
+                exit = self.signals.first() => {
+                    self.signalled = Some(exit);
+                    on_done.abandon();
+                }
+            }
+        }
+        on_done.finish()
+    }
 }
 
 /// Passes events on to the screen, and counts failures by class.
@@ -204,10 +219,10 @@ fn exit(summary: &Summary, retry: bool, tally: Tally) -> Exit {
         true => summary.failed_now == 0 && summary.ended.is_none(),
         false => summary.is_complete(),
     };
-    match (complete, tally.failed.saturating_add(tally.left_out)) {
+    match (complete, tally.is_good()) {
         (false, _) => Exit::Items,
-        (true, 0) => Exit::Done,
-        (true, _) => Exit::OnDone,
+        (true, true) => Exit::Done,
+        (true, false) => Exit::OnDone,
     }
 }
 

@@ -1,5 +1,7 @@
 //! How many files may be open.
 
+use std::num::NonZeroUsize;
+
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Open files per file under way besides its connections: the part and its journal, and for a moment a
@@ -9,20 +11,34 @@ const PER_JOB: u64 = 4;
 const BASE: u64 = 64;
 
 /// Raises the soft limit of open files as far as `jobs` files at once over `connections` each need it
-/// and the hard limit allows. What to tell, if that is not enough.
-pub(super) fn raise_limit(jobs: usize, connections: usize) -> Option<String> {
+/// and the hard limit allows. How many files at once that is enough for, and what to tell if these are
+/// fewer.
+pub(super) fn raise_limit(
+    jobs: NonZeroUsize,
+    connections: usize,
+) -> (NonZeroUsize, Option<String>) {
     let per_job = (connections as u64).saturating_add(PER_JOB);
-    let wanted = (jobs as u64).saturating_mul(per_job).saturating_add(BASE);
+    let wanted = (jobs.get() as u64).saturating_mul(per_job).saturating_add(BASE);
     let mut limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return None;
-    }
+    let Some(current) = limit.current.filter(|current| *current < wanted) else {
+        return (jobs, None);
+    };
     let most = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     limit.current = Some(most);
-    let raised = setrlimit(Resource::Nofile, limit).is_ok();
-    (!raised || most < wanted).then(|| {
-        format!("only {most} files may be open here (ulimit -n), {jobs} at once need {wanted}")
-    })
+    let most = if setrlimit(Resource::Nofile, limit).is_ok() { most } else { current };
+    if most >= wanted {
+        return (jobs, None);
+    }
+    let fewer = within(most, per_job).min(jobs);
+    let told =
+        format!("only {most} files may be open here (ulimit -n): {fewer} at once, not {jobs}");
+    (fewer, Some(told))
+}
+
+/// How many files at once fit into a limit of open ones: one at least, in the hope of the best.
+fn within(limit: u64, per_job: u64) -> NonZeroUsize {
+    let fewer = limit.saturating_sub(BASE).checked_div(per_job).unwrap_or(0);
+    usize::try_from(fewer).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
 }
 
 #[cfg(test)]
@@ -31,10 +47,20 @@ mod tests {
 
     #[test]
     fn the_limit_is_raised_as_far_as_it_goes() {
-        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(1 << 20);
-        assert_eq!(raise_limit(1, 1), None);
-        let told = raise_limit(usize::MAX, 1).unwrap();
-        assert!(told.contains(&format!("only {hard} files")), "{told}");
+        let jobs = |jobs| NonZeroUsize::new(jobs).unwrap();
+        assert_eq!(raise_limit(jobs(1), 1), (jobs(1), None));
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap();
+        let (fewer, told) = raise_limit(NonZeroUsize::MAX, 1);
+        assert_eq!(fewer.get() as u64, (hard - BASE) / 5);
+        assert!(told.unwrap().starts_with(&format!("only {hard} files may be open here")));
         assert_eq!(getrlimit(Resource::Nofile).current, Some(hard));
+    }
+
+    #[test]
+    fn files_at_once_within_a_limit() {
+        assert_eq!(
+            [0, 64, 68, 69, 74, 1024].map(|limit| within(limit, 5).get()),
+            [1, 1, 1, 1, 2, 192]
+        );
     }
 }

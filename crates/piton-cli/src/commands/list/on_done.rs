@@ -87,6 +87,15 @@ pub(super) struct Tally {
     pub(super) failed: u64,
     /// Were not run, because the run was stopped.
     pub(super) left_out: u64,
+    /// Were still running then, and are left to themselves.
+    pub(super) left_running: u64,
+}
+
+impl Tally {
+    /// Whether no command is of an unknown or bad end.
+    pub(super) fn is_good(self) -> bool {
+        self == Self { good: self.good, ..Self::default() }
+    }
 }
 
 /// A command, split into words.
@@ -184,7 +193,7 @@ impl OnDone {
         for running in &state.running {
             self.shared.say(&format!("--on-done for {} is still running", running.path.display()));
         }
-        state.tally
+        Tally { left_running: state.running.len() as u64, ..state.tally }
     }
 }
 
@@ -312,7 +321,7 @@ mod tests {
         }
         let tally = on_done.finish();
         // 3, 13, 23 and so on.
-        assert_eq!(tally, Tally { good: 180, failed: 20, left_out: 0 });
+        assert_eq!(tally, Tally { good: 180, failed: 20, ..Tally::default() });
         let log = std::fs::read_to_string(log).unwrap();
         assert_eq!(log.lines().count(), 200);
         assert!(log.lines().all(|line| line.ends_with(" http://h/a 7 md5:00")), "{log}");
@@ -340,6 +349,7 @@ mod tests {
         on_done.abandon();
         taken.join().unwrap();
         assert_eq!(on_done.shared.state().running.len(), AT_ONCE);
-        assert_eq!(on_done.finish(), Tally { left_out: WAITING as u64 + 1, ..Tally::default() });
+        let (left_out, left_running) = (WAITING as u64 + 1, AT_ONCE as u64);
+        assert_eq!(on_done.finish(), Tally { left_out, left_running, ..Tally::default() });
     }
 }

@@ -248,8 +248,12 @@ impl Wanted {
         options.rate = self.transfer.rate_limit();
         options.host_rate =
             self.flow.limit_rate_per_host.and_then(|Bytes(rate)| NonZeroU64::new(rate));
-        let jobs = options.limits.jobs.get();
-        options.connections = options.connections.max(jobs);
+        let each = self.transfer.connections().map_or(1, Connections::at_most);
+        let (jobs, told) = raise_limit(options.limits.jobs, each);
+        notes.extend(told);
+        options.limits.jobs = jobs;
+        options.limits.per_host = options.limits.per_host.min(jobs);
+        options.connections = options.connections.max(jobs.get());
         options.durability = durability;
         if let Some(retries) = self.transfer.retries() {
             options.retries = retries;
@@ -260,8 +264,6 @@ impl Wanted {
         options.select = self.select.clone();
         options.remember = kept.to_text();
         options.adjust = Some(self.adjust(checksums));
-        let each = self.transfer.connections().map_or(1, Connections::at_most);
-        notes.extend(raise_limit(jobs, each));
         options
     }
 
@@ -291,7 +293,7 @@ fn remove_unused(place: &Place) {
 fn limits(flow: &ListFlow) -> Limits {
     let mut limits = Limits::default();
     limits.jobs = flow.jobs.unwrap_or(limits.jobs);
-    limits.per_host = flow.per_host.unwrap_or(limits.per_host).min(limits.jobs);
+    limits.per_host = flow.per_host.unwrap_or(limits.per_host);
     limits.wait = flow.wait.map_or(limits.wait, |Span(wait)| wait);
     limits.random_wait = flow.random_wait.unwrap_or(limits.random_wait);
     limits.spacing =

@@ -19,6 +19,8 @@ use crate::screen::{file_name, human};
 
 /// So many files have a line.
 const FILES: usize = 5;
+/// So many are looked at for that, however many are under way.
+const LOOKED_AT: usize = 64;
 
 pub(super) struct Bars {
     block: Block,
@@ -63,7 +65,8 @@ impl Bars {
 
     /// Those that the last frame had too, the longest under way first.
     fn lasting(&mut self, frame: &Frame) -> Vec<(PathBuf, piton::fetch::Progress)> {
-        let running = frame.running.iter().filter_map(|now| Some((now.path.clone()?, now)));
+        let running = frame.running.iter().take(LOOKED_AT);
+        let running = running.filter_map(|now| Some((now.path.clone()?, now)));
         let running: Vec<_> = running.collect();
         let lasting = running.iter().filter(|(path, _)| self.seen.contains(path));
         let lasting = lasting.map(|(path, now)| (path.clone(), (*now).clone())).collect();

@@ -117,7 +117,7 @@ fn command(place: &Place, options: &[&str]) -> Command {
     command
 }
 
-fn start(place: &Place, options: &[&str]) -> Child {
+pub(super) fn start(place: &Place, options: &[&str]) -> Child {
     command(place, options).spawn().unwrap()
 }
 
@@ -125,7 +125,7 @@ fn content(file: u64) -> Vec<u8> {
     pattern::bytes(SEED + file, 1000 + 37 * file as usize)
 }
 
-fn wait_for(mut condition: impl FnMut() -> bool) {
+pub(super) fn wait_for(mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < end, "it hangs");

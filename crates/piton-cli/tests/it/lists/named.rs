@@ -76,9 +76,13 @@ fn an_address_is_fetched_and_is_the_base() {
         assert!(ran.stdout.contains("/gone"), "{named}: {}", ran.stderr);
     }
     // The list of today.
-    server.replace("/d/list.csv", Resource::bytes(&b"url\n../0\n"[..]));
+    server.replace("/d/list.csv", Resource::bytes(&b"url\n../late\n"[..]));
+    server.replace("/late", Resource::pattern(super::SEED, super::LEN));
     let ran = desk.piton(&["get", "-i", &url, "--retries", "0"]);
     assert!(ran.stderr.contains("1 item: 1 done"), "{}", ran.stderr);
+    let stats = server.stats();
+    let mut late = stats.requests_for("/late");
+    assert!(late.all(|request| request.headers.contains("authorization")), "the login of the list");
 }
 
 #[test]
