@@ -79,6 +79,34 @@ fn an_item_that_kills_its_process_again_and_again_is_quarantined() {
     assert_eq!((known.state, known.interruptions), (State::Fatal, 0));
 }
 
+/// Waiting for the disk, and a try that ended in the run that died, both show that it was not the item.
+#[test]
+fn an_item_that_does_not_kill_is_not_quarantined() {
+    for landing in [true, false] {
+        let mut dir = tempfile::tempdir().unwrap();
+        let mut attempt = 1;
+        for _ in 0..2 * QUARANTINE_AFTER {
+            let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
+            let flight = ledger.begin(key(1), attempt, NOW).unwrap();
+            let flight = if landing {
+                flight.lands();
+                flight
+            } else {
+                drop(flight);
+                attempt += 1;
+                ledger.begin(key(1), attempt, NOW).unwrap()
+            };
+            let next = as_if_killed(dir.path());
+            drop((flight, ledger));
+            dir = next;
+            attempt += 1;
+        }
+        let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
+        let known = ledger.reader().unwrap().lookup(&key(1)).unwrap().unwrap();
+        assert_eq!(known.state, State::Interrupted, "landing: {landing}");
+    }
+}
+
 #[test]
 fn a_recorder_of_another_ledger_or_of_nonsense_says_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -38,6 +38,9 @@ impl Accounts {
         self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(&self.shared);
         let done = move |result: Result<(), LedgerError>| {
+            if let (Ok(()), Some(flight)) = (&result, &flight) {
+                flight.recorded();
+            }
             drop(flight);
             if let (Ok(()), Some(then)) = (&result, then) {
                 then();

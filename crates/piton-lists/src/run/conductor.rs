@@ -161,7 +161,10 @@ impl<'a> Conductor<'a> {
     /// Starts what may start now.
     fn start(&mut self) {
         while !self.ending && !self.accounts.is_full() {
-            let random = getrandom::u64().unwrap_or(u64::MAX);
+            let random = match self.options.limits.random_wait {
+                true => getrandom::u64().unwrap_or(u64::MAX),
+                false => 0,
+            };
             let Some(started) = self.queue.next(self.epoch.elapsed(), random) else { return };
             self.begin(started);
         }

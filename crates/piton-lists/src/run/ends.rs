@@ -57,7 +57,10 @@ impl Conductor<'_> {
 
     /// Tells the queue what is now known of a host.
     fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard) {
-        let random = getrandom::u64().unwrap_or(u64::MAX);
+        let random = match heard {
+            Heard::Failed(_) => getrandom::u64().unwrap_or(u64::MAX),
+            _ => 0,
+        };
         let left = self.queue.ended(host, begun, heard, self.epoch.elapsed(), random);
         if let Heard::Failed(pause) = heard {
             self.monitor.tell(&Event::HeldBack { host, pause });

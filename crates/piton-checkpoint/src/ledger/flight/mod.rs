@@ -9,6 +9,7 @@ mod format;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, write_all_at};
@@ -125,7 +126,8 @@ impl Recorder {
         // Made before the write: dropped by an error, it clears what may be there.
         let slot = self.slots().take();
         let entry = Entry { key, attempt, since, landing: false };
-        let flight = InFlight { recorder: Arc::clone(self), slot, entry };
+        let recorded = AtomicBool::new(false);
+        let flight = InFlight { recorder: Arc::clone(self), slot, entry, recorded };
         flight.write(entry).map_err(LedgerError::io("write", &self.path))?;
         Ok(flight)
     }
@@ -164,9 +166,15 @@ pub struct InFlight {
     recorder: Arc<Recorder>,
     slot: Option<u32>,
     entry: Entry,
+    recorded: AtomicBool,
 }
 
 impl InFlight {
+    /// Its outcome is committed, and says more than the slot: it is free for another item as it is.
+    pub fn recorded(&self) {
+        self.recorded.store(true, Ordering::Relaxed);
+    }
+
     /// All of it has come in, and only the disk is waited for. Should the process die now, the item
     /// counts as interrupted, and yet not as what may have been the reason.
     pub fn lands(&self) {
@@ -183,8 +191,10 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let Some(slot) = self.slot else { return };
-        // Should this fail: the outcome, if there was one, counts as later than the slot.
-        let _ = write_all_at(&*self.recorder.file, &[0; SLOT], offset(slot));
+        if !self.recorded.load(Ordering::Relaxed) {
+            // Should this fail: the outcome, if there was one, counts as later than the slot.
+            let _ = write_all_at(&*self.recorder.file, &[0; SLOT], offset(slot));
+        }
         self.recorder.slots().free.push(slot);
     }
 }
