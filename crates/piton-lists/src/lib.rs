@@ -60,6 +60,7 @@
 //! | [`name`] | where the file of an item goes: never out of the target folder |
 //! | [`flow`] | which item is next, and when: turns, pauses, hosts that want to be left alone |
 //! | [`run`] | goes through the list, and decides what each end means |
+//! | [`adopt`] | takes over what a script noted as done |
 //! | [`report`] | how a list stands, and its failures as a list |
 //!
 //! # What survives
@@ -69,6 +70,7 @@
 //! is gone on with, part and all. Memory does not grow with the list (G8).
 
 pub mod address;
+pub mod adopt;
 pub mod flow;
 pub mod format;
 pub mod name;
@@ -76,12 +78,10 @@ pub mod report;
 pub mod run;
 pub mod source;
 
-mod adopt;
 mod item;
 mod key;
 mod occurrences;
 
-pub use adopt::{DoneReport, Progress, adopt_done};
 pub use item::{Address, Item};
 pub use key::{Content, ItemKey};
 pub use occurrences::Occurrences;

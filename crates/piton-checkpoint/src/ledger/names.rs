@@ -13,8 +13,9 @@ use super::row::{halves, whole};
 use super::schema::{self, Access, Connected};
 
 const CACHE_KIB: u32 = 1 << 10;
-/// With so many that are not committed, a commit is asked for though there is no outcome.
-const MANY: usize = 1_024;
+/// With so many that are not committed, a commit is asked for though there is no outcome (G8). Names come
+/// in random order, so that a few of them touch as many pages as many do.
+const MANY: usize = 1 << 18;
 
 /// A name (its hash) and the item to which it belongs.
 pub(super) type Name = (u64, Key);
@@ -70,9 +71,12 @@ impl Names {
         Ok((Claim::Claimed, given.len() % MANY == 0))
     }
 
-    /// What is not committed.
+    /// What is not committed, in the order of the table: each page of it is then written once.
     pub(super) fn given(&self) -> Vec<Name> {
-        self.book().given.iter().map(|(name, key)| (*name, *key)).collect()
+        let mut given: Vec<Name> =
+            self.book().given.iter().map(|(name, key)| (*name, *key)).collect();
+        given.sort_unstable_by_key(|(name, _)| name.cast_signed());
+        given
     }
 
     /// These are committed now. They are dropped from memory only after that, so a claim always finds

@@ -102,6 +102,17 @@ impl fmt::Display for ErrorClass {
     }
 }
 
+/// An item that is done without a try: somebody else had fetched its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Which item.
+    pub key: Key,
+    /// The length of the file in bytes, if it was looked at.
+    pub size: Option<u64>,
+    /// Where the file is, if not under the name that the item asks for, as [`Outcome::path`].
+    pub path: Option<Box<str>>,
+}
+
 /// How a try of an item ended: what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {

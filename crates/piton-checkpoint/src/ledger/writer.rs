@@ -12,7 +12,7 @@ use super::dictionary::Dictionary;
 use super::error::{Fault, LedgerError};
 use super::flight::Entry;
 use super::names::{Name, put_name};
-use super::outcome::{Outcome, State, cut_detail};
+use super::outcome::{Found, Outcome, State, cut_detail};
 use super::row::{Row, column};
 use super::runs::{Run, RunId, begin_run, end_run};
 use super::schema::{self, Access, Connected};
@@ -29,6 +29,8 @@ const PIECE: usize = 1 << 20;
 /// One thing to write.
 pub(super) enum Entered {
     Outcome(Outcome),
+    /// These, at this time.
+    Found(Vec<Found>, u64),
     RunBegun(RunId, Run),
     RunEnded(RunId, u64),
     /// Nothing but what [`super::names::Names`] has gathered.
@@ -113,6 +115,9 @@ impl Writer {
             for entry in entered {
                 match entry {
                     Entered::Outcome(outcome) => to.outcome(outcome)?,
+                    Entered::Found(found, at) => {
+                        found.iter().try_for_each(|found| to.found(found, *at))?;
+                    }
                     Entered::RunBegun(id, run) => begin_run(to.conn, *id, run)?,
                     Entered::RunEnded(id, at) => end_run(to.conn, *id, *at)?,
                     Entered::Names => {}
@@ -223,6 +228,27 @@ impl Group<'_> {
             path: outcome.path.clone(),
         };
         self.tally.ended(&new);
+        self.put(old, new)
+    }
+
+    fn found(&mut self, found: &Found, at: u64) -> Result<(), Fault> {
+        let old = Row::find(self.conn, &found.key)?;
+        let new = Row {
+            id: 0,
+            key: found.key,
+            state: State::Done,
+            class: 0,
+            host: 0,
+            attempts: old.as_ref().map_or(0, |old| old.attempts),
+            interruptions: 0,
+            at: column(at),
+            size: found.size.map(column),
+            bytes: 0,
+            took: 0,
+            digest: None,
+            detail: None,
+            path: found.path.as_deref().map(str::to_owned),
+        };
         self.put(old, new)
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use piton_checkpoint::ledger::{
-    Claim, How, Ledger, QUARANTINE_AFTER, Reader, State, flight::in_flight,
+    Claim, Found, How, Ledger, QUARANTINE_AFTER, Reader, State, flight::in_flight,
 };
 
 use crate::book::{NOW, POWER, as_if_killed, done, failed, key, names, path_in, put};
@@ -166,6 +166,37 @@ fn names_stay_with_their_items() {
     let ledger = Ledger::open(&path_in(copy.path()), &POWER).unwrap();
     assert_eq!(ledger.claim_name(7, &key(4)).unwrap(), Claim::TakenBy(key(3)));
     assert_eq!(ledger.claim_name(4_999, &key(4)).unwrap(), Claim::TakenBy(key(4_999)));
+}
+
+#[test]
+fn what_is_found_is_done_once_it_is_acknowledged_and_counts_as_no_try() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
+    put(&ledger, [failed(1, State::Fatal, "404"), done(2)]);
+    let before = ledger.reader().unwrap().rate(NOW, 10).unwrap();
+    assert_eq!(ledger.claim_name(9, &key(4)).unwrap(), Claim::Claimed);
+    let found =
+        |n, size, path: Option<&str>| Found { key: key(n), size, path: path.map(Into::into) };
+    let group = vec![found(1, Some(7), None), found(3, None, None), found(4, Some(5), Some("x.1"))];
+    let (tell, told) = std::sync::mpsc::channel();
+    ledger.record_found(group, NOW + 5, Box::new(move |result| tell.send(result).unwrap()));
+    told.recv().unwrap().unwrap();
+
+    let copy = as_if_killed(dir.path());
+    drop(ledger);
+    let ledger = Ledger::open(&path_in(copy.path()), &POWER).unwrap();
+    let mut reader = ledger.reader().unwrap();
+    for (n, attempts, size, path) in
+        [(1, 1, Some(7), None), (3, 0, None, None), (4, 0, Some(5), Some("x.1".to_owned()))]
+    {
+        let known = reader.lookup(&key(n)).unwrap().unwrap();
+        assert_eq!((known.state, known.at, known.class), (State::Done, NOW + 5, None), "{n}");
+        assert_eq!((known.attempts, known.size, known.path), (attempts, size, path), "{n}");
+    }
+    let totals = reader.totals().unwrap();
+    assert_eq!((totals.of(State::Done).items, totals.all().items), (4, 4));
+    assert_eq!(reader.rate(NOW, 10).unwrap(), before, "nothing was tried");
+    assert_eq!(ledger.claim_name(9, &key(5)).unwrap(), Claim::TakenBy(key(4)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
 
-pub(crate) use adopt::AdoptArgs;
+pub(crate) use adopt::{AdoptArgs, AdoptionOptions};
 pub(crate) use failures::FailuresArgs;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
@@ -72,6 +72,7 @@ Examples:
   piton resume ~/Downloads                    go on with all that is unfinished there
   piton status                                what is unfinished here
   piton adopt big.iso https://example.com/big.iso   go on with what curl or wget began
+  piton adopt --done finished.txt -i list.txt  what a script did of that list is done
   piton status list.txt                       how far that list is
   piton retry list.txt --class timeout        try again what failed like that
 

@@ -10,8 +10,8 @@ use piton::fetch::{
 };
 use serde_json::json;
 
-use super::{batch, get};
-use crate::args::AdoptArgs;
+use super::{batch, get, list};
+use crate::args::{AdoptArgs, AdoptionOptions, ListSource};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -25,11 +25,16 @@ pub(crate) fn adopt(
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
+    check(&args)?;
+    if args.taken.done.is_some() {
+        return list::adopt(args, config, environment);
+    }
     args.transfer = args.transfer.or(config.transfer);
     args.network = args.network.or(config.network);
-    let url = get::address(&args.url)?;
-    let leftover = Leftover::find(&OsFs, &args.file)
-        .map_err(|error| Trouble::file("look at", &args.file, &error))?;
+    let file = args.file.clone().unwrap_or_default();
+    let url = get::address(args.url.as_deref().unwrap_or_default())?;
+    let leftover =
+        Leftover::find(&OsFs, &file).map_err(|error| Trouble::file("look at", &file, &error))?;
     let mut what = Adoption::new(leftover, url);
     describe(&args, &mut what)?;
     let client = super::client(&args.network, environment)?;
@@ -44,6 +49,25 @@ pub(crate) fn adopt(
         let screen = screen::choose(args.output, environment);
         batch::run(&client, vec![what.download], screen).await
     })
+}
+
+/// What cannot go together, beyond what the parser of the arguments knows.
+fn check(args: &AdoptArgs) -> Result<(), Trouble> {
+    if args.taken.done.is_none() {
+        return match args.source == ListSource::default() {
+            true => Ok(()),
+            false => Err(Trouble::usage("the options under List go with --done DONE -i LIST")),
+        };
+    }
+    let of_files = args.adoption != AdoptionOptions::default()
+        || !args.checks.checksum.is_empty()
+        || args.checks.checksum_file.is_some();
+    match of_files {
+        true => Err(Trouble::usage(
+            "the options under Taking over and Integrity go with FILE and URL, not with --done",
+        )),
+        false => Ok(()),
+    }
 }
 
 fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
@@ -115,7 +139,10 @@ fn trouble(failure: &Failure) -> Trouble {
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.output.json {
-        return out::print(format!("{}\n", object(adopted, file, taken, &args.url)).as_bytes());
+        return out::print(
+            format!("{}\n", object(adopted, file, taken, args.url.as_deref().unwrap_or_default()))
+                .as_bytes(),
+        );
     }
     let lines = sentences(adopted, file, taken);
     match taken {

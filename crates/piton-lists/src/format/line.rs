@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 use super::entry::Why;
 
 /// Splits a list into lines.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
     limit: usize,
@@ -16,29 +16,34 @@ pub(super) struct Lines<R> {
 }
 
 /// One line, without its end.
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// Counted from 1.
-    pub(super) number: u64,
-    pub(super) text: Result<&'a str, BadText>,
+    pub(crate) number: u64,
+    pub(crate) text: Result<&'a str, BadText>,
 }
 
 /// A line that is no text.
-pub(super) struct BadText {
-    pub(super) why: Why,
+pub(crate) struct BadText {
+    pub(crate) why: Why,
     /// Whether it begins with a blank.
     pub(super) indented: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Longer than any address that a server takes.
-    pub(super) const LIMIT: usize = 64 << 10;
+    pub(crate) const LIMIT: usize = 64 << 10;
 
-    pub(super) fn new(reader: R, limit: usize) -> Self {
+    pub(crate) fn new(reader: R, limit: usize) -> Self {
         Lines { reader, number: 0, limit, held: Vec::new(), used: 0 }
     }
 
+    /// The number of the last line; 0 before the first.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The next line. What is longer than the limit is skipped to its end without being held.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.reader.consume(std::mem::take(&mut self.used));
         self.held.clear();
         let mut too_long = None;

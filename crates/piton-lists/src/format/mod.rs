@@ -33,6 +33,8 @@ pub use jsonl::to_json;
 use crate::address::Base;
 use entry::Out;
 
+pub(crate) use line::Lines;
+
 /// A format of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

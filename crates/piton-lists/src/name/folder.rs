@@ -39,6 +39,21 @@ impl Folder {
     pub fn open(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
         let durable = durability == Durability::Power;
         make(&*fs, path, durable)?;
+        Self::at(fs, path, durable)
+    }
+
+    /// The folder at `path`, which must be there.
+    ///
+    /// # Errors
+    /// [`FolderError`] if it is not, or is a file.
+    pub fn find(fs: Arc<dyn Fs>, path: &Path) -> Result<Self, FolderError> {
+        match fs.stat(path).map_err(io("look at", path))? {
+            Some(stat) if !stat.is_dir => Err(FolderError::NotAFolder { path: path.to_owned() }),
+            _ => Self::at(fs, path, true),
+        }
+    }
+
+    fn at(fs: Arc<dyn Fs>, path: &Path, durable: bool) -> Result<Self, FolderError> {
         let root = fs.canonicalize(path).map_err(io("find", path))?;
         let (there, making) = Default::default();
         Ok(Self { shared: Arc::new(Shared { fs, root, durable, there, making }) })

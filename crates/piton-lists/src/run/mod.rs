@@ -40,6 +40,8 @@ use conductor::{Conductor, now_ms};
 use inventory::Inventory;
 use reading::Reading;
 
+pub(crate) use parsing::parse;
+
 pub use error::RunError;
 pub use monitor::{End, Event, Monitor, Observer, Progress};
 pub use options::{Adjust, Classes, DoneFile, MaxFailures, Options, Recorded, Select};
@@ -148,7 +150,7 @@ impl Run {
 }
 
 /// Something that changes when the list does: its length and its time.
-fn fingerprint(source: &Source) -> Vec<u8> {
+pub(crate) fn fingerprint(source: &Source) -> Vec<u8> {
     let Ok(about) = std::fs::metadata(source.path()) else { return Vec::new() };
     let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let time = since.unwrap_or_default().as_nanos();

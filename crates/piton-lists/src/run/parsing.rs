@@ -16,13 +16,13 @@ const BATCH_WEIGHT: usize = 1 << 20;
 const BATCHES: usize = 4;
 
 /// Some entries of a list, in its order; an error is the last.
-pub(super) type Entries = Vec<Result<Keyed, ListError>>;
+pub(crate) type Entries = Vec<Result<Keyed, ListError>>;
 
 /// Reads the list on a thread of its own, which ends when the receiver is dropped.
 ///
 /// # Errors
 /// [`ListError`] if the list cannot be opened, or the system gives no thread.
-pub(super) fn parse<'scope>(
+pub(crate) fn parse<'scope>(
     scope: &'scope Scope<'scope, '_>,
     source: &'scope Source,
 ) -> Result<Receiver<Entries>, ListError> {

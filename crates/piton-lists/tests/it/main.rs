@@ -7,6 +7,7 @@
     clippy::unwrap_used
 )]
 
+mod adopted;
 mod edited;
 mod full;
 mod hosts;

@@ -6,6 +6,9 @@ use piton::checkpoint::ledger::Reader;
 use piton::lists::name::Naming;
 use serde::{Deserialize, Serialize};
 
+use super::bring::base_to_keep;
+use super::place::Place;
+use crate::args::ListSource;
 use crate::trouble::Trouble;
 
 /// The options that decide where files go and what the list means. Stands in ledgers as JSON: fields
@@ -40,8 +43,60 @@ impl Kept {
     }
 }
 
+/// What a call says of where files go and what the list means.
+pub(super) struct Given<'a> {
+    pub(super) place: &'a Place,
+    pub(super) source: &'a ListSource,
+    /// `-d`.
+    pub(super) directory: Option<&'a Path>,
+    /// Of the config file.
+    pub(super) default_directory: Option<&'a Path>,
+    pub(super) tree: bool,
+    pub(super) flat: bool,
+}
+
+impl Given<'_> {
+    /// What decides where files go: as given, or as in the last run. Notes what was taken from there.
+    pub(super) fn kept(&self, last: Option<&Kept>, notes: &mut Vec<String>) -> Kept {
+        let default = absolute(self.default_directory.unwrap_or_else(|| Path::new(".")));
+        let last_folder = last.map(|last| &last.folder).filter(|folder| folder.is_absolute());
+        let folder = match (self.directory, last_folder) {
+            (Some(given), last) => {
+                let given = absolute(given);
+                if let Some(last) = last.filter(|last| **last != given) {
+                    notes.push(format!("what earlier runs finished stays in {}", last.display()));
+                }
+                given
+            }
+            (None, Some(last)) => {
+                if *last != default {
+                    let last = last.display();
+                    notes.push(format!(
+                        "files go to {last}, as in the last run (-d DIR: elsewhere)"
+                    ));
+                }
+                last.clone()
+            }
+            (None, None) => default,
+        };
+        let last_tree = last.is_some_and(|last| last.tree);
+        let tree = self.tree || last_tree && !self.flat;
+        if tree && !self.tree {
+            notes.push("names keep host and folders, as in the last run (--flat: not)".to_owned());
+        }
+        let nothing = Kept::default();
+        let last = last.unwrap_or(&nothing);
+        Kept {
+            folder,
+            tree,
+            format: self.source.list_format.clone().or_else(|| last.format.clone()),
+            base: base_to_keep(self.place, self.source, last),
+        }
+    }
+}
+
 /// The folder as the ledger keeps it: the same wherever the next run is called from.
-pub(super) fn absolute(folder: &Path) -> PathBuf {
+fn absolute(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 

@@ -1,6 +1,7 @@
-//! Lists: `piton get -i`, `piton retry`, `piton failures`, and the part of `piton status` and `piton
-//! forget` that is about them.
+//! Lists: `piton get -i`, `piton retry`, `piton failures`, `piton adopt --done`, and the part of `piton
+//! status` and `piton forget` that is about them.
 
+mod adopt;
 mod bring;
 mod drive;
 mod failures;
@@ -23,6 +24,7 @@ use piton::lists::source::Origin;
 use crate::trouble::Trouble;
 use place::Place;
 
+pub(super) use adopt::adopt;
 pub(crate) use failures::failures;
 pub(super) use forget::{forget, is_list};
 pub(super) use run::get;

@@ -13,10 +13,10 @@ use piton::lists::flow::Limits;
 use piton::lists::run::{Adjust, Options, Select};
 use piton::lists::source::{Origin, Source};
 
-use super::bring::{base_to_keep, source};
+use super::bring::source;
 use super::drive::Drive;
 use super::files::raise_limit;
-use super::kept::{Kept, absolute};
+use super::kept::{Given, Kept};
 use super::on_done::Words;
 use super::place::Place;
 use super::{ledger_durability, now, plan};
@@ -158,7 +158,15 @@ impl Wanted {
                 crate::screen::human::counted(recovered.interrupted, "item", "items")
             ));
         }
-        let now_kept = self.kept(kept.as_ref(), &mut notes);
+        let given = Given {
+            place: &self.place,
+            source: &self.source,
+            directory: self.directory.as_deref(),
+            default_directory: self.default_directory.as_deref(),
+            tree: self.run.tree,
+            flat: self.run.flat,
+        };
+        let now_kept = given.kept(kept.as_ref(), &mut notes);
         let source = source(&self.place, &self.source, &kept.unwrap_or_default())?;
         let screen = choose(output, environment);
         let exit = batch::block_on(async {
@@ -181,58 +189,7 @@ impl Wanted {
             };
             drive.go().await
         });
-        // Also after an error: what was recorded is to be in the file when this ends.
-        let closed = ledger.close();
-        if is_new && exit.is_err() {
-            remove_unused(&self.place);
-        }
-        match (exit, closed) {
-            (Ok(Exit::Done), Err(error)) => Err(error.into()),
-            (Ok(exit), Err(error)) => {
-                out::complain(None, &error.into());
-                Ok(exit)
-            }
-            (exit, _) => exit,
-        }
-    }
-
-    /// What decides where files go: as given, or as in the last run. Notes what was taken from there.
-    fn kept(&self, last: Option<&Kept>, notes: &mut Vec<String>) -> Kept {
-        let default = self.default_directory.clone().unwrap_or_else(|| PathBuf::from("."));
-        let default = absolute(&default);
-        let last_folder = last.map(|last| &last.folder).filter(|folder| folder.is_absolute());
-        let folder = match (&self.directory, last_folder) {
-            (Some(given), last) => {
-                let given = absolute(given);
-                if let Some(last) = last.filter(|last| **last != given) {
-                    notes.push(format!("what earlier runs finished stays in {}", last.display()));
-                }
-                given
-            }
-            (None, Some(last)) => {
-                if *last != default {
-                    let last = last.display();
-                    notes.push(format!(
-                        "files go to {last}, as in the last run (-d DIR: elsewhere)"
-                    ));
-                }
-                last.clone()
-            }
-            (None, None) => default,
-        };
-        let last_tree = last.is_some_and(|last| last.tree);
-        let tree = self.run.tree || last_tree && !self.run.flat;
-        if tree && !self.run.tree {
-            notes.push("names keep host and folders, as in the last run (--flat: not)".to_owned());
-        }
-        let nothing = Kept::default();
-        let last = last.unwrap_or(&nothing);
-        Kept {
-            folder,
-            tree,
-            format: self.source.list_format.clone().or_else(|| last.format.clone()),
-            base: base_to_keep(&self.place, &self.source, last),
-        }
+        end(&self.place, ledger, is_new, exit)
     }
 
     fn options(
@@ -278,6 +235,27 @@ impl Wanted {
             download.restart = restart;
             download.checksum_file.clone_from(&checksums);
         })
+    }
+}
+
+/// Closes the ledger, also after an error: what was recorded is to be in the file when this ends.
+pub(super) fn end(
+    place: &Place,
+    ledger: Ledger,
+    is_new: bool,
+    exit: Result<Exit, Trouble>,
+) -> Result<Exit, Trouble> {
+    let closed = ledger.close();
+    if is_new && exit.is_err() {
+        remove_unused(place);
+    }
+    match (exit, closed) {
+        (Ok(Exit::Done), Err(error)) => Err(error.into()),
+        (Ok(exit), Err(error)) => {
+            out::complain(None, &error.into());
+            Ok(exit)
+        }
+        (exit, _) => exit,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use piton::checkpoint::ledger::LedgerError;
 use piton::durable::replace::ReplaceError;
+use piton::lists::adopt::AdoptError;
 use piton::lists::format::ListError;
 use piton::lists::name::FolderError;
 use piton::lists::report::ReportError;
@@ -84,6 +85,20 @@ impl From<RunError> for Trouble {
             RunError::Disk(failure) => Self::from(&failure),
             RunError::Strict { .. } => Self::new(Exit::Usage, error.to_string())
                 .hint("mend the list, or leave --strict out: then the rest goes on"),
+            error => Self::new(Exit::Unexpected, error.to_string()),
+        }
+    }
+}
+
+impl From<AdoptError> for Trouble {
+    fn from(error: AdoptError) -> Self {
+        match error {
+            AdoptError::List(error) => error.into(),
+            AdoptError::Ledger(error) => error.into(),
+            AdoptError::Folder(error) => error.into(),
+            AdoptError::Done { .. } => Self::new(Exit::Local, error.to_string()),
+            AdoptError::Stopped => Self::new(Exit::Interrupted, error.to_string())
+                .hint("the same command again goes on"),
             error => Self::new(Exit::Unexpected, error.to_string()),
         }
     }

@@ -1,5 +1,6 @@
 //! Lists, as a person goes through them.
 
+mod adopted;
 mod commands;
 mod events;
 mod failed;

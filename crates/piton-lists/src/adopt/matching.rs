@@ -1,7 +1,4 @@
-//! Taking over a "done" file: a line per finished item, as scripts write them.
-//!
-//! The file is read twice and the list once, each from front to end. What is held in memory is at most
-//! sixteen bytes per line of the done file, whatever the length of the list (G8).
+//! Which items the lines of a done file are about.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -9,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use url::Url;
 
 /// The list and its ledger, as far as this needs them.
-pub trait Progress {
+pub(super) trait Progress {
     /// An entry of the list.
     type Item;
     /// Why list, ledger or done file cannot be read or written.
@@ -19,30 +16,30 @@ pub trait Progress {
     /// list where that says more.
     fn texts(&self, item: &Self::Item, each: &mut dyn FnMut(&str));
 
-    /// Whether the ledger has it as done.
-    ///
-    /// # Errors
-    /// Where the ledger cannot be read.
-    fn is_done(&mut self, item: &Self::Item) -> Result<bool, Self::Error>;
+    /// A line says that `item` is done.
+    fn take(&mut self, item: Self::Item) -> Result<Taken, Self::Error>;
+}
 
-    /// Whether its file is there under its final name.
-    ///
-    /// # Errors
-    /// Where the system cannot tell.
-    fn is_there(&mut self, item: &Self::Item) -> Result<bool, Self::Error>;
-
-    /// Writes it down as done.
-    ///
-    /// # Errors
-    /// Where the ledger cannot be written.
-    fn mark_done(&mut self, item: &Self::Item) -> Result<(), Self::Error>;
+/// What became of an item that a line says is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is written down as done now.
+    Marked,
+    /// It was before.
+    Already,
+    /// Its file is not there: it is left as it was.
+    Missing,
 }
 
 /// What became of the lines of a done file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoneReport {
-    /// Lines that say something: neither blank nor a comment.
+    /// Items in the list.
+    pub items: u64,
+    /// Lines of the list that are wrong; not counted among the items.
+    pub bad_lines: u64,
+    /// Lines of the done file that say something: neither blank nor a comment.
     pub lines: u64,
     /// Items that are marked done now.
     pub marked: u64,
@@ -52,18 +49,17 @@ pub struct DoneReport {
     pub missing: u64,
     /// Lines that are about no item of the list.
     pub strangers: u64,
-    /// The first of those, with their numbers, counted from 1.
-    pub examples: Vec<(u64, String)>,
-    /// The last line is one of them. A list is known by its items, so nothing is lost by that; a script
-    /// that goes on behind the last line that it finished would begin anew.
+    /// The first of those, with its number, counted from 1; without a login.
+    pub first_stranger: Option<(u64, String)>,
+    /// The last of those.
+    pub last_stranger: Option<(u64, String)>,
+    /// The last line that says something is one of them. A list is known by its items, so nothing is lost
+    /// by that; a script that goes on behind the last line that it finished would begin anew.
     pub last_is_stranger: bool,
 }
 
-/// So many strangers are shown.
-const EXAMPLES: usize = 10;
-
-/// Marks each item of `items` as done that a line of the done file is about, if its file is there or
-/// `trust` says not to look. `done` opens the done file; it is called twice.
+/// Has `progress` take each item of `items` that a line of the done file is about. `done` opens the done
+/// file; it is called twice.
 ///
 /// A line is about an item if it is one of its texts, spaces around it and logins in addresses left out.
 /// The same line twice says nothing more than once, and equal items are done together. Lines are compared
@@ -71,13 +67,11 @@ const EXAMPLES: usize = 10;
 /// 200,000 such runs takes two different ones for the same.
 ///
 /// # Errors
-/// The first of `done`, `items` or `progress`. What was marked by then stays marked, and the same call
-/// again goes on from there.
-pub fn adopt_done<P, D, L>(
+/// The first of `done`, `items` or `progress`.
+pub(super) fn match_lines<P, D, L>(
     done: impl Fn() -> Result<D, P::Error>,
     items: impl IntoIterator<Item = Result<P::Item, P::Error>>,
     progress: &mut P,
-    trust: bool,
 ) -> Result<DoneReport, P::Error>
 where
     P: Progress,
@@ -88,18 +82,16 @@ where
     let mut report = DoneReport::default();
     for item in items {
         let item = item?;
+        report.items += 1;
         let mut found = false;
         progress.texts(&item, &mut |text| found |= lines.find(text));
         if !found {
             continue;
         }
-        if progress.is_done(&item)? {
-            report.already += 1;
-        } else if trust || progress.is_there(&item)? {
-            progress.mark_done(&item)?;
-            report.marked += 1;
-        } else {
-            report.missing += 1;
+        match progress.take(item)? {
+            Taken::Marked => report.marked += 1,
+            Taken::Already => report.already += 1,
+            Taken::Missing => report.missing += 1,
         }
     }
     for (number, line) in (1..).zip(done()?) {
@@ -109,9 +101,9 @@ where
         report.last_is_stranger = !lines.was_found(&text);
         if report.last_is_stranger {
             report.strangers += 1;
-            if report.examples.len() < EXAMPLES {
-                report.examples.push((number, text.into_owned()));
-            }
+            let stranger = (number, text.into_owned());
+            report.first_stranger.get_or_insert_with(|| stranger.clone());
+            report.last_stranger = Some(stranger);
         }
     }
     Ok(report)
@@ -202,20 +194,18 @@ mod tests {
             item.split('\t').for_each(each);
         }
 
-        fn is_done(&mut self, item: &&'static str) -> Result<bool, &'static str> {
-            Ok(self.done.contains(item))
-        }
-
-        fn is_there(&mut self, item: &&'static str) -> Result<bool, &'static str> {
-            Ok(self.there.contains(item))
-        }
-
-        fn mark_done(&mut self, item: &&'static str) -> Result<(), &'static str> {
-            if self.fails_at == Some(*item) {
+        fn take(&mut self, item: &'static str) -> Result<Taken, &'static str> {
+            if self.fails_at == Some(item) {
                 return Err("the ledger is full");
             }
-            self.done.insert(item);
-            Ok(())
+            Ok(match (self.done.contains(item), self.there.contains(item)) {
+                (true, _) => Taken::Already,
+                (false, false) => Taken::Missing,
+                (false, true) => {
+                    self.done.insert(item);
+                    Taken::Marked
+                }
+            })
         }
     }
 
@@ -227,9 +217,9 @@ mod tests {
         "http://h/a",
     ];
 
-    fn adopt(book: &mut Book, done: &str, trust: bool) -> Result<DoneReport, &'static str> {
+    fn matched(book: &mut Book, done: &str) -> Result<DoneReport, &'static str> {
         let lines = || Ok(done.lines().map(Ok));
-        adopt_done(lines, LIST.map(Ok), book, trust)
+        match_lines(lines, LIST.map(Ok), book)
     }
 
     fn book(there: impl IntoIterator<Item = &'static str>) -> Book {
@@ -237,55 +227,48 @@ mod tests {
     }
 
     #[test]
-    fn what_a_line_is_about_and_what_is_there_is_done() {
+    fn what_a_line_is_about_is_taken() {
         let mut book = book(LIST);
         let done = "# log\n\n http://h/c\r\nHTTP://H/a\nhttp://mirror/d\nhttp://h/a\n";
-        let report = adopt(&mut book, done, false).unwrap();
+        let report = matched(&mut book, done).unwrap();
         // The second /a is the same item again.
-        let expected = DoneReport { lines: 4, marked: 3, already: 1, ..DoneReport::default() };
+        let expected =
+            DoneReport { items: 5, lines: 4, marked: 3, already: 1, ..DoneReport::default() };
         assert_eq!(report, expected);
         assert_eq!(book.done, HashSet::from([LIST[0], LIST[2], LIST[3]]));
-        let again = adopt(&mut book, done, false).unwrap();
+        let again = matched(&mut book, done).unwrap();
         assert_eq!(again, DoneReport { marked: 0, already: 4, ..expected });
     }
 
     #[test]
-    fn what_is_not_there_is_not_done_unless_the_file_is_trusted() {
-        let mut book = book(["http://h/b"]);
-        let report = adopt(&mut book, "http://h/a\nhttp://h/b", false).unwrap();
+    fn what_is_not_there_is_counted() {
+        let report = matched(&mut book(["http://h/b"]), "http://h/a\nhttp://h/b").unwrap();
         assert_eq!((report.marked, report.missing), (1, 2));
-        let report = adopt(&mut book, "http://h/a\nhttp://h/b", true).unwrap();
-        assert_eq!((report.marked, report.already, report.missing), (1, 2, 0));
     }
 
     #[test]
     fn lines_that_are_about_nothing_are_counted_and_shown() {
         let mut book = book(LIST);
         let strangers: String = (0..15).map(|i| format!("http://gone/{i}\n")).collect();
-        let done = format!("http://h/a\n{strangers}http://h/b\nhttp://gone/0\n");
-        let report = adopt(&mut book, &done, false).unwrap();
+        let done = format!("http://h/a\n{strangers}http://h/b\nhttp://u:secret@gone/x\n\n");
+        let report = matched(&mut book, &done).unwrap();
         assert_eq!((report.lines, report.strangers, report.marked), (18, 16, 2));
-        assert_eq!(report.examples.len(), EXAMPLES);
-        assert_eq!(report.examples[0], (2, "http://gone/0".to_owned()));
+        assert_eq!(report.first_stranger, Some((2, "http://gone/0".to_owned())));
+        assert_eq!(report.last_stranger, Some((18, "http://gone/x".to_owned())));
         assert!(report.last_is_stranger);
-        let report = adopt(&mut book, "gone\nhttp://h/b", false).unwrap();
+        let report = matched(&mut book, "gone\nhttp://h/b").unwrap();
         assert!(!report.last_is_stranger);
-    }
-
-    #[test]
-    fn no_login_is_shown() {
-        let report = adopt(&mut book([]), "http://u:secret@gone/x", false).unwrap();
-        assert_eq!(report.examples, [(1, "http://gone/x".to_owned())]);
+        assert_eq!(report.first_stranger, report.last_stranger);
     }
 
     #[test]
     fn a_failure_ends_it_and_the_next_call_goes_on() {
         let mut book = Book { fails_at: Some("http://h/b"), ..book(LIST) };
         let done = LIST.join("\n");
-        assert_eq!(adopt(&mut book, &done, false), Err("the ledger is full"));
+        assert_eq!(matched(&mut book, &done), Err("the ledger is full"));
         assert_eq!(book.done.len(), 1);
         book.fails_at = None;
-        let report = adopt(&mut book, &done, false).unwrap();
+        let report = matched(&mut book, &done).unwrap();
         assert_eq!((report.marked, report.already, report.strangers), (3, 2, 0));
     }
 }
