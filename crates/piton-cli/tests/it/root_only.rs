@@ -1,3 +1,4 @@
 //! What only root can set up.
 
 mod power;
+mod power_lists;

@@ -5,6 +5,7 @@ mod commands;
 mod events;
 mod failed;
 mod killed;
+mod ledger;
 mod named;
 mod on_done;
 mod refused;
