@@ -261,7 +261,7 @@ impl Group<'_> {
         // A try that came to an end in the dead run shows that it is not this item that kills.
         let in_a_row = |old: &&Row| entry.attempt <= old.attempts.saturating_add(1);
         let before = old.as_ref().filter(in_a_row).map_or(0, |old| old.interruptions);
-        let interruptions = before.saturating_add(u32::from(!entry.landing));
+        let interruptions = before.saturating_add(u32::from(!entry.harmless));
         let state = match interruptions >= QUARANTINE_AFTER {
             true => State::Quarantined,
             false => State::Interrupted,

@@ -79,17 +79,17 @@ fn an_item_that_kills_its_process_again_and_again_is_quarantined() {
     assert_eq!((known.state, known.interruptions), (State::Fatal, 0));
 }
 
-/// Waiting for the disk, and a try that ended in the run that died, both show that it was not the item.
+/// What was survived in this try, or a try before it in the run that died, shows that it was not the item.
 #[test]
 fn an_item_that_does_not_kill_is_not_quarantined() {
-    for landing in [true, false] {
+    for harmless in [true, false] {
         let mut dir = tempfile::tempdir().unwrap();
         let mut attempt = 1;
         for _ in 0..2 * QUARANTINE_AFTER {
             let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
             let flight = ledger.begin(key(1), attempt, NOW).unwrap();
-            let flight = if landing {
-                flight.lands();
+            let flight = if harmless {
+                flight.is_harmless();
                 flight
             } else {
                 drop(flight);
@@ -103,7 +103,7 @@ fn an_item_that_does_not_kill_is_not_quarantined() {
         }
         let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
         let known = ledger.reader().unwrap().lookup(&key(1)).unwrap().unwrap();
-        assert_eq!(known.state, State::Interrupted, "landing: {landing}");
+        assert_eq!(known.state, State::Interrupted, "harmless: {harmless}");
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn flight(data: &[u8]) {
             key: slot[..16].try_into().unwrap(),
             attempt: u32::from_le_bytes(slot[16..20].try_into().unwrap()),
             since: since >> 1,
-            landing: since & 1 == 1,
+            harmless: since & 1 == 1,
         };
         framed.extend(entry.encode(head.salt));
         entries.push(entry);

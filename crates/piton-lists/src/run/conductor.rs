@@ -150,10 +150,7 @@ impl<'a> Conductor<'a> {
 
     /// What waits for nothing but the disk makes room for the next.
     fn free_the_landed(&mut self) {
-        for Slot { host, begun, flight } in self.slots.landed() {
-            if let Some(flight) = flight {
-                flight.lands();
-            }
+        for Slot { host, begun } in self.slots.landed() {
             self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
         }
     }
@@ -193,9 +190,9 @@ impl<'a> Conductor<'a> {
         let alone = self.read_all && left.saturating_mul(ALONE) <= self.options.connections;
         let path = self.folder.join(&job.target);
         let rate = self.rates.enter(&host);
-        let (number, monitor) = self.monitor.enter(job.item.line, self.slots.landing());
-        let slot = Slot { host: Arc::clone(&host), begun, flight: flight.clone() };
-        self.slots.hold(number, slot);
+        let landing = self.slots.landing();
+        let (number, monitor) = self.monitor.enter(job.item.line, flight.as_ref(), landing);
+        self.slots.hold(number, Slot { host: Arc::clone(&host), begun });
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
         let what = download(&job, path, self.options, rate, alone);
         let carried_out = attempt(

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use piton_checkpoint::ledger::ErrorClass;
+use piton_checkpoint::ledger::{ErrorClass, InFlight};
 
 use super::Summary;
 use super::slots::Landing;
@@ -178,12 +178,18 @@ impl Monitor {
 
     /// A window onto a download of the item on this line, which counts as running until the number
     /// that comes with it is given to [`Monitor::leave`].
-    pub(super) fn enter(&self, line: u64, landing: &Landing) -> (u64, piton_fetch::Monitor) {
+    pub(super) fn enter(
+        &self,
+        line: u64,
+        flight: Option<&Arc<InFlight>>,
+        landing: &Landing,
+    ) -> (u64, piton_fetch::Monitor) {
         let mut shared = self.shared();
         shared.counter = shared.counter.wrapping_add(1);
         let number = shared.counter;
         let (run, landing) = (self.observer.clone(), landing.clone());
-        let observer = OfDownload { run, line, number, landing };
+        let flight = flight.map(Arc::downgrade).unwrap_or_default();
+        let observer = OfDownload { run, line, number, flight, landing };
         let monitor = piton_fetch::Monitor::new(Some(Arc::new(observer)));
         shared.running.insert(number, monitor.clone());
         (number, monitor)
@@ -206,12 +212,20 @@ struct OfDownload {
     run: Option<Arc<dyn Observer>>,
     line: u64,
     number: u64,
+    flight: Weak<InFlight>,
     landing: Landing,
 }
 
 impl piton_fetch::Observer for OfDownload {
     fn event(&self, event: &piton_fetch::Event) {
-        if matches!(event, piton_fetch::Event::Landing) {
+        use piton_fetch::Event as E;
+        // It was asked for or has come, and this process lives: a crash is not its doing.
+        if matches!(event, E::Landing | E::Retrying { .. })
+            && let Some(flight) = self.flight.upgrade()
+        {
+            flight.is_harmless();
+        }
+        if matches!(event, E::Landing) {
             self.landing.tell(self.number);
         }
         if let Some(run) = &self.run {

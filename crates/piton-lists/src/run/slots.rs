@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use piton_checkpoint::ledger::InFlight;
 use tokio::sync::Notify;
 
 use crate::flow::Moment;
@@ -17,7 +16,6 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     pub(super) host: Arc<str>,
     pub(super) begun: Moment,
-    pub(super) flight: Option<Arc<InFlight>>,
 }
 
 /// Told of tries whose bytes are all here: what waits for nothing but the disk, together with many

@@ -32,12 +32,12 @@ pub struct Entry {
     pub attempt: u32,
     /// Since when, in milliseconds since 1970 (UTC).
     pub since: u64,
-    /// All of it had come in, and only the disk was waited for: a crash is not its doing.
-    pub landing: bool,
+    /// The process had survived it in this try: a crash is not its doing.
+    pub harmless: bool,
 }
 
-/// The bit of `since` that says [`Entry::landing`].
-const LANDING: u64 = 1 << 63;
+/// The bit of `since` that says [`Entry::harmless`].
+const HARMLESS: u64 = 1 << 63;
 
 /// Reads the bytes of a flight recorder: the head, and the items whose slots are whole. `None`: not a
 /// recorder, or one of another version.
@@ -74,8 +74,8 @@ impl Entry {
         let mut bytes = [0; SLOT];
         put(&mut bytes, 0, &self.key);
         put(&mut bytes, 16, &self.attempt.to_le_bytes());
-        let landing = if self.landing { LANDING } else { 0 };
-        put(&mut bytes, 20, &(self.since & !LANDING | landing).to_le_bytes());
+        let harmless = if self.harmless { HARMLESS } else { 0 };
+        put(&mut bytes, 20, &(self.since & !HARMLESS | harmless).to_le_bytes());
         let mut covered = [0; 8 + COVERED];
         put(&mut covered, 0, &salt.to_le_bytes());
         put(&mut covered, 8, bytes.first_chunk::<COVERED>().unwrap_or(&[0; COVERED]));
@@ -88,8 +88,8 @@ impl Entry {
         let entry = Self {
             key: *bytes.first_chunk()?,
             attempt: u32::from_le_bytes(*bytes.get(16..)?.first_chunk()?),
-            since: since & !LANDING,
-            landing: since & LANDING != 0,
+            since: since & !HARMLESS,
+            harmless: since & HARMLESS != 0,
         };
         (entry.encode(salt) == *bytes).then_some(entry)
     }
@@ -111,17 +111,17 @@ mod tests {
 
     const HEAD: Head = Head { ledger: 0x1122_3344_5566_7788, salt: 99 };
     const ENTRY: Entry =
-        Entry { key: [7; 16], attempt: 3, since: 1_700_000_000_000, landing: false };
+        Entry { key: [7; 16], attempt: 3, since: 1_700_000_000_000, harmless: false };
 
     #[test]
     fn what_was_written_is_read() {
         let mut bytes = HEAD.encode().to_vec();
         bytes.extend(ENTRY.encode(HEAD.salt));
         bytes.extend([0; SLOT]);
-        bytes.extend(Entry { attempt: 4, landing: true, ..ENTRY }.encode(HEAD.salt));
+        bytes.extend(Entry { attempt: 4, harmless: true, ..ENTRY }.encode(HEAD.salt));
         let (head, entries) = parse(&bytes).unwrap();
         assert_eq!(head, HEAD);
-        assert_eq!(entries, [ENTRY, Entry { attempt: 4, landing: true, ..ENTRY }]);
+        assert_eq!(entries, [ENTRY, Entry { attempt: 4, harmless: true, ..ENTRY }]);
     }
 
     #[test]

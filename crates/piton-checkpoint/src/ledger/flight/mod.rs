@@ -125,7 +125,7 @@ impl Recorder {
     ) -> Result<InFlight, LedgerError> {
         // Made before the write: dropped by an error, it clears what may be there.
         let slot = self.slots().take();
-        let entry = Entry { key, attempt, since, landing: false };
+        let entry = Entry { key, attempt, since, harmless: false };
         let recorded = AtomicBool::new(false);
         let flight = InFlight { recorder: Arc::clone(self), slot, entry, recorded };
         flight.write(entry).map_err(LedgerError::io("write", &self.path))?;
@@ -175,11 +175,12 @@ impl InFlight {
         self.recorded.store(true, Ordering::Relaxed);
     }
 
-    /// All of it has come in, and only the disk is waited for. Should the process die now, the item
-    /// counts as interrupted, and yet not as what may have been the reason.
-    pub fn lands(&self) {
+    /// The process has survived the item in this try: it has come in and waits for the disk, or was
+    /// asked for once and waits to be asked for again. Should the process die now, the item counts as
+    /// interrupted, and yet not as what may have been the reason.
+    pub fn is_harmless(&self) {
         // Should this fail, it counts as one that may have been.
-        let _ = self.write(Entry { landing: true, ..self.entry });
+        let _ = self.write(Entry { harmless: true, ..self.entry });
     }
 
     fn write(&self, entry: Entry) -> io::Result<()> {
