@@ -28,7 +28,8 @@ def small_files(bench):
         urls = [f"{base}/{name}" for name in names]
         memory = [compared(bench, urls, bench.memory / "out")]
         disk = [on_disk(bench, urls)]
-    shutil.rmtree(www)
+    for folder in (www, bench.memory / "out", bench.disk / "out"):
+        shutil.rmtree(folder)
     return memory + disk
 
 
