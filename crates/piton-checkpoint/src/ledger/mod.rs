@@ -243,6 +243,13 @@ impl Ledger {
         self.wait(Entered::RunEnded(id, at))
     }
 
+    /// Has what was queued until now committed soon, though more might come and share the commit.
+    pub fn hurry(&self) {
+        if let Some(thread) = &self.shared.thread {
+            thread.thread().unpark();
+        }
+    }
+
     /// A connection that reads, for any thread.
     ///
     /// # Errors
@@ -265,6 +272,7 @@ impl Ledger {
     fn wait(&self, entered: Entered) -> Result<(), LedgerError> {
         let (tell, told) = sync_channel(1);
         self.order(entered, Box::new(move |result| drop(tell.send(result))));
+        self.hurry();
         told.recv().unwrap_or_else(|_| Err(self.closed()))
     }
 

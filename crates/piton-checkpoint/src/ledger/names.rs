@@ -14,7 +14,8 @@ use super::schema::{self, Access, Connected};
 
 const CACHE_KIB: u32 = 1 << 10;
 /// With so many that are not committed, a commit is asked for though there is no outcome (G8). Names come
-/// in random order, so that a few of them touch as many pages as many do.
+/// in random order, so that a few of them touch as many pages as many do. Of a ledger with fewer names
+/// all are in memory.
 const MANY: usize = 1 << 18;
 
 /// A name (its hash) and the item to which it belongs.
@@ -40,51 +41,62 @@ pub(super) struct Names {
 struct Book {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
-    /// Those that were given and are not committed.
-    given: HashMap<u64, Key>,
+    /// Those that are not committed, and with `complete` all others.
+    known: HashMap<u64, Key>,
+    /// Those that are not committed.
+    given: Vec<Name>,
+    /// There are so few names that none has to be looked up.
+    complete: bool,
 }
 
 impl Names {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
-        Ok(Self {
-            path: path.to_owned(),
-            book: Mutex::new(Book { conn: Some(conn), given: HashMap::new() }),
-        })
+        let complete = is_empty(&conn).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let book = Book { conn: Some(conn), known: HashMap::new(), given: Vec::new(), complete };
+        Ok(Self { path: path.to_owned(), book: Mutex::new(book) })
     }
 
     /// The answer, and whether it is time for a commit.
     pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given } = &mut *book else {
+        let Book { conn: Some(conn), known, given, complete } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
-        let owner = match given.get(&name) {
+        let owner = match known.get(&name) {
             Some(owner) => Some(*owner),
+            None if *complete => None,
             None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
         };
         match owner {
             Some(owner) if owner != *key => return Ok((Claim::TakenBy(owner), false)),
             Some(_) => return Ok((Claim::Claimed, false)),
-            None => given.insert(name, *key),
+            None => known.insert(name, *key),
         };
+        given.push((name, *key));
         Ok((Claim::Claimed, given.len() % MANY == 0))
     }
 
     /// What is not committed, in the order of the table: each page of it is then written once.
     pub(super) fn given(&self) -> Vec<Name> {
-        let mut given: Vec<Name> =
-            self.book().given.iter().map(|(name, key)| (*name, *key)).collect();
+        let mut given = self.book().given.clone();
         given.sort_unstable_by_key(|(name, _)| name.cast_signed());
         given
     }
 
-    /// These are committed now. They are dropped from memory only after that, so a claim always finds
-    /// them, here or there.
+    /// These, which are all that were given at some moment, are committed now. A claim always finds
+    /// them: here as long as there are few, or there.
     pub(super) fn committed(&self, names: &[Name]) {
         let mut book = self.book();
-        for (name, _) in names {
-            book.given.remove(name);
+        let Book { known, given, complete, .. } = &mut *book;
+        given.drain(..names.len().min(given.len()));
+        if !*complete {
+            for (name, _) in names {
+                known.remove(name);
+            }
+        } else if known.len() > MANY {
+            *complete = false;
+            *known = given.iter().copied().collect();
         }
     }
 
@@ -96,6 +108,10 @@ impl Names {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT NOT EXISTS(SELECT 1 FROM names)", [], |row| row.get(0))
 }
 
 fn find(conn: &Connection, name: u64) -> rusqlite::Result<Option<Key>> {

@@ -13,8 +13,8 @@ use super::writer::{Entered, Writer};
 
 /// So much is committed at once at most.
 const GROUP: usize = 4_096;
-/// From one commit to the next at least: a commit costs as much for a hundred outcomes as for one, and
-/// nobody waits for the first of them alone.
+/// From one commit to the next, unless somebody waits: keys come in random order, so that a commit of
+/// a few outcomes writes as many pages as one of many.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
@@ -70,7 +70,8 @@ impl Owner {
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
             if let (Some(last), Order::Enter(..)) = (last, &first) {
-                std::thread::sleep(PACE.saturating_sub(last.elapsed()));
+                // Whoever cannot wait unparks this thread; too early at times does no harm.
+                std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
             }
             last = Some(Instant::now());
             let mut group = Vec::new();

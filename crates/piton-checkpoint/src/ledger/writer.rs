@@ -258,10 +258,11 @@ impl Group<'_> {
         if old.as_ref().is_some_and(|old| old.attempts >= entry.attempt) {
             return Ok(None);
         }
-        // A try that came to an end in the dead run shows that it is not this item that kills.
+        // A try that came to an end in the dead run, or as good as did, shows that it is not this item
+        // that kills: the count begins anew.
         let in_a_row = |old: &&Row| entry.attempt <= old.attempts.saturating_add(1);
         let before = old.as_ref().filter(in_a_row).map_or(0, |old| old.interruptions);
-        let interruptions = before.saturating_add(u32::from(!entry.harmless));
+        let interruptions = if entry.harmless { 0 } else { before.saturating_add(1) };
         let state = match interruptions >= QUARANTINE_AFTER {
             true => State::Quarantined,
             false => State::Interrupted,

@@ -49,7 +49,7 @@ impl Pipeline {
     /// Makes the bytes of `group` and the names of the group before durable, tells of those, and
     /// gives `group` its names. Files that are not to be synced are told of at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
-        let mut written = Vec::new();
+        let mut written: Vec<Written> = Vec::new();
         for (landing, told) in group {
             let file = match stage(&*self.fs, &landing) {
                 Ok(Some(file)) => file,
@@ -67,8 +67,14 @@ impl Pipeline {
                 named.into_iter().for_each(|named| (named.told)(Ok(Landed::There)));
                 continue;
             }
-            match file.stat() {
-                Ok(stat) => written.push(Written { landing, told, file, device: stat.id.device }),
+            let dir = parent_dir(&landing.path);
+            let beside = written.last().filter(|last| parent_dir(&last.landing.path) == dir);
+            let device = match beside {
+                Some(beside) => Ok(beside.device),
+                None => file.stat().map(|stat| stat.id.device),
+            };
+            match device {
+                Ok(device) => written.push(Written { landing, told, file, device }),
                 Err(error) => told(Err(PartError::io("look at", &landing.path)(error))),
             }
         }

@@ -1,5 +1,6 @@
 //! The first question: a ranged GET whose body is already the first segment.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -121,11 +122,15 @@ impl Prober<'_> {
         // An address that has to be connected to, redirected and thought over takes its time.
         let limit = self.what.stall_timeout.max(Duration::from_secs(1));
         let limit = if others { limit.min(SILENCE) } else { limit };
-        let response = tokio::select! {
-            response = timeout(limit, lane.get_for(&original, &request)) => {
-                response.map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??
+        let response = {
+            // By reference: it is large, and `timeout` would move it.
+            let mut asking = pin!(lane.get_for(&original, &request));
+            tokio::select! {
+                response = timeout(limit, asking.as_mut()) => {
+                    response.map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??
+                }
+                () = self.stop.stopped() => return Err(Trouble::Stopped),
             }
-            () = self.stop.stopped() => return Err(Trouble::Stopped),
         };
         let host = response.url.host_str().unwrap_or_default().to_owned();
         let answer = read_answer(&response, question.range, SystemTime::now())

@@ -57,6 +57,18 @@ impl Body {
         (self.ahead, self.failed) = (bytes, failed);
     }
 
+    /// All `size` bytes of it, if the body is so long, is here already, and nothing was read of it.
+    pub(crate) fn read_all(&mut self, size: usize) -> Option<Vec<u8>> {
+        let Rest::Raw(raw) = &mut self.rest else { return None };
+        let whole = self.length == Some(size as u64) && raw.early.len() == size && self.got == 0;
+        if !whole || size == 0 || !self.ahead.is_empty() {
+            return None;
+        }
+        let all = std::mem::take(&mut raw.early);
+        (self.got, self.ended) = (size as u64, true);
+        Some(all.into())
+    }
+
     pub(super) fn peer(&self) -> SocketAddr {
         self.via.peer
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{Request, StatusCode, Version, response};
 use http_body_util::Empty;
@@ -106,24 +106,33 @@ pub(super) async fn exchange(
 /// Collects what hyper read too much, and takes the socket back.
 async fn take_over(connection: Hyper, mut body: Incoming, keep_alive: bool) -> Raw {
     let length = body.size_hint().exact();
-    let mut early = BytesMut::new();
+    let mut early = Bytes::new();
     poll_fn(|cx| {
         // An error is passed over: the socket says it again, after the bytes that came before it.
         while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(cx) {
             if let Ok(data) = frame.into_data() {
-                early.extend_from_slice(&data);
+                early = joined(std::mem::take(&mut early), data);
             }
         }
         Poll::Ready(())
     })
     .await;
     let parts = connection.into_parts();
-    early.extend_from_slice(&parts.read_buf);
+    let mut early = joined(early, parts.read_buf);
     let announced = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
     let excess = early.len() > announced;
     early.truncate(announced);
     let reusable = keep_alive && length.is_some() && !excess;
-    Raw { stream: parts.io.into_inner(), early: early.freeze(), length, reusable, excess }
+    Raw { stream: parts.io.into_inner(), early, length, reusable, excess }
+}
+
+/// One behind the other; there is seldom more than one.
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    match (first.is_empty(), second.is_empty()) {
+        (true, _) => second,
+        (_, true) => first,
+        _ => [first, second].concat().into(),
+    }
 }
 
 /// RFC 9112 section 9.3.

@@ -75,6 +75,7 @@ impl Accounts {
 
     /// Waits until every outcome was committed or refused.
     pub(super) async fn settled(&self) {
+        self.ledger.hurry();
         while self.shared.unacknowledged.load(Ordering::Acquire) > 0 {
             self.changed().await;
         }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use piton_fetch::Stop;
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::accounts::Accounts;
 use super::attempt::{Tried, attempt, download};
@@ -14,7 +14,7 @@ use super::inventory::Inventory;
 use super::job::{Job, Read};
 use super::monitor::Event;
 use super::rates::HostRates;
-use super::slots::{Slot, Slots};
+use super::slots::{HARMLESS, Slot, Slots};
 use super::{Early, Monitor, Options, Run, RunError};
 use crate::flow::{Heard, Queue, Started};
 use crate::name::Folder;
@@ -75,6 +75,8 @@ impl<'a> Conductor<'a> {
         stop: &Stop,
     ) -> Result<(), RunError> {
         let landing = self.slots.landing().clone();
+        let mut harmless = interval(HARMLESS);
+        harmless.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.free_the_landed();
             self.start();
@@ -104,6 +106,7 @@ impl<'a> Conductor<'a> {
                 () = until(wakeup), if wakeup.is_some() => {}
                 () = self.accounts.changed() => {}
                 () = landing.told() => {}
+                _ = harmless.tick() => self.slots.note_the_harmless(self.epoch.elapsed()),
                 () = stop.stopped(), if !self.halt.is_stopped() => {
                     self.end(Some(Early::Stopped));
                     self.halt.stop();
@@ -150,7 +153,7 @@ impl<'a> Conductor<'a> {
 
     /// What waits for nothing but the disk makes room for the next.
     fn free_the_landed(&mut self) {
-        for Slot { host, begun } in self.slots.landed() {
+        for Slot { host, begun, .. } in self.slots.landed() {
             self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
         }
     }
@@ -192,22 +195,19 @@ impl<'a> Conductor<'a> {
         let rate = self.rates.enter(&host);
         let landing = self.slots.landing();
         let (number, monitor) = self.monitor.enter(job.item.line, flight.as_ref(), landing);
-        self.slots.hold(number, Slot { host: Arc::clone(&host), begun });
+        let known = flight.as_ref().map(Arc::downgrade).unwrap_or_default();
+        self.slots.hold(number, Slot { host: Arc::clone(&host), begun, flight: known });
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
         let what = download(&job, path, self.options, rate, alone);
-        let carried_out = attempt(
-            self.run.client.clone(),
-            self.folder.clone(),
-            job.target.clone(),
-            what,
-            job.first,
-            monitor.clone(),
-            self.halt.clone(),
-        );
-        self.tries.spawn_local(async move {
-            let result = carried_out.await;
+        let (client, folder) = (self.run.client.clone(), self.folder.clone());
+        let (target, first, halt) = (job.target.clone(), job.first, self.halt.clone());
+        let seen = monitor.clone();
+        // A download is a large future, which the runtime would move more than once; and as an argument
+        // of this one it would be in it twice.
+        self.tries.spawn_local(Box::pin(async move {
+            let result = attempt(client, folder, target, what, first, seen, halt).await;
             Tried { job, host, begun, number, monitor, flight, result }
-        });
+        }));
     }
 
     /// The list is longer than the window: has it counted, once, beside all else. Until then nobody

@@ -46,6 +46,9 @@ impl Conductor<'_> {
         match result {
             Ok(outcome) => self.done(job, this, &outcome),
             Err(trouble) => {
+                if let Some(flight) = &this.flight {
+                    flight.is_harmless();
+                }
                 if progress.have >= job.have.saturating_add(PROGRESS) {
                     job.in_vain = 0;
                 }

@@ -30,7 +30,7 @@ mod verdict;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use piton_checkpoint::ledger::{Ledger, Run as Entry, RunId};
+use piton_checkpoint::ledger::{Ledger, Reader, Run as Entry, RunId};
 use piton_fetch::{Client, Stop};
 use tokio::sync::mpsc::channel;
 use tokio::task::{JoinHandle, LocalSet, spawn_blocking};
@@ -123,6 +123,13 @@ impl Run {
         Ok(Some(Prepared { folder, id }))
     }
 
+    /// What the ledger knows, if it knows anything: an item comes once, and what is written of it in
+    /// this run is of no use to who reads the list.
+    fn known(&self) -> Result<Option<Reader>, RunError> {
+        let reader = self.ledger.reader()?;
+        Ok((!reader.is_empty()?).then_some(reader))
+    }
+
     async fn go_through(
         &self,
         prepared: Prepared,
@@ -133,7 +140,7 @@ impl Run {
         let (to, batches) = channel(BATCHES);
         let reading = Reading {
             source: self.source.clone(),
-            known: self.ledger.reader()?,
+            known: self.known()?,
             ledger: self.ledger.clone(),
             folder: folder.clone(),
             options: Arc::clone(&self.options),

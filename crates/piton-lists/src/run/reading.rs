@@ -55,7 +55,8 @@ fn fate(state: Option<State>, class: Option<&ErrorClass>, select: &Select, check
 /// Everything that the thread works with.
 pub(super) struct Reading {
     pub(super) source: Source,
-    pub(super) known: Reader,
+    /// What the ledger knew when the run began; `None` if that was nothing.
+    pub(super) known: Option<Reader>,
     pub(super) ledger: Ledger,
     pub(super) folder: Folder,
     pub(super) options: Arc<Options>,
@@ -88,7 +89,10 @@ impl Reading {
         let mut counting_until = None;
         for entry in entries {
             let Some((item, key)) = self.item(entry?) else { continue };
-            let known = self.known.lookup(&key)?;
+            let known = match &mut self.known {
+                Some(known) => known.lookup(&key)?,
+                None => None,
+            };
             let (state, class) = match &known {
                 Some(known) => (Some(known.state), known.class.as_ref()),
                 None => (None, None),

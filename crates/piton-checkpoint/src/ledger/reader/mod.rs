@@ -61,6 +61,15 @@ impl Reader {
         Ok(Self { path, conn, window: Window::default(), classes: HashMap::new() })
     }
 
+    /// Whether nothing is known of any item.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn is_empty(&self) -> Result<bool, LedgerError> {
+        let any = self.conn.query_row("SELECT EXISTS(SELECT 1 FROM items)", [], |row| row.get(0));
+        any.map(|any: bool| !any).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+    }
+
     /// What is known of an item; `None` if it was never begun. Of many, ask with [`Reader::lookups`].
     ///
     /// # Errors

@@ -56,14 +56,15 @@ impl Attempt<'_> {
         }
         let existing = ExistingFile::find(fs.as_ref(), &path).map_err(io)?;
         let target = Target::new(path.clone());
-        let unfinished = fs.stat(&target.journal()).map_err(io)?.is_some();
-        if let Some(existing) = existing
-            && !unfinished
-        {
-            return self.judge(existing, now).await;
-        }
-        if !unfinished && fs.stat(&target.part()).map_err(io)?.is_none() {
-            return Ok(Err(OnDisk::vacant(path)));
+        match existing {
+            Some(existing) if fs.stat(&target.journal()).map_err(io)?.is_none() => {
+                return self.judge(existing, now).await;
+            }
+            // What a journal alone says is of no use: it speaks of bytes that are gone.
+            None if fs.stat(&target.part()).map_err(io)?.is_none() => {
+                return Ok(Err(OnDisk::vacant(path)));
+            }
+            _ => {}
         }
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
         let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));

@@ -121,6 +121,9 @@ impl Attempt<'_> {
 
     /// All `size` bytes of the body, if they come in time; otherwise what came is handed back.
     async fn read_at_once(&self, body: &mut Body, size: usize) -> Option<Vec<u8>> {
+        if let Some(bytes) = body.read_all(size) {
+            return Some(bytes);
+        }
         let (mut bytes, mut filled) = (vec![0; size], 0);
         let read = tokio::select! {
             biased;
