@@ -53,7 +53,8 @@ pub struct Download {
     /// How many failures in a row, without a byte of progress between them, are borne.
     pub retries: u32,
     /// The longest pause between them. A server that asks for more (Retry-After) ends the download
-    /// with what it said, so that whoever has other things to do can come back later.
+    /// with what it said, so that whoever has other things to do can come back later; so does one that
+    /// took longer than this to fail before it gave an answer.
     pub patience: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,

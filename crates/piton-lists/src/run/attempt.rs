@@ -20,7 +20,7 @@ use crate::name::{Folder, FolderError, TargetPath};
 /// Failures that a download bears by itself, without progress between them: only what is over in an
 /// instant. Longer ones give the slot to another item.
 const QUICK_RETRIES: u32 = 2;
-/// The longest pause before one of these.
+/// The longest that one of these may take, or the pause before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A try that is over.

@@ -86,7 +86,8 @@ impl<'a> Conductor<'a> {
             if !self.queue.has_room() {
                 self.count_the_list();
             }
-            let wants_more = !self.read_all && !self.ending && self.queue.has_room();
+            let wants_more =
+                !self.read_all && !self.ending && self.queue.has_room() && !self.accounts.is_full();
             let wakeup =
                 self.queue.next_wakeup().filter(|_| !self.ending && !self.accounts.is_full());
             let wakeup = wakeup.and_then(|at| self.epoch.checked_add(at));
@@ -141,11 +142,21 @@ impl<'a> Conductor<'a> {
             Read::Job(job) => job,
             Read::Nameless(nameless) => return self.nameless(nameless),
         };
+        self.place(job);
+    }
+
+    /// Has an item wait for its turn, at the first of its hosts that was not given up.
+    pub(super) fn place(&mut self, mut job: Job) {
         let now = self.epoch.elapsed();
-        let (host, weight, first) = (job.host().to_owned(), job.weight(), job.first);
-        if let Err(job) = self.queue.push(&host, job, weight, first, now) {
-            self.leave_out(job);
+        for mirror in 0.. {
+            let Some(host) = job.host(mirror) else { break };
+            let (weight, first) = (job.weight(), job.first);
+            match self.queue.push(&host, job, weight, first, now) {
+                Ok(()) => return,
+                Err(refused) => job = refused,
+            }
         }
+        self.without_host(job);
     }
 
     /// What waits for nothing but the disk makes room for the next.
