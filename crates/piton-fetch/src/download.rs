@@ -28,6 +28,8 @@ pub struct Download {
     pub place: Place,
     /// How many connections may be used.
     pub connections: Connections,
+    /// With [`Connections::Auto`], at most this many at the moment.
+    pub share: Option<Share>,
     /// What happens when a file stands under the final name.
     pub if_exists: IfExists,
     /// What happens when the source is no longer the one that was begun.
@@ -73,6 +75,7 @@ impl Download {
             headers: Vec::new(),
             place,
             connections: Connections::Auto,
+            share: None,
             if_exists: IfExists::Refuse,
             if_changed: IfChanged::StartOver,
             restart: false,
@@ -175,4 +178,4 @@ pub struct Outcome {
     pub not_newer: bool,
 }
 
-pub use crate::flow::RateLimit;
+pub use crate::flow::{RateLimit, Share};

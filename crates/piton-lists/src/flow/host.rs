@@ -126,6 +126,12 @@ impl<T> Host<T> {
         }
     }
 
+    /// What each of its files may have of the connections that it bears.
+    pub(super) fn share(&self) -> usize {
+        let waiting = [self.first.len(), self.list.len(), self.again.len()].iter().sum::<usize>();
+        self.most / waiting.saturating_add(self.running).max(1)
+    }
+
     /// It answered as a host that is well does: by and by it is trusted with more again.
     pub(super) fn served(&mut self, limits: &Limits) {
         self.failures = 0;

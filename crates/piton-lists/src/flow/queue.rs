@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,6 +189,16 @@ impl<T> Queue<T> {
         self.lighten(left.len(), left.iter().map(|waiting| waiting.weight).sum());
         self.settle(name, now);
         left.into_iter().map(|waiting| waiting.item).collect()
+    }
+
+    /// How many of `connections` in all a file from this host may use, if nothing more is pushed: they are
+    /// shared evenly among all that waits and runs, and what a host bears among what is left of it.
+    pub fn share(&self, host: &str, connections: usize) -> NonZeroU16 {
+        let left = self.waiting.saturating_add(self.running);
+        let share = connections.checked_div(left).unwrap_or(connections);
+        let of_host = self.hosts.get(host).map_or(usize::MAX, Host::share);
+        let share = u16::try_from(share.min(of_host)).unwrap_or(u16::MAX);
+        NonZeroU16::new(share).unwrap_or(NonZeroU16::MIN)
     }
 
     /// When [`Queue::next`] may have something that it does not have now, if only time is missing.

@@ -167,6 +167,36 @@ fn fewer_at_once_where_it_was_too_much_and_by_and_by_more() {
 }
 
 #[test]
+fn connections_are_shared_among_what_is_left() {
+    let mut queue = Queue::new(limits(16, 8));
+    let share = |queue: &Queue<Item>, host| queue.share(HOSTS[host], 16).get();
+    (0..20).for_each(|number| push(&mut queue, 0, number));
+    assert_eq!(share(&queue, 0), 1);
+    queue.drain();
+    // Four in all, three of them at one host, which bears eight.
+    (0..3).for_each(|number| push(&mut queue, 0, number));
+    push(&mut queue, 1, 3);
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (2, 4));
+    let running: Vec<Started<Item>> = std::iter::from_fn(|| queue.next(ms(0), 0)).collect();
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (2, 4), "begun or not");
+    let served = |queue: &mut Queue<Item>, number| {
+        let it = running.iter().find(|it| it.item.1 == number).unwrap();
+        queue.ended(&it.host, it.begun, Heard::Served, ms(1), 0);
+    };
+    served(&mut queue, 0);
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (4, 5));
+    served(&mut queue, 3);
+    assert_eq!(share(&queue, 0), 4);
+    served(&mut queue, 1);
+    assert_eq!(share(&queue, 0), 8);
+    // A host that minded gets fewer.
+    let last = running.iter().find(|it| it.item.1 == 2).unwrap();
+    queue.ended(&last.host, last.begun, Heard::Failed(None), ms(2), 0);
+    queue.push_again("a", last.item, 1, ms(3), ms(2)).unwrap();
+    assert_eq!(share(&queue, 0), 4);
+}
+
+#[test]
 fn the_window_is_bounded_by_number_and_by_weight() {
     let mut queue = Queue::new(limits(1, 1));
     queue.push("a", (0, 0), 31 << 20, false, ms(0)).unwrap();

@@ -1,14 +1,12 @@
 //! One try of one item.
 
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use piton_checkpoint::ledger::InFlight;
 use piton_fetch::{
-    Client, Connections, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit,
-    Stop,
+    Client, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit, Share, Stop,
 };
 use tokio::task::spawn_blocking;
 
@@ -59,7 +57,7 @@ pub(super) fn download(
     path: PathBuf,
     options: &Options,
     rate: Option<RateLimit>,
-    alone: bool,
+    share: Share,
 ) -> Result<Download, Failure> {
     let item = &job.item;
     let Some((first, others)) = item.addresses.split_first() else {
@@ -74,7 +72,7 @@ pub(super) fn download(
     what.digests.clone_from(&item.digests);
     what.pieces.clone_from(&item.pieces);
     what.size = item.size;
-    what.connections = if alone { Connections::Auto } else { Connections::Fixed(NonZeroU16::MIN) };
+    what.share = Some(share);
     what.durability = options.durability;
     what.rate_limit = rate;
     what.retries = QUICK_RETRIES;

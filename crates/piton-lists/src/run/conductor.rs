@@ -1,9 +1,10 @@
 //! Starts items when the queue says so, and decides what each end means.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use piton_fetch::Stop;
+use piton_fetch::{Share, Stop};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
@@ -19,9 +20,6 @@ use super::{Early, Monitor, Options, Run, RunError};
 use crate::flow::{Heard, Queue, Started};
 use crate::name::Folder;
 
-/// The most connections that a file gets when it need not share them.
-const ALONE: usize = 8;
-
 /// See [`Conductor::run`].
 pub(super) struct Conductor<'a> {
     run: &'a Run,
@@ -35,6 +33,8 @@ pub(super) struct Conductor<'a> {
     pub(super) slots: Slots,
     /// Nothing more comes from the list.
     read_all: bool,
+    /// For how many files that are left the connections were last shared.
+    shared_for: usize,
     /// Whether somebody counts, or has counted, how many items there are.
     counting: bool,
     /// Stops the downloads that run.
@@ -59,6 +59,7 @@ impl<'a> Conductor<'a> {
             tries: JoinSet::new(),
             slots: Slots::default(),
             read_all: false,
+            shared_for: 0,
             counting: false,
             halt: Stop::new(),
             ending: false,
@@ -78,6 +79,7 @@ impl<'a> Conductor<'a> {
         loop {
             self.free_the_landed();
             self.start();
+            self.share_what_is_free();
             if self.tries.is_empty()
                 && (self.ending || (self.read_all && self.queue.waiting() == 0))
             {
@@ -161,7 +163,7 @@ impl<'a> Conductor<'a> {
 
     /// What waits for nothing but the disk makes room for the next.
     fn free_the_landed(&mut self) {
-        for Slot { host, begun } in self.slots.landed() {
+        for Slot { host, begun, .. } in self.slots.landed() {
             self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
         }
     }
@@ -197,15 +199,14 @@ impl<'a> Conductor<'a> {
                 return self.fail(error.into());
             }
         };
-        let left = self.queue.waiting().saturating_add(self.queue.running());
-        let alone = self.read_all && left.saturating_mul(ALONE) <= self.options.connections;
         let path = self.folder.join(&job.target);
         let rate = self.rates.enter(&host);
         let landing = self.slots.landing();
         let (number, monitor) = self.monitor.enter(job.item.line, flight.as_ref(), landing);
-        self.slots.hold(number, Slot { host: Arc::clone(&host), begun });
+        let share = Share::new(self.share(&host));
+        self.slots.hold(number, Slot { host: Arc::clone(&host), begun, share: share.clone() });
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
-        let what = download(&job, path, self.options, rate, alone);
+        let what = download(&job, path, self.options, rate, share);
         let carried_out = attempt(
             self.run.client.clone(),
             self.folder.clone(),
@@ -219,6 +220,27 @@ impl<'a> Conductor<'a> {
             let result = carried_out.await;
             Tried { job, host, begun, number, monitor, flight, result }
         });
+    }
+
+    /// The connections for a file from this host.
+    fn share(&self, host: &Arc<str>) -> NonZeroU16 {
+        match self.read_all {
+            true => self.queue.share(host, self.options.connections),
+            // Whoever comes next wants one as well.
+            false => NonZeroU16::MIN,
+        }
+    }
+
+    /// The last files of a list get what those had that have ended.
+    fn share_what_is_free(&mut self) {
+        let left = self.queue.waiting().saturating_add(self.queue.running());
+        if !self.read_all || left >= self.options.connections || self.shared_for == left {
+            return;
+        }
+        self.shared_for = left;
+        for slot in self.slots.held() {
+            slot.share.set(self.share(&slot.host));
+        }
     }
 
     /// The list is longer than the window: has it counted, once, beside all else. Until then nobody

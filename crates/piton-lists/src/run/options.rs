@@ -27,7 +27,7 @@ pub struct Options {
     /// A rate for each host, in bytes a second.
     pub host_rate: Option<NonZeroU64>,
     /// Connections over which files come, all together. While many files wait each has one; the
-    /// last ones share them.
+    /// last ones share them, those of one host at most [`Limits::per_host`] of them.
     pub connections: usize,
     /// What a crash may cost. The ledger has its own, given when it is opened.
     pub durability: Durability,

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use piton_fetch::Share;
 use tokio::sync::Notify;
 
 use crate::flow::Moment;
@@ -16,6 +17,8 @@ pub(super) struct Slots {
 pub(super) struct Slot {
     pub(super) host: Arc<str>,
     pub(super) begun: Moment,
+    /// The connections that it may use.
+    pub(super) share: Share,
 }
 
 /// Told of tries whose bytes are all here: what waits for nothing but the disk, together with many
@@ -40,6 +43,11 @@ impl Slots {
     /// This try holds this slot.
     pub(super) fn hold(&mut self, number: u64, slot: Slot) {
         self.held.insert(number, slot);
+    }
+
+    /// Those that are held.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Slot> {
+        self.held.values()
     }
 
     /// The slot of a try that is over, if it still had one.

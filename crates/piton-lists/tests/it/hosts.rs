@@ -146,3 +146,18 @@ fn starts_at_a_host_keep_their_distance() {
     // From the first start to the last: no request comes before its start.
     assert!(at[4] - at[0] >= Duration::from_millis(150), "{at:?}");
 }
+
+#[test]
+fn the_last_files_share_the_connections() {
+    let big = |number| Resource::pattern(number, 3 << 20).etag("\"1\"");
+    let site =
+        (0..3).fold(Site::new(), |site, number| site.with(&format!("/{number}"), big(number)));
+    let desk = Desk::new(site.rate_per_connection(768 * KIB));
+    desk.list(paths(0..3));
+    assert!(desk.run(desk.options()).is_complete());
+    let stats = desk.server.stats();
+    for path in paths(0..3) {
+        assert!(stats.requests_for(&path).count() > 1, "{path} came over one connection");
+    }
+    assert!((4..=8).contains(&stats.peak), "{} at once", stats.peak);
+}
