@@ -14,7 +14,7 @@ use super::writer::{Entered, Writer};
 /// So much is committed at once at most.
 const GROUP: usize = 4_096;
 /// From one commit to the next at least: a commit costs as much for a hundred outcomes as for one, and
-/// nobody waits for the first of them alone.
+/// nobody waits for the first of them alone. Names are waited for.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
@@ -69,7 +69,8 @@ impl Owner {
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            if let (Some(last), Order::Enter(..)) = (last, &first) {
+            let hurries = matches!(&first, Order::Enter(Entered::Names, _) | Order::Close(_));
+            if let Some(last) = last.filter(|_| !hurries) {
                 std::thread::sleep(PACE.saturating_sub(last.elapsed()));
             }
             last = Some(Instant::now());

@@ -79,3 +79,30 @@ fn no_finished_file_is_fetched_twice_whatever_was_killed_and_edited() {
     let missed = requests.iter().filter(|request| request.status == 404).count() as u64;
     assert!(missed <= MISSING + in_flight, "{missed} of {MISSING}, seed {}", seed());
 }
+
+#[test]
+fn a_name_outlives_a_kill_before_the_first_outcome() {
+    // Too large for a file without a part.
+    let large = |number| Resource::pattern(number, 2 << 20).etag("\"the same\"");
+    let site = Site::new().with("/0", large(0)).with("/1", large(1));
+    let desk = Desk::new(site.fault(Fault::stall_after(300 * KIB)));
+    let items = ["/0", "  out=x", "/1", "  out=x"];
+    desk.list(items);
+    let mut child = start(desk.folder.path(), 2);
+    let begun = Instant::now();
+    let parts = ["x.part", "x.1.part"].map(|name| desk.path("out").join(name));
+    while !parts.iter().all(|part| part.metadata().is_ok_and(|it| it.len() > 0)) {
+        assert!(begun.elapsed() < PATIENCE, "it hangs");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The other one first: it would get the name, and the part, of a file that looks like its own.
+    desk.list([&items[2..], &items[..2]].concat());
+    desk.server.clear_faults();
+    assert!(desk.run(desk.options()).is_complete());
+    for (name, seed) in [("x", 0), ("x.1", 1)] {
+        let bytes = std::fs::read(desk.path("out").join(name)).unwrap();
+        assert_eq!(pattern::first_difference(seed, 0, &bytes), None, "{name}");
+    }
+}
