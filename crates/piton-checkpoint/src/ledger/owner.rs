@@ -69,11 +69,14 @@ impl Owner {
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            let hurries = matches!(&first, Order::Enter(Entered::Names, _) | Order::Close(_));
-            if let Some(last) = last.filter(|_| !hurries) {
-                std::thread::sleep(PACE.saturating_sub(last.elapsed()));
+            if let Order::Enter(entered, _) = &first
+                && !matches!(entered, Entered::Names)
+            {
+                if let Some(last) = last {
+                    std::thread::sleep(PACE.saturating_sub(last.elapsed()));
+                }
+                last = Some(Instant::now());
             }
-            last = Some(Instant::now());
             let mut group = Vec::new();
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
