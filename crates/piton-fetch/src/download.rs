@@ -32,6 +32,11 @@ pub struct Download {
     pub share: Option<Share>,
     /// What happens when a file stands under the final name.
     pub if_exists: IfExists,
+    /// A word that no other download has. The finished file carries it in an extended attribute, where the
+    /// file system has these; and a file that carries it and was not edited since is this download's own:
+    /// if it cannot be told to be the version that the server has, it is fetched again and replaced, also
+    /// with [`IfExists::Refuse`].
+    pub mark: Option<Box<str>>,
     /// What happens when the source is no longer the one that was begun.
     pub if_changed: IfChanged,
     /// Forget what an earlier run fetched.
@@ -77,6 +82,7 @@ impl Download {
             connections: Connections::Auto,
             share: None,
             if_exists: IfExists::Refuse,
+            mark: None,
             if_changed: IfChanged::StartOver,
             restart: false,
             only_newer: false,

@@ -142,6 +142,7 @@ pub struct Ledger {
 
 struct Shared {
     path: Arc<Path>,
+    number: u64,
     /// `None` only while it is dropped.
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
@@ -176,6 +177,11 @@ impl Ledger {
     /// Where it is, with links followed.
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// The random number that tells this ledger from every other.
+    pub fn number(&self) -> u64 {
+        self.shared.number
     }
 
     /// What the last owner left, if it was killed.

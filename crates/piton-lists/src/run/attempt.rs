@@ -51,9 +51,10 @@ impl From<Trouble> for RunError {
     }
 }
 
-/// What the download of an item is to be, if it has an address.
+/// What the download of an item of the list with this ledger is to be, if it has an address.
 pub(super) fn download(
     job: &Job,
+    ledger: u64,
     path: PathBuf,
     options: &Options,
     rate: Option<RateLimit>,
@@ -73,6 +74,9 @@ pub(super) fn download(
     what.pieces.clone_from(&item.pieces);
     what.size = item.size;
     what.share = Some(share);
+    // A file that landed just before a kill or a power cut, without its outcome: this item's own, by the
+    // word of the ledger that is asked now (G1).
+    what.mark = Some(format!("{ledger:016x}{:032x}", u128::from_be_bytes(job.key)).into());
     what.durability = options.durability;
     what.rate_limit = rate;
     what.retries = QUICK_RETRIES;
@@ -92,19 +96,10 @@ pub(super) async fn attempt(
     folder: Folder,
     target: TargetPath,
     what: Result<Download, Failure>,
-    interrupted: bool,
     monitor: Monitor,
     stop: Stop,
 ) -> Result<Outcome, Trouble> {
-    let mut what = what?;
-    // Killed between the last step of a file and the commit of its outcome. Where the server gives
-    // nothing to know it by, it is fetched again; a file of somebody else's stays (G1).
-    if interrupted
-        && what.if_exists == IfExists::Refuse
-        && client.has_finished(&folder.join(&target)).unwrap_or(false)
-    {
-        what.if_exists = IfExists::Overwrite;
-    }
+    let what = what?;
     if !folder.has_room_for(&target) {
         joined(spawn_blocking(move || folder.prepare(&target))).await?;
     }

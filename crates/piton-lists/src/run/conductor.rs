@@ -206,13 +206,12 @@ impl<'a> Conductor<'a> {
         let share = Share::new(self.share(&host));
         self.slots.hold(number, Slot { host: Arc::clone(&host), begun, share: share.clone() });
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
-        let what = download(&job, path, self.options, rate, share);
+        let what = download(&job, self.run.ledger.number(), path, self.options, rate, share);
         let carried_out = attempt(
             self.run.client.clone(),
             self.folder.clone(),
             job.target.clone(),
             what,
-            job.first,
             monitor.clone(),
             self.halt.clone(),
         );
