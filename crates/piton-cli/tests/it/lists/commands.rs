@@ -138,6 +138,22 @@ fn forgetting_leaves_lists_and_files() {
 }
 
 #[test]
+fn a_state_of_another_name_is_forgotten_where_it_is() {
+    let desk = Desk::new(1);
+    desk.list(&["/0"]).get(&["--state", "mine.db"]);
+    let ran = desk.piton(&["forget", "list.txt"]);
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt", "other.txt"]);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert_eq!(names(&desk), ["0", "list.txt", "mine.db"]);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(names(&desk), ["0", "list.txt"]);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt"]);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
+}
+
+#[test]
 fn the_second_run_does_as_the_first() {
     let desk = Desk::new(2);
     desk.list(&["/0"]);
