@@ -1,6 +1,6 @@
 //! The entry to the library: a client that downloads.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use piton_checkpoint::Identity;
@@ -68,14 +68,6 @@ impl Client {
         stop: &Stop,
     ) -> Result<Adopted, Failure> {
         adopt::adopt(self, what, monitor, stop).await
-    }
-
-    /// Whether the file at `path` was finished by a download, whichever that was, and not edited since.
-    ///
-    /// # Errors
-    /// What the system says when it looks.
-    pub fn has_finished(&self, path: &Path) -> std::io::Result<bool> {
-        engine::was_finished(self.fs.as_ref(), path)
     }
 
     /// The file system that files are kept on.

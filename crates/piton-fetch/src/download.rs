@@ -28,8 +28,15 @@ pub struct Download {
     pub place: Place,
     /// How many connections may be used.
     pub connections: Connections,
+    /// With [`Connections::Auto`], at most this many at the moment.
+    pub share: Option<Share>,
     /// What happens when a file stands under the final name.
     pub if_exists: IfExists,
+    /// A word that no other download has. The finished file carries it in an extended attribute, where the
+    /// file system has these; and a file that carries it and was not edited since is this download's own:
+    /// if it cannot be told to be the version that the server has, it is fetched again and replaced, also
+    /// with [`IfExists::Refuse`].
+    pub mark: Option<Box<str>>,
     /// What happens when the source is no longer the one that was begun.
     pub if_changed: IfChanged,
     /// Forget what an earlier run fetched.
@@ -53,7 +60,8 @@ pub struct Download {
     /// How many failures in a row, without a byte of progress between them, are borne.
     pub retries: u32,
     /// The longest pause between them. A server that asks for more (Retry-After) ends the download
-    /// with what it said, so that whoever has other things to do can come back later.
+    /// with what it said, so that whoever has other things to do can come back later; so does one that
+    /// took longer than this to fail before it gave an answer.
     pub patience: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,
@@ -72,7 +80,9 @@ impl Download {
             headers: Vec::new(),
             place,
             connections: Connections::Auto,
+            share: None,
             if_exists: IfExists::Refuse,
+            mark: None,
             if_changed: IfChanged::StartOver,
             restart: false,
             only_newer: false,
@@ -174,4 +184,4 @@ pub struct Outcome {
     pub not_newer: bool,
 }
 
-pub use crate::flow::RateLimit;
+pub use crate::flow::{RateLimit, Share};

@@ -69,7 +69,9 @@ mod sink;
 
 pub use adopt::{Adopted, Adoption, Evidence, Leftover, Unadoptable};
 pub use client::{Client, Plan, Stop};
-pub use download::{Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit};
+pub use download::{
+    Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit, Share,
+};
 pub use error::{Failure, Fault};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};

@@ -54,7 +54,8 @@
 //! | [`Ledger::record`], with [`Durability::Power`] | the outcome | the outcome |
 //! | [`Ledger::record`], with [`Durability::Process`] | the outcome | perhaps; the ledger is whole |
 //! | [`Ledger::record_found`] | as [`Ledger::record`], all or none of them | the same |
-//! | [`Ledger::claim_name`] | nothing by itself; with the next outcome that is acknowledged | as that |
+//! | [`Ledger::claim_name`] | nothing by itself; with [`Ledger::commit_names`], or an outcome that is acknowledged | as that |
+//! | [`Ledger::commit_names`] | the names claimed before | with [`Durability::Power`] the same |
 //!
 //! Totals change in the same transaction as the outcome they count. After a failed commit the group is
 //! undone as a whole and every caller of it is told; after a failed sync the ledger takes nothing more
@@ -141,6 +142,7 @@ pub struct Ledger {
 
 struct Shared {
     path: Arc<Path>,
+    number: u64,
     /// `None` only while it is dropped.
     orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
@@ -177,6 +179,11 @@ impl Ledger {
         &self.shared.path
     }
 
+    /// The random number that tells this ledger from every other.
+    pub fn number(&self) -> u64 {
+        self.shared.number
+    }
+
     /// What the last owner left, if it was killed.
     pub fn recovered(&self) -> Recovered {
         self.shared.recovered
@@ -211,9 +218,9 @@ impl Ledger {
         self.order(Entered::Found(found, at), done);
     }
 
-    /// Claims a file name, given by a 64-bit hash of it, for an item. Once an outcome that was recorded
-    /// later has been acknowledged, the name belongs to the item in every later run too. Reads one row
-    /// at most; never waits for a sync.
+    /// Claims a file name, given by a 64-bit hash of it, for an item. Once [`Ledger::commit_names`] has
+    /// returned, or an outcome that was recorded later has been acknowledged, the name belongs to the item
+    /// in every later run too. Reads one row at most; never waits for a sync.
     ///
     /// # Errors
     /// Those of reading.
@@ -223,6 +230,18 @@ impl Ledger {
             self.order(Entered::Names, Box::new(drop));
         }
         Ok(claim)
+    }
+
+    /// Waits for the commit of the names that were claimed before; at once if there is none to wait for.
+    /// What is under such a name on disk is found there again, whatever stops the process.
+    ///
+    /// # Errors
+    /// Those of a commit.
+    pub fn commit_names(&self) -> Result<(), LedgerError> {
+        match self.shared.names.are_waiting() {
+            true => self.wait(Entered::Names),
+            false => Ok(()),
+        }
     }
 
     /// Writes down that a run begins. Waits for the commit.

@@ -77,6 +77,11 @@ impl Names {
         Ok((Claim::Claimed, given.len() % MANY == 0))
     }
 
+    /// Whether some are not committed.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.book().given.is_empty()
+    }
+
     /// What is not committed, in the order of the table: each page of it is then written once.
     pub(super) fn given(&self) -> Vec<Name> {
         let mut given = self.book().given.clone();

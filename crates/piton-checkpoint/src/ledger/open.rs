@@ -90,6 +90,7 @@ fn start(
     Ok(Ledger {
         shared: Arc::new(Shared {
             path: path.into(),
+            number,
             orders: Some(orders),
             thread: Some(thread),
             names,

@@ -14,7 +14,7 @@ use super::writer::{Entered, Writer};
 /// So much is committed at once at most.
 const GROUP: usize = 4_096;
 /// From one commit to the next, unless somebody waits: keys come in random order, so that a commit of
-/// a few outcomes writes as many pages as one of many.
+/// a few outcomes writes as many pages as one of many. Names are waited for.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
@@ -69,11 +69,15 @@ impl Owner {
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            if let (Some(last), Order::Enter(..)) = (last, &first) {
-                // Whoever cannot wait unparks this thread; too early at times does no harm.
-                std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
+            if let Order::Enter(entered, _) = &first
+                && !matches!(entered, Entered::Names)
+            {
+                if let Some(last) = last {
+                    // Whoever cannot wait unparks this thread; too early at times does no harm.
+                    std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
+                }
+                last = Some(Instant::now());
             }
-            last = Some(Instant::now());
             let mut group = Vec::new();
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {

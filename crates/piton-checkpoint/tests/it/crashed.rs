@@ -157,6 +157,14 @@ fn names_stay_with_their_items() {
     drop(ledger);
     let ledger = Ledger::open(&path_in(copy.path()), &POWER).unwrap();
     assert_eq!(ledger.claim_name(u64::MAX, &key(2)).unwrap(), Claim::TakenBy(key(1)));
+    // So have those that were waited for, without an outcome.
+    assert_eq!(ledger.claim_name(6, &key(6)).unwrap(), Claim::Claimed);
+    ledger.commit_names().unwrap();
+    let copy = as_if_killed(copy.path());
+    drop(ledger);
+    let ledger = Ledger::open(&path_in(copy.path()), &POWER).unwrap();
+    assert_eq!(ledger.claim_name(6, &key(2)).unwrap(), Claim::TakenBy(key(6)));
+    ledger.commit_names().unwrap();
     // And a clean end those without one.
     assert_eq!(ledger.claim_name(7, &key(3)).unwrap(), Claim::Claimed);
     for n in 100..5_000 {

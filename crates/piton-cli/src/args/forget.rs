@@ -13,4 +13,8 @@ pub(crate) struct ForgetArgs {
     /// A file by its final name, part or journal; a list, or its state (LIST.piton.db)
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
+
+    /// Where the state of the list is, as "piton get -i" was given it [default: LIST.piton.db]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
 }

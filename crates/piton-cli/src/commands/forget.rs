@@ -17,10 +17,14 @@ use crate::trouble::Trouble;
 
 /// Removes part and journal of each. The exit code is that of the first that stays.
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
+    let state = args.state.as_deref();
+    if state.is_some() && args.paths.len() != 1 {
+        return Err(Trouble::usage("--state FILE goes with one list"));
+    }
     let mut exit = Exit::Done;
     for path in &args.paths {
-        let removed = match list::is_list(path) {
-            true => list::forget(path),
+        let removed = match state.is_some() || list::is_list(path) {
+            true => list::forget(path, state),
             false => forget_one(path),
         };
         match removed {

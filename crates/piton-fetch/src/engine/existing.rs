@@ -22,11 +22,19 @@ struct Source {
     /// Time of last modification that the file was left with, in nanoseconds since 1970: a file
     /// that was edited since then is no longer that version.
     modified: i128,
+    /// [`crate::Download::mark`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<Box<str>>,
 }
 
 /// The attributes that a finished file gets.
-pub(super) fn attributes(identity: &Identity, modified: SystemTime) -> Vec<(String, Vec<u8>)> {
-    let source = Source { identity: identity.clone(), modified: nanoseconds(modified) };
+pub(super) fn attributes(
+    identity: &Identity,
+    modified: SystemTime,
+    mark: Option<&str>,
+) -> Vec<(String, Vec<u8>)> {
+    let mark = mark.map(Box::from);
+    let source = Source { identity: identity.clone(), modified: nanoseconds(modified), mark };
     serde_json::to_vec(&source)
         .map(|json| vec![(SOURCE_ATTRIBUTE.to_owned(), json)])
         .unwrap_or_default()
@@ -94,17 +102,17 @@ impl ExistingFile {
         Ok(hashers.into_iter().zip(digests).all(|(hasher, digest)| hasher.finalize() == *digest))
     }
 
+    /// Whether a download with this mark made it, and nobody edited it since.
+    pub(super) fn bears(&self, mark: &str) -> bool {
+        self.source().is_some_and(|source| source.mark.as_deref() == Some(mark))
+    }
+
     /// What was noted when the file was finished, if it was not edited since.
     fn source(&self) -> Option<Source> {
         let json = self.file.attribute(SOURCE_ATTRIBUTE).ok()??;
         let source: Source = serde_json::from_slice(&json).ok()?;
         (source.modified == nanoseconds(self.stat.modified)).then_some(source)
     }
-}
-
-/// Whether the file at `path` was finished by a download and not edited since.
-pub(crate) fn was_finished(fs: &dyn Fs, path: &Path) -> std::io::Result<bool> {
-    Ok(ExistingFile::find(fs, path)?.is_some_and(|existing| existing.source().is_some()))
 }
 
 fn same_second(a: SystemTime, b: SystemTime) -> bool {

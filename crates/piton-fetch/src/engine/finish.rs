@@ -221,5 +221,5 @@ pub(super) struct Dress {
 pub(super) fn dress(what: &Download, identity: &piton_checkpoint::Identity) -> Dress {
     let source_time = identity.last_modified.as_deref().and_then(http_date::parse);
     let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
-    Dress { modified, attributes: attributes(identity, modified) }
+    Dress { modified, attributes: attributes(identity, modified, what.mark.as_deref()) }
 }

@@ -78,6 +78,7 @@ impl Prober<'_> {
                 }
             }
             let question = question(&source);
+            let asked = Instant::now();
             let trouble = match self.once(&source, &question, sources.others(&source)).await {
                 Ok((lane, response, answer)) => {
                     return Ok(Probed { source, question, lane, response, answer });
@@ -91,7 +92,9 @@ impl Prober<'_> {
                 true => None,
                 false => source.standing().spend(trouble.patience(), false),
             };
-            let bearable = |pause| pause <= self.what.patience || sources.others(&source);
+            let took = asked.elapsed();
+            let bearable =
+                |pause: Duration| pause.max(took) <= self.what.patience || sources.others(&source);
             let spent = spent.filter(|(_, pause)| bearable(*pause));
             match spent {
                 Some((tries, pause)) => {

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Share;
 use crate::download::Connections;
 
 /// How long a number of connections is watched before the next step.
@@ -19,18 +20,21 @@ pub(crate) struct ConnectionCount {
     limit: u32,
     /// Chosen by measuring.
     auto: bool,
+    /// What bounds it from outside, if it is chosen by measuring.
+    share: Option<Share>,
     since: Instant,
     before: Option<(u32, f64)>,
     settled: bool,
 }
 
 impl ConnectionCount {
-    pub(crate) fn new(wanted: Connections, now: Instant) -> Self {
+    pub(crate) fn new(wanted: Connections, share: Option<Share>, now: Instant) -> Self {
         let (target, limit, auto) = match wanted {
             Connections::Auto => (1, wanted.at_most() as u32, true),
             Connections::Fixed(n) => (u32::from(n.get()), u32::from(n.get()), false),
         };
-        Self { target, limit, auto, since: now, before: None, settled: !auto }
+        let share = share.filter(|_| auto);
+        Self { target, limit, auto, share, since: now, before: None, settled: !auto }
     }
 
     /// Only one connection makes sense (no ranges, no length).
@@ -47,6 +51,10 @@ impl ConnectionCount {
 
     /// Looks at the flow: `rate` is that of all connections together, `active` their number.
     pub(crate) fn observe(&mut self, now: Instant, rate: f64, active: u32, bytes_left: u64) {
+        let most = self.most();
+        if self.target > most {
+            (self.target, self.settled, self.before) = (most, false, None);
+        }
         if self.settled || active < self.target {
             self.since = self.since.max(now - WATCH / 2);
             return;
@@ -54,21 +62,28 @@ impl ConnectionCount {
         if now - self.since < WATCH {
             return;
         }
-        if let Some((fewer, slower)) = self.before
+        if let Some((fewer, slower)) = self.before.take()
             && rate < slower * GAIN
         {
             self.target = fewer;
             self.settled = true;
             return;
         }
-        let more = (self.target * 2).min(self.limit);
+        let more = (self.target * 2).min(most);
         if more == self.target {
-            self.settled = true;
+            // A share may grow.
+            self.settled = most == self.limit;
         } else if bytes_left as f64 > rate * WORTH_IT {
             self.before = Some((self.target, rate));
             self.target = more;
         }
         self.since = now;
+    }
+
+    /// No more than this, whatever it brings.
+    fn most(&self) -> u32 {
+        let share = self.share.as_ref().map_or(u32::MAX, |share| share.get().into());
+        self.limit.min(share).max(1)
     }
 
     /// The server objects to this many (429, 503, refused). Returns the new limit if that is a
@@ -83,7 +98,7 @@ impl ConnectionCount {
 
     /// Nothing comes any more: a second connection may fare better than the only one.
     pub(crate) fn silent(&mut self) {
-        if self.auto && self.target == 1 && self.limit > 1 {
+        if self.auto && self.target == 1 && self.most() > 1 {
             self.target = 2;
             self.settled = true;
         }
@@ -100,7 +115,7 @@ mod tests {
 
     fn drive(rate_of: impl Fn(u32) -> f64, left: u64) -> u32 {
         let mut now = Instant::now();
-        let mut count = ConnectionCount::new(Connections::Auto, now);
+        let mut count = ConnectionCount::new(Connections::Auto, None, now);
         for _ in 0..100 {
             now += Duration::from_millis(100);
             let active = count.target();
@@ -117,6 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn it_keeps_to_its_share_and_grows_with_it() {
+        let of = |n| NonZeroU16::new(n).unwrap();
+        let share = Share::new(of(1));
+        let mut now = Instant::now();
+        let mut count = ConnectionCount::new(Connections::Auto, Some(share.clone()), now);
+        for (may, targets) in [(1, 1), (3, 3), (8, 8), (2, 2), (4, 4)] {
+            share.set(of(may));
+            for _ in 0..100 {
+                now += Duration::from_millis(100);
+                let active = count.target();
+                count.observe(now, f64::from(active) * 8.0 * MB, active, 1 << 40);
+                assert!(count.target() <= may.into());
+            }
+            assert_eq!(count.target(), targets, "{may}");
+        }
+        count.silent();
+        assert_eq!(count.target(), 4);
+    }
+
+    #[test]
     fn a_short_rest_is_not_worth_another_connection() {
         assert_eq!(drive(|n| f64::from(n) * 8.0 * MB, 8_000_000), 1);
     }
@@ -124,7 +159,7 @@ mod tests {
     #[test]
     fn it_backs_off_where_the_server_objects() {
         let eight = NonZeroU16::new(8).unwrap();
-        let mut count = ConnectionCount::new(Connections::Fixed(eight), Instant::now());
+        let mut count = ConnectionCount::new(Connections::Fixed(eight), None, Instant::now());
         assert_eq!(count.refused(3), Some(2));
         assert_eq!((count.target(), count.refused(3), count.refused(1)), (2, None, Some(1)));
     }

@@ -2,8 +2,10 @@
 
 mod connections;
 mod rate;
+mod share;
 mod speed;
 
 pub(crate) use connections::ConnectionCount;
 pub use rate::RateLimit;
+pub use share::Share;
 pub(crate) use speed::Speed;

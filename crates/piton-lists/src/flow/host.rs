@@ -4,6 +4,10 @@ use super::{Limits, Moment};
 
 /// So many good answers for each file at once, and one more is tried.
 const STREAK: usize = 8;
+/// No host is given up for a single failure.
+const LEAST_FAILURES: u32 = 2;
+/// One that says how long it wants to be left alone is there, and gets so many chances.
+const LEAST_REQUESTS: u32 = 5;
 
 /// What waits for one host, and what is known of it.
 pub(super) struct Host<T> {
@@ -22,8 +26,12 @@ pub(super) struct Host<T> {
     streak: usize,
     /// Failures of the host as a whole, in a row.
     failures: u32,
+    /// When the try that was the first of them began.
+    failing_since: Moment,
     /// When the last of them was counted.
     failed_at: Moment,
+    /// It was well at some time in this run.
+    answered: bool,
     /// Nothing more is asked of it in this run.
     pub(super) given_up: bool,
     /// Where the queue has it.
@@ -54,7 +62,9 @@ impl<T> Host<T> {
             most: limits.per_host.get(),
             streak: 0,
             failures: 0,
+            failing_since: Moment::ZERO,
             failed_at: Moment::ZERO,
+            answered: false,
             given_up: false,
             place: Place::Busy,
         }
@@ -71,6 +81,13 @@ impl<T> Host<T> {
     /// What is to be started now, if anything may be.
     pub(super) fn take(&mut self, now: Moment) -> Option<T> {
         if let Some(item) = self.first.pop_front() {
+            return Some(item);
+        }
+        // Whether a host is well again is seen from an item that did not fail yet: one that fails
+        // always would hold up all others.
+        if self.failures > 0
+            && let Some(item) = self.list.pop_front()
+        {
             return Some(item);
         }
         if let Some(due) = self.again.first_entry().filter(|due| due.key().0 <= now) {
@@ -109,9 +126,16 @@ impl<T> Host<T> {
         }
     }
 
+    /// What each of its files may have of the connections that it bears.
+    pub(super) fn share(&self) -> usize {
+        let waiting = [self.first.len(), self.list.len(), self.again.len()].iter().sum::<usize>();
+        self.most / waiting.saturating_add(self.running).max(1)
+    }
+
     /// It answered as a host that is well does: by and by it is trusted with more again.
     pub(super) fn served(&mut self, limits: &Limits) {
         self.failures = 0;
+        self.answered = true;
         self.streak += 1;
         if self.most < limits.per_host.get() && self.streak >= self.most * STREAK {
             self.most += 1;
@@ -126,6 +150,9 @@ impl<T> Host<T> {
         if self.failures > 0 && begun <= self.failed_at {
             return None;
         }
+        if self.failures == 0 {
+            self.failing_since = begun;
+        }
         self.most = (self.most / 2).max(1);
         self.streak = 0;
         self.failures = self.failures.saturating_add(1);
@@ -133,8 +160,20 @@ impl<T> Host<T> {
         Some(self.failures)
     }
 
-    /// Whether there is anything to remember of a host for which nothing waits.
-    pub(super) fn is_worth_remembering(&self, now: Moment) -> bool {
-        self.given_up || self.failures > 0 || self.not_before > now
+    /// After a failure that counts: whether it has failed for too long to be asked again at `next`.
+    /// `asked`: it said how long it wants to be left alone. `served`: when any host was last well.
+    pub(super) fn is_hopeless(
+        &self,
+        asked: bool,
+        next: Moment,
+        served: Moment,
+        limits: &Limits,
+    ) -> bool {
+        let (since, patience) = match self.answered {
+            true => (self.failing_since.max(served), limits.patience),
+            false => (self.failing_since, limits.patience_at_first),
+        };
+        let least = if asked { LEAST_REQUESTS } else { LEAST_FAILURES };
+        self.failures >= least && next > since.saturating_add(patience)
     }
 }

@@ -18,11 +18,15 @@ pub struct Limits {
     /// The least time between two starts at one host: a second divided by the requests per second
     /// that are allowed. Not drawn, unlike [`Limits::wait`].
     pub spacing: Duration,
-    /// How long a host is left alone that fails as a whole (no connection, 429, 503) and does not say
-    /// how long; longer with each such failure in a row.
+    /// How long a host is left alone that fails as a whole (no connection, no answer, 429, 503); longer
+    /// with each such failure in a row. Where it asks for more (Retry-After) it gets that.
     pub backoff: Backoff,
-    /// After so many of these in a row, with pauses between them, a host is given up in this run.
-    pub give_up_after: u32,
+    /// A host that has answered nothing well in this run is given up in it rather than asked again so
+    /// long after its first failure.
+    pub patience_at_first: Duration,
+    /// One that has answered well is given up rather than asked again so long after the first of its
+    /// failures in a row. While others answer well, waiting costs nothing, and this begins anew.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
@@ -35,9 +39,10 @@ impl Default for Limits {
             spacing: Duration::ZERO,
             backoff: Backoff {
                 first: Duration::from_millis(500),
-                longest: Duration::from_secs(60),
+                longest: Duration::from_secs(15),
             },
-            give_up_after: 20,
+            patience_at_first: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
         }
     }
 }

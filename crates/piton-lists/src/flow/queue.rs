@@ -1,4 +1,5 @@
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ const MAX_ITEMS: usize = 32_768;
 /// The same for what they hold, in bytes: an item may have ten thousand digests of pieces (G8).
 const MAX_WEIGHT: usize = 32 << 20;
 
-/// Hosts of which something is remembered while nothing waits for them.
+/// Hosts that are remembered while nothing waits for them.
 const MAX_IDLE: usize = 4096;
 
 /// Items that wait, by host. Hosts take turns; within a host the order is that of the list.
@@ -24,8 +25,10 @@ pub struct Queue<T> {
     ready: BTreeSet<(u64, Arc<str>)>,
     /// Hosts where something may start later.
     held: BTreeSet<(Moment, Arc<str>)>,
-    /// Hosts for which nothing waits, those first of which the least is worth knowing.
+    /// Hosts for which nothing waits, those first that were asked the longest ago.
     idle: BTreeSet<(Moment, Arc<str>)>,
+    /// When any host was last well.
+    served: Moment,
     running: usize,
     waiting: usize,
     weight: usize,
@@ -69,6 +72,7 @@ impl<T> Queue<T> {
             ready: BTreeSet::new(),
             held: BTreeSet::new(),
             idle: BTreeSet::new(),
+            served: Moment::ZERO,
             running: 0,
             waiting: 0,
             weight: 0,
@@ -163,14 +167,20 @@ impl<T> Queue<T> {
         let mut left = Vec::new();
         match heard {
             Heard::Nothing => {}
-            Heard::Served => host.served(&self.limits),
+            Heard::Served => {
+                host.served(&self.limits);
+                self.served = now;
+            }
             Heard::Failed(asked) => {
                 let counted = host.failed(begun, now);
-                let pause = counted.map(|tries| self.limits.backoff.pause(tries, random));
-                if let Some(pause) = asked.or(pause) {
-                    host.not_before = host.not_before.max(now.saturating_add(pause));
-                }
-                if counted.is_some_and(|failures| failures >= self.limits.give_up_after) {
+                let own = counted.map(|tries| self.limits.backoff.pause(tries, random));
+                // One that asks for no pause at all is not to be hammered either.
+                let pause = own.unwrap_or_default().max(asked.unwrap_or_default());
+                let next = now.saturating_add(pause);
+                host.not_before = host.not_before.max(next);
+                if counted.is_some()
+                    && host.is_hopeless(asked.is_some(), next, self.served, &self.limits)
+                {
                     host.given_up = true;
                     left = host.take_all();
                 }
@@ -179,6 +189,16 @@ impl<T> Queue<T> {
         self.lighten(left.len(), left.iter().map(|waiting| waiting.weight).sum());
         self.settle(name, now);
         left.into_iter().map(|waiting| waiting.item).collect()
+    }
+
+    /// How many of `connections` in all a file from this host may use, if nothing more is pushed: they are
+    /// shared evenly among all that waits and runs, and what a host bears among what is left of it.
+    pub fn share(&self, host: &str, connections: usize) -> NonZeroU16 {
+        let left = self.waiting.saturating_add(self.running);
+        let share = connections.checked_div(left).unwrap_or(connections);
+        let of_host = self.hosts.get(host).map_or(usize::MAX, Host::share);
+        let share = u16::try_from(share.min(of_host)).unwrap_or(u16::MAX);
+        NonZeroU16::new(share).unwrap_or(NonZeroU16::MIN)
     }
 
     /// When [`Queue::next`] may have something that it does not have now, if only time is missing.
@@ -255,7 +275,6 @@ impl<T> Queue<T> {
         match new {
             Place::Ready(turn) => drop(self.ready.insert((turn, entry))),
             Place::Held(at) => drop(self.held.insert((at, entry))),
-            Place::Idle(_) if !host.is_worth_remembering(now) => drop(self.hosts.remove(name)),
             Place::Idle(at) => {
                 self.idle.insert((at, entry));
                 if self.idle.len() > MAX_IDLE

@@ -68,7 +68,7 @@ fn a_host_that_asks_for_patience_does_not_hold_the_others() {
 
 #[test]
 fn an_outage_counts_once_and_a_host_that_stays_away_is_given_up() {
-    let mut queue = Queue::new(Limits { give_up_after: 2, ..limits(4, 4) });
+    let mut queue = Queue::new(Limits { patience_at_first: ms(200), ..limits(4, 4) });
     (0..8).for_each(|number| push(&mut queue, 0, number));
     let running: Vec<Started<Item>> = std::iter::from_fn(|| queue.next(ms(0), u64::MAX)).collect();
     assert_eq!(running.len(), 4);
@@ -78,10 +78,73 @@ fn an_outage_counts_once_and_a_host_that_stays_away_is_given_up() {
     assert_eq!(queue.next_wakeup(), Some(ms(101)), "the first pause, not the fourth");
     let alone = queue.next(ms(101), 0).unwrap();
     assert_eq!(queue.next(ms(101), 0), None, "one asks whether it is back");
-    let left = queue.ended(&alone.host, alone.begun, Heard::Failed(None), ms(102), 0);
+    let left = queue.ended(&alone.host, alone.begun, Heard::Failed(None), ms(102), u64::MAX);
     assert_eq!(left, [(0, 5), (0, 6), (0, 7)]);
     assert_eq!(queue.push("a", (0, 8), 1, false, ms(102)), Err((0, 8)));
     assert_eq!((queue.waiting(), queue.running()), (0, 0));
+}
+
+/// Fails all that is asked of host "a", as soon as it may be asked; the time when it is given up and how
+/// often it was asked since `now`. Whatever is due at other hosts is served.
+fn given_up(queue: &mut Queue<Item>, mut now: Moment, asked: Option<Moment>) -> (Moment, u32) {
+    let mut tries = 0;
+    loop {
+        while let Some(it) = queue.next(now, 0) {
+            let failed = it.item.0 == 0;
+            let heard = if failed { Heard::Failed(asked) } else { Heard::Served };
+            tries += u32::from(failed);
+            queue.ended(&it.host, it.begun, heard, now, u64::MAX);
+            if failed && queue.push_again(&it.host, it.item, 1, now, now).is_err() {
+                return (now, tries);
+            }
+        }
+        now = queue.next_wakeup().unwrap();
+    }
+}
+
+#[test]
+fn how_long_a_host_is_waited_for() {
+    let seconds = |it: (Moment, u32)| (it.0.as_secs_f64(), it.1);
+    let away = || {
+        let mut queue = Queue::new(Limits::default());
+        push(&mut queue, 0, 0);
+        queue
+    };
+    assert_eq!(seconds(given_up(&mut away(), ms(0), None)), (15.5, 6));
+    // One that says how long is believed, a few times.
+    assert_eq!(seconds(given_up(&mut away(), ms(0), Some(ms(60_000)))), (240.0, 5));
+    assert_eq!(seconds(given_up(&mut away(), ms(0), Some(ms(0)))), (15.5, 6));
+    assert_eq!(seconds(given_up(&mut away(), ms(0), Some(ms(15_000)))), (60.0, 5));
+
+    // Longer if it had answered,
+    let well = || {
+        let mut queue = away();
+        let it = queue.next(ms(0), 0).unwrap();
+        queue.ended(&it.host, it.begun, Heard::Served, ms(1000), 0);
+        push(&mut queue, 0, 1);
+        queue
+    };
+    assert_eq!(seconds(given_up(&mut well(), ms(100_000), None)), (205.5, 12));
+    // and not while others answer: then it costs nothing.
+    let mut queue = well();
+    for number in 0..9 {
+        queue.push_again("b", (1, number), 1, ms(100_000) * (number + 1), ms(0)).unwrap();
+    }
+    let (at, _) = given_up(&mut queue, ms(100_000), None);
+    assert!((ms(1_000_000)..=ms(1_020_000)).contains(&at), "{at:?}");
+}
+
+#[test]
+fn an_item_that_always_fails_does_not_hold_up_those_that_would_not() {
+    let mut queue = Queue::new(limits(1, 1));
+    (0..4).for_each(|number| push(&mut queue, 0, number));
+    let bad = queue.next(ms(0), 0).unwrap();
+    queue.ended(&bad.host, bad.begun, Heard::Failed(None), ms(1), u64::MAX);
+    queue.push_again("a", bad.item, 1, ms(1), ms(1)).unwrap();
+    let next = queue.next(ms(101), 0).unwrap();
+    assert_eq!(next.item, (0, 1));
+    queue.ended(&next.host, next.begun, Heard::Served, ms(102), 0);
+    assert_eq!(queue.next(ms(102), 0).unwrap().item, (0, 0));
 }
 
 #[test]
@@ -101,6 +164,36 @@ fn fewer_at_once_where_it_was_too_much_and_by_and_by_more() {
     }
     most.dedup();
     assert_eq!(most, [2, 3, 4]);
+}
+
+#[test]
+fn connections_are_shared_among_what_is_left() {
+    let mut queue = Queue::new(limits(16, 8));
+    let share = |queue: &Queue<Item>, host| queue.share(HOSTS[host], 16).get();
+    (0..20).for_each(|number| push(&mut queue, 0, number));
+    assert_eq!(share(&queue, 0), 1);
+    queue.drain();
+    // Four in all, three of them at one host, which bears eight.
+    (0..3).for_each(|number| push(&mut queue, 0, number));
+    push(&mut queue, 1, 3);
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (2, 4));
+    let running: Vec<Started<Item>> = std::iter::from_fn(|| queue.next(ms(0), 0)).collect();
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (2, 4), "begun or not");
+    let served = |queue: &mut Queue<Item>, number| {
+        let it = running.iter().find(|it| it.item.1 == number).unwrap();
+        queue.ended(&it.host, it.begun, Heard::Served, ms(1), 0);
+    };
+    served(&mut queue, 0);
+    assert_eq!((share(&queue, 0), share(&queue, 1)), (4, 5));
+    served(&mut queue, 3);
+    assert_eq!(share(&queue, 0), 4);
+    served(&mut queue, 1);
+    assert_eq!(share(&queue, 0), 8);
+    // A host that minded gets fewer.
+    let last = running.iter().find(|it| it.item.1 == 2).unwrap();
+    queue.ended(&last.host, last.begun, Heard::Failed(None), ms(2), 0);
+    queue.push_again("a", last.item, 1, ms(3), ms(2)).unwrap();
+    assert_eq!(share(&queue, 0), 4);
 }
 
 #[test]
@@ -161,7 +254,9 @@ struct Known {
     running: usize,
     not_before: Moment,
     failures: u32,
+    failing_since: Moment,
     failed_at: Moment,
+    answered: bool,
     given_up: bool,
     /// Starts elsewhere while something might have been started here.
     passed_over: usize,
@@ -185,15 +280,15 @@ proptest! {
         random_wait: bool,
         steps in prop::collection::vec(step(), 1..200),
     ) {
-        let give_up_after = 3;
+        let (patience_at_first, patience) = (ms(200), ms(500));
         let limits = Limits {
-            wait: ms(wait), spacing: ms(spacing), random_wait, give_up_after,
+            wait: ms(wait), spacing: ms(spacing), random_wait, patience_at_first, patience,
             ..limits(jobs, per_host)
         };
         let mut queue = Queue::new(limits.clone());
         let mut hosts: BTreeMap<usize, Known> = (0..3).map(|host| (host, Known::default())).collect();
         let mut running: Vec<Started<Item>> = Vec::new();
-        let (mut now, mut number) = (ms(1), 0);
+        let (mut now, mut number, mut served) = (ms(1), 0, ms(0));
         for step in steps {
             let random = u64::from(number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             match step {
@@ -229,6 +324,10 @@ proptest! {
                             waits.0 < number && waits.1 == first && waits.2 == ms(0)
                         };
                         prop_assert!(not_before > ms(0) || !known.waits.iter().any(earlier));
+                        // While the host fails, those that did not fail yet.
+                        let fresh = |waits: &(u32, bool, Moment)| waits.2 == ms(0);
+                        let failing = known.failures > 0 && not_before > ms(0);
+                        prop_assert!(!failing || !known.waits.iter().any(fresh));
                         let preferred = |waits: &(u32, bool, Moment)| waits.1 && waits.2 == ms(0);
                         prop_assert!(first || !known.waits.iter().any(preferred));
                         known.running += 1;
@@ -253,18 +352,28 @@ proptest! {
                     known.running -= 1;
                     match heard {
                         Heard::Nothing => {}
-                        Heard::Served => known.failures = 0,
+                        Heard::Served => {
+                            (known.failures, known.answered, served) = (0, true, now);
+                        }
                         Heard::Failed(asked) => {
                             let counts = known.failures == 0 || it.begun > known.failed_at;
+                            let mut pause = asked.unwrap_or_default();
                             if counts {
+                                if known.failures == 0 {
+                                    known.failing_since = it.begun;
+                                }
                                 known.failures += 1;
                                 known.failed_at = now;
+                                pause = pause.max(limits.backoff.pause(known.failures, random));
                             }
-                            let own = counts.then(|| limits.backoff.pause(known.failures, random));
-                            if let Some(pause) = asked.or(own) {
-                                known.not_before = known.not_before.max(now + pause);
-                            }
-                            known.given_up |= counts && known.failures >= give_up_after;
+                            known.not_before = known.not_before.max(now + pause);
+                            let until = match known.answered {
+                                true => known.failing_since.max(served) + patience,
+                                false => known.failing_since + patience_at_first,
+                            };
+                            let least = if asked.is_some() { 5 } else { 2 };
+                            let enough = known.failures >= least;
+                            known.given_up |= counts && enough && now + pause > until;
                         }
                     }
                     if known.given_up {

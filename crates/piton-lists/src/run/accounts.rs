@@ -35,6 +35,9 @@ impl Accounts {
         flight: Option<Arc<InFlight>>,
         then: Option<Box<dyn FnOnce() + Send>>,
     ) {
+        if let Some(flight) = &flight {
+            flight.is_harmless();
+        }
         self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(&self.shared);
         let done = move |result: Result<(), LedgerError>| {

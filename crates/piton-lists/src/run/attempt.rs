@@ -1,14 +1,12 @@
 //! One try of one item.
 
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use piton_checkpoint::ledger::InFlight;
 use piton_fetch::{
-    Client, Connections, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit,
-    Stop,
+    Client, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit, Share, Stop,
 };
 use tokio::task::spawn_blocking;
 
@@ -20,7 +18,7 @@ use crate::name::{Folder, FolderError, TargetPath};
 /// Failures that a download bears by itself, without progress between them: only what is over in an
 /// instant. Longer ones give the slot to another item.
 const QUICK_RETRIES: u32 = 2;
-/// The longest pause before one of these.
+/// The longest that one of these may take, or the pause before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A try that is over.
@@ -53,13 +51,14 @@ impl From<Trouble> for RunError {
     }
 }
 
-/// What the download of an item is to be, if it has an address.
+/// What the download of an item of the list with this ledger is to be, if it has an address.
 pub(super) fn download(
     job: &Job,
+    ledger: u64,
     path: PathBuf,
     options: &Options,
     rate: Option<RateLimit>,
-    alone: bool,
+    share: Share,
 ) -> Result<Download, Failure> {
     let item = &job.item;
     let Some((first, others)) = item.addresses.split_first() else {
@@ -74,7 +73,10 @@ pub(super) fn download(
     what.digests.clone_from(&item.digests);
     what.pieces.clone_from(&item.pieces);
     what.size = item.size;
-    what.connections = if alone { Connections::Auto } else { Connections::Fixed(NonZeroU16::MIN) };
+    what.share = Some(share);
+    // A file that landed just before a kill or a power cut, without its outcome: this item's own, by the
+    // word of the ledger that is asked now (G1).
+    what.mark = Some(format!("{ledger:016x}{:032x}", u128::from_be_bytes(job.key)).into());
     what.durability = options.durability;
     what.rate_limit = rate;
     what.retries = QUICK_RETRIES;
@@ -94,19 +96,10 @@ pub(super) async fn attempt(
     folder: Folder,
     target: TargetPath,
     what: Result<Download, Failure>,
-    interrupted: bool,
     monitor: Monitor,
     stop: Stop,
 ) -> Result<Outcome, Trouble> {
-    let mut what = what?;
-    // Killed between the last step of a file and the commit of its outcome. Where the server gives
-    // nothing to know it by, it is fetched again; a file of somebody else's stays (G1).
-    if interrupted
-        && what.if_exists == IfExists::Refuse
-        && client.has_finished(&folder.join(&target)).unwrap_or(false)
-    {
-        what.if_exists = IfExists::Overwrite;
-    }
+    let what = what?;
     if !folder.has_room_for(&target) {
         joined(spawn_blocking(move || folder.prepare(&target))).await?;
     }

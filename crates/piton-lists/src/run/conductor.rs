@@ -1,9 +1,10 @@
 //! Starts items when the queue says so, and decides what each end means.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use piton_fetch::Stop;
+use piton_fetch::{Share, Stop};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -19,9 +20,6 @@ use super::{Early, Monitor, Options, Run, RunError};
 use crate::flow::{Heard, Queue, Started};
 use crate::name::Folder;
 
-/// The most connections that a file gets when it need not share them.
-const ALONE: usize = 8;
-
 /// See [`Conductor::run`].
 pub(super) struct Conductor<'a> {
     run: &'a Run,
@@ -35,6 +33,8 @@ pub(super) struct Conductor<'a> {
     pub(super) slots: Slots,
     /// Nothing more comes from the list.
     read_all: bool,
+    /// For how many files that are left the connections were last shared.
+    shared_for: usize,
     /// Whether somebody counts, or has counted, how many items there are.
     counting: bool,
     /// Stops the downloads that run.
@@ -59,6 +59,7 @@ impl<'a> Conductor<'a> {
             tries: JoinSet::new(),
             slots: Slots::default(),
             read_all: false,
+            shared_for: 0,
             counting: false,
             halt: Stop::new(),
             ending: false,
@@ -80,6 +81,7 @@ impl<'a> Conductor<'a> {
         loop {
             self.free_the_landed();
             self.start();
+            self.share_what_is_free();
             if self.tries.is_empty()
                 && (self.ending || (self.read_all && self.queue.waiting() == 0))
             {
@@ -88,7 +90,8 @@ impl<'a> Conductor<'a> {
             if !self.queue.has_room() {
                 self.count_the_list();
             }
-            let wants_more = !self.read_all && !self.ending && self.queue.has_room();
+            let wants_more =
+                !self.read_all && !self.ending && self.queue.has_room() && !self.accounts.is_full();
             let wakeup =
                 self.queue.next_wakeup().filter(|_| !self.ending && !self.accounts.is_full());
             let wakeup = wakeup.and_then(|at| self.epoch.checked_add(at));
@@ -144,11 +147,21 @@ impl<'a> Conductor<'a> {
             Read::Job(job) => job,
             Read::Nameless(nameless) => return self.nameless(nameless),
         };
+        self.place(job);
+    }
+
+    /// Has an item wait for its turn, at the first of its hosts that was not given up.
+    pub(super) fn place(&mut self, mut job: Job) {
         let now = self.epoch.elapsed();
-        let (host, weight, first) = (job.host().to_owned(), job.weight(), job.first);
-        if let Err(job) = self.queue.push(&host, job, weight, first, now) {
-            self.leave_out(job);
+        for mirror in 0.. {
+            let Some(host) = job.host(mirror) else { break };
+            let (weight, first) = (job.weight(), job.first);
+            match self.queue.push(&host, job, weight, first, now) {
+                Ok(()) => return,
+                Err(refused) => job = refused,
+            }
         }
+        self.without_host(job);
     }
 
     /// What waits for nothing but the disk makes room for the next.
@@ -189,25 +202,45 @@ impl<'a> Conductor<'a> {
                 return self.fail(error.into());
             }
         };
-        let left = self.queue.waiting().saturating_add(self.queue.running());
-        let alone = self.read_all && left.saturating_mul(ALONE) <= self.options.connections;
         let path = self.folder.join(&job.target);
         let rate = self.rates.enter(&host);
         let landing = self.slots.landing();
         let (number, monitor) = self.monitor.enter(job.item.line, flight.as_ref(), landing);
+        let share = Share::new(self.share(&host));
         let known = flight.as_ref().map(Arc::downgrade).unwrap_or_default();
-        self.slots.hold(number, Slot { host: Arc::clone(&host), begun, flight: known });
+        let slot = Slot { host: Arc::clone(&host), begun, share: share.clone(), flight: known };
+        self.slots.hold(number, slot);
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
-        let what = download(&job, path, self.options, rate, alone);
+        let what = download(&job, self.run.ledger.number(), path, self.options, rate, share);
         let (client, folder) = (self.run.client.clone(), self.folder.clone());
-        let (target, first, halt) = (job.target.clone(), job.first, self.halt.clone());
-        let seen = monitor.clone();
+        let (target, seen, halt) = (job.target.clone(), monitor.clone(), self.halt.clone());
         // A download is a large future, which the runtime would move more than once; and as an argument
         // of this one it would be in it twice.
         self.tries.spawn_local(Box::pin(async move {
-            let result = attempt(client, folder, target, what, first, seen, halt).await;
+            let result = attempt(client, folder, target, what, seen, halt).await;
             Tried { job, host, begun, number, monitor, flight, result }
         }));
+    }
+
+    /// The connections for a file from this host.
+    fn share(&self, host: &Arc<str>) -> NonZeroU16 {
+        match self.read_all {
+            true => self.queue.share(host, self.options.connections),
+            // Whoever comes next wants one as well.
+            false => NonZeroU16::MIN,
+        }
+    }
+
+    /// The last files of a list get what those had that have ended.
+    fn share_what_is_free(&mut self) {
+        let left = self.queue.waiting().saturating_add(self.queue.running());
+        if !self.read_all || left >= self.options.connections || self.shared_for == left {
+            return;
+        }
+        self.shared_for = left;
+        for slot in self.slots.held() {
+            slot.share.set(self.share(&slot.host));
+        }
     }
 
     /// The list is longer than the window: has it counted, once, beside all else. Until then nobody

@@ -17,6 +17,8 @@ use crate::flow::{Heard, Moment};
 
 /// Progress of so many bytes begins the count of tries in vain anew.
 const PROGRESS: u64 = 1 << 20;
+/// The class of items whose host was given up before their turn, and what is said of them.
+const HOST: (&str, &str) = ("host", "not tried: its host was given up");
 
 /// A try that is over, without its item.
 struct Try {
@@ -40,26 +42,24 @@ impl Conductor<'_> {
             Err(Trouble::Folder(_)) => Heard::Nothing,
         };
         if self.slots.give_back(number).is_some() {
-            self.heard(&host, begun, heard);
+            let why = result.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            self.heard(&host, begun, heard, &why);
         }
         let this = Try { host, took, flight };
         match result {
             Ok(outcome) => self.done(job, this, &outcome),
             Err(trouble) => {
-                if let Some(flight) = &this.flight {
-                    flight.is_harmless();
-                }
                 if progress.have >= job.have.saturating_add(PROGRESS) {
                     job.in_vain = 0;
                 }
                 job.have = job.have.max(progress.have);
-                self.failed(job, this, trouble, heard);
+                self.failed(job, this, trouble);
             }
         }
     }
 
-    /// Tells the queue what is now known of a host.
-    fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard) {
+    /// Tells the queue what is now known of a host; `why` it failed, if it did.
+    fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard, why: &str) {
         let random = match heard {
             Heard::Failed(_) => getrandom::u64().unwrap_or(u64::MAX),
             _ => 0,
@@ -69,10 +69,13 @@ impl Conductor<'_> {
             self.monitor.tell(&Event::HeldBack { host, pause });
         }
         if !left.is_empty() {
-            self.monitor.tell(&Event::GivenUp { host, items: left.len() });
+            self.monitor.tell(&Event::GivenUp { host, why, items: left.len() });
         }
         for job in left {
-            self.leave_out(job);
+            match job.failed {
+                Some(_) => self.without_host(job),
+                None => self.place(job),
+            }
         }
     }
 
@@ -107,7 +110,7 @@ impl Conductor<'_> {
         self.accounts.record(written, this.flight, then);
     }
 
-    fn failed(&mut self, mut job: Job, this: Try, trouble: Trouble, heard: Heard) {
+    fn failed(&mut self, mut job: Job, this: Try, trouble: Trouble) {
         let (verdict, class) = match &trouble {
             Trouble::Download(failure) => (Verdict::of(failure), verdict::class_of(failure)),
             Trouble::Folder(error) => (Verdict::of_folder(error), "folder".parse().ok()),
@@ -125,30 +128,23 @@ impl Conductor<'_> {
         job.in_vain = job.in_vain.saturating_add(1);
         let again = verdict == Verdict::Transient && job.in_vain <= self.options.retries;
         if again && !self.ending {
-            return self.again(job, &this.host, heard);
+            return self.again(job, &this.host);
         }
         self.give_up(&job, verdict.state(), this);
     }
 
     /// Has a failed item tried again later.
-    fn again(&mut self, job: Job, host: &Arc<str>, heard: Heard) {
+    fn again(&mut self, job: Job, host: &Arc<str>) {
         if let Some(failed) = &job.failed {
             let event = Event::Again { item: &job.item, why: &failed.why, tries: job.tries };
             self.monitor.tell(&event);
         }
         let now = self.epoch.elapsed();
-        // A host that failed has its own pause.
-        let pause = match heard {
-            Heard::Failed(_) => Duration::ZERO,
-            _ => {
-                let random = getrandom::u64().unwrap_or(u64::MAX);
-                self.options.backoff.pause(job.in_vain, random)
-            }
-        };
+        let random = getrandom::u64().unwrap_or(u64::MAX);
+        let at = now.saturating_add(self.options.backoff.pause(job.in_vain, random));
         let weight = job.weight();
-        let at = now.saturating_add(pause);
         if let Err(job) = self.queue.push_again(host, job, weight, at, now) {
-            self.leave_out(job);
+            self.without_host(job);
         }
     }
 
@@ -164,7 +160,8 @@ impl Conductor<'_> {
                 summary.unchecked += 1;
             });
         }
-        let end = End::Failed { fatal: state == State::Fatal, class, why };
+        let (fatal, with_host) = (state == State::Fatal, job.tries == 0);
+        let end = End::Failed { fatal, class, why, with_host };
         self.monitor.tell(&Event::Ended { item: &job.item, path: Some(&path), end });
         let outcome = outcome_of(job, state, &this);
         self.accounts.record(outcome, this.flight, None);
@@ -175,7 +172,8 @@ impl Conductor<'_> {
     pub(super) fn nameless(&mut self, nameless: Nameless) {
         let Nameless { item, key, attempts, error } = nameless;
         let (class, why): (Option<ErrorClass>, _) = ("name".parse().ok(), error.to_string());
-        let end = End::Failed { fatal: true, class: class.as_ref(), why: &why };
+        let class_of = class.as_ref();
+        let end = End::Failed { fatal: true, class: class_of, why: &why, with_host: false };
         self.monitor.tell(&Event::Ended { item: &item, path: None, end });
         let outcome = Outcome {
             key,
@@ -221,6 +219,13 @@ impl Conductor<'_> {
         });
     }
 
+    /// An item that waited fails with its host: nothing more is asked of that in this run.
+    pub(super) fn without_host(&mut self, mut job: Job) {
+        let (class, why) = HOST;
+        job.failed.get_or_insert_with(|| Failed { class: class.parse().ok(), why: why.to_owned() });
+        self.leave_out(job);
+    }
+
     /// An item that waited is not tried any more in this run.
     pub(super) fn leave_out(&mut self, job: Job) {
         if job.check {
@@ -230,7 +235,8 @@ impl Conductor<'_> {
             });
         }
         if job.failed.is_some() {
-            let this = Try { host: Arc::from(job.host()), took: Duration::ZERO, flight: None };
+            let host = Arc::from(job.host(0).unwrap_or_default());
+            let this = Try { host, took: Duration::ZERO, flight: None };
             return self.give_up(&job, State::Transient, this);
         }
         self.monitor.count(|summary| summary.remaining += 1);
@@ -241,6 +247,7 @@ impl Conductor<'_> {
     }
 }
 
+/// How it last failed.
 fn words(job: &Job) -> (Option<&ErrorClass>, &str) {
     match &job.failed {
         Some(failed) => (failed.class.as_ref(), &failed.why),

@@ -1,4 +1,5 @@
 use piton_checkpoint::ledger::{ErrorClass, Key};
+use url::Url;
 
 use crate::Item;
 use crate::name::{NameError, TargetPath};
@@ -74,15 +75,25 @@ impl Job {
         self.attempts.saturating_add(self.tries).saturating_add(1)
     }
 
-    /// The host by which it is queued: that of the address that comes first.
-    pub(super) fn host(&self) -> &str {
-        let first = self.item.addresses.first();
-        first.and_then(|address| address.url.host_str()).unwrap_or_default()
+    /// The host by which it is queued: that of the address that comes first; and if nothing more is asked
+    /// of that one, those of its mirrors, counted from 1.
+    pub(super) fn host(&self, mirror: usize) -> Option<String> {
+        self.item.addresses.get(mirror).map(|address| host_of(&address.url))
     }
 
     /// About how many bytes it holds.
     pub(super) fn weight(&self) -> usize {
         weight(&self.item)
+    }
+}
+
+/// What a host is known by: its name, and its port where that is not the usual one. What listens there
+/// is another server, which may be well while the first is away.
+fn host_of(url: &Url) -> String {
+    let name = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
     }
 }
 

@@ -63,10 +63,13 @@ pub enum Event<'a> {
         /// For so long, if it said so.
         pause: Option<Duration>,
     },
-    /// A host failed too often in a row: nothing more is asked of it in this run.
+    /// A host failed for too long: nothing more is asked of it in this run, and its items that were not
+    /// tried fail with it.
     GivenUp {
         /// The host.
         host: &'a str,
+        /// How it failed last.
+        why: &'a str,
         /// Items that waited for it.
         items: usize,
     },
@@ -86,6 +89,8 @@ pub enum End<'a> {
         class: Option<&'a ErrorClass>,
         /// What failed, in a sentence.
         why: &'a str,
+        /// It was not tried: its host was given up before its turn.
+        with_host: bool,
     },
     /// A finished item was to be checked and could not be; its file stays.
     Unchecked {

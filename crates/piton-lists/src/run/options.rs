@@ -27,15 +27,15 @@ pub struct Options {
     /// A rate for each host, in bytes a second.
     pub host_rate: Option<NonZeroU64>,
     /// Connections over which files come, all together. While many files wait each has one; the
-    /// last ones share them.
+    /// last ones share them, those of one host at most [`Limits::per_host`] of them.
     pub connections: usize,
     /// What a crash may cost. The ledger has its own, given when it is opened.
     pub durability: Durability,
     /// How often an item is tried again in this run after a failure that may pass. Progress of a
     /// mebibyte begins the count anew.
     pub retries: u32,
-    /// The pauses before that, where the failure was the item's and not its host's (that has pauses of
-    /// its own: [`Limits::backoff`]).
+    /// The least pauses before that. Where its host failed, that has pauses of its own too:
+    /// [`Limits::backoff`].
     pub backoff: Backoff,
     /// Start nothing new after so many failures.
     pub max_failures: Option<MaxFailures>,
@@ -89,8 +89,8 @@ impl Options {
             durability: Durability::Power,
             retries: 5,
             backoff: Backoff {
-                first: std::time::Duration::from_secs(1),
-                longest: std::time::Duration::from_secs(60),
+                first: std::time::Duration::from_millis(500),
+                longest: std::time::Duration::from_secs(30),
             },
             max_failures: None,
             strict: false,

@@ -14,8 +14,10 @@ use crate::format::ListError;
 use crate::name::{Folder, TargetPath, claim};
 use crate::source::{Keyed, Source};
 
-/// Items are handed over so many at a time, to spare the thread that takes them.
-const BATCH: usize = 64;
+/// Items are handed over so many at a time, few at first so that the run begins, and then more: each time the
+/// names of new ones are committed first.
+const FIRST_BATCH: usize = 64;
+const BATCH: usize = 1024;
 /// The same in bytes that they hold.
 const BATCH_WEIGHT: usize = 1 << 20;
 /// A batch that is not full goes when so many items were looked at.
@@ -86,6 +88,7 @@ impl Reading {
         to: &Sender<Vec<Read>>,
     ) -> Result<bool, RunError> {
         let (mut batch, mut weight, mut seen) = (Vec::new(), 0, 0);
+        let mut full = FIRST_BATCH;
         let mut counting_until = None;
         for entry in entries {
             let Some((item, key)) = self.item(entry?) else { continue };
@@ -110,18 +113,19 @@ impl Reading {
                 Fate::LeftOut(state) => self.count(state),
             }
             seen += 1;
-            if batch.len() < BATCH && weight < BATCH_WEIGHT && seen < SEEN {
+            if batch.len() < full && weight < BATCH_WEIGHT && seen < SEEN {
                 continue;
             }
             (weight, seen) = (0, 0);
             if counting_until.is_some_and(|until| Instant::now() > until) {
                 return Ok(false);
             }
-            if !self.hand_over(std::mem::take(&mut batch), to) {
+            full = BATCH;
+            if !self.hand_over(std::mem::take(&mut batch), to)? {
                 counting_until.get_or_insert_with(|| Instant::now() + COUNTING);
             }
         }
-        self.hand_over(batch, to);
+        self.hand_over(batch, to)?;
         Ok(true)
     }
 
@@ -139,20 +143,24 @@ impl Reading {
     }
 
     /// `false`: nobody takes items any more.
-    fn hand_over(&self, batch: Vec<Read>, to: &Sender<Vec<Read>>) -> bool {
+    fn hand_over(&self, batch: Vec<Read>, to: &Sender<Vec<Read>>) -> Result<bool, LedgerError> {
         if batch.is_empty() {
-            return !to.is_closed();
+            return Ok(!to.is_closed());
         }
+        // What an item leaves on disk is under its name. Were that lost by a kill or a power cut, a list
+        // in another order could give it to another item: that would find a part that is not its own
+        // (G4), or a file in its way.
+        self.ledger.commit_names()?;
         let items = batch.len() as u64;
         let Err(refused) = to.blocking_send(batch) else {
             self.monitor.shared().read += items;
-            return true;
+            return Ok(true);
         };
         for read in refused.0 {
             let check = matches!(&read, Read::Job(job) if job.check);
             self.count(check.then_some(State::Done));
         }
-        false
+        Ok(false)
     }
 
     fn named(&self, item: Item, key: Key, known: Option<&Known>) -> Result<Read, LedgerError> {

@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use piton_checkpoint::ledger::InFlight;
+use piton_fetch::Share;
 use tokio::sync::Notify;
 
 use crate::flow::Moment;
@@ -22,6 +23,8 @@ pub(super) struct Slot {
     pub(super) host: Arc<str>,
     pub(super) begun: Moment,
     pub(super) flight: Weak<InFlight>,
+    /// The connections that it may use.
+    pub(super) share: Share,
 }
 
 /// Told of tries whose bytes are all here: what waits for nothing but the disk, together with many
@@ -46,6 +49,11 @@ impl Slots {
     /// This try holds this slot.
     pub(super) fn hold(&mut self, number: u64, slot: Slot) {
         self.held.insert(number, slot);
+    }
+
+    /// Those that are held.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Slot> {
+        self.held.values()
     }
 
     /// The slot of a try that is over, if it still had one.
@@ -100,7 +108,9 @@ mod tests {
         let mut flights = Vec::new();
         for (number, begun) in [(1, Moment::ZERO), (2, Moment::from_secs(3))] {
             let flight = Arc::new(ledger.begin([number; 16], 1, 1).unwrap());
-            let slot = Slot { host: "a".into(), begun, flight: Arc::downgrade(&flight) };
+            let share = Share::new(std::num::NonZeroU16::MIN);
+            let flight_of = Arc::downgrade(&flight);
+            let slot = Slot { host: "a".into(), begun, flight: flight_of, share };
             slots.hold(number.into(), slot);
             flights.push(flight);
         }

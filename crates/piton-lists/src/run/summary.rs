@@ -11,7 +11,7 @@ pub struct Summary {
     pub found: u64,
     /// Finished in an earlier run, and left alone in this one.
     pub done_before: u64,
-    /// Failed in a way that may pass, when their tries were used up.
+    /// Failed in a way that may pass, when their tries were used up or their host was given up.
     pub transient: u64,
     /// Failed for good, in this run or an earlier one.
     pub fatal: u64,
@@ -19,7 +19,7 @@ pub struct Summary {
     pub interrupted: u64,
     /// In flight at too many crashes; tried again only when asked for.
     pub quarantined: u64,
-    /// Still to be tried: not begun, not selected, or waiting for a host that was given up.
+    /// Still to be tried: not begun, or not selected.
     pub remaining: u64,
     /// Not looked at, because the run ended before: maybe done, maybe not. `None`: nobody counted how
     /// many these are.

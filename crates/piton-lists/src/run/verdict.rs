@@ -75,6 +75,7 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
         | Failure::WrongSize { .. }
         | Failure::TooLarge { .. } => Heard::Served,
         _ if fetched > 0 => Heard::Served,
+        Failure::Stalled { .. } => Heard::Failed(None),
         Failure::Transport { source, .. } => match source {
             E::Resolve { .. }
             | E::Refused { .. }
@@ -196,6 +197,8 @@ mod tests {
         assert_eq!(Verdict::of(&unknown), Verdict::Fatal);
         assert_eq!(heard(&unknown, 0), Heard::Nothing);
         assert_eq!(class_of(&unknown).unwrap().as_str(), "dns");
+        let silent = Failure::Stalled { host: host(), after: Duration::from_secs(30), tries: 1 };
+        assert_eq!((heard(&silent, 0), heard(&silent, 1)), (Heard::Failed(None), Heard::Served));
     }
 
     #[test]

@@ -31,22 +31,80 @@ fn a_host_that_asks_for_patience_does_not_hold_the_other() {
     assert!(requests[19].at - requests[0].at >= Duration::from_millis(1900));
 }
 
-#[test]
-fn a_host_that_is_away_is_given_up_and_its_items_remain() {
-    let desk = Desk::of_files(2);
-    // A port that was free a moment ago, and at which nobody listens.
-    let away = std::net::TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
-    let dead = (0..10).map(|number| format!("http://{away}/{number}"));
-    desk.list(["/0".to_owned(), "/1".to_owned()].into_iter().chain(dead));
+/// An address at which nobody listens.
+fn away() -> std::net::SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn impatient(desk: &Desk) -> Options {
     let mut options = desk.options();
-    options.limits.give_up_after = 3;
-    options.retries = 1;
-    let (summary, diary) = desk.run_with(options, Diary::default());
+    options.limits.patience_at_first = Duration::from_millis(100);
+    options
+}
+
+#[test]
+fn the_items_of_a_host_that_is_away_fail_with_it_and_are_tried_again_later() {
+    let desk = Desk::of_files(2);
+    // Another port is another server: what is wrong with this one does not concern the live one.
+    let away = away();
+    let dead = (0..100).map(|number| format!("http://{away}/{number}"));
+    let list: Vec<_> = dead.chain(["/0".to_owned(), "/1".to_owned()]).collect();
+    desk.list(&list);
+    let (summary, diary) = desk.run_with(impatient(&desk), Diary::default());
     let summary = summary.unwrap();
-    assert_eq!((summary.done, summary.fatal), (2, 0), "{diary:?}");
-    assert!(summary.transient >= 1 && summary.remaining >= 1, "{summary:?}");
-    assert_eq!(summary.transient + summary.remaining, 10);
-    assert!(diary.iter().any(|line| line.starts_with("given up 127.0.0.2")), "{diary:?}");
+    let counts = (summary.done, summary.transient, summary.failed_now, summary.remaining);
+    assert_eq!(counts, (2, 100, 100, 0), "{diary:?}");
+    let given_up = diary.iter().filter(|line| line.starts_with(&format!("given up {away}")));
+    assert_eq!(given_up.count(), 1, "{diary:?}");
+    let with_class = |wanted: &str| {
+        let known = desk.known().into_values();
+        known.filter(|known| known.class.as_ref().is_some_and(|it| it.as_str() == wanted)).count()
+    };
+    // Eight at once, and then one at a time.
+    let (tried, untried) = (with_class("connect"), with_class("host"));
+    assert!(tried >= 9 && untried >= 50 && tried + untried == 100, "{tried} {untried}");
+
+    let mut options = impatient(&desk);
+    options.select = retry(&["host"]);
+    let summary = desk.run(options);
+    assert_eq!((summary.failed_now, summary.transient), (untried as u64, 100), "{summary:?}");
+}
+
+#[test]
+fn an_item_whose_first_host_was_given_up_comes_from_its_mirror() {
+    let desk = Desk::of_files(1);
+    let away = away();
+    let dead = (0..20).map(|number| format!("http://{away}/{number}"));
+    let mirrored = format!("http://{away}/0\t{}", desk.server.url("/0"));
+    desk.list(dead.chain([mirrored]));
+    let summary = desk.run(impatient(&desk));
+    assert_eq!((summary.done, summary.transient), (1, 20), "{summary:?}");
+}
+
+#[test]
+fn a_server_that_answers_503_to_everything_is_given_up() {
+    let desk = Desk::new(site_of(30).fault(Fault::status(503)));
+    desk.list(paths(0..30));
+    let mut options = impatient(&desk);
+    options.adjust = Some(Arc::new(|what| what.retries = 0));
+    let summary = desk.run(options);
+    assert_eq!((summary.transient, summary.failed_now, summary.items()), (30, 30, 30));
+    // Eight at once, and about ten more in 100 ms of pauses that grow to 20 ms.
+    assert!((9..60).contains(&desk.requests()), "{}", desk.requests());
+}
+
+#[test]
+fn a_server_that_accepts_and_says_nothing_is_given_up() {
+    let desk = Desk::of_files(0);
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = |number| format!("http://{}/{number}", mute.local_addr().unwrap());
+    desk.list((0..1000).map(url));
+    let mut options = impatient(&desk);
+    options.adjust = Some(Arc::new(|what| what.stall_timeout = Duration::from_millis(1)));
+    assert_eq!(desk.run(options).transient, 1000);
+    // Eight at once and then one, each once only: what took long is not asked for again at once.
+    mute.set_nonblocking(true).unwrap();
+    assert_eq!(std::iter::from_fn(|| mute.accept().ok()).count(), 9);
 }
 
 #[test]
@@ -87,4 +145,19 @@ fn starts_at_a_host_keep_their_distance() {
     let at: Vec<_> = desk.server.stats().requests.iter().map(|request| request.at).collect();
     // From the first start to the last: no request comes before its start.
     assert!(at[4] - at[0] >= Duration::from_millis(150), "{at:?}");
+}
+
+#[test]
+fn the_last_files_share_the_connections() {
+    let big = |number| Resource::pattern(number, 3 << 20).etag("\"1\"");
+    let site =
+        (0..3).fold(Site::new(), |site, number| site.with(&format!("/{number}"), big(number)));
+    let desk = Desk::new(site.rate_per_connection(768 * KIB));
+    desk.list(paths(0..3));
+    assert!(desk.run(desk.options()).is_complete());
+    let stats = desk.server.stats();
+    for path in paths(0..3) {
+        assert!(stats.requests_for(&path).count() > 1, "{path} came over one connection");
+    }
+    assert!((4..=8).contains(&stats.peak), "{} at once", stats.peak);
 }

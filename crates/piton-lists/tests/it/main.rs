@@ -69,7 +69,7 @@ impl Observer for Diary {
                 _ => format!("unchecked {}", item.line),
             },
             Event::BadLine(bad) => format!("bad {}", bad.line),
-            Event::GivenUp { host, items } => format!("given up {host} {items}"),
+            Event::GivenUp { host, items, .. } => format!("given up {host} {items}"),
             _ => return,
         };
         let mut lines = self.lines.lock().unwrap();

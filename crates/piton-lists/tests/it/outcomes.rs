@@ -148,22 +148,64 @@ fn what_a_dead_run_had_begun_goes_first() {
     assert_eq!(desk.order(), ["/3", "/0", "/1", "/2", "/4"]);
 }
 
-#[test]
-fn a_kill_between_the_file_and_its_outcome_leaves_no_item_behind() {
-    // Nothing tells the file that is there from another of its length.
-    let desk = Desk::new(Site::new().with("/0", Resource::pattern(0, 4 * KIB)));
+/// A list of one item, `/0`, whose file landed, with the ledger as it was before that.
+fn landed_and_not_recorded(validator: Option<&str>) -> Desk {
+    let file = |seed| match validator {
+        Some(tag) => Resource::pattern(seed, 4 * KIB).etag(tag),
+        None => Resource::pattern(seed, 4 * KIB),
+    };
+    let desk = Desk::new(Site::new().with("/0", file(0)));
     desk.list(["/0"]);
+    desk.ledger().close().unwrap();
+    let (ledger, before) = (desk.path("list.piton.db"), desk.path("before"));
+    std::fs::copy(&ledger, &before).unwrap();
     assert_eq!(desk.run(desk.options()).done, 1);
-    std::fs::remove_file(desk.path("list.piton.db")).unwrap();
-    desk.die_at(1, 1);
-    let summary = desk.run(desk.options());
-    assert!(summary.is_complete(), "{summary:?}");
-    desk.assert_file("0", 0);
+    std::fs::copy(&before, &ledger).unwrap();
+    desk
+}
 
-    // One that is not piton's stays.
-    std::fs::remove_file(desk.path("list.piton.db")).unwrap();
-    std::fs::write(desk.path("out/0"), vec![7; 4096]).unwrap();
+#[test]
+fn a_file_whose_outcome_was_lost_is_the_items_own() {
+    for is_known_by_tag in [true, false] {
+        // After a power cut nobody knows that it was in flight, after a kill it is known.
+        for was_killed in [true, false] {
+            let desk = landed_and_not_recorded(is_known_by_tag.then_some("\"a\""));
+            if was_killed {
+                desk.die_at(1, 1);
+            }
+            let summary = desk.run(desk.options());
+            assert!(summary.is_complete(), "{summary:?}");
+            // Nothing tells the file that is there from another of its length: fetched again.
+            assert_eq!(summary.found == 1, is_known_by_tag);
+            desk.assert_file("0", 0);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_the_items_own_stays() {
+    let class = |desk: &Desk| desk.known()[&1].class.as_ref().map(|class| class.to_string());
+    let refused = |desk: &Desk, kept: &[u8]| {
+        assert_eq!(desk.run(desk.options()).fatal, 1);
+        assert_eq!(class(desk).unwrap(), "exists");
+        assert_eq!(std::fs::read(desk.path("out/0")).unwrap(), kept);
+    };
+    // Edited since, at the same length.
+    let desk = landed_and_not_recorded(None);
     desk.die_at(1, 1);
-    assert_eq!(desk.run(desk.options()).fatal, 1);
-    assert_eq!(std::fs::read(desk.path("out/0")).unwrap(), vec![7; 4096]);
+    std::fs::write(desk.path("out/0"), [7; 4096]).unwrap();
+    refused(&desk, &[7; 4096]);
+
+    // Made by a list that was given up, whoever looks at it: another one may have been there.
+    let desk = landed_and_not_recorded(None);
+    let made = std::fs::read(desk.path("out/0")).unwrap();
+    std::fs::remove_file(desk.path("list.piton.db")).unwrap();
+    desk.die_at(1, 1);
+    refused(&desk, &made);
+
+    // Made by another item of this one, which then left the list.
+    let desk = landed_and_not_recorded(None);
+    desk.server.replace("/1", Resource::pattern(1, 4 * KIB));
+    desk.list(["/1", "  out=0"]);
+    refused(&desk, &made);
 }

@@ -126,8 +126,8 @@ impl Recorder {
         // Made before the write: dropped by an error, it clears what may be there.
         let slot = self.slots().take();
         let entry = Entry { key, attempt, since, harmless: false };
-        let recorded = AtomicBool::new(false);
-        let flight = InFlight { recorder: Arc::clone(self), slot, entry, recorded };
+        let (harmless, recorded) = Default::default();
+        let flight = InFlight { recorder: Arc::clone(self), slot, entry, harmless, recorded };
         flight.write(entry).map_err(LedgerError::io("write", &self.path))?;
         Ok(flight)
     }
@@ -166,6 +166,7 @@ pub struct InFlight {
     recorder: Arc<Recorder>,
     slot: Option<u32>,
     entry: Entry,
+    harmless: AtomicBool,
     recorded: AtomicBool,
 }
 
@@ -175,12 +176,14 @@ impl InFlight {
         self.recorded.store(true, Ordering::Relaxed);
     }
 
-    /// The process has survived the item in this try: it has come in and waits for the disk, or was
-    /// asked for once and waits to be asked for again. Should the process die now, the item counts as
-    /// interrupted, and yet not as what may have been the reason.
+    /// The process has survived the item in this try: it has come in and waits for the disk, was asked for
+    /// once and waits to be asked for again, or has come to its end and waits for the ledger. Should the
+    /// process die now, the item counts as interrupted, and yet not as what may have been the reason.
     pub fn is_harmless(&self) {
-        // Should this fail, it counts as one that may have been.
-        let _ = self.write(Entry { harmless: true, ..self.entry });
+        if !self.harmless.swap(true, Ordering::Relaxed) {
+            // Should this fail, it counts as one that may have been.
+            let _ = self.write(Entry { harmless: true, ..self.entry });
+        }
     }
 
     fn write(&self, entry: Entry) -> io::Result<()> {

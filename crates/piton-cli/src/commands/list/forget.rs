@@ -14,9 +14,9 @@ pub(in crate::commands) fn is_list(path: &Path) -> bool {
     place.is_ok_and(|place| matches!(OsFs.stat(&place.ledger), Ok(Some(stat)) if !stat.is_dir))
 }
 
-/// Removes what is known of the items of a list. Says what it removed.
-pub(in crate::commands) fn forget(path: &Path) -> Result<String, Trouble> {
-    let place = Place::of(path.as_os_str(), None)?;
+/// Removes what is known of the items of a list, in its `state` if that is elsewhere. Says what it removed.
+pub(in crate::commands) fn forget(path: &Path, state: Option<&Path>) -> Result<String, Trouble> {
+    let place = Place::of(path.as_os_str(), state)?;
     let mut removed = Ledger::remove(&place.ledger)?;
     // A copy is of no use alone; a list of one's own stays.
     if place.is_copy() && matches!(OsFs.stat(&place.file), Ok(Some(_))) {

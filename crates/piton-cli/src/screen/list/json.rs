@@ -31,7 +31,7 @@ impl<W: Write> Json<W> {
     fn ended(&mut self, item: &Item, path: Option<&Path>, end: &End<'_>) {
         let (kind, fields) = match end {
             End::Done(outcome) => ("finished", of_outcome(outcome)),
-            End::Failed { fatal, class, why } => (
+            End::Failed { fatal, class, why, .. } => (
                 "failed",
                 json!({
                     "fatal": fatal,
@@ -105,8 +105,9 @@ impl<W: Write + Send> ListScreen for Json<W> {
                 let pause = pause.map(|pause| pause.as_secs_f64());
                 self.emit("held_back", json!({ "host": host, "pause": pause }));
             }
-            Event::GivenUp { host, items } => {
-                self.emit("given_up", json!({ "host": host, "items": items }));
+            Event::GivenUp { host, why, items } => {
+                let why = redact::text(why);
+                self.emit("given_up", json!({ "host": host, "why": why, "items": items }));
             }
             _ => {}
         }

@@ -39,10 +39,6 @@ impl Teller {
                 format!("line {line}: {}", sentence::event(event)?)
             }
             Event::Notice(notice) => notice.to_string(),
-            Event::GivenUp { host, items } => format!(
-                "{host} failed again and again; its {} that wait are left for a later run",
-                human::counted(*items as u64, "item", "items")
-            ),
             _ => return failure(event),
         };
         Some(format!("piton: {}", out::clean(&said)))
@@ -67,9 +63,16 @@ impl Teller {
 pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     let said = match event {
         Event::BadLine(bad) => bad.to_string(),
+        // One line for all its items.
+        Event::GivenUp { host, why, items } => format!(
+            "{host} is given up: {why}; its {} that wait, and what else the list has of it, are left \
+             for a later run",
+            human::counted(*items as u64, "item", "items")
+        ),
         Event::Ended { item, end, .. } => {
             let item = format!("line {}: {}", item.line, address(item));
             match end {
+                End::Failed { with_host: true, .. } => return None,
                 End::Failed { fatal: true, why, .. } => format!("{item}: {why}"),
                 End::Failed { why, .. } => format!("{item}: {why}; a later run tries it again"),
                 End::Unchecked { why } => format!("{item}: could not be checked: {why}"),
@@ -257,8 +260,10 @@ mod tests {
         let held_back = Event::HeldBack { host: "h", pause };
         assert_eq!(teller.event(&held_back).unwrap(), "piton: h asks for a pause of 3.0 s");
         assert_eq!(teller.event(&held_back), None);
-        let given_up = Event::GivenUp { host: "h", items: 1200 };
-        let said = teller.event(&given_up).unwrap();
-        assert!(said.contains("1,200 items"), "{said}");
+        let given_up = Event::GivenUp { host: "h", why: "h refused", items: 1200 };
+        insta::assert_snapshot!(
+            teller.event(&given_up).unwrap(),
+            @"piton: h is given up: h refused; its 1,200 items that wait, and what else the list has of it, are left for a later run"
+        );
     }
 }

@@ -13,8 +13,13 @@ fn how_a_list_stands() {
     desk.list(&lines);
     let ran = desk.piton(&["status", "list.txt"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    // As wide as the address of the host is.
-    let text = ran.stdout.replace("127.0.0.1       2", "HOST       2");
+    // The columns are as wide as the number of the port is.
+    let host = desk.server.addr().to_string();
+    let text = ran.stdout.replace(&host, &format!("{:15}", "HOST"));
+    let text = text.replace(
+        &format!("worst hosts{}", " ".repeat(host.len() - 9)),
+        &format!("worst hosts{}", " ".repeat(6)),
+    );
     let text = text.replace(&desk.place.path("out").display().to_string(), "OUT");
     let text: String =
         text.lines().filter(|line| !line.contains("last run")).collect::<Vec<_>>().join("\n");
@@ -32,8 +37,8 @@ fn how_a_list_stands() {
       failures
         404  1
         500  1
-      worst hosts  FAILED  DONE
-        HOST       2     2
+      worst hosts        FAILED  DONE
+        HOST                  2     2
     ");
     for named in
         [&["list.txt"][..], &["list.txt.piton.db"], &["list.txt", "--state", "list.txt.piton.db"]]
@@ -130,6 +135,22 @@ fn forgetting_leaves_lists_and_files() {
     // The file is known again by what it is.
     let ran = desk.get(&[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_state_of_another_name_is_forgotten_where_it_is() {
+    let desk = Desk::new(1);
+    desk.list(&["/0"]).get(&["--state", "mine.db"]);
+    let ran = desk.piton(&["forget", "list.txt"]);
+    assert_ne!(ran.code, 0, "{}", ran.stdout);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt", "other.txt"]);
+    assert_eq!(ran.code, 2, "{}", ran.stdout);
+    assert_eq!(names(&desk), ["0", "list.txt", "mine.db"]);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(names(&desk), ["0", "list.txt"]);
+    let ran = desk.piton(&["forget", "--state", "mine.db", "list.txt"]);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
 }
 
 #[test]

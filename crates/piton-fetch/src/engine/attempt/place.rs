@@ -55,6 +55,12 @@ impl Attempt<'_> {
             return Ok(Err(OnDisk::vacant(path)));
         }
         let existing = ExistingFile::find(fs.as_ref(), &path).map_err(io)?;
+        if self.what.if_exists == IfExists::Refuse
+            && let (Some(existing), Some(mark)) = (&existing, &self.what.mark)
+            && existing.bears(mark)
+        {
+            self.what.if_exists = IfExists::Overwrite;
+        }
         let target = Target::new(path.clone());
         match existing {
             Some(existing) if fs.stat(&target.journal()).map_err(io)?.is_none() => {

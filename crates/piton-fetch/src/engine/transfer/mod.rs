@@ -69,7 +69,7 @@ pub(super) struct Transfer {
 impl Transfer {
     pub(super) fn new(job: Arc<Job>, stop: Stop, ranged: bool) -> Self {
         let now = Instant::now();
-        let mut count = ConnectionCount::new(job.what.connections, now);
+        let mut count = ConnectionCount::new(job.what.connections, job.what.share.clone(), now);
         if !ranged || job.planner().size().is_none() {
             count.single();
         }
