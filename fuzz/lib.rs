@@ -4,15 +4,22 @@
 //! seeds/TARGET` runs one of them. The same properties run over `seeds/` and over random bytes with the
 //! tests of the crates where they live.
 
-// The included files say `crate::parse`, `crate::format` and `crate::Item`.
+// The included files name what they are about as the crates do where they live.
 use piton_fetch::parse;
-use piton_lists::{Item, format};
+use piton_lists::{Address, Content, Item, address, format};
+mod name {
+    pub(crate) use crate::names as properties;
+    pub(crate) use piton_lists::name::{Naming, TargetPath};
+}
 
 #[path = "../crates/piton-fetch/src/parse/properties.rs"]
 pub mod properties;
 
 #[path = "../crates/piton-lists/src/format/properties.rs"]
 pub mod lists;
+
+#[path = "../crates/piton-lists/src/name/properties.rs"]
+pub mod names;
 
 #[path = "../crates/piton-durable/tests/it/properties.rs"]
 mod journal;

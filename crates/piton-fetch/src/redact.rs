@@ -12,14 +12,15 @@ pub fn url(url: &Url) -> String {
 }
 
 /// The text with the login of every address in it left out: what stands between `://` and the
-/// last `@` before the host ends.
+/// last `@` before the host ends. A line break within it does not end it: addresses are read without.
 pub fn text(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
         shown.push_str(before);
         shown.push_str("://");
-        let host_end = after.find(|c: char| "/?#\"'<>`".contains(c) || c.is_whitespace());
+        let is_blank = |c: char| c.is_whitespace() && !c.is_control();
+        let host_end = after.find(|c: char| "/?#\"'<>`".contains(c) || is_blank(c));
         let (authority, path) = after.split_at(host_end.unwrap_or(after.len()));
         shown.push_str(authority.rsplit_once('@').map_or(authority, |(_, host)| host));
         rest = path;
@@ -54,6 +55,7 @@ mod tests {
             ("https://h/@user/a:b@c", "https://h/@user/a:b@c"),
             ("'http://a:b@h'", "'http://h'"),
             ("no address: a@b", "no address: a@b"),
+            ("http://ann:se\tcr\net@h/", "http://h/"),
             ("://", "://"),
         ] {
             assert_eq!(text(given), shown);

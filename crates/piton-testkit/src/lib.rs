@@ -1,6 +1,7 @@
-//! Fault-injecting servers, a simulated disk, kill-at-k and power-cut drivers.
+//! Fault-injecting servers, a simulated disk, kill-at-k and power-cut drivers, hostile input.
 
 pub mod disk;
+pub mod hostile;
 pub mod power;
 pub mod real;
 pub mod seed;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::get::CheckOptions;
-use super::{ListSource, NetworkOptions, OutputOptions, TransferOptions};
+use super::{FetchOptions, ListSource};
 
 /// Go on with a file that curl, wget, aria2 or a browser began
 ///
@@ -40,11 +40,7 @@ pub(crate) struct AdoptArgs {
     #[command(flatten)]
     pub(crate) checks: CheckOptions,
     #[command(flatten)]
-    pub(crate) transfer: TransferOptions,
-    #[command(flatten)]
-    pub(crate) network: NetworkOptions,
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
+    pub(crate) fetch: FetchOptions,
 }
 
 /// A list, and what a script noted of it.

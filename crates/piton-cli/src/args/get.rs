@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use piton::fetch::digest::Digest;
 
-use super::{ListFlow, ListRun, ListSource, NetworkOptions, OutputOptions, TransferOptions};
+use super::{FetchOptions, ListOptions};
 
 /// Fetch files, going on where an earlier run stopped
 ///
@@ -31,22 +31,14 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) checks: CheckOptions,
     #[command(flatten)]
-    pub(crate) source: ListSource,
-    #[command(flatten)]
-    pub(crate) flow: ListFlow,
-    #[command(flatten)]
-    pub(crate) run: ListRun,
+    pub(crate) options: ListOptions,
 
     /// Ask the servers whether finished items of the list changed, and fetch what did
     #[arg(long, help_heading = "List", hide_short_help = true)]
     pub(crate) check: bool,
 
     #[command(flatten)]
-    pub(crate) transfer: TransferOptions,
-    #[command(flatten)]
-    pub(crate) network: NetworkOptions,
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
+    pub(crate) fetch: FetchOptions,
 }
 
 /// Where files go, and what may be touched there.

@@ -10,6 +10,17 @@ use serde::Deserialize;
 
 use super::value::{Bytes, FailureLimit, Frequency, Span, from_text};
 
+/// All that goes with a list.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub(crate) struct ListOptions {
+    #[command(flatten)]
+    pub(crate) source: ListSource,
+    #[command(flatten)]
+    pub(crate) flow: ListFlow,
+    #[command(flatten)]
+    pub(crate) run: ListRun,
+}
+
 /// Which list, and how it is to be read.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "List")]

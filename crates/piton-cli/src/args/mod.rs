@@ -5,6 +5,7 @@
 
 mod adopt;
 mod failures;
+mod fetch;
 mod forget;
 mod generate;
 mod get;
@@ -26,10 +27,11 @@ use crate::exit::Exit;
 
 pub(crate) use adopt::{AdoptArgs, AdoptionOptions};
 pub(crate) use failures::FailuresArgs;
+pub(crate) use fetch::FetchOptions;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use get::{CheckOptions, FileOptions, GetArgs};
-pub(crate) use list::{ListFlow, ListRun, ListSource};
+pub(crate) use list::{ListFlow, ListOptions, ListSource};
 pub(crate) use network::{HttpVersion, NetworkOptions};
 pub(crate) use output::OutputOptions;
 pub(crate) use resume::ResumeArgs;

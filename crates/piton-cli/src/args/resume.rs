@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{NetworkOptions, OutputOptions, TransferOptions};
+use super::FetchOptions;
 
 /// Go on with all that is unfinished
 ///
@@ -18,11 +18,7 @@ pub(crate) struct ResumeArgs {
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) transfer: TransferOptions,
-    #[command(flatten)]
-    pub(crate) network: NetworkOptions,
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
+    pub(crate) fetch: FetchOptions,
 }
 
 const AFTER_LONG_HELP: &str = "\

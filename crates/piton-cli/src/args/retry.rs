@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use piton::checkpoint::ledger::ErrorClass;
 
-use super::{ListFlow, ListRun, ListSource, NetworkOptions, OutputOptions, TransferOptions};
+use super::{FetchOptions, ListOptions};
 
 /// Try the failed items of a list again
 ///
@@ -32,17 +32,9 @@ pub(crate) struct RetryArgs {
     pub(crate) overwrite: bool,
 
     #[command(flatten)]
-    pub(crate) source: ListSource,
+    pub(crate) options: ListOptions,
     #[command(flatten)]
-    pub(crate) flow: ListFlow,
-    #[command(flatten)]
-    pub(crate) run: ListRun,
-    #[command(flatten)]
-    pub(crate) transfer: TransferOptions,
-    #[command(flatten)]
-    pub(crate) network: NetworkOptions,
-    #[command(flatten)]
-    pub(crate) output: OutputOptions,
+    pub(crate) fetch: FetchOptions,
 }
 
 const AFTER_LONG_HELP: &str = "\

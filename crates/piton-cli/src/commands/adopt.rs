@@ -29,15 +29,14 @@ pub(crate) fn adopt(
     if args.taken.done.is_some() {
         return list::adopt(args, config, environment);
     }
-    args.transfer = args.transfer.or(config.transfer);
-    args.network = args.network.or(config.network);
+    args.fetch = args.fetch.or(&config);
     let file = args.file.clone().unwrap_or_default();
     let url = get::address(args.url.as_deref().unwrap_or_default())?;
     let leftover =
         Leftover::find(&OsFs, &file).map_err(|error| Trouble::file("look at", &file, &error))?;
     let mut what = Adoption::new(leftover, url);
     describe(&args, &mut what)?;
-    let client = super::client(&args.network, environment)?;
+    let client = super::client(&args.fetch.network, environment)?;
     batch::block_on(async {
         if let Some(list) = &args.checks.checksum_file {
             let list = get::checksum_file(list, &client).await?;
@@ -46,7 +45,7 @@ pub(crate) fn adopt(
         if let Some(exit) = take_over(&client, &what, &args).await? {
             return Ok(exit);
         }
-        let screen = screen::choose(args.output, environment);
+        let screen = screen::choose(args.fetch.output, environment);
         batch::run(&client, vec![what.download], screen).await
     })
 }
@@ -81,8 +80,8 @@ fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
         what.samples = samples;
     }
     what.look_only = args.adoption.dry_run;
-    args.transfer.apply(&mut what.download);
-    what.download.rate_limit = args.transfer.rate_limit();
+    args.fetch.transfer.apply(&mut what.download);
+    what.download.rate_limit = args.fetch.transfer.rate_limit();
     what.download.digests.clone_from(&args.checks.checksum);
     if args.adoption.overwrite {
         what.download.if_exists = IfExists::Overwrite;
@@ -98,7 +97,7 @@ async fn take_over(
 ) -> Result<Option<Exit>, Trouble> {
     let stop = Stop::new();
     let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;
-    let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.output.quiet })));
+    let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.fetch.output.quiet })));
     let mut adopting = std::pin::pin!(client.adopt(what, &monitor, &stop));
     let (result, signalled) = tokio::select! {
         result = &mut adopting => (result, None),
@@ -138,7 +137,7 @@ fn trouble(failure: &Failure) -> Trouble {
 /// Says what was taken over, or would be: on stdout where that is what was asked for.
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
-    if args.output.json {
+    if args.fetch.output.json {
         return out::print(
             format!("{}\n", object(adopted, file, taken, args.url.as_deref().unwrap_or_default()))
                 .as_bytes(),
@@ -146,7 +145,7 @@ fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Troubl
     }
     let lines = sentences(adopted, file, taken);
     match taken {
-        true if args.output.quiet => {}
+        true if args.fetch.output.quiet => {}
         true => lines.iter().for_each(out::say),
         false => out::print(format!("{}\n", lines.join("\n")).as_bytes())?,
     }

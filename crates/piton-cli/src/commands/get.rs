@@ -8,7 +8,7 @@ use piton::fetch::{Client, Download, Failure, IfExists, Mirror, Place};
 use url::Url;
 
 use super::{batch, list, plan};
-use crate::args::{GetArgs, ListFlow, ListRun, ListSource};
+use crate::args::{GetArgs, ListOptions};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -23,19 +23,18 @@ pub(crate) fn get(
     if args.list.is_some() {
         return list::get(args, config, environment);
     }
-    args.transfer = args.transfer.or(config.transfer);
-    args.network = args.network.or(config.network);
+    args.fetch = args.fetch.or(&config);
     if args.files.output.is_none() {
         args.files.directory = args.files.directory.or(config.get.directory);
     }
     let urls = args.urls.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
     check(&args)?;
-    let client = super::client(&args.network, environment)?;
-    let screen = screen::choose(args.output, environment);
+    let client = super::client(&args.fetch.network, environment)?;
+    let screen = screen::choose(args.fetch.output, environment);
     batch::block_on(async {
         let downloads = downloads(&args, urls, &client).await?;
         if args.files.dry_run {
-            return plan::plan(&client, &downloads, args.output.json).await;
+            return plan::plan(&client, &downloads, args.fetch.output.json).await;
         }
         batch::run(&client, downloads, screen).await
     })
@@ -43,11 +42,7 @@ pub(crate) fn get(
 
 /// What cannot go together, beyond what the parser of the arguments knows.
 fn check(args: &GetArgs) -> Result<(), Trouble> {
-    let of_lists = args.check
-        || args.source != ListSource::default()
-        || args.run != ListRun::default()
-        || args.flow != ListFlow::default();
-    if of_lists {
+    if args.check || args.options != ListOptions::default() {
         return Err(Trouble::usage("the options under List go with a list: -i LIST"));
     }
     let one = args.urls.len() == 1;
@@ -108,14 +103,14 @@ async fn downloads(
         Some(source) => Some(Arc::new(checksum_file(source, client).await?)),
         None => None,
     };
-    let rate_limit = args.transfer.rate_limit();
+    let rate_limit = args.fetch.transfer.rate_limit();
     let mirrors = (1..).zip(&args.files.mirror);
     let mirrors = mirrors.map(|(priority, text)| Ok(Mirror { url: address(text)?, priority }));
     let mirrors = mirrors.collect::<Result<Vec<_>, Trouble>>()?;
     let download = |url| {
         let mut download = Download::new(url, place(args));
         download.mirrors.clone_from(&mirrors);
-        args.transfer.apply(&mut download);
+        args.fetch.transfer.apply(&mut download);
         download.rate_limit = rate_limit.clone();
         download.if_exists = match (args.files.overwrite, args.files.rename) {
             (true, _) => IfExists::Overwrite,

@@ -13,13 +13,12 @@ use crate::trouble::Trouble;
 use crate::{out, screen};
 
 pub(crate) fn resume(
-    mut args: ResumeArgs,
+    args: ResumeArgs,
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
-    args.transfer = args.transfer.or(config.transfer);
-    args.network = args.network.or(config.network);
-    let rate_limit = args.transfer.rate_limit();
+    let options = args.fetch.or(&config);
+    let rate_limit = options.transfer.rate_limit();
     let mut downloads: Vec<Download> = Vec::new();
     // What cannot even be begun does not keep the others from going on.
     let mut failed = None;
@@ -27,13 +26,13 @@ pub(crate) fn resume(
         let download = match found.state {
             Ok(Some(unfinished)) => match (unfinished.running, found.named) {
                 (Some(pid), false) => {
-                    if !args.output.quiet {
+                    if !options.output.quiet {
                         let name = out::path(&unfinished.target);
                         out::say(format!("{name}: process {pid} is at it; left alone"));
                     }
                     continue;
                 }
-                _ => download(&unfinished, &args.transfer, rate_limit.as_ref()),
+                _ => download(&unfinished, &options.transfer, rate_limit.as_ref()),
             },
             Ok(None) if found.named => Err(Trouble::new(Exit::Local, "nothing is unfinished here")
                 .hint("piton status DIR shows what is unfinished below a folder")),
@@ -49,13 +48,13 @@ pub(crate) fn resume(
         }
     }
     if downloads.is_empty() {
-        if failed.is_none() && !args.output.quiet {
+        if failed.is_none() && !options.output.quiet {
             out::say(format!("nothing to resume in {}", places(&args.paths)));
         }
         return Ok(failed.unwrap_or(Exit::Done));
     }
-    let client = client(&args.network, environment)?;
-    let screen = screen::choose(args.output, environment);
+    let client = client(&options.network, environment)?;
+    let screen = screen::choose(options.output, environment);
     let exit = batch::block_on(batch::run(&client, downloads, screen))?;
     Ok(match exit {
         Exit::Interrupted | Exit::Terminated => exit,

@@ -8,6 +8,7 @@ use piton::fetch::{Event, Phase, Progress};
 use unicode_width::UnicodeWidthStr;
 
 use super::block::{Block, terminal_size};
+use super::colour::first_word;
 use super::line::{Line, Map, Widths, cut, widths};
 use super::{Ended, File, Screen, human, map, sentence};
 
@@ -148,7 +149,9 @@ impl Screen for Bars {
             self.complete = self.complete.saturating_add(outcome.size);
         }
         for (index, line) in sentence::ended(file, ended).into_iter().enumerate() {
-            self.block.print(&self.coloured(line, ended, index == 0));
+            let coloured = self.colours && index == 0;
+            let line = if coloured { first_word(&line, ended.exit()) } else { line };
+            self.block.print(&line);
         }
     }
 
@@ -159,23 +162,5 @@ impl Screen for Bars {
     fn close(&mut self) -> io::Result<()> {
         self.block.clear();
         Ok(())
-    }
-}
-
-impl Bars {
-    /// The first word of what is over tells by its colour how it went.
-    fn coloured(&self, line: String, ended: &Ended, first: bool) -> String {
-        if !self.colours || !first {
-            return line;
-        }
-        let colour = match ended {
-            Ended::Done(_) => "\x1b[32m",
-            Ended::Stopped { .. } => "\x1b[33m",
-            Ended::Failed(_) => "\x1b[31m",
-        };
-        match line.split_once(' ') {
-            Some((word, rest)) => format!("{colour}{word}\x1b[0m {rest}"),
-            None => line,
-        }
     }
 }

@@ -2,9 +2,11 @@
 
 mod bars;
 mod block;
+mod colour;
 pub(crate) mod human;
 mod json;
 mod json_lines;
+mod kind;
 mod line;
 pub(crate) mod list;
 mod map;
@@ -12,12 +14,13 @@ mod plain;
 mod quiet;
 pub(crate) mod sentence;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use piton::fetch::{Download, Event, Monitor, Outcome, Place};
 
+use self::kind::Kind;
 use crate::args::OutputOptions;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -42,14 +45,11 @@ pub(crate) trait Screen {
 
 /// Chooses the screen after the options and the terminal.
 pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn Screen> {
-    if output.json {
-        Box::new(json::Json::new(io::stdout()))
-    } else if output.quiet {
-        Box::new(quiet::Quiet)
-    } else if io::stderr().is_terminal() && environment.can_draw() {
-        Box::new(bars::Bars::new(environment.colours()))
-    } else {
-        Box::new(plain::Plain::new(io::stderr()))
+    match Kind::of(output, environment) {
+        Kind::Json => Box::new(json::Json::new(io::stdout())),
+        Kind::Quiet => Box::new(quiet::Quiet),
+        Kind::Bars { colours } => Box::new(bars::Bars::new(colours)),
+        Kind::Plain => Box::new(plain::Plain::new(io::stderr())),
     }
 }
 

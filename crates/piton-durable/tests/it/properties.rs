@@ -1,7 +1,7 @@
 //! What must hold of the journal's parser and fold for every input.
 //!
-//! The fuzz target `journal` calls the same function (the fuzz crate includes this file); the tests at
-//! the end run it over the seeds of the target and over random bytes.
+//! The fuzz target `journal` calls the same function (the fuzz crate includes this file); the test at the
+//! end looks whether it holds near the seeds of the target and for random bytes.
 
 use piton_durable::crc::crc32c;
 use piton_durable::journal::{End, HEADER_LEN, Header, VERSION, fold, parse};
@@ -66,39 +66,10 @@ fn framed(mut data: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn seeds() -> Vec<Vec<u8>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/journal");
-        let entries = std::fs::read_dir(folder).unwrap();
-        let seeds = entries.map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
-        seeds.collect()
-    }
+    use piton_testkit::hostile::Target;
 
     #[test]
-    fn hold_for_the_seeds_and_their_neighbours() {
-        let seeds = seeds();
-        assert!(!seeds.is_empty());
-        for seed in seeds {
-            for at in 0..seed.len() {
-                journal(&seed[..at]);
-                for byte in [0, seed[at] ^ 1, 0xff] {
-                    let mut changed = seed.clone();
-                    changed[at] = byte;
-                    journal(&changed);
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn hold_for_random_bytes(data in proptest::collection::vec(any::<u8>(), 0..300)) {
-            journal(&data);
-        }
+    fn journal() {
+        Target::new("journal", super::journal).holds();
     }
 }

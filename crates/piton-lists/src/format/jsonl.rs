@@ -357,16 +357,6 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_no_bomb() {
-        for line in ["[".repeat(1 << 20), format!("{{\"url\":{}", "[".repeat(1 << 20))] {
-            let list = format!("{line}\n{{\"url\":\"http://good/\"}}\n");
-            assert_eq!(items(FORMAT, &list).len(), 1);
-        }
-        let huge = format!("{{\"url\":\"http://h/{}\"}}", "x".repeat(9 << 20));
-        assert_eq!(messages(FORMAT, &huge), ["line 1: the line is longer than 8388608 bytes"]);
-    }
-
-    #[test]
     fn what_is_written_is_read_back() {
         let list = "http://u:p@a/1\thttp://b/1\n  out=x \"y\"\n  dir=d\n  size=1\n  crc32=0000000a\n  \
             header=B: é\n  header=A: 1\n  header=B: 2\nhttp://h/\n";

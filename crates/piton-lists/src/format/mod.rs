@@ -9,6 +9,8 @@ mod checksums;
 mod detect;
 mod draft;
 mod entry;
+#[cfg(test)]
+mod hostile;
 mod json;
 mod jsonl;
 mod line;

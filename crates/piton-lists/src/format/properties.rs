@@ -1,13 +1,16 @@
 //! What must hold of each parser for every input.
 //!
 //! One function per fuzz target, from raw bytes; it panics if the property does not hold. The fuzz crate
-//! includes this file, and the tests at the end run the same functions over the seeds of the targets and
-//! over random bytes.
+//! includes this file, and the tests at the end look whether they hold near the seeds of the targets and
+//! for random bytes.
 
 use std::io::{BufReader, Cursor};
 
-use crate::Item;
-use crate::format::{Entry, Format, to_json};
+use piton_fetch::redact;
+
+use crate::format::{Entry, Format, detect, to_json};
+use crate::name::properties as names;
+use crate::{Content, Item};
 
 /// All that a list says; an error of the list as text at the end.
 fn read(format: Format, bytes: &[u8], capacity: usize) -> (Vec<Entry>, Option<String>) {
@@ -30,41 +33,68 @@ fn hold(format: Format, data: &[u8]) {
     let again = read(format, data, 3);
     assert_eq!((&found, &error), (&again.0, &again.1));
     assert!(found.len() <= data.len() + 1);
+    let lines = 1 + data.iter().filter(|byte| **byte == b'\n').count() as u64;
     for entry in &found {
-        match entry {
-            Entry::Item(item) => item_holds(item),
-            Entry::Bad(bad) => message_holds(&bad.to_string(), bad.line),
-            Entry::Notice(notice) => message_holds(&notice.to_string(), notice.line),
-        }
+        let line = match entry {
+            Entry::Item(item) => {
+                item_holds(item);
+                item.line
+            }
+            Entry::Bad(bad) => {
+                message_holds(&bad.to_string());
+                bad.line
+            }
+            Entry::Notice(notice) => {
+                message_holds(&notice.to_string());
+                notice.line
+            }
+        };
+        assert!((1..=lines).contains(&line), "{line} of {lines}");
     }
     if let Some(error) = error {
-        message_holds(&error, 1);
+        message_holds(&error);
     }
+    // What it is taken for where nobody says what it is.
+    detect("list", data);
 }
 
+/// Within the limits, and as the docs of [`Item`] promise.
 fn item_holds(item: &Item) {
-    assert!(item.line > 0);
     assert!((1..=256).contains(&item.addresses.len()));
     assert!(item.addresses.is_sorted_by_key(|address| address.priority));
     for address in &item.addresses {
         assert!(matches!(address.url.scheme(), "http" | "https") && address.url.has_host());
     }
+    assert!(item.digests.len() <= 16);
     assert!(item.digests.is_sorted_by(|one, other| one.algorithm() < other.algorithm()));
-    if let (Some(pieces), Some(size)) = (&item.pieces, item.size) {
-        assert!(pieces.fits(size));
+    assert!(item.headers.len() <= 64);
+    if let Some(pieces) = &item.pieces {
+        assert!((1..=1 << 16).contains(&pieces.digests().len()));
+        assert!(item.size.is_none_or(|size| pieces.fits(size)));
     }
+    names::of_item(item);
+    written_holds(item);
+}
+
+/// An item that is written is found again, as the same item of the same list, whatever it is read as.
+fn written_holds(item: &Item) {
     let line = to_json(item);
     assert!(!line.contains('\n'));
+    assert_eq!(detect("list", line.as_bytes()), Format::JsonLines);
     let (again, error) = read(Format::JsonLines, line.as_bytes(), 4096);
     let mut expected = item.clone();
     expected.line = 1;
-    assert_eq!((again, error), (vec![Entry::Item(expected)], None), "{line}");
+    assert_eq!((&again[..], error), (&[Entry::Item(expected)][..], None), "{line}");
+    if let [Entry::Item(again)] = &again[..] {
+        assert_eq!(Content::of(again), Content::of(item), "{line}");
+    }
 }
 
-fn message_holds(message: &str, line: u64) {
-    assert!(line > 0);
+/// Short, in one line, and without a login.
+fn message_holds(message: &str) {
     assert!(message.chars().count() < 400, "{message}");
     assert!(!message.chars().any(char::is_control), "{message:?}");
+    assert_eq!(redact::text(message), message);
 }
 
 /// Plain lists and aria2's.
@@ -99,10 +129,7 @@ pub(super) use tests::{entries, items, messages};
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::LazyLock;
-
-    use proptest::prelude::*;
+    use piton_testkit::hostile::Target;
 
     use super::*;
 
@@ -133,107 +160,47 @@ mod tests {
         format.entries(reader, None, "").filter_map(of).collect()
     }
 
-    type Property = fn(&[u8]);
-
-    const PROPERTIES: [(&str, Property); 5] = [
-        ("list_plain", list_plain),
-        ("list_table", list_table),
-        ("list_jsonl", list_jsonl),
-        ("metalink", metalink),
-        ("sitemap", sitemap),
-    ];
-
-    static SEEDS: LazyLock<Vec<Vec<Vec<u8>>>> =
-        LazyLock::new(|| PROPERTIES.iter().map(|(target, _)| seeds(target)).collect());
-
-    fn seeds(target: &str) -> Vec<Vec<u8>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
-        let mut seeds: Vec<Vec<u8>> = std::fs::read_dir(&folder)
-            .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-            .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-            .collect();
-        seeds.sort();
-        assert!(!seeds.is_empty(), "{target} has no seeds");
-        seeds
-    }
-
-    /// Every seed of a target whole, cut at each byte, and with each byte changed.
-    fn neighbours(target: &str) {
-        let at = PROPERTIES.iter().position(|(name, _)| *name == target).unwrap();
-        let (_, property) = PROPERTIES[at];
-        for seed in &SEEDS[at] {
-            property(seed);
-            for at in 0..seed.len() {
-                property(&seed[..at]);
-                let mut changed = seed.clone();
-                changed[at] = [0, b'\n', seed[at] ^ 1, 0xff][at % 4];
-                property(&changed);
-            }
-        }
+    #[test]
+    fn list_plain() {
+        Target::new("list_plain", super::list_plain).holds();
     }
 
     #[test]
-    fn hold_near_plain_lists() {
-        neighbours("list_plain");
+    fn list_table() {
+        Target::new("list_table", super::list_table).holds();
     }
 
     #[test]
-    fn hold_near_tables() {
-        neighbours("list_table");
+    fn list_jsonl() {
+        Target::new("list_jsonl", super::list_jsonl).holds();
     }
 
     #[test]
-    fn hold_near_json() {
-        neighbours("list_jsonl");
+    fn metalink() {
+        Target::new("metalink", super::metalink).holds();
     }
 
     #[test]
-    fn hold_near_metalinks() {
-        neighbours("metalink");
+    fn sitemap() {
+        Target::new("sitemap", super::sitemap).holds();
     }
 
-    #[test]
-    fn hold_near_sitemaps() {
-        neighbours("sitemap");
-    }
-
-    /// A seed says something to the parser it is for: otherwise its neighbours prove little.
+    /// A seed says something to the parser it is for: otherwise what is near it proves little.
     #[test]
     fn the_seeds_are_lists() {
-        let formats = [
-            &[Format::Lines, Format::Checksums][..],
-            &[Format::Csv, Format::Tsv],
-            &[Format::JsonLines],
-            &[Format::Metalink],
-            &[Format::Sitemap],
-        ];
-        for (formats, seeds) in formats.iter().zip(SEEDS.iter()) {
-            for format in *formats {
+        for (name, formats) in [
+            ("list_plain", &[Format::Lines, Format::Checksums][..]),
+            ("list_table", &[Format::Csv, Format::Tsv]),
+            ("list_jsonl", &[Format::JsonLines]),
+            ("metalink", &[Format::Metalink]),
+            ("sitemap", &[Format::Sitemap]),
+        ] {
+            let target = Target::new(name, |_| {});
+            for format in formats {
                 let has_item = |seed: &Vec<u8>| {
                     read(*format, seed, 4096).0.iter().any(|it| matches!(it, Entry::Item(_)))
                 };
-                assert!(seeds.iter().any(has_item), "no seed has an item in {format}");
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
-        /// Random bytes, and random pieces of two seeds with random bytes between them.
-        #[test]
-        fn hold_for_random_input(
-            noise in proptest::collection::vec(any::<u8>(), 0..200),
-            picks in any::<[prop::sample::Index; 2]>(),
-            cuts in any::<[prop::sample::Index; 2]>(),
-        ) {
-            for ((_, property), seeds) in PROPERTIES.iter().zip(SEEDS.iter()) {
-                property(&noise);
-                let (head, tail) = (picks[0].get(seeds), picks[1].get(seeds));
-                let head = &head[..cuts[0].index(head.len() + 1)];
-                let tail = &tail[cuts[1].index(tail.len() + 1)..];
-                let middle = &noise[..noise.len().min(8)];
-                property(&[head, middle, tail].concat());
+                assert!(target.seeds().iter().any(has_item), "no seed has an item in {format}");
             }
         }
     }

@@ -92,6 +92,10 @@ mod tests {
             ("<rss><url/></rss>", "line 1: the list is <rss>, not <urlset>"),
             ("<!DOCTYPE html><html/>", "line 1: it has a DOCTYPE, which is not read"),
             ("<urlset><url>", "line 1: it ends in its middle"),
+            (
+                "<urlset></a:\n//u:p\n@h>",
+                "line 1: ill-formed document: expected `</urlset>`, but `</a://h>` was found",
+            ),
         ] {
             assert_eq!(messages(FORMAT, list), [message]);
         }

@@ -174,8 +174,10 @@ fn failed(line: u64, error: quick_xml::Error) -> ListError {
         quick_xml::Error::Encoding(_) => "it is not UTF-8".to_owned(),
         // The others may quote names of any length.
         other => {
-            let why = redact::text(&other.to_string());
-            why.chars().filter(|c| !c.is_control()).take(150).collect()
+            let mut why = other.to_string();
+            // Before logins are taken out: what a control character divides would become one later.
+            why.retain(|c| !c.is_control());
+            redact::text(&why).chars().take(150).collect()
         }
     };
     ListError::Xml { line, why }

@@ -8,6 +8,11 @@ mod error;
 mod folder;
 mod path;
 
+// Public for the fuzz crate, which includes the file.
+#[cfg(test)]
+#[allow(unreachable_pub)]
+pub(crate) mod properties;
+
 pub use claim::claim;
 pub use error::{FolderError, NameError};
 pub use folder::Folder;

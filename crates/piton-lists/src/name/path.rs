@@ -128,8 +128,6 @@ fn folders_of(url: &Url) -> Vec<FileName> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::item::tests::item;
 
@@ -182,27 +180,5 @@ mod tests {
         assert_eq!(path.numbered(2).as_str(), "a.d/b.2.iso");
         assert_eq!(path.folder(), Some("a.d"));
         assert_eq!(TargetPath("a.d/c".to_owned()).numbered(1).as_str(), "a.d/c.1");
-    }
-
-    proptest! {
-        #[test]
-        fn no_item_gets_out(out in ".{0,40}", dir in "[./a-c\\\\\0]{0,20}", path in "[./%2ef\\\\a]{0,30}") {
-            let mut item = item(&format!("https://a.test/{path}"));
-            for out in [None, Some(out)] {
-                item.out = out;
-                for dir in [None, Some(dir.clone().into())] {
-                    item.dir = dir;
-                    for naming in [Naming::Flat, Naming::Tree] {
-                        if let Ok(path) = of(&item, naming) {
-                            for part in path.split('/') {
-                                let clean = FileName::clean(part);
-                                let clean = clean.as_ref().map(FileName::as_str);
-                                prop_assert_eq!(clean, Some(part), "{:?}", path);
-                            }
-                        }
-                    }
-                }
-            }
-        }
     }
 }

@@ -14,7 +14,7 @@ use super::bring::{bring, source};
 use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};
-use crate::args::AdoptArgs;
+use crate::args::{AdoptArgs, FetchOptions};
 use crate::commands::{batch, client};
 use crate::config::Config;
 use crate::environment::Environment;
@@ -30,16 +30,17 @@ pub(in crate::commands) fn adopt(
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
-    let AdoptArgs { taken, source: given, transfer, network, output, .. } = args;
+    let AdoptArgs { taken, source: given, fetch, .. } = args;
+    let FetchOptions { transfer, network, output } = fetch.or(&config);
     let done = taken.done.unwrap_or_default();
     let place = Place::of(&taken.list.unwrap_or_default(), given.state.as_deref())?;
-    let client = client(&network.or(config.network), environment)?;
+    let client = client(&network, environment)?;
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
         // Before a ledger is made for a list that is not there.
         Source::new(&place.file).open()?;
     }
-    let durability = transfer.or(config.transfer).durability().unwrap_or_default();
+    let durability = transfer.durability().unwrap_or_default();
     let how = How { durability: ledger_durability(durability), create: true, now: now() };
     let is_new = matches!(OsFs.stat(&place.ledger), Ok(None));
     let ledger = Ledger::open(&place.ledger, &how)?;

@@ -21,8 +21,7 @@ use super::on_done::Words;
 use super::place::Place;
 use super::{ledger_durability, now, plan};
 use crate::args::{
-    Bytes, CheckOptions, FileOptions, GetArgs, ListFlow, ListRun, ListSource, NetworkOptions,
-    OutputOptions, RetryArgs, Span, TransferOptions,
+    Bytes, CheckOptions, FetchOptions, FileOptions, GetArgs, ListFlow, ListOptions, RetryArgs, Span,
 };
 use crate::commands::{batch, client, get::checksum_file};
 use crate::config::Config;
@@ -39,27 +38,19 @@ pub(crate) fn get(
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
     check_options(&args.files, &args.checks)?;
-    let place = Place::of(&args.list.unwrap_or_default(), args.source.state.as_deref())?;
-    if args.files.dry_run {
-        return plan::plan(&place, &args.source, args.output.json);
-    }
+    let place = Place::of(&args.list.unwrap_or_default(), args.options.source.state.as_deref())?;
     let files = args.files;
-    let wanted = Wanted {
-        place,
-        source: args.source,
-        flow: args.flow.or(config.list),
-        run: args.run,
-        transfer: args.transfer.or(config.transfer),
-        directory: files.directory,
-        default_directory: config.get.directory,
-        if_exists: if files.overwrite { IfExists::Overwrite } else { IfExists::Refuse },
-        only_newer: files.only_newer,
-        restart: files.restart,
-        select: Select::All,
-        check: args.check,
-        checksums: args.checks.checksum_file,
-    };
-    wanted.start(&args.network.or(config.network), args.output, environment)
+    if files.dry_run {
+        return plan::plan(&place, &args.options.source, args.fetch.output.json);
+    }
+    let mut wanted = Wanted::new(place, args.options, args.fetch, config);
+    wanted.directory = files.directory;
+    wanted.if_exists = if_exists(files.overwrite);
+    wanted.only_newer = files.only_newer;
+    wanted.restart = files.restart;
+    wanted.check = args.check;
+    wanted.checksums = args.checks.checksum_file;
+    wanted.start(environment)
 }
 
 /// `piton retry LIST`.
@@ -68,24 +59,17 @@ pub(crate) fn retry(
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
-    let place = Place::of(&args.list, args.source.state.as_deref())?;
+    let place = Place::of(&args.list, args.options.source.state.as_deref())?;
     super::refuse_input(&place)?;
-    let wanted = Wanted {
-        place,
-        source: args.source,
-        flow: args.flow.or(config.list),
-        run: args.run,
-        transfer: args.transfer.or(config.transfer),
-        directory: args.directory,
-        default_directory: config.get.directory,
-        if_exists: if args.overwrite { IfExists::Overwrite } else { IfExists::Refuse },
-        only_newer: false,
-        restart: false,
-        select: Select::Retry { classes: args.class.into_iter().map(Into::into).collect() },
-        check: false,
-        checksums: None,
-    };
-    wanted.start(&args.network.or(config.network), args.output, environment)
+    let mut wanted = Wanted::new(place, args.options, args.fetch, config);
+    wanted.directory = args.directory;
+    wanted.if_exists = if_exists(args.overwrite);
+    wanted.select = Select::Retry { classes: args.class.into_iter().map(Into::into).collect() };
+    wanted.start(environment)
+}
+
+fn if_exists(overwrite: bool) -> IfExists {
+    if overwrite { IfExists::Overwrite } else { IfExists::Refuse }
 }
 
 /// What goes with addresses on the command line only.
@@ -114,10 +98,8 @@ fn check_options(files: &FileOptions, checks: &CheckOptions) -> Result<(), Troub
 /// A run as it was asked for.
 struct Wanted {
     place: Place,
-    source: ListSource,
-    flow: ListFlow,
-    run: ListRun,
-    transfer: TransferOptions,
+    list: ListOptions,
+    fetch: FetchOptions,
     /// `-d`.
     directory: Option<PathBuf>,
     /// Of the config file.
@@ -131,21 +113,35 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn start(
-        self,
-        network: &NetworkOptions,
-        output: OutputOptions,
-        environment: &Environment,
-    ) -> Result<Exit, Trouble> {
-        let on_done = self.run.on_done.as_deref().map(Words::of).transpose()?;
-        let client = client(network, environment)?;
+    /// All items that are not over, where nothing else is said.
+    fn new(place: Place, mut list: ListOptions, fetch: FetchOptions, config: Config) -> Self {
+        let fetch = fetch.or(&config);
+        list.flow = list.flow.or(config.list);
+        Self {
+            place,
+            list,
+            fetch,
+            directory: None,
+            default_directory: config.get.directory,
+            if_exists: IfExists::Refuse,
+            only_newer: false,
+            restart: false,
+            select: Select::All,
+            check: false,
+            checksums: None,
+        }
+    }
+
+    fn start(self, environment: &Environment) -> Result<Exit, Trouble> {
+        let on_done = self.list.run.on_done.as_deref().map(Words::of).transpose()?;
+        let client = client(&self.fetch.network, environment)?;
         let is_retry = matches!(self.select, Select::Retry { .. });
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));
         if !bring {
             // Before a ledger is made for a list that is not there.
             Source::new(&self.place.file).open()?;
         }
-        let durability = self.transfer.durability().unwrap_or_default();
+        let durability = self.fetch.transfer.durability().unwrap_or_default();
         let how = How { durability: ledger_durability(durability), create: !is_retry, now: now() };
         let is_new = matches!(OsFs.stat(&self.place.ledger), Ok(None));
         let ledger = Ledger::open(&self.place.ledger, &how)?;
@@ -160,15 +156,15 @@ impl Wanted {
         }
         let given = Given {
             place: &self.place,
-            source: &self.source,
+            source: &self.list.source,
             directory: self.directory.as_deref(),
             default_directory: self.default_directory.as_deref(),
-            tree: self.run.tree,
-            flat: self.run.flat,
+            tree: self.list.run.tree,
+            flat: self.list.run.flat,
         };
         let now_kept = given.kept(kept.as_ref(), &mut notes);
-        let source = source(&self.place, &self.source, &kept.unwrap_or_default())?;
-        let screen = choose(output, environment);
+        let source = source(&self.place, &self.list.source, &kept.unwrap_or_default())?;
+        let screen = choose(self.fetch.output, environment);
         let exit = batch::block_on(async {
             let checksums = match &self.checksums {
                 Some(source) => Some(Arc::new(checksum_file(source, &client).await?)),
@@ -201,22 +197,22 @@ impl Wanted {
     ) -> Options {
         let mut options = Options::new(kept.folder.clone());
         options.naming = kept.naming();
-        options.limits = limits(&self.flow);
-        options.rate = self.transfer.rate_limit();
+        options.limits = limits(&self.list.flow);
+        options.rate = self.fetch.transfer.rate_limit();
         options.host_rate =
-            self.flow.limit_rate_per_host.and_then(|Bytes(rate)| NonZeroU64::new(rate));
-        let each = self.transfer.connections().map_or(1, Connections::at_most);
+            self.list.flow.limit_rate_per_host.and_then(|Bytes(rate)| NonZeroU64::new(rate));
+        let each = self.fetch.transfer.connections().map_or(1, Connections::at_most);
         let (jobs, told) = raise_limit(options.limits.jobs, each);
         notes.extend(told);
         options.limits.jobs = jobs;
         options.limits.per_host = options.limits.per_host.min(jobs);
         options.connections = options.connections.max(jobs.get());
         options.durability = durability;
-        if let Some(retries) = self.transfer.retries() {
+        if let Some(retries) = self.fetch.transfer.retries() {
             options.retries = retries;
         }
-        options.max_failures = self.run.max_failures();
-        options.strict = self.run.strict;
+        options.max_failures = self.list.run.max_failures();
+        options.strict = self.list.run.strict;
         options.check = self.check;
         options.select = self.select.clone();
         options.remember = kept.to_text();
@@ -226,7 +222,7 @@ impl Wanted {
 
     /// Gives each download the options of this call.
     fn adjust(&self, checksums: Option<Arc<ChecksumFile>>) -> Adjust {
-        let transfer = self.transfer.without_retries();
+        let transfer = self.fetch.transfer.without_retries();
         let (if_exists, only_newer, restart) = (self.if_exists, self.only_newer, self.restart);
         Arc::new(move |download: &mut Download| {
             transfer.apply(download);

@@ -10,12 +10,13 @@ mod plain;
 mod quiet;
 pub(crate) mod sentence;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use piton::lists::run::{End, Event, Monitor, Observer, Progress, Summary};
 
+use super::kind::Kind;
 use crate::args::OutputOptions;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -70,14 +71,11 @@ pub(crate) struct Ended<'a> {
 
 /// Chooses the screen after the options and the terminal.
 pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn ListScreen> {
-    if output.json {
-        Box::new(json::Json::new(io::stdout()))
-    } else if output.quiet {
-        Box::new(quiet::Quiet)
-    } else if io::stderr().is_terminal() && environment.can_draw() {
-        Box::new(bars::Bars::new(environment.colours()))
-    } else {
-        Box::new(plain::Plain::new(io::stderr()))
+    match Kind::of(output, environment) {
+        Kind::Json => Box::new(json::Json::new(io::stdout())),
+        Kind::Quiet => Box::new(quiet::Quiet),
+        Kind::Bars { colours } => Box::new(bars::Bars::new(colours)),
+        Kind::Plain => Box::new(plain::Plain::new(io::stderr())),
     }
 }
 
