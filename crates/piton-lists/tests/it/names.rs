@@ -36,11 +36,13 @@ fn folders_of_the_address_are_kept_and_those_of_the_list_are_made() {
 #[test]
 fn a_file_where_a_folder_is_needed_fails_its_item_alone() {
     let desk = Desk::of_files(3);
-    desk.list(["/0", "/1", "  out=0/x", "/2"]);
-    let summary = desk.run(desk.one_at_a_time());
+    std::fs::create_dir(desk.path("out")).unwrap();
+    std::fs::write(desk.path("out/file"), "of somebody").unwrap();
+    desk.list(["/0", "/1", "  out=file/x", "/2"]);
+    let summary = desk.run(desk.options());
     assert_eq!((summary.done, summary.fatal), (2, 1));
     assert_eq!(desk.known()[&2].class.as_ref().unwrap().as_str(), "folder");
-    assert_eq!(desk.files(), ["0", "2"]);
+    assert_eq!(desk.files(), ["0", "2", "file"]);
 }
 
 #[test]

@@ -95,7 +95,12 @@ mod tests {
         plain.event(&Event::HeldBack { host: "h.test", pause: None });
         let item = item();
         let class = "404".parse().unwrap();
-        let end = End::Failed { fatal: true, class: Some(&class), why: "not\u{1b}[2J found" };
+        let end = End::Failed {
+            fatal: true,
+            class: Some(&class),
+            with_host: false,
+            why: "not\u{1b}[2J found",
+        };
         plain.event(&Event::Ended { item: &item, path: None, end });
         plain.event(&Event::Ended { item: &item, path: None, end: End::Stopped });
         (11..=19).for_each(|second| at(&mut plain, second, 10));
