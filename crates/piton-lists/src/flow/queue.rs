@@ -196,6 +196,10 @@ impl<T> Queue<T> {
     pub fn share(&self, host: &str, connections: usize) -> NonZeroU16 {
         let left = self.waiting.saturating_add(self.running);
         let share = connections.checked_div(left).unwrap_or(connections);
+        // As for every file of a list but the last few.
+        if share <= 1 {
+            return NonZeroU16::MIN;
+        }
         let of_host = self.hosts.get(host).map_or(usize::MAX, Host::share);
         let share = u16::try_from(share.min(of_host)).unwrap_or(u16::MAX);
         NonZeroU16::new(share).unwrap_or(NonZeroU16::MIN)
