@@ -1,11 +1,13 @@
 //! Which item a file name belongs to, so that two items never write one file and each keeps its name in
 //! the next run.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
+
+use crate::Bloom;
 
 use super::error::{Fault, LedgerError};
 use super::outcome::Key;
@@ -17,8 +19,12 @@ const CACHE_KIB: u32 = 1 << 10;
 /// in random order, so that a few of them touch as many pages as many do.
 const MANY: usize = 1 << 18;
 
-/// A name (its hash) and the item to which it belongs.
-pub(super) type Name = (u64, Key);
+/// The filter of [`Names::expect_many`]: one claim of twenty is looked for in vain at ten million names.
+const FILTER: usize = 8 << 20;
+
+/// Names (their hashes, as the table has them) and the items to which they belong, in the order of the
+/// table: each page of it is written once then.
+pub(super) type Given = BTreeMap<i64, Key>;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,26 +46,46 @@ pub(super) struct Names {
 struct Book {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
-    /// Those that were given and are not committed.
-    given: HashMap<u64, Key>,
+    /// Those that were given since the last commit began.
+    given: Given,
+    /// Those that are being committed.
+    committing: Arc<Given>,
+    /// All names, if many claims are expected.
+    known: Option<Bloom>,
 }
 
 impl Names {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
-        let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
-        Ok(Self {
-            path: path.to_owned(),
-            book: Mutex::new(Book { conn: Some(conn), given: HashMap::new() }),
-        })
+        let conn = Some(schema::connect(path, Access::Read, CACHE_KIB)?);
+        let (given, committing) = Default::default();
+        let book = Mutex::new(Book { conn, given, committing, known: None });
+        Ok(Self { path: path.to_owned(), book })
+    }
+
+    /// From now on, most claims of names that nobody has are answered without reading a row.
+    pub(super) fn expect_many(&self) -> Result<(), LedgerError> {
+        let mut book = self.book();
+        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+            return Err(LedgerError::Closed { path: self.path.clone() });
+        };
+        let mut filter = Bloom::new(FILTER);
+        let mut add = |name: i64| _ = filter.insert(name.cast_unsigned());
+        each_name(conn, &mut add).map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        given.keys().chain(committing.keys()).copied().for_each(add);
+        *known = Some(filter);
+        Ok(())
     }
 
     /// The answer, and whether it is time for a commit.
     pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given } = &mut *book else {
+        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
-        let owner = match given.get(&name) {
+        let may_be_known = known.as_mut().is_none_or(|known| known.insert(name));
+        let name = name.cast_signed();
+        let owner = match given.get(&name).or_else(|| committing.get(&name)) {
+            _ if !may_be_known => None,
             Some(owner) => Some(*owner),
             None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
         };
@@ -71,21 +97,26 @@ impl Names {
         Ok((Claim::Claimed, given.len() % MANY == 0))
     }
 
-    /// What is not committed, in the order of the table: each page of it is then written once.
-    pub(super) fn given(&self) -> Vec<Name> {
-        let mut given: Vec<Name> =
-            self.book().given.iter().map(|(name, key)| (*name, *key)).collect();
-        given.sort_unstable_by_key(|(name, _)| name.cast_signed());
-        given
+    /// Whether all is committed.
+    pub(super) fn is_empty(&self) -> bool {
+        let book = self.book();
+        book.given.is_empty() && book.committing.is_empty()
     }
 
-    /// These are committed now. They are dropped from memory only after that, so a claim always finds
-    /// them, here or there.
-    pub(super) fn committed(&self, names: &[Name]) {
+    /// What is not committed, to be committed now.
+    pub(super) fn given(&self) -> Arc<Given> {
         let mut book = self.book();
-        for (name, _) in names {
-            book.given.remove(name);
-        }
+        let mut given = std::mem::take(&mut book.given);
+        // Left over if the last commit failed.
+        given.extend(book.committing.iter().map(|(name, key)| (*name, *key)));
+        book.committing = Arc::new(given);
+        Arc::clone(&book.committing)
+    }
+
+    /// What [`Names::given`] gave is committed now. It is dropped from memory only after that, so a claim
+    /// always finds it, here or there.
+    pub(super) fn committed(&self) {
+        self.book().committing = Arc::default();
     }
 
     /// Lets go of the ledger, so that its owner is the last.
@@ -98,18 +129,26 @@ impl Names {
     }
 }
 
-fn find(conn: &Connection, name: u64) -> rusqlite::Result<Option<Key>> {
+fn find(conn: &Connection, name: i64) -> rusqlite::Result<Option<Key>> {
     conn.prepare_cached("SELECT head, tail FROM names WHERE name = ?1")?
-        .query_row([name.cast_signed()], |row| Ok(whole(row.get(0)?, row.get(1)?)))
+        .query_row([name], |row| Ok(whole(row.get(0)?, row.get(1)?)))
         .optional()
 }
 
-pub(super) fn put_name(conn: &Connection, (name, key): &Name) -> rusqlite::Result<()> {
-    let (head, tail) = halves(key);
-    conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?.execute([
-        name.cast_signed(),
-        head,
-        tail,
-    ])?;
+fn each_name(conn: &Connection, each: &mut impl FnMut(i64)) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare("SELECT name FROM names")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(0)?);
+    }
+    Ok(())
+}
+
+pub(super) fn put_names(conn: &Connection, names: &Given) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?;
+    for (name, key) in names {
+        let (head, tail) = halves(key);
+        statement.execute([*name, head, tail])?;
+    }
     Ok(())
 }

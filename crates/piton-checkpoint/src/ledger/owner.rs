@@ -73,17 +73,20 @@ impl Owner {
                 std::thread::sleep(PACE.saturating_sub(last.elapsed()));
             }
             last = Some(Instant::now());
-            let mut group = Vec::new();
+            let (mut group, mut answers) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
-                    Order::Enter(entered, answer) => group.push((entered, answer)),
+                    Order::Enter(entered, answer) => {
+                        group.push(entered);
+                        answers.push(answer);
+                    }
                     Order::Close(to) => closer = Some(to),
                 }
                 if group.len() >= GROUP || closer.is_some() {
                     break;
                 }
             }
-            self.commit(group);
+            self.commit(group, answers);
         }
         let ended = self.end();
         if let Some(closer) = closer {
@@ -91,9 +94,9 @@ impl Owner {
         }
     }
 
-    fn commit(&mut self, group: Vec<(Entered, Answer)>) {
-        let result = self.write(&group);
-        for (_, answer) in group {
+    fn commit(&mut self, group: Vec<Entered>, answers: Vec<Answer>) {
+        let result = self.write(group);
+        for answer in answers {
             answer.tell(result.clone());
         }
         if self.poison.is_none()
@@ -104,17 +107,16 @@ impl Owner {
         }
     }
 
-    fn write(&mut self, group: &[(Entered, Answer)]) -> Result<(), LedgerError> {
+    fn write(&mut self, group: Vec<Entered>) -> Result<(), LedgerError> {
         if let Some(poison) = &self.poison {
             return Err(poison.clone());
         }
-        let names = self.names.given();
-        if group.is_empty() && names.is_empty() {
+        if group.is_empty() && self.names.is_empty() {
             return Ok(());
         }
-        let entered = group.iter().map(|(entered, _)| entered);
-        self.writer.write(entered, &names).inspect_err(|error| self.note(error))?;
-        self.names.committed(&names);
+        let written = self.writer.write(group, &self.names);
+        written.inspect_err(|error| self.note(error))?;
+        self.names.committed();
         Ok(())
     }
 
@@ -127,7 +129,7 @@ impl Owner {
     /// After a failed sync nothing more is written, not even what is in the WAL: the next owner writes
     /// that again first.
     fn end(mut self) -> Result<(), LedgerError> {
-        let written = self.write(&[]);
+        let written = self.write(Vec::new());
         self.names.close();
         let closed = match &self.poison {
             None => self.writer.close(),
