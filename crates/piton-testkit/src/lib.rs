@@ -1,4 +1,4 @@
-//! Fault-injecting servers, a simulated disk, kill-at-k and power-cut drivers.
+//! Fault-injecting servers, a simulated disk, small real ones, kill-at-k and power-cut drivers.
 
 pub mod disk;
 pub mod power;
@@ -8,5 +8,7 @@ pub mod server;
 pub mod syscalls;
 
 mod skip;
+mod small_disk;
 
 pub use skip::skip;
+pub use small_disk::SmallDisk;
