@@ -84,4 +84,4 @@ mod occurrences;
 
 pub use item::{Address, Item};
 pub use key::{Content, ItemKey};
-pub use occurrences::Occurrences;
+pub use occurrences::{Census, Occurrences};

@@ -1,4 +1,5 @@
-//! Fault-injecting servers, a simulated disk, kill-at-k and power-cut drivers, hostile input.
+//! Fault-injecting servers, a simulated disk, small real ones, kill-at-k and power-cut drivers, hostile
+//! input.
 
 pub mod disk;
 pub mod hostile;
@@ -9,5 +10,7 @@ pub mod server;
 pub mod syscalls;
 
 mod skip;
+mod small_disk;
 
 pub use skip::skip;
+pub use small_disk::SmallDisk;

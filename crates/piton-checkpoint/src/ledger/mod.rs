@@ -65,7 +65,8 @@
 //!
 //! A row of a file that is done takes about 45 bytes, and 25 in the index of keys, without a path and
 //! a digest; a name that was claimed takes about 35. Memory does not grow with the list (G8): the pages
-//! that SQLite keeps are bounded, 8 MiB to write, 4 MiB for each [`Reader`], 1 MiB for names.
+//! that SQLite keeps are bounded, 8 MiB to write, 4 MiB for each [`Reader`], 1 MiB for names; and
+//! [`Ledger::expect_many`] takes 32 MiB.
 
 mod dictionary;
 mod error;
@@ -208,14 +209,32 @@ impl Ledger {
         self.order(Entered::Outcome(outcome), done);
     }
 
-    /// Queues that all of these are [`State::Done`] without a try, at `at` in milliseconds since 1970, and
-    /// returns at once; they are committed together, and `done` is told as by [`Ledger::record`]. Tries
-    /// of them that failed before still count; no rate does.
+    /// Queues that all that `found` gives is [`State::Done`] without a try, at `at` in milliseconds since
+    /// 1970, and returns at once; it is committed together, and `done` is told as by [`Ledger::record`].
+    /// Tries of these items that failed before still count; no rate does.
+    ///
+    /// `found` is asked on the ledger's thread, one item after the other as they are written; nothing else
+    /// is written meanwhile. After an error it is dropped before its end.
     ///
     /// Keys come in random order, so that a million in few groups cost a small part of a million in many:
-    /// give some hundred thousand at once.
-    pub fn record_found(&self, found: Vec<Found>, at: u64, done: Done) {
-        self.order(Entered::Found(found, at), done);
+    /// give some hundred thousand at once. If they are new, [`Ledger::expect_many`] comes first.
+    pub fn record_found<F>(&self, found: F, at: u64, done: Done)
+    where
+        F: IntoIterator<Item = Found, IntoIter: Send + 'static>,
+    {
+        self.order(Entered::Found(Box::new(found.into_iter()), at), done);
+    }
+
+    /// Makes many outcomes of new items, and claims of new names, cheaper: what is not in the ledger is
+    /// told from 16 MiB of memory then, and not looked for in tables of which every question touches
+    /// another page; another 16 MiB hold more of those. Both until it is closed. Reads all keys and names
+    /// that are there. Waits for what was queued.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn expect_many(&self) -> Result<(), LedgerError> {
+        self.wait(Entered::ManyExpected)?;
+        self.shared.names.expect_many()
     }
 
     /// Claims a file name, given by a 64-bit hash of it, for an item. Once [`Ledger::commit_names`] has
@@ -238,9 +257,9 @@ impl Ledger {
     /// # Errors
     /// Those of a commit.
     pub fn commit_names(&self) -> Result<(), LedgerError> {
-        match self.shared.names.are_waiting() {
-            true => self.wait(Entered::Names),
-            false => Ok(()),
+        match self.shared.names.is_empty() {
+            true => Ok(()),
+            false => self.wait(Entered::Names),
         }
     }
 

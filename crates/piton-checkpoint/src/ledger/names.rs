@@ -1,11 +1,13 @@
 //! Which item a file name belongs to, so that two items never write one file and each keeps its name in
 //! the next run.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
+
+use crate::Bloom;
 
 use super::error::{Fault, LedgerError};
 use super::outcome::Key;
@@ -14,12 +16,17 @@ use super::schema::{self, Access, Connected};
 
 const CACHE_KIB: u32 = 1 << 10;
 /// With so many that are not committed, a commit is asked for though there is no outcome (G8). Names come
-/// in random order, so that a few of them touch as many pages as many do. Of a ledger with fewer names
-/// all are in memory.
+/// in random order, so that a few of them touch as many pages as many do.
 const MANY: usize = 1 << 18;
 
-/// A name (its hash) and the item to which it belongs.
-pub(super) type Name = (u64, Key);
+/// The filter of a new ledger: until it has some hundred thousand names, hardly a claim is looked for.
+const SMALL_FILTER: usize = 1 << 19;
+/// The filter of [`Names::expect_many`]: one claim of twenty is looked for in vain at ten million names.
+const FILTER: usize = 8 << 20;
+
+/// Names (their hashes, as the table has them) and the items to which they belong, in the order of the
+/// table: each page of it is written once then.
+pub(super) type Given = BTreeMap<i64, Key>;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,68 +48,79 @@ pub(super) struct Names {
 struct Book {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
-    /// Those that are not committed, and with `complete` all others.
-    known: HashMap<u64, Key>,
-    /// Those that are not committed.
-    given: Vec<Name>,
-    /// There are so few names that none has to be looked up.
-    complete: bool,
+    /// Those that were given since the last commit began.
+    given: Given,
+    /// Those that are being committed.
+    committing: Arc<Given>,
+    /// All names: of a ledger that had none when it was opened, or if many claims are expected.
+    known: Option<Bloom>,
 }
 
 impl Names {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
-        let complete = is_empty(&conn).map_err(Fault::Sql).map_err(Fault::at(path))?;
-        let book = Book { conn: Some(conn), known: HashMap::new(), given: Vec::new(), complete };
-        Ok(Self { path: path.to_owned(), book: Mutex::new(book) })
+        let is_new = is_empty(&conn).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let known = is_new.then(|| Bloom::new(SMALL_FILTER));
+        let (given, committing) = Default::default();
+        let book = Mutex::new(Book { conn: Some(conn), given, committing, known });
+        Ok(Self { path: path.to_owned(), book })
+    }
+
+    /// From now on, most claims of names that nobody has are answered without reading a row.
+    pub(super) fn expect_many(&self) -> Result<(), LedgerError> {
+        let mut book = self.book();
+        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+            return Err(LedgerError::Closed { path: self.path.clone() });
+        };
+        let mut filter = Bloom::new(FILTER);
+        let mut add = |name: i64| _ = filter.insert(name.cast_unsigned());
+        each_name(conn, &mut add).map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        given.keys().chain(committing.keys()).copied().for_each(add);
+        *known = Some(filter);
+        Ok(())
     }
 
     /// The answer, and whether it is time for a commit.
     pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), known, given, complete } = &mut *book else {
+        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
-        let owner = match known.get(&name) {
+        let may_be_known = known.as_mut().is_none_or(|known| known.insert(name));
+        let name = name.cast_signed();
+        let owner = match given.get(&name).or_else(|| committing.get(&name)) {
+            _ if !may_be_known => None,
             Some(owner) => Some(*owner),
-            None if *complete => None,
             None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
         };
         match owner {
             Some(owner) if owner != *key => return Ok((Claim::TakenBy(owner), false)),
             Some(_) => return Ok((Claim::Claimed, false)),
-            None => known.insert(name, *key),
+            None => given.insert(name, *key),
         };
-        given.push((name, *key));
         Ok((Claim::Claimed, given.len() % MANY == 0))
     }
 
-    /// Whether some are not committed.
-    pub(super) fn are_waiting(&self) -> bool {
-        !self.book().given.is_empty()
+    /// Whether all is committed.
+    pub(super) fn is_empty(&self) -> bool {
+        let book = self.book();
+        book.given.is_empty() && book.committing.is_empty()
     }
 
-    /// What is not committed, in the order of the table: each page of it is then written once.
-    pub(super) fn given(&self) -> Vec<Name> {
-        let mut given = self.book().given.clone();
-        given.sort_unstable_by_key(|(name, _)| name.cast_signed());
-        given
-    }
-
-    /// These, which are all that were given at some moment, are committed now. A claim always finds
-    /// them: here as long as there are few, or there.
-    pub(super) fn committed(&self, names: &[Name]) {
+    /// What is not committed, to be committed now.
+    pub(super) fn given(&self) -> Arc<Given> {
         let mut book = self.book();
-        let Book { known, given, complete, .. } = &mut *book;
-        given.drain(..names.len().min(given.len()));
-        if !*complete {
-            for (name, _) in names {
-                known.remove(name);
-            }
-        } else if known.len() > MANY {
-            *complete = false;
-            *known = given.iter().copied().collect();
-        }
+        let mut given = std::mem::take(&mut book.given);
+        // Left over if the last commit failed.
+        given.extend(book.committing.iter().map(|(name, key)| (*name, *key)));
+        book.committing = Arc::new(given);
+        Arc::clone(&book.committing)
+    }
+
+    /// What [`Names::given`] gave is committed now. It is dropped from memory only after that, so a claim
+    /// always finds it, here or there.
+    pub(super) fn committed(&self) {
+        self.book().committing = Arc::default();
     }
 
     /// Lets go of the ledger, so that its owner is the last.
@@ -119,18 +137,26 @@ fn is_empty(conn: &Connection) -> rusqlite::Result<bool> {
     conn.query_row("SELECT NOT EXISTS(SELECT 1 FROM names)", [], |row| row.get(0))
 }
 
-fn find(conn: &Connection, name: u64) -> rusqlite::Result<Option<Key>> {
+fn find(conn: &Connection, name: i64) -> rusqlite::Result<Option<Key>> {
     conn.prepare_cached("SELECT head, tail FROM names WHERE name = ?1")?
-        .query_row([name.cast_signed()], |row| Ok(whole(row.get(0)?, row.get(1)?)))
+        .query_row([name], |row| Ok(whole(row.get(0)?, row.get(1)?)))
         .optional()
 }
 
-pub(super) fn put_name(conn: &Connection, (name, key): &Name) -> rusqlite::Result<()> {
-    let (head, tail) = halves(key);
-    conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?.execute([
-        name.cast_signed(),
-        head,
-        tail,
-    ])?;
+fn each_name(conn: &Connection, each: &mut impl FnMut(i64)) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare("SELECT name FROM names")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(0)?);
+    }
+    Ok(())
+}
+
+pub(super) fn put_names(conn: &Connection, names: &Given) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?;
+    for (name, key) in names {
+        let (head, tail) = halves(key);
+        statement.execute([*name, head, tail])?;
+    }
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::writer::{Entered, Writer};
 /// So much is committed at once at most.
 const GROUP: usize = 4_096;
 /// From one commit to the next, unless somebody waits: keys come in random order, so that a commit of
-/// a few outcomes writes as many pages as one of many. Names are waited for.
+/// a few outcomes writes as many pages as one of many.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
@@ -69,26 +69,25 @@ impl Owner {
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            if let Order::Enter(entered, _) = &first
-                && !matches!(entered, Entered::Names)
-            {
-                if let Some(last) = last {
-                    // Whoever cannot wait unparks this thread; too early at times does no harm.
-                    std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
-                }
-                last = Some(Instant::now());
+            if let (Some(last), Order::Enter(..)) = (last, &first) {
+                // Whoever cannot wait unparks this thread; too early at times does no harm.
+                std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
             }
-            let mut group = Vec::new();
+            last = Some(Instant::now());
+            let (mut group, mut answers) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
-                    Order::Enter(entered, answer) => group.push((entered, answer)),
+                    Order::Enter(entered, answer) => {
+                        group.push(entered);
+                        answers.push(answer);
+                    }
                     Order::Close(to) => closer = Some(to),
                 }
                 if group.len() >= GROUP || closer.is_some() {
                     break;
                 }
             }
-            self.commit(group);
+            self.commit(group, answers);
         }
         let ended = self.end();
         if let Some(closer) = closer {
@@ -96,9 +95,9 @@ impl Owner {
         }
     }
 
-    fn commit(&mut self, group: Vec<(Entered, Answer)>) {
-        let result = self.write(&group);
-        for (_, answer) in group {
+    fn commit(&mut self, group: Vec<Entered>, answers: Vec<Answer>) {
+        let result = self.write(group);
+        for answer in answers {
             answer.tell(result.clone());
         }
         if self.poison.is_none()
@@ -109,17 +108,16 @@ impl Owner {
         }
     }
 
-    fn write(&mut self, group: &[(Entered, Answer)]) -> Result<(), LedgerError> {
+    fn write(&mut self, group: Vec<Entered>) -> Result<(), LedgerError> {
         if let Some(poison) = &self.poison {
             return Err(poison.clone());
         }
-        let names = self.names.given();
-        if group.is_empty() && names.is_empty() {
+        if group.is_empty() && self.names.is_empty() {
             return Ok(());
         }
-        let entered = group.iter().map(|(entered, _)| entered);
-        self.writer.write(entered, &names).inspect_err(|error| self.note(error))?;
-        self.names.committed(&names);
+        let written = self.writer.write(group, &self.names);
+        written.inspect_err(|error| self.note(error))?;
+        self.names.committed();
         Ok(())
     }
 
@@ -132,7 +130,7 @@ impl Owner {
     /// After a failed sync nothing more is written, not even what is in the WAL: the next owner writes
     /// that again first.
     fn end(mut self) -> Result<(), LedgerError> {
-        let written = self.write(&[]);
+        let written = self.write(Vec::new());
         self.names.close();
         let closed = match &self.poison {
             None => self.writer.close(),

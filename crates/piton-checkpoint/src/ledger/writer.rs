@@ -8,12 +8,14 @@ use std::time::Duration;
 use piton_durable::fs::{Fs, Open, read_full_at, write_all_at};
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::Bloom;
+
 use super::dictionary::Dictionary;
 use super::error::{Fault, LedgerError};
 use super::flight::Entry;
-use super::names::{Name, put_name};
-use super::outcome::{Found, Outcome, State, cut_detail};
-use super::row::{Row, column};
+use super::names::{Names, put_names};
+use super::outcome::{Found, Key, Outcome, State, cut_detail};
+use super::row::{Row, column, halves};
 use super::runs::{Run, RunId, begin_run, end_run};
 use super::schema::{self, Access, Connected};
 use super::tally::Tally;
@@ -21,19 +23,25 @@ use super::{Durability, QUARANTINE_AFTER, Recovered};
 
 /// The page cache. A group that changes more spills into the WAL, which is where it goes anyway.
 const CACHE_KIB: u32 = 8 << 10;
+/// The page cache when many new items come: their keys go all over the index.
+const CACHE_KIB_OF_MANY: i32 = 24 << 10;
 /// The WAL is written into the ledger when it has so many pages (of 4 KiB).
 const CHECKPOINT_PAGES: i32 = 1_000;
+/// The filter of [`Entered::ManyExpected`]: one new item of twenty is looked for in vain at ten million.
+const FILTER: usize = 8 << 20;
 /// Longer ones are read and written piece by piece.
 const PIECE: usize = 1 << 20;
 
 /// One thing to write.
 pub(super) enum Entered {
     Outcome(Outcome),
-    /// These, at this time.
-    Found(Vec<Found>, u64),
+    /// All that this gives, at this time.
+    Found(Box<dyn Iterator<Item = Found> + Send>, u64),
+    /// Nothing yet, but many items that are new are to come.
+    ManyExpected,
     RunBegun(RunId, Run),
     RunEnded(RunId, u64),
-    /// Nothing but what [`super::names::Names`] has gathered.
+    /// Nothing but what [`Names`] has gathered.
     Names,
 }
 
@@ -43,6 +51,8 @@ pub(super) struct Writer {
     conn: Connected,
     hosts: Dictionary,
     classes: Dictionary,
+    /// The first halves of all keys, if many new items are expected.
+    known: Option<Bloom>,
     wal_pages: Arc<AtomicI32>,
     /// The next attempt to write the WAL into the ledger comes at so many pages.
     due: i32,
@@ -85,6 +95,7 @@ impl Writer {
             conn,
             hosts: Dictionary::of_hosts(),
             classes: Dictionary::of_classes(),
+            known: None,
             wal_pages,
             due: CHECKPOINT_PAGES,
         })
@@ -104,26 +115,28 @@ impl Writer {
         Ok(RunId(last.saturating_add(1)))
     }
 
-    /// Writes a group: all of it, or after an error nothing. With [`Durability::Power`] it has been
-    /// synced when this returns.
-    pub(super) fn write<'a>(
+    /// Writes a group, and the names that were given by then: all of it, or after an error nothing.
+    /// With [`Durability::Power`] all has been synced when this returns.
+    pub(super) fn write(
         &mut self,
-        entered: impl Iterator<Item = &'a Entered>,
-        names: &[Name],
+        entered: Vec<Entered>,
+        names: &Names,
     ) -> Result<(), LedgerError> {
         self.transaction(|to| {
             for entry in entered {
                 match entry {
                     Entered::Outcome(outcome) => to.outcome(outcome)?,
-                    Entered::Found(found, at) => {
-                        found.iter().try_for_each(|found| to.found(found, *at))?;
+                    Entered::Found(mut found, at) => {
+                        found.try_for_each(|found| to.found(found, at))?;
                     }
-                    Entered::RunBegun(id, run) => begin_run(to.conn, *id, run)?,
-                    Entered::RunEnded(id, at) => end_run(to.conn, *id, *at)?,
+                    Entered::ManyExpected => to.expect_many()?,
+                    Entered::RunBegun(id, run) => begin_run(to.conn, id, &run)?,
+                    Entered::RunEnded(id, at) => end_run(to.conn, id, at)?,
                     Entered::Names => {}
                 }
             }
-            Ok(names.iter().try_for_each(|name| put_name(to.conn, name))?)
+            // Only now: an outcome that is written here may come with a name that was given meanwhile.
+            Ok(put_names(to.conn, &names.given())?)
         })
     }
 
@@ -154,12 +167,12 @@ impl Writer {
         &mut self,
         write: impl FnOnce(&mut Group<'_>) -> Result<(), Fault>,
     ) -> Result<(), LedgerError> {
-        let Self { path, conn, hosts, classes, .. } = self;
+        let Self { path, conn, hosts, classes, known, .. } = self;
         let written = (|| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let tally = Tally::default();
-            let mut group =
-                Group { conn: &transaction, hosts: &mut *hosts, classes: &mut *classes, tally };
+            let (hosts, classes) = (&mut *hosts, &mut *classes);
+            let mut group = Group { conn: &transaction, hosts, classes, known, tally };
             write(&mut group)?;
             group.tally.write(&transaction)?;
             Ok(transaction.commit()?)
@@ -204,12 +217,35 @@ struct Group<'a> {
     conn: &'a Connection,
     hosts: &'a mut Dictionary,
     classes: &'a mut Dictionary,
+    known: &'a mut Option<Bloom>,
     tally: Tally,
 }
 
 impl Group<'_> {
-    fn outcome(&mut self, outcome: &Outcome) -> Result<(), Fault> {
-        let old = Row::find(self.conn, &outcome.key)?;
+    /// From now on, most items that are new are not looked for. What is undone with a group stays in the
+    /// filter, and costs a look.
+    fn expect_many(&mut self) -> Result<(), Fault> {
+        let mut known = Bloom::new(FILTER);
+        let mut statement = self.conn.prepare("SELECT head FROM items")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            known.insert(row.get::<_, i64>(0)?.cast_unsigned());
+        }
+        *self.known = Some(known);
+        Ok(self.conn.pragma_update(None, "cache_size", -CACHE_KIB_OF_MANY)?)
+    }
+
+    /// The row of an item, if there is one.
+    fn find(&self, key: &Key) -> Result<Option<Row>, Fault> {
+        let is_new = |known: &Bloom| !known.contains(halves(key).0.cast_unsigned());
+        match self.known.as_ref().is_some_and(is_new) {
+            true => Ok(None),
+            false => Row::find(self.conn, key),
+        }
+    }
+
+    fn outcome(&mut self, outcome: Outcome) -> Result<(), Fault> {
+        let old = self.find(&outcome.key)?;
         let class = outcome.class.as_ref().map(super::ErrorClass::as_str);
         let new = Row {
             id: 0,
@@ -223,16 +259,16 @@ impl Group<'_> {
             size: outcome.size.map(column),
             bytes: column(outcome.bytes),
             took: column(outcome.took),
-            digest: outcome.digest.clone(),
+            digest: outcome.digest,
             detail: outcome.detail.as_deref().map(|detail| cut_detail(detail).to_owned()),
-            path: outcome.path.clone(),
+            path: outcome.path,
         };
         self.tally.ended(&new);
         self.put(old, new)
     }
 
-    fn found(&mut self, found: &Found, at: u64) -> Result<(), Fault> {
-        let old = Row::find(self.conn, &found.key)?;
+    fn found(&mut self, found: Found, at: u64) -> Result<(), Fault> {
+        let old = self.find(&found.key)?;
         let new = Row {
             id: 0,
             key: found.key,
@@ -247,14 +283,14 @@ impl Group<'_> {
             took: 0,
             digest: None,
             detail: None,
-            path: found.path.as_deref().map(str::to_owned),
+            path: found.path.map(String::from),
         };
         self.put(old, new)
     }
 
     /// `None`: the item came to an end after all, in that try or in a later one.
     fn interrupted(&mut self, entry: &Entry, now: u64) -> Result<Option<State>, Fault> {
-        let old = Row::find(self.conn, &entry.key)?;
+        let old = self.find(&entry.key)?;
         if old.as_ref().is_some_and(|old| old.attempts >= entry.attempt) {
             return Ok(None);
         }
@@ -291,7 +327,12 @@ impl Group<'_> {
         self.tally.replace(old.as_ref(), &new);
         match old {
             Some(old) => Row { id: old.id, ..new }.update(self.conn)?,
-            None => new.insert(self.conn)?,
+            None => {
+                if let Some(known) = self.known {
+                    known.insert(halves(&new.key).0.cast_unsigned());
+                }
+                new.insert(self.conn)?;
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod book;
 mod crashed;
 mod damage;
 mod killed;
+mod many;
 mod model;
 mod opening;
 mod properties;

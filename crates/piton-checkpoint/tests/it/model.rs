@@ -15,6 +15,7 @@ const CLASSES: [&str; 3] = ["404", "timeout", "5xx"];
 enum Step {
     /// A group.
     Record(Vec<Outcome>),
+    ExpectMany,
     Reopen,
 }
 
@@ -44,6 +45,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => prop::collection::vec(outcome(), 1..8).prop_map(Step::Record),
+        1 => Just(Step::ExpectMany),
         1 => Just(Step::Reopen),
     ]
 }
@@ -65,6 +67,7 @@ proptest! {
                     }
                     put(&ledger, outcomes);
                 }
+                Step::ExpectMany => ledger.expect_many().unwrap(),
                 Step::Reopen => {
                     ledger.close().unwrap();
                     ledger = Ledger::open(&path, &PROCESS).unwrap();

@@ -27,14 +27,35 @@ impl Part {
     }
 
     /// Syncs the part and appends `Synced` for what was claimed before.
-    pub(super) fn sync_claims(&self) -> Result<(), PartError> {
+    fn sync_claims(&self) -> Result<(), PartError> {
+        let Some(through) = self.unsynced() else { return Ok(()) };
+        // Without the mutex: writers do not wait. Their claims have numbers above `through`.
+        self.file.sync_data().map_err(PartError::io("sync", &self.target.part()))?;
+        self.synced(through)
+    }
+
+    /// As [`Part::checkpoint`] begins, with all that the part has beside its bytes, and whether or not
+    /// anything was claimed.
+    pub(super) fn sync_whole(&self) -> Result<(), PartError> {
+        if !self.is_durable() {
+            return Ok(());
+        }
+        let through = self.unsynced();
+        self.file.sync_all().map_err(PartError::io("sync", &self.target.part()))?;
+        through.map_or(Ok(()), |through| self.synced(through))
+    }
+
+    /// Up to which record the journal speaks of the part, if it claims anything that was not synced.
+    fn unsynced(&self) -> Option<u64> {
         let through = match &*self.state() {
             state if state.fold.newest_claim <= state.fold.synced_through => None,
             state => state.log.as_ref().map(Log::sequence),
         };
-        let Some(through) = through.filter(|_| self.is_durable()) else { return Ok(()) };
-        // Without the mutex: writers do not wait. Their claims have numbers above `through`.
-        self.file.sync_data().map_err(PartError::io("sync", &self.target.part()))?;
+        through.filter(|_| self.is_durable())
+    }
+
+    /// Says that what records up to `through` claim was synced.
+    fn synced(&self, through: u64) -> Result<(), PartError> {
         let appended = self.state().record(Record::Synced { through });
         self.appended(appended)
     }

@@ -11,31 +11,32 @@ use crate::journal::{Fold, Record};
 use crate::replace::remove_if_there;
 
 impl Part {
-    /// Protocol step 6, from "verified" on: says so in the journal, sets mode and times, syncs,
-    /// renames, syncs the directory, removes the journal. Returns the final path.
+    /// Protocol step 6, from "verified" on: sets length, mode and times, syncs, says in the journal that
+    /// all is verified, renames, syncs the directory, removes the journal, syncs the directory again.
+    /// Returns the final path.
     ///
     /// A crash after any step leaves what the next [`Part::open`] goes on from: first
-    /// `Recovered::verified`, and from the rename on [`Opened::Finished`](super::Opened::Finished).
+    /// `Recovered::verified`, and from the rename on [`Opened::Finished`](super::Opened::Finished). Once
+    /// this has returned nothing is left to do, also after a power cut: no journal comes back that
+    /// nobody would look at.
     ///
     /// # Errors
-    /// [`PartError::Exists`] with part and journal left in place. After any other error they are
-    /// too, or the file is under its final name and the next open says so.
+    /// [`PartError::Exists`] with part and journal left in place. After any other error they are too, or
+    /// the file is under its final name, and the next open says so as long as the journal is there.
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
         let _turn = hold(&self.turn);
         self.check()?;
-        self.sync_claims()?;
+        self.dress(&finish)?;
+        self.sync_whole()?;
         let verified = self.state().record(Record::Verified { len: finish.len });
         self.appended(verified)?;
         self.sync_journal()?;
 
-        self.dress(&finish)?;
         self.rename(&finish)?;
         self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
-
-        let journal = self.target.journal();
         if self.durability != Durability::None {
-            remove_if_there(&*self.fs, &journal).map_err(PartError::io("remove", &journal))?;
+            remove_journal(&*self.fs, &self.target, self.durability)?;
         }
         Ok(self.target.path().to_owned())
     }
@@ -55,9 +56,6 @@ impl Part {
         // Last: the steps before could change it.
         if let Some(modified) = finish.modified {
             self.file.set_modified(modified).map_err(PartError::io("set the time of", &path))?;
-        }
-        if self.is_durable() {
-            self.file.sync_all().map_err(PartError::io("sync", &path))?;
         }
         Ok(())
     }
@@ -132,9 +130,19 @@ pub(super) fn was_finished(
         // The last run may have died between its rename and this; the journal goes only after it.
         fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))?;
     }
-    let journal_path = target.journal();
-    remove_if_there(fs, &journal_path).map_err(PartError::io("remove", &journal_path))?;
+    remove_journal(fs, target, how.durability)?;
     Ok(true)
+}
+
+/// The end of the journal of a file that is durable under its final name. Durable as well: of what is
+/// done nobody opens the target again, so a journal that came back with the power would stay for ever.
+fn remove_journal(fs: &dyn Fs, target: &Target, durability: Durability) -> Result<(), PartError> {
+    let (path, journal) = (target.path(), target.journal());
+    remove_if_there(fs, &journal).map_err(PartError::io("remove", &journal))?;
+    if durability == Durability::Power {
+        fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))?;
+    }
+    Ok(())
 }
 
 /// Whether the final file holds what was claimed and never synced (a run without syncs) (G3).

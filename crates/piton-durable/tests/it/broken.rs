@@ -37,6 +37,11 @@ fn the_journal_removed_before_the_rename() {
 }
 
 #[test]
+fn a_removal_of_the_journal_that_is_not_synced() {
+    caught_by_power_cuts(Broken::JournalRemovalNotSynced);
+}
+
+#[test]
 fn a_failed_sync_tried_again() {
     const EIO: i32 = 5;
     caught(Broken::RetriedSync, Crash::Power, |at| {

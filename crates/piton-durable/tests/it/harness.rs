@@ -72,6 +72,8 @@ struct Promised {
     forgetting: bool,
     forgotten: bool,
     finished: bool,
+    /// Finished, and told so: nothing is left beside the file, now or after a power cut.
+    tidy: bool,
 }
 
 impl Download {
@@ -149,9 +151,12 @@ impl Download {
             self.disk.restart();
             self.check_final()?;
         }
-        // A journal may come back with the power; then opening finds the download finished.
         let target = Target::new(FINAL.into());
         if self.disk.bytes(target.journal()).is_some() {
+            if self.promised.tidy {
+                return Err("the journal of a finished download came back".into());
+            }
+            // Nobody was told that it was finished: opening finds that it is.
             match Part::open(self.fs.clone(), &target, self.how()) {
                 Ok(Opened::Finished) => {}
                 Ok(Opened::Part(..)) => return Err("a finished download was not seen".into()),
@@ -183,6 +188,7 @@ impl Download {
         let (part, recovered) = match Part::open(self.fs.clone(), &target, self.how())? {
             Opened::Finished => {
                 self.promised.finished = true;
+                self.promised.tidy = self.durability == Durability::Power;
                 return self.check_final().or_else(violation);
             }
             Opened::Part(part, recovered) => (part, recovered),
@@ -209,6 +215,7 @@ impl Download {
         };
         part.finish(finish)?;
         self.promised.finished = true;
+        self.promised.tidy = self.durability == Durability::Power;
         Ok(())
     }
 

@@ -3,44 +3,12 @@
 mod land;
 mod power;
 
-use std::path::Path;
-use std::process::Command;
-
 use piton_durable::crc::crc32c;
 use piton_durable::fs::{Fs, OsFs};
 use piton_durable::part::{Durability, Extent, PartError, Target};
+use piton_testkit::SmallDisk;
 
 use crate::real::{finish, open};
-
-/// A tmpfs of a megabyte and a half, unmounted when dropped.
-struct SmallDisk {
-    dir: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn mount(options: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(dir.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            piton_testkit::skip("a full disk needs root, to mount a small tmpfs");
-        }
-        mounted.then_some(Self { dir })
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
 
 fn is_full(error: &PartError) -> bool {
     matches!(error, PartError::Io { source, .. } if source.raw_os_error() == Some(28))

@@ -30,6 +30,13 @@ impl DoneLines {
     }
 }
 
+impl DoneLines {
+    /// The bytes that one of them holds.
+    pub(super) fn weight(line: &Result<String, AdoptError>) -> usize {
+        line.as_ref().map_or(0, String::len)
+    }
+}
+
 /// Bytes of a line; longer ones are about no item.
 const LIMIT: usize = Lines::<&[u8]>::LIMIT;
 

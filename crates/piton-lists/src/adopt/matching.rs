@@ -1,211 +1,127 @@
 //! Which items the lines of a done file are about.
 
-use std::borrow::Cow;
-use std::hash::{BuildHasher, RandomState};
+use super::hashes::{Bits, Hashes};
+use super::texts::{Texts, meaning};
 
-use url::Url;
-
-/// The list and its ledger, as far as this needs them.
-pub(super) trait Progress {
-    /// An entry of the list.
-    type Item;
-    /// Why list, ledger or done file cannot be read or written.
-    type Error;
-
-    /// Calls `each` with all that a script may have noted of `item`: its addresses, and its line in the
-    /// list where that says more.
-    fn texts(&self, item: &Self::Item, each: &mut dyn FnMut(&str));
-
-    /// A line says that `item` is done.
-    fn take(&mut self, item: Self::Item) -> Result<Taken, Self::Error>;
+/// What the lines of a done file say.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// The items that a line is about, by how many come before them in the list.
+    pub(super) items: Bits,
+    /// Lines that say something: neither blank nor a comment.
+    pub(super) lines: u64,
+    /// Those that are about no item.
+    pub(super) strangers: Strangers,
 }
 
-/// What became of an item that a line says is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// It is written down as done now.
-    Marked,
-    /// It was before.
-    Already,
-    /// Its file is not there: it is left as it was.
-    Missing,
+/// Lines that are about no item of the list.
+#[derive(Debug, Default)]
+pub(super) struct Strangers {
+    pub(super) count: u64,
+    /// With its number, counted from 1; without a login.
+    pub(super) first: Option<(u64, String)>,
+    pub(super) last: Option<(u64, String)>,
+    /// The last line that says something is one of them.
+    pub(super) at_the_end: bool,
 }
 
-/// What became of the lines of a done file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DoneReport {
-    /// Items in the list.
-    pub items: u64,
-    /// Lines of the list that are wrong; not counted among the items.
-    pub bad_lines: u64,
-    /// Lines of the done file that say something: neither blank nor a comment.
-    pub lines: u64,
-    /// Items that are marked done now.
-    pub marked: u64,
-    /// Items that were done before.
-    pub already: u64,
-    /// Items that a line says are done, whose file is not there: left as they were.
-    pub missing: u64,
-    /// Lines that are about no item of the list.
-    pub strangers: u64,
-    /// The first of those, with its number, counted from 1; without a login.
-    pub first_stranger: Option<(u64, String)>,
-    /// The last of those.
-    pub last_stranger: Option<(u64, String)>,
-    /// The last line that says something is one of them. A list is known by its items, so nothing is lost
-    /// by that; a script that goes on behind the last line that it finished would begin anew.
-    pub last_is_stranger: bool,
+/// Something that a line of a done file can be about.
+pub(super) trait Speaks {
+    /// Calls `each` with every line that is about it, as [`meaning`] has it.
+    fn texts(&self, each: &mut dyn FnMut(&str));
 }
 
-/// Has `progress` take each item of `items` that a line of the done file is about. `done` opens the done
-/// file; it is called twice.
+impl Speaks for Texts {
+    fn texts(&self, each: &mut dyn FnMut(&str)) {
+        self.each(each);
+    }
+}
+
+/// Compares the lines of a done file with the items of a list. At most `piece` lines of it are held at
+/// once; of a longer one, list and done file are read again for every `piece` lines (G8).
 ///
 /// A line is about an item if it is one of its texts, spaces around it and logins in addresses left out.
-/// The same line twice says nothing more than once, and equal items are done together. Lines are compared
-/// by 64 bits of a hash with a key of its own: of ten million lines and ten million items, one in
-/// 200,000 such runs takes two different ones for the same.
+/// The same line twice says nothing more than once, and equal items are done together.
 ///
 /// # Errors
-/// The first of `done`, `items` or `progress`.
-pub(super) fn match_lines<P, D, L>(
-    done: impl Fn() -> Result<D, P::Error>,
-    items: impl IntoIterator<Item = Result<P::Item, P::Error>>,
-    progress: &mut P,
-) -> Result<DoneReport, P::Error>
+/// The first of `done`, or of `items`.
+pub(super) fn said<D, L, I, T, E>(
+    done: impl Fn() -> Result<D, E>,
+    items: impl Fn() -> Result<I, E>,
+    piece: usize,
+) -> Result<Said, E>
 where
-    P: Progress,
-    D: Iterator<Item = Result<L, P::Error>>,
+    D: Iterator<Item = Result<L, E>>,
     L: AsRef<str>,
+    I: Iterator<Item = Result<T, E>>,
+    T: Speaks,
 {
-    let mut lines = Lines::read(done()?)?;
-    let mut report = DoneReport::default();
-    for item in items {
-        let item = item?;
-        report.items += 1;
-        let mut found = false;
-        progress.texts(&item, &mut |text| found |= lines.find(text));
-        if !found {
-            continue;
+    let mut said = Said::default();
+    let mut lines = done()?;
+    // Lines of the done file before this piece, and up to its end.
+    let (mut before, mut through) = (0, 0);
+    loop {
+        let count = &mut said.lines;
+        let meant = std::iter::from_fn(|| next_meant(&mut lines, &mut through).transpose());
+        let mut hashes = Hashes::of(meant.take(piece).inspect(|_| *count += 1))?;
+        if hashes.is_empty() {
+            return Ok(said);
         }
-        match progress.take(item)? {
-            Taken::Marked => report.marked += 1,
-            Taken::Already => report.already += 1,
-            Taken::Missing => report.missing += 1,
+        for (number, item) in items()?.enumerate() {
+            let mut is_said = false;
+            item?.texts(&mut |text| is_said |= hashes.find(text));
+            if is_said {
+                said.items.set(number);
+            }
+        }
+        said.strangers.at_the_end = false;
+        if !hashes.all_were_found() {
+            for (number, line) in (1..).zip(done()?).take_while(|(number, _)| *number <= through) {
+                let line = line?;
+                if number > before {
+                    said.strangers.judge(number, line.as_ref(), &hashes);
+                }
+            }
+        }
+        before = through;
+    }
+}
+
+/// The next line that says something; `number` is that of the last one that was read.
+fn next_meant<L: AsRef<str>, E>(
+    lines: &mut impl Iterator<Item = Result<L, E>>,
+    number: &mut u64,
+) -> Result<Option<String>, E> {
+    for line in lines {
+        *number += 1;
+        if let Some(text) = meaning(line?.as_ref()) {
+            return Ok(Some(text.into_owned()));
         }
     }
-    for (number, line) in (1..).zip(done()?) {
-        let line = line?;
-        let Some(text) = meaning(line.as_ref()) else { continue };
-        report.lines += 1;
-        report.last_is_stranger = !lines.was_found(&text);
-        if report.last_is_stranger {
-            report.strangers += 1;
+    Ok(None)
+}
+
+impl Strangers {
+    fn judge(&mut self, number: u64, line: &str, known: &Hashes) {
+        let Some(text) = meaning(line) else { return };
+        self.at_the_end = !known.was_found(&text);
+        if self.at_the_end {
+            self.count += 1;
             let stranger = (number, text.into_owned());
-            report.first_stranger.get_or_insert_with(|| stranger.clone());
-            report.last_stranger = Some(stranger);
+            self.first.get_or_insert_with(|| stranger.clone());
+            self.last = Some(stranger);
         }
-    }
-    Ok(report)
-}
-
-/// What a line of a done file, or a text of an item, says; `None`: nothing.
-fn meaning(line: &str) -> Option<Cow<'_, str>> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return None;
-    }
-    // Written in the one way in which addresses are written, without a login.
-    Some(match Url::parse(line) {
-        Ok(mut url) if url.has_host() => {
-            // Addresses that cannot have a login have none to take out.
-            let _ = url.set_username("");
-            let _ = url.set_password(None);
-            Cow::Owned(url.into())
-        }
-        _ => Cow::Borrowed(line),
-    })
-}
-
-/// The lines of a done file, by their hashes.
-struct Lines {
-    key: RandomState,
-    /// In order, each once.
-    hashes: Vec<u64>,
-    /// A bit per hash: an item has it.
-    found: Vec<u64>,
-}
-
-impl Lines {
-    fn read<L: AsRef<str>, E>(lines: impl Iterator<Item = Result<L, E>>) -> Result<Self, E> {
-        let key = RandomState::new();
-        let mut hashes = Vec::new();
-        for line in lines {
-            hashes.extend(meaning(line?.as_ref()).map(|text| key.hash_one(text.as_ref())));
-        }
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes.shrink_to_fit();
-        let found = vec![0; hashes.len().div_ceil(64)];
-        Ok(Self { key, hashes, found })
-    }
-
-    fn place(&self, text: &str) -> Option<(usize, u64)> {
-        let at = self.hashes.binary_search(&self.key.hash_one(text)).ok()?;
-        Some((at / 64, 1 << (at % 64)))
-    }
-
-    /// Whether a line says this; notes that an item has it.
-    fn find(&mut self, text: &str) -> bool {
-        let place = meaning(text).and_then(|text| self.place(&text));
-        let Some((word, bit)) = place else { return false };
-        if let Some(word) = self.found.get_mut(word) {
-            *word |= bit;
-        }
-        true
-    }
-
-    fn was_found(&self, text: &str) -> bool {
-        let place = self.place(text);
-        place.is_some_and(|(word, bit)| self.found.get(word).is_some_and(|word| word & bit != 0))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
-    #[derive(Default)]
-    struct Book {
-        done: HashSet<&'static str>,
-        there: HashSet<&'static str>,
-        fails_at: Option<&'static str>,
-    }
-
-    impl Progress for Book {
-        type Item = &'static str;
-        type Error = &'static str;
-
-        fn texts(&self, item: &&'static str, each: &mut dyn FnMut(&str)) {
-            // The line, and its addresses.
-            each(item);
-            item.split('\t').for_each(each);
-        }
-
-        fn take(&mut self, item: &'static str) -> Result<Taken, &'static str> {
-            if self.fails_at == Some(item) {
-                return Err("the ledger is full");
-            }
-            Ok(match (self.done.contains(item), self.there.contains(item)) {
-                (true, _) => Taken::Already,
-                (false, false) => Taken::Missing,
-                (false, true) => {
-                    self.done.insert(item);
-                    Taken::Marked
-                }
-            })
+    /// An entry of a list: addresses with tabs between them.
+    impl Speaks for &str {
+        fn texts(&self, each: &mut dyn FnMut(&str)) {
+            self.split('\t').chain([*self]).filter_map(meaning).for_each(|text| each(&text));
         }
     }
 
@@ -217,58 +133,53 @@ mod tests {
         "http://h/a",
     ];
 
-    fn matched(book: &mut Book, done: &str) -> Result<DoneReport, &'static str> {
-        let lines = || Ok(done.lines().map(Ok));
-        match_lines(lines, LIST.map(Ok), book)
+    fn said_by(done: &str, piece: usize) -> Said {
+        let lines = || Ok::<_, &str>(done.lines().map(Ok));
+        said(lines, || Ok(LIST.into_iter().map(Ok)), piece).unwrap()
     }
 
-    fn book(there: impl IntoIterator<Item = &'static str>) -> Book {
-        Book { there: there.into_iter().collect(), ..Book::default() }
+    fn items(said: &Said) -> Vec<usize> {
+        (0..LIST.len() + 70).filter(|number| said.items.get(*number)).collect()
     }
 
     #[test]
-    fn what_a_line_is_about_is_taken() {
-        let mut book = book(LIST);
+    fn what_a_line_is_about_is_done() {
         let done = "# log\n\n http://h/c\r\nHTTP://H/a\nhttp://mirror/d\nhttp://h/a\n";
-        let report = matched(&mut book, done).unwrap();
-        // The second /a is the same item again.
-        let expected =
-            DoneReport { items: 5, lines: 4, marked: 3, already: 1, ..DoneReport::default() };
-        assert_eq!(report, expected);
-        assert_eq!(book.done, HashSet::from([LIST[0], LIST[2], LIST[3]]));
-        let again = matched(&mut book, done).unwrap();
-        assert_eq!(again, DoneReport { marked: 0, already: 4, ..expected });
-    }
-
-    #[test]
-    fn what_is_not_there_is_counted() {
-        let report = matched(&mut book(["http://h/b"]), "http://h/a\nhttp://h/b").unwrap();
-        assert_eq!((report.marked, report.missing), (1, 2));
+        for piece in [1, 2, 3, 4, 100] {
+            let said = said_by(done, piece);
+            // The second /a is the same item again.
+            assert_eq!(items(&said), [0, 2, 3, 4], "{piece}");
+            assert_eq!((said.lines, said.strangers.count), (4, 0), "{piece}");
+        }
+        let said = said_by("http://h/d\thttp://mirror/d", 9);
+        assert_eq!(items(&said), [3]);
+        assert_eq!((items(&said_by("\n# x\n", 9)), said_by("", 9).lines), (vec![], 0));
     }
 
     #[test]
     fn lines_that_are_about_nothing_are_counted_and_shown() {
-        let mut book = book(LIST);
         let strangers: String = (0..15).map(|i| format!("http://gone/{i}\n")).collect();
-        let done = format!("http://h/a\n{strangers}http://h/b\nhttp://u:secret@gone/x\n\n");
-        let report = matched(&mut book, &done).unwrap();
-        assert_eq!((report.lines, report.strangers, report.marked), (18, 16, 2));
-        assert_eq!(report.first_stranger, Some((2, "http://gone/0".to_owned())));
-        assert_eq!(report.last_stranger, Some((18, "http://gone/x".to_owned())));
-        assert!(report.last_is_stranger);
-        let report = matched(&mut book, "gone\nhttp://h/b").unwrap();
-        assert!(!report.last_is_stranger);
-        assert_eq!(report.first_stranger, report.last_stranger);
+        let done = format!("http://h/a\n{strangers}\nhttp://h/b\nhttp://u:secret@gone/x\n\n");
+        for piece in [1, 2, 5, 17, 18, 19] {
+            let said = said_by(&done, piece);
+            assert_eq!(items(&said), [0, 1, 4], "{piece}");
+            let Strangers { count, first, last, at_the_end } = said.strangers;
+            assert_eq!((said.lines, count, at_the_end), (18, 16, true), "{piece}");
+            assert_eq!(first, Some((2, "http://gone/0".to_owned())));
+            assert_eq!(last, Some((19, "http://gone/x".to_owned())));
+            let Strangers { first, last, at_the_end, .. } =
+                said_by("gone\nhttp://h/b", piece).strangers;
+            assert!(!at_the_end && first == last && first.is_some(), "{piece}");
+        }
     }
 
     #[test]
-    fn a_failure_ends_it_and_the_next_call_goes_on() {
-        let mut book = Book { fails_at: Some("http://h/b"), ..book(LIST) };
-        let done = LIST.join("\n");
-        assert_eq!(matched(&mut book, &done), Err("the ledger is full"));
-        assert_eq!(book.done.len(), 1);
-        book.fails_at = None;
-        let report = matched(&mut book, &done).unwrap();
-        assert_eq!((report.marked, report.already, report.strangers), (3, 2, 0));
+    fn a_failure_ends_it() {
+        let lines = || Ok(["http://h/a"].into_iter().map(Ok));
+        let torn = || Ok([Ok(LIST[0]), Err("torn")].into_iter());
+        assert_eq!(said(lines, torn, 9).err(), Some("torn"));
+        assert_eq!(said(torn, || Ok(LIST.into_iter().map(Ok)), 9).err(), Some("torn"));
+        let unreadable = || Err::<std::vec::IntoIter<Result<&str, _>>, _>("away");
+        assert_eq!(said(unreadable, torn, 9).err(), Some("away"));
     }
 }

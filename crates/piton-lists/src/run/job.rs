@@ -108,7 +108,7 @@ impl Read {
 }
 
 /// About how many bytes an item holds.
-pub(super) fn weight(item: &Item) -> usize {
+pub(crate) fn weight(item: &Item) -> usize {
     let addresses = item.addresses.iter().map(|address| 128 + address.url.as_str().len());
     let headers = item.headers.iter().map(|(name, value)| 96 + name.as_str().len() + value.len());
     let pieces = item.pieces.as_ref().map_or(0, |pieces| pieces.digests().len());

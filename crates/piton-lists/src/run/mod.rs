@@ -40,7 +40,8 @@ use conductor::{Conductor, now_ms};
 use inventory::Inventory;
 use reading::Reading;
 
-pub(crate) use parsing::parse;
+pub(crate) use job::weight;
+pub(crate) use parsing::{ahead, parse};
 
 pub use error::RunError;
 pub use monitor::{End, Event, Monitor, Observer, Progress};

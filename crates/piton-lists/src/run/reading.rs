@@ -71,7 +71,8 @@ impl Reading {
     pub(super) fn run(mut self, to: &Sender<Vec<Read>>) -> Result<(), RunError> {
         let source = self.source.clone();
         std::thread::scope(|scope| {
-            let entries = parse(scope, &source)?;
+            let entries = source.keyed().map_err(ListError::from)?;
+            let entries = parse(scope, entries).map_err(ListError::from)?;
             if !self.hand_over_all(entries.into_iter().flatten(), to)? {
                 return Ok(());
             }

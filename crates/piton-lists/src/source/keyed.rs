@@ -27,8 +27,8 @@ pub struct KeyedEntries<'a> {
 }
 
 impl<'a> KeyedEntries<'a> {
-    pub(super) fn new(source: &'a Source, entries: Entries) -> Self {
-        KeyedEntries { source, entries, occurrences: Occurrences::new(), over: false }
+    pub(super) fn new(source: &'a Source, entries: Entries, occurrences: Occurrences) -> Self {
+        KeyedEntries { source, entries, occurrences, over: false }
     }
 
     fn keyed(&mut self, item: Item) -> Result<Keyed, ListError> {

@@ -13,6 +13,7 @@ use piton_durable::fs::Fs;
 use piton_durable::replace::{ReplaceError, replace_from};
 use url::Url;
 
+use crate::Occurrences;
 use crate::address::{self, Base, SCHEMES};
 use crate::format::{Entries, Format, ListError, detect, passes};
 
@@ -141,7 +142,16 @@ impl Source {
     /// # Errors
     /// As [`Source::entries`].
     pub fn keyed(&self) -> Result<KeyedEntries<'_>, SourceError> {
-        Ok(KeyedEntries::new(self, self.entries()?))
+        self.keyed_by(Occurrences::new())
+    }
+
+    /// As [`Source::keyed`], with what is known already of the items that repeat: nothing was counted yet,
+    /// or it was a [`Census`](crate::Census) of the list as it is.
+    ///
+    /// # Errors
+    /// As [`Source::entries`].
+    pub fn keyed_by(&self, occurrences: Occurrences) -> Result<KeyedEntries<'_>, SourceError> {
+        Ok(KeyedEntries::new(self, self.entries()?, occurrences))
     }
 }
 

@@ -1,49 +1,19 @@
 //! Disks that take nothing more: the run ends, says so, and goes on when there is room.
 
-use std::path::Path;
-use std::process::Command;
+use piton_testkit::SmallDisk;
 
 use super::*;
-
-/// A small tmpfs, unmounted when dropped.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(at: PathBuf, kib: u32) -> Option<Self> {
-        std::fs::create_dir(&at).unwrap();
-        let options = format!("size={kib}k");
-        if !mount(&["-t", "tmpfs", "-o", &options, "tmpfs"], &at) {
-            piton_testkit::skip("mounting a small tmpfs needs root");
-            return None;
-        }
-        Some(Self(at))
-    }
-
-    fn grow(&self) {
-        assert!(mount(&["-o", "remount,size=64m"], &self.0));
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-fn mount(options: &[&str], at: &Path) -> bool {
-    Command::new("mount").args(options).arg(at).output().is_ok_and(|output| output.status.success())
-}
 
 #[test]
 fn no_room_for_files_ends_the_run_and_fails_no_item() {
     let desk = Desk::of_files(300);
     desk.list(paths(0..300));
-    let Some(small) = Small::mount(desk.path("out"), 400) else { return };
+    let Some(small) = SmallDisk::mount_at(&desk.path("out"), "size=400k") else { return };
     let (failed, _) = desk.run_with(desk.options(), Diary::default());
     assert!(matches!(failed, Err(RunError::Disk(_))), "{failed:?}");
     assert!(desk.known().values().all(|known| known.state == State::Done));
     let done = desk.known().len() as u64;
-    small.grow();
+    small.remount("size=64m");
     let summary = desk.run(desk.options());
     assert!(summary.is_complete(), "{summary:?}");
     assert!(summary.done_before == done && done > 0, "{summary:?}");
@@ -53,12 +23,12 @@ fn no_room_for_files_ends_the_run_and_fails_no_item() {
 fn no_room_for_outcomes_ends_the_run_and_costs_no_file() {
     let desk = Desk { ledger: "state/list.piton.db", ..Desk::of_files(3000) };
     desk.list(paths(0..3000));
-    let Some(small) = Small::mount(desk.path("state"), 300) else { return };
+    let Some(small) = SmallDisk::mount_at(&desk.path("state"), "size=300k") else { return };
     let (failed, diary) = desk.run_with(desk.options(), Diary::default());
     assert!(matches!(failed, Err(RunError::Ledger(_))), "{failed:?}");
     let started = diary.iter().filter(|line| line.starts_with("started")).count();
     assert!(started < 3000, "it went on");
-    small.grow();
+    small.remount("size=64m");
     let sent = |desk: &Desk| desk.server.stats().sent();
     let before = sent(&desk);
     let numbers = 0..started as u64;

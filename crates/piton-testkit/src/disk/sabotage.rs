@@ -22,6 +22,8 @@ pub enum Broken {
     NoDirectorySync,
     /// At the end the journal goes before the part has its final name.
     JournalRemovedBeforeRename,
+    /// At the end the removal of the journal is not made durable.
+    JournalRemovalNotSynced,
     /// A failed sync is tried again, and the second answer believed.
     RetriedSync,
     /// Every journal has the same salt.
@@ -37,6 +39,8 @@ pub struct Sabotage<F> {
     inner: F,
     broken: Broken,
     unnamed: Arc<Mutex<Unnamed>>,
+    /// Nothing has happened to the directory since a journal was removed.
+    just_removed: Arc<AtomicBool>,
 }
 
 /// The files that were made without a name, and the folders in which.
@@ -49,7 +53,7 @@ struct Unnamed {
 impl<F: Fs + Clone + 'static> Sabotage<F> {
     /// Breaks `broken` on `inner`.
     pub fn new(inner: F, broken: Broken) -> Self {
-        Self { inner, broken, unnamed: Arc::default() }
+        Self { inner, broken, unnamed: Arc::default(), just_removed: Arc::default() }
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
@@ -123,14 +127,17 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.just_removed.store(Role::of(path) == Role::Journal, Ordering::Relaxed);
         self.inner.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        if self.broken == Broken::NoDirectorySync {
-            return Ok(());
+        let just_removed = self.just_removed.swap(false, Ordering::Relaxed);
+        match self.broken {
+            Broken::NoDirectorySync => Ok(()),
+            Broken::JournalRemovalNotSynced if just_removed => Ok(()),
+            _ => self.inner.sync_dir(dir),
         }
-        self.inner.sync_dir(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {

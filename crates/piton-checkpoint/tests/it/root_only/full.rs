@@ -1,41 +1,9 @@
 //! A disk without room.
 
-use std::path::Path;
-use std::process::Command;
-
 use piton_checkpoint::ledger::{Ledger, LedgerError, State};
+use piton_testkit::SmallDisk;
 
 use crate::book::{NOW, POWER, done, key, names, path_in, put, record};
-
-/// A small tmpfs, unmounted when dropped.
-struct SmallDisk {
-    dir: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    fn mount(options: &str) -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(dir.path())
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            piton_testkit::skip("a full disk needs root, to mount a small tmpfs");
-        }
-        mounted.then_some(Self { dir })
-    }
-
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
-    }
-}
 
 #[test]
 fn a_disk_that_fills_up_keeps_what_was_acknowledged_and_goes_on_when_there_is_room() {

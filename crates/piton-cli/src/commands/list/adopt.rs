@@ -69,6 +69,7 @@ pub(in crate::commands) fn adopt(
             trust: taken.trust,
             remember: kept.to_text(),
             now: how.now,
+            group: Adoption::GROUP,
         };
         let stop = Stop::new();
         let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;

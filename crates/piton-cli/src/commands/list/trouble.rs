@@ -97,6 +97,10 @@ impl From<AdoptError> for Trouble {
             AdoptError::Ledger(error) => error.into(),
             AdoptError::Folder(error) => error.into(),
             AdoptError::Done { .. } => Self::new(Exit::Local, error.to_string()),
+            AdoptError::Changed { marked: true, .. } => Self::new(Exit::Local, error.to_string())
+                .hint("piton get -i LIST --check asks the servers about all that is marked"),
+            AdoptError::Changed { .. } => Self::new(Exit::Local, error.to_string())
+                .hint("run the same command again once nobody writes it"),
             AdoptError::Stopped => Self::new(Exit::Interrupted, error.to_string())
                 .hint("the same command again goes on"),
             error => Self::new(Exit::Unexpected, error.to_string()),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use piton_testkit::power::{FsKind, Volume};
+use piton_testkit::SmallDisk;
 use piton_testkit::seed::{draw, seed};
 
 use super::Desk;
@@ -112,10 +112,7 @@ fn one_with_flipped_bits_never_calls_done_what_is_not() {
 #[test]
 fn one_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_room() {
     const MANY: usize = 1000;
-    let disk = match Volume::create(FsKind::Ext4, 0) {
-        Ok(disk) => disk,
-        Err(reason) => return piton_testkit::skip(reason),
-    };
+    let Some(disk) = SmallDisk::mount("size=4m") else { return };
     let desk = Desk::new(MANY as u64);
     let paths = paths(MANY);
     desk.list(&paths.iter().map(String::as_str).collect::<Vec<_>>());
@@ -123,7 +120,7 @@ fn one_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_room() {
     let get = || desk.get(&["-d", "out", "--state", ledger.to_str().unwrap(), "-q"]);
 
     // Not even room to begin.
-    let ballast = Ballast::fill(&disk.path(), 0);
+    let ballast = Ballast::fill(disk.path(), 0);
     let ran = get();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("list.piton.db"), "{}", ran.stderr);
@@ -131,7 +128,7 @@ fn one_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_room() {
     ballast.clear();
 
     // Room for some outcomes.
-    let ballast = Ballast::fill(&disk.path(), 512 << 10);
+    let ballast = Ballast::fill(disk.path(), 512 << 10);
     let ran = get();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("no room on the disk of "), "{}", ran.stderr);

@@ -1,39 +1,11 @@
 //! Disks that are full or cannot be written. Mounts want root; without it these say SKIPPED.
 
 use std::path::Path;
-use std::process::Command;
 
 use piton_durable::part::PartError;
+use piton_testkit::SmallDisk;
 
 use super::*;
-
-/// A tmpfs at a folder, unmounted when dropped.
-struct Mounted<'a>(&'a Path);
-
-impl<'a> Mounted<'a> {
-    fn new(at: &'a Path, options: &str) -> Option<Self> {
-        std::fs::create_dir_all(at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at);
-        if mount.output().is_ok_and(|output| output.status.success()) {
-            return Some(Self(at));
-        }
-        piton_testkit::skip("mounting a small tmpfs needs root");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let mut mount = Command::new("mount");
-        mount.args(["-o", &format!("remount,{options}")]).arg(self.0);
-        assert!(mount.status().unwrap().success());
-    }
-}
-
-impl Drop for Mounted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0).status();
-    }
-}
 
 fn is_full(failure: &Failure) -> bool {
     let full = matches!(failure, Failure::Local(PartError::Io { source, .. })
@@ -59,7 +31,7 @@ fn into(desk: &Desk, folder: &Path, n: u16) -> Download {
 fn full_before_the_transfer() {
     let desk = Desk::with(Resource::pattern(1, 6 * MIB).etag("\"a\""), Fault::no_accept_ranges());
     let folder = desk.path("disk");
-    let Some(disk) = Mounted::new(&folder, "size=1536k") else { return };
+    let Some(disk) = SmallDisk::mount_at(&folder, "size=1536k") else { return };
     for n in [1, 3] {
         let failure = desk.get(into(&desk, &folder, n)).unwrap_err();
         assert!(is_full(&failure), "{failure:?}");
@@ -77,7 +49,7 @@ fn full_in_the_middle() {
     let resource = Resource::pattern(1, 6 * MIB).etag("\"a\"");
     let desk = Desk::with(resource, Fault::chunked(8000).and(Fault::ignores_range()));
     let folder = desk.path("disk");
-    let Some(disk) = Mounted::new(&folder, "size=1536k") else { return };
+    let Some(disk) = SmallDisk::mount_at(&folder, "size=1536k") else { return };
     let failure = desk.get(into(&desk, &folder, 1)).unwrap_err();
     assert!(is_full(&failure), "{failure:?}");
     assert_eq!(names(&folder), ["f.part", "f.piton"]);
@@ -93,7 +65,8 @@ fn no_room_for_another_name() {
     let desk = Desk::with(Resource::pattern(1, MIB).etag("\"a\""), Fault::no_accept_ranges());
     let folder = desk.path("disk");
     for inodes in 1..=4 {
-        let Some(disk) = Mounted::new(&folder, &format!("size=16m,nr_inodes={inodes}")) else {
+        let Some(disk) = SmallDisk::mount_at(&folder, &format!("size=16m,nr_inodes={inodes}"))
+        else {
             return;
         };
         match desk.get(into(&desk, &folder, 2)) {
@@ -113,7 +86,7 @@ fn no_room_for_another_name() {
 fn a_disk_that_cannot_be_written() {
     let desk = Desk::with(Resource::pattern(1, MIB).etag("\"a\""), Fault::no_accept_ranges());
     let folder = desk.path("disk");
-    let Some(_disk) = Mounted::new(&folder, "ro") else { return };
+    let Some(_disk) = SmallDisk::mount_at(&folder, "ro") else { return };
     let failure = desk.get(into(&desk, &folder, 1)).unwrap_err();
     assert!(matches!(failure, Failure::Local(PartError::Io { .. })), "{failure:?}");
     assert!(failure.hint().is_some_and(|hint| hint.contains("-d DIR")), "{failure:?}");
@@ -126,7 +99,7 @@ fn a_disk_that_turns_read_only() {
         Site::new().with("/f", Resource::pattern(1, 6 * MIB).etag("\"a\"")).rate_total(6 * MIB);
     let desk = Desk::new(site);
     let folder = desk.path("disk");
-    let Some(disk) = Mounted::new(&folder, "size=32m") else { return };
+    let Some(disk) = SmallDisk::mount_at(&folder, "size=32m") else { return };
     desk.kill_at(into(&desk, &folder, 2), 3 * MIB);
     disk.remount("ro");
     let failure = desk.get(into(&desk, &folder, 2)).unwrap_err();

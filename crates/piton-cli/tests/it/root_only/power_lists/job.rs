@@ -141,32 +141,13 @@ impl Job {
         if self.check(room)?.len() as u64 != FILES {
             return Err("it ended well, and not all is done".to_owned());
         }
-        self.tidies(room, done)
-    }
-
-    /// A file is done before the removal of its journal is durable, so that one may come back with the
-    /// cut; `piton resume` knows it for what it is, and asks nobody.
-    fn tidies(&self, room: &Room, done: &Done) -> Result<(), String> {
-        let beside = || names(&room.files).into_iter().filter(|name| name.parse::<u64>().is_err());
-        let of_done = |number: u64| done.contains(&number);
-        let journal_of_done = |name: &String| {
-            name.strip_suffix(".piton").is_some_and(|file| file.parse().is_ok_and(of_done))
-        };
-        let left: Vec<String> = beside().collect();
-        if !left.iter().all(journal_of_done) {
-            return Err(format!("left beside the files: {left:?}"));
+        // Not even the journal of a file that was done already.
+        let left: Vec<String> =
+            names(&room.files).into_iter().filter(|name| name.parse::<u64>().is_err()).collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(format!("left beside the files: {left:?}")),
         }
-        if left.is_empty() {
-            return Ok(());
-        }
-        let before = self.requests();
-        let mut command = self.place.command(&["--config", "none", "resume", "--quiet"]);
-        let status = wait(&mut command.arg(&room.files).stderr(Stdio::null()).spawn().unwrap());
-        let (asked, left) = (self.requests() - before, beside().collect::<Vec<_>>());
-        if status.success() && asked == 0 && left.is_empty() {
-            return Ok(());
-        }
-        Err(format!("resume: {status}, {asked} requests, still beside the files: {left:?}"))
     }
 }
 

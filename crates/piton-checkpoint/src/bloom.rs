@@ -1,0 +1,88 @@
+//! A Bloom filter in blocks of a cache line's half (the split block filter of Apache Parquet): one access
+//! to memory per number.
+
+const WORDS: usize = 8;
+
+/// Odd numbers that spread one hash over the words of a block.
+const SALT: [u32; WORDS] = [
+    0x47b6_137b,
+    0x4497_4d91,
+    0x8824_ad5b,
+    0xa2b7_289d,
+    0x7054_95c7,
+    0x2df1_424b,
+    0x9efc_4947,
+    0x5c6b_fb31,
+];
+
+/// Which 64-bit hashes were inserted, with false positives and no false negatives. With 27 bits for each
+/// about one in 20,000 is made up, with 13 one in 250, with 7 one in 20.
+#[derive(Debug)]
+pub struct Bloom {
+    blocks: Vec<[u32; WORDS]>,
+}
+
+impl Bloom {
+    /// A filter of so many bytes, at least of one block. Memory is taken as it is touched.
+    pub fn new(bytes: usize) -> Bloom {
+        let blocks = bytes.checked_div(size_of::<[u32; WORDS]>()).unwrap_or(0).max(1);
+        Bloom { blocks: vec![[0; WORDS]; blocks] }
+    }
+
+    /// Inserts it; whether it may have been there before.
+    pub fn insert(&mut self, hash: u64) -> bool {
+        let at = self.place(hash);
+        let Some(block) = self.blocks.get_mut(at) else { return true };
+        let mut there = true;
+        for (word, bit) in block.iter_mut().zip(bits(hash)) {
+            there &= *word & bit != 0;
+            *word |= bit;
+        }
+        there
+    }
+
+    /// Whether it may have been inserted.
+    pub fn contains(&self, hash: u64) -> bool {
+        let block = self.blocks.get(self.place(hash));
+        block.is_none_or(|block| block.iter().zip(bits(hash)).all(|(word, bit)| word & bit != 0))
+    }
+
+    /// The block of a hash: its upper half chooses it.
+    fn place(&self, hash: u64) -> usize {
+        let scaled = (u128::from(hash) * self.blocks.len() as u128) >> 64;
+        usize::try_from(scaled).unwrap_or(0)
+    }
+}
+
+/// The bit of each word, which the lower half of a hash chooses.
+fn bits(hash: u64) -> impl Iterator<Item = u32> {
+    SALT.into_iter().map(move |salt| 1 << ((hash as u32).wrapping_mul(salt) >> 27))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a hash would spread them (the finalizer of SplitMix64).
+    fn hash(number: u64) -> u64 {
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    #[test]
+    fn nothing_is_forgotten_and_little_is_made_up() {
+        // As for ten million in 32 MiB, and in 8 MiB.
+        for (bits, most) in [(27, 10), (7, 8_000)] {
+            let mut bloom = Bloom::new(100_000 * bits / 8);
+            assert!(!(0..100_000).any(|number| bloom.contains(hash(number))));
+            let made_up = (0..100_000).filter(|number| bloom.insert(hash(*number))).count();
+            assert!(made_up <= most, "{made_up}");
+            assert!((0..100_000).all(|number| bloom.contains(hash(number))));
+            let others = (100_000..200_000).filter(|number| bloom.contains(hash(*number)));
+            let others = others.count();
+            assert!(others <= most * 2, "{others}");
+        }
+    }
+}
