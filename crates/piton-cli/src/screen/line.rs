@@ -64,8 +64,13 @@ pub(super) fn widths_by_name(columns: usize, name: usize) -> Widths {
     share(columns, name, name)
 }
 
+/// The widest name that is shown whole in a line whose name says most.
+pub(super) fn room_for_name(columns: usize) -> usize {
+    columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP)
+}
+
 fn share(columns: usize, name: usize, least: usize) -> Widths {
-    let mut free = columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP);
+    let mut free = room_for_name(columns);
     let mut widths = Widths { name: least.min(free), ..Widths::default() };
     free -= widths.name;
     let mut take = |width: usize| {
@@ -114,20 +119,13 @@ pub(super) fn cut(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     let Some(room) = width.checked_sub(1) else { return String::new() };
-    let tail = take(text.chars().rev(), room / 2);
-    let head = take(text.chars(), room - tail.width());
-    format!("{head}…{}", tail.chars().rev().collect::<String>())
-}
-
-/// As many characters as fit into `width`.
-fn take(chars: impl Iterator<Item = char>, width: usize) -> String {
-    let mut free = width;
-    chars
-        .map_while(|c| {
-            free = free.checked_sub(c.width().unwrap_or(0))?;
-            Some(c)
-        })
-        .collect()
+    // Measured as a whole: an emoji of several characters is not as wide as these one by one.
+    let ends = || text.char_indices().map(|(at, _)| text.split_at(at));
+    let tail = ends().map(|(_, tail)| tail).find(|tail| tail.width() <= room / 2).unwrap_or("");
+    let tail = tail.trim_start_matches(|c: char| c.width() == Some(0));
+    let room = room.saturating_sub(tail.width());
+    let head = ends().rev().map(|(head, _)| head).find(|head| head.width() <= room).unwrap_or("");
+    format!("{}…{tail}", head.trim_end_matches('\u{200d}'))
 }
 
 fn right(text: &str, width: usize) -> String {
@@ -198,5 +196,12 @@ mod tests {
         assert_eq!(cut("名前名前名前.iso", 10), "名前….iso");
         assert_eq!(cut("abc", 1), "…");
         assert_eq!(cut("abc", 0), "");
+        let emoji = "👩\u{200d}🔬".repeat(4) + &"☺\u{fe0f}".repeat(20) + "🇩🇪🇫🇷e\u{301}.iso";
+        assert_eq!(cut(&emoji, 12), "👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬…e\u{301}.iso");
+        for text in [&emoji, &emoji.chars().rev().collect::<String>()] {
+            for width in 0..=emoji.width() {
+                assert!(cut(text, width).width() <= width, "{width}: {:?}", cut(text, width));
+            }
+        }
     }
 }

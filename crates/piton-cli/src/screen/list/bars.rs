@@ -2,19 +2,19 @@
 //! went wrong above.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use piton::lists::run::Event;
+use piton::lists::run::{Event, Progress};
 use unicode_width::UnicodeWidthStr;
 
-use super::pace::Pace;
+use super::pace::{Pace, Rates};
 use super::sentence::{self, Teller};
 use super::{Ended, Frame, ListScreen};
-use crate::exit::Exit;
 use crate::out;
 use crate::screen::block::{Block, terminal_size};
-use crate::screen::line::{Line, Map, Widths, widths, widths_by_name};
+use crate::screen::colour::first_word;
+use crate::screen::line::{Line, Map, Widths, room_for_name, widths, widths_by_name};
 use crate::screen::{file_name, human};
 
 /// So many files have a line.
@@ -42,37 +42,72 @@ impl Bars {
         }
     }
 
-    fn total(&mut self, frame: &Frame) -> Line {
+    /// What a terminal of this size shows of a frame.
+    fn lines(&mut self, frame: &Frame, columns: usize, rows: usize) -> Vec<String> {
+        let total = self.total(frame, columns);
+        let shown = rows.saturating_sub(3).min(FILES);
+        let files: Vec<_> = self.lasting(frame).into_iter().take(shown).collect();
+        let longest = files.iter().map(|(name, _)| name.width()).max();
+        let widths = widths(columns, longest.unwrap_or(0).max(12));
+        let files = files.iter().map(|(name, now)| line_of(name, now, widths).draw(widths));
+        std::iter::once(total).chain(files).collect()
+    }
+
+    /// The last lines, which stay.
+    fn end(&self, ended: &Ended<'_>) -> Vec<String> {
+        let mut lines = sentence::end(ended);
+        if self.colours
+            && let Some(first) = lines.first_mut()
+        {
+            *first = first_word(first, ended.exit);
+        }
+        lines
+    }
+
+    /// The line of the whole list.
+    fn total(&mut self, frame: &Frame, columns: usize) -> String {
         let now = &frame.progress;
         let rates = self.pace.note(frame.at, now.so_far.done, now.bytes);
         let over = sentence::over(&now.so_far);
-        let of = now.items.map(|items| format!("/{}", human::count(items))).unwrap_or_default();
-        let failed = match sentence::failed(&now.so_far) {
-            0 => String::new(),
-            failed => format!(", {} failed", human::count(failed)),
-        };
-        let files = human::frequency(rates.files);
-        Line {
-            name: format!("{}{of}{failed}, {files}/s", human::count(over)),
+        let name = name_of_total(now, rates, room_for_name(columns));
+        let widths = widths_by_name(columns, name.width());
+        let line = Line {
+            name,
             percent: now.items.map(|items| human::percent(over, items)).unwrap_or_default(),
             sizes: human::size(now.bytes),
             rate: human::rate(rates.bytes),
             left: sentence::left(now, rates),
             connections: format!("x{}", now.running),
-            map: Map::default(),
-        }
+            map: now.items.map(|items| bar(over, items, widths)).unwrap_or_default(),
+        };
+        line.draw(widths)
     }
 
-    /// Those that the last frame had too, the longest under way first.
-    fn lasting(&mut self, frame: &Frame) -> Vec<(PathBuf, piton::fetch::Progress)> {
+    /// Those that the last frame had too, the longest under way first, and what to call them.
+    fn lasting<'a>(&mut self, frame: &'a Frame) -> Vec<(String, &'a piton::fetch::Progress)> {
         let running = frame.running.iter().take(LOOKED_AT);
-        let running = running.filter_map(|now| Some((now.path.clone()?, now)));
-        let running: Vec<_> = running.collect();
+        let running: Vec<_> = running.filter_map(|now| Some((now.path.as_ref()?, now))).collect();
         let lasting = running.iter().filter(|(path, _)| self.seen.contains(path));
-        let lasting = lasting.map(|(path, now)| (path.clone(), (*now).clone())).collect();
-        self.seen = running.into_iter().map(|(path, _)| path).collect();
+        let named = |path: &Path| format!("  {}", out::clean(&file_name(path)));
+        let lasting = lasting.map(|(path, now)| (named(path), *now)).collect();
+        self.seen = running.into_iter().map(|(path, _)| path.clone()).collect();
         lasting
     }
+}
+
+/// How many items are over and how many of them failed; of the rest, what fits.
+fn name_of_total(now: &Progress, rates: Rates, room: usize) -> String {
+    let over = human::count(sentence::over(&now.so_far));
+    let of = now.items.map(|items| format!("/{}", human::count(items))).unwrap_or_default();
+    let failed = match sentence::failed(&now.so_far) {
+        0 => String::new(),
+        failed => format!(", {} failed", human::count(failed)),
+    };
+    let files = human::frequency(rates.files);
+    let names = [format!("{over}{of}{failed}, {files}/s"), format!("{over}{of}{failed}")];
+    let fitting = names.into_iter().find(|name| name.width() <= room);
+    // The percentage beside it tells of how many.
+    fitting.unwrap_or_else(|| format!("{over}{failed}"))
 }
 
 /// A bar in the place of the map.
@@ -86,7 +121,7 @@ fn bar(have: u64, size: u64, widths: Widths) -> Map {
 fn line_of(name: &str, now: &piton::fetch::Progress, widths: Widths) -> Line {
     let missing = now.size.map(|size| size.saturating_sub(now.have));
     Line {
-        name: format!("  {}", out::clean(name)),
+        name: name.to_owned(),
         percent: now.size.map(|size| human::percent(now.have, size)).unwrap_or_default(),
         sizes: match now.size {
             Some(size) => human::part_of(now.have, size),
@@ -106,22 +141,7 @@ impl ListScreen for Bars {
 
     fn draw(&mut self, frame: &Frame) {
         let (columns, rows) = terminal_size();
-        let mut total = self.total(frame);
-        let lasting = self.lasting(frame);
-        let of_total = widths_by_name(columns, total.name.width());
-        if let Some(items) = frame.progress.items {
-            total.map = bar(sentence::over(&frame.progress.so_far), items, of_total);
-        }
-        let shown = rows.saturating_sub(3).min(FILES);
-        let mut lines = vec![total.draw(of_total)];
-        let longest = lasting.iter().take(shown).map(|(path, _)| file_name(path).width() + 2);
-        let widths = widths(columns, longest.max().unwrap_or(0).max(12));
-        lines.extend(
-            lasting
-                .iter()
-                .take(shown)
-                .map(|(path, now)| line_of(&file_name(path), now, widths).draw(widths)),
-        );
+        let lines = self.lines(frame, columns, rows);
         self.block.draw(&lines);
     }
 
@@ -141,19 +161,10 @@ impl ListScreen for Bars {
 
     fn close(&mut self, ended: &Ended<'_>) -> io::Result<()> {
         self.block.clear();
-        let colour = match ended.exit {
-            Exit::Done => "\x1b[32m",
-            Exit::Interrupted | Exit::Terminated => "\x1b[33m",
-            _ => "\x1b[31m",
-        };
-        for (index, line) in sentence::end(ended).into_iter().enumerate() {
-            match line.split_once(' ') {
-                Some((word, rest)) if self.colours && index == 0 => {
-                    out::say(format!("{colour}{word}\x1b[0m {rest}"));
-                }
-                _ => out::say(line),
-            }
-        }
+        self.end(ended).iter().for_each(out::say);
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
