@@ -2,7 +2,7 @@
 
 use piton_durable::crc::crc32c;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::error::Fault;
 use super::outcome::{Key, State};
@@ -116,41 +116,31 @@ impl Row {
 
     /// Writes a new row; its `id` is chosen by SQLite, one above the largest.
     pub(super) fn insert(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let (head, tail) = halves(&self.key);
-        let mut statement = conn.prepare_cached(
-            "INSERT INTO items(head, tail, state, class, host, attempts, interruptions, at, size, \
-             bytes, took, digest, detail, path, crc) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?;
-        statement.execute(params![
-            head,
-            tail,
-            self.state.code(),
-            self.class,
-            self.host,
-            self.attempts,
-            self.interruptions,
-            self.at,
-            self.size,
-            self.stored_bytes(),
-            self.took,
-            self.digest,
-            self.detail,
-            self.path,
-            self.crc(),
-        ])?;
-        Ok(())
+        let statement = conn.prepare_cached(concat!(
+            "INSERT INTO items(",
+            columns!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        ))?;
+        self.write(statement, None)
     }
 
-    /// Writes this in place of the row of the same `id`.
+    /// Writes this in place of the row of the same `id`; its key stays.
     pub(super) fn update(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let mut statement = conn.prepare_cached(
-            "UPDATE items SET state = ?2, class = ?3, host = ?4, attempts = ?5, interruptions = ?6, \
-             at = ?7, size = ?8, bytes = ?9, took = ?10, digest = ?11, detail = ?12, path = ?13, \
-             crc = ?14 WHERE id = ?1",
+        let statement = conn.prepare_cached(
+            "UPDATE items SET state = ?4, class = ?5, host = ?6, attempts = ?7, interruptions = ?8, \
+             at = ?9, size = ?10, bytes = ?11, took = ?12, digest = ?13, detail = ?14, path = ?15, \
+             crc = ?16 WHERE id = ?1",
         )?;
+        self.write(statement, Some(self.id))
+    }
+
+    /// Carries out a statement whose parameters are [`columns!`].
+    fn write(&self, mut statement: CachedStatement<'_>, id: Option<i64>) -> rusqlite::Result<()> {
+        let (head, tail) = halves(&self.key);
         statement.execute(params![
-            self.id,
+            id,
+            head,
+            tail,
             self.state.code(),
             self.class,
             self.host,
