@@ -245,6 +245,9 @@ mod tests {
         assert_eq!(why(Vec::clear), "it begins with no version that is known");
         assert_eq!(why(|b| b.truncate(20)), "it ends too early");
         assert_eq!(why(|b| b.push(0)), "it goes on after its end");
+        assert_eq!(why(|b| b.resize(ControlFile::MAX_BYTES + 1, 0)), "it is too long");
+        // Nothing is allocated for pieces that the file has no room to tell of.
+        assert_eq!(why(|b| b[30..34].fill(0xff)), "its bitfield does not fit its lengths");
         assert_eq!(why(|b| b[10..14].fill(0)), "its lengths make no sense");
         assert_eq!(why(|b| b[14] = 0xff), "its lengths make no sense");
         assert_eq!(why(|b| b[18] = 1), "its bitfield does not fit its lengths");

@@ -204,6 +204,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_no_file_system_takes_makes_no_folder() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = open(scratch.path());
+        let long = target(&format!("{}x", format!("{}/", "d".repeat(200)).repeat(30)));
+        let Err(FolderError::Io { source, .. }) = folder.prepare(&long) else { panic!() };
+        assert_eq!(source.kind(), io::ErrorKind::InvalidFilename);
+        assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn the_target_folder_itself_may_be_a_link() {
         let scratch = tempfile::tempdir().unwrap();
         let real = scratch.path().join("real");
