@@ -22,7 +22,7 @@ const GROUP: usize = 4;
 /// Far beyond what any of them takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn adoption(folder: &Path) -> Adoption {
+pub(super) fn adoption(folder: &Path) -> Adoption {
     let how = How { durability: ledger::Durability::Power, create: true, now: NOW };
     Adoption {
         fs: Arc::new(OsFs),
@@ -38,7 +38,7 @@ fn adoption(folder: &Path) -> Adoption {
     }
 }
 
-fn done(folder: &Path) -> u64 {
+pub(super) fn done(folder: &Path) -> u64 {
     let reader = Reader::open(&folder.join("list.piton.db")).unwrap();
     reader.totals().unwrap().of(State::Done).items
 }
@@ -119,7 +119,7 @@ fn files(known: &[Option<Known>]) -> BTreeSet<String> {
 }
 
 /// Items that want one name, the first ones last in the done file.
-fn lay_out(folder: &Path, items: u64) {
+pub(super) fn lay_out(folder: &Path, items: u64) {
     let list: Vec<String> = (0..items).map(|n| format!("http://h/{n}/x.bin\n")).collect();
     std::fs::write(folder.join("list"), list.concat()).unwrap();
     std::fs::write(folder.join("done"), list.into_iter().rev().collect::<String>()).unwrap();

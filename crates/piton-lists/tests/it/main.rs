@@ -7,6 +7,7 @@
     clippy::unwrap_used
 )]
 
+mod adopt_changed;
 mod adopted;
 mod edited;
 mod full;
