@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Limits, Moment};
+use super::{Heard, Limits, Moment};
 
 /// So many good answers for each file at once, and one more is tried.
 const STREAK: usize = 8;
@@ -161,19 +161,20 @@ impl<T> Host<T> {
     }
 
     /// After a failure that counts: whether it has failed for too long to be asked again at `next`.
-    /// `asked`: it said how long it wants to be left alone. `served`: when any host was last well.
+    /// `served`: when any host was last well.
     pub(super) fn is_hopeless(
         &self,
-        asked: bool,
+        heard: Heard,
         next: Moment,
         served: Moment,
         limits: &Limits,
     ) -> bool {
-        let (since, patience) = match self.answered {
-            true => (self.failing_since.max(served), limits.patience),
-            false => (self.failing_since, limits.patience_at_first),
+        let (since, patience) = match (self.answered, heard) {
+            (false, _) => (self.failing_since, limits.patience_at_first),
+            (true, Heard::Away) => (self.failing_since.max(served), limits.patience_away),
+            (true, _) => (self.failing_since.max(served), limits.patience),
         };
-        let least = if asked { LEAST_REQUESTS } else { LEAST_FAILURES };
+        let least = if heard.asked().is_some() { LEAST_REQUESTS } else { LEAST_FAILURES };
         self.failures >= least && next > since.saturating_add(patience)
     }
 }

@@ -27,6 +27,8 @@ pub struct Limits {
     /// One that has answered well is given up rather than asked again so long after the first of its
     /// failures in a row. While others answer well, waiting costs nothing, and this begins anew.
     pub patience: Duration,
+    /// The same where it does not answer at all: the network that is gone comes back.
+    pub patience_away: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             },
             patience_at_first: Duration::from_secs(30),
             patience: Duration::from_secs(120),
+            patience_away: Duration::from_secs(300),
         }
     }
 }

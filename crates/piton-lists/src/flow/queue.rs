@@ -59,8 +59,22 @@ pub enum Heard {
     Served,
     /// Nothing is known of the host: the disk failed, or it was stopped.
     Nothing,
-    /// The host is away, or wants to be left alone, if it said so for this long.
-    Failed(Option<Duration>),
+    /// The host does not answer: it is away, or the way to it is gone, for all hosts perhaps.
+    Away,
+    /// The host wants to be left alone, if it said so for this long.
+    Busy(Option<Duration>),
+}
+
+impl Heard {
+    /// How long the host said that it wants to be left alone.
+    pub fn asked(self) -> Option<Duration> {
+        if let Self::Busy(asked) = self { asked } else { None }
+    }
+
+    /// Whether the host as a whole failed.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Away | Self::Busy(_))
+    }
 }
 
 impl<T> Queue<T> {
@@ -171,16 +185,15 @@ impl<T> Queue<T> {
                 host.served(&self.limits);
                 self.served = now;
             }
-            Heard::Failed(asked) => {
+            Heard::Away | Heard::Busy(_) => {
+                let asked = heard.asked();
                 let counted = host.failed(begun, now);
                 let own = counted.map(|tries| self.limits.backoff.pause(tries, random));
                 // One that asks for no pause at all is not to be hammered either.
                 let pause = own.unwrap_or_default().max(asked.unwrap_or_default());
                 let next = now.saturating_add(pause);
                 host.not_before = host.not_before.max(next);
-                if counted.is_some()
-                    && host.is_hopeless(asked.is_some(), next, self.served, &self.limits)
-                {
+                if counted.is_some() && host.is_hopeless(heard, next, self.served, &self.limits) {
                     host.given_up = true;
                     left = host.take_all();
                 }

@@ -59,7 +59,7 @@ fn a_host_that_asks_for_patience_does_not_hold_the_others() {
     (0..4).for_each(|number| push(&mut queue, number as usize % 2, number));
     let first = queue.next(ms(0), 0).unwrap();
     let other = queue.next(ms(0), 0).unwrap();
-    queue.ended(&first.host, first.begun, Heard::Failed(Some(ms(5000))), ms(10), 0);
+    queue.ended(&first.host, first.begun, Heard::Busy(Some(ms(5000))), ms(10), 0);
     queue.ended(&other.host, other.begun, Heard::Served, ms(10), 0);
     assert_eq!(started(&mut queue, ms(10)), [(1, 3)]);
     assert_eq!(queue.next_wakeup(), Some(ms(5010)));
@@ -73,12 +73,12 @@ fn an_outage_counts_once_and_a_host_that_stays_away_is_given_up() {
     let running: Vec<Started<Item>> = std::iter::from_fn(|| queue.next(ms(0), u64::MAX)).collect();
     assert_eq!(running.len(), 4);
     for it in &running {
-        assert_eq!(queue.ended(&it.host, it.begun, Heard::Failed(None), ms(1), u64::MAX), []);
+        assert_eq!(queue.ended(&it.host, it.begun, Heard::Away, ms(1), u64::MAX), []);
     }
     assert_eq!(queue.next_wakeup(), Some(ms(101)), "the first pause, not the fourth");
     let alone = queue.next(ms(101), 0).unwrap();
     assert_eq!(queue.next(ms(101), 0), None, "one asks whether it is back");
-    let left = queue.ended(&alone.host, alone.begun, Heard::Failed(None), ms(102), u64::MAX);
+    let left = queue.ended(&alone.host, alone.begun, Heard::Away, ms(102), u64::MAX);
     assert_eq!(left, [(0, 5), (0, 6), (0, 7)]);
     assert_eq!(queue.push("a", (0, 8), 1, false, ms(102)), Err((0, 8)));
     assert_eq!((queue.waiting(), queue.running()), (0, 0));
@@ -91,7 +91,7 @@ fn given_up(queue: &mut Queue<Item>, mut now: Moment, asked: Option<Moment>) -> 
     loop {
         while let Some(it) = queue.next(now, 0) {
             let failed = it.item.0 == 0;
-            let heard = if failed { Heard::Failed(asked) } else { Heard::Served };
+            let heard = if failed { Heard::Busy(asked) } else { Heard::Served };
             tries += u32::from(failed);
             queue.ended(&it.host, it.begun, heard, now, u64::MAX);
             if failed && queue.push_again(&it.host, it.item, 1, now, now).is_err() {
@@ -139,7 +139,7 @@ fn an_item_that_always_fails_does_not_hold_up_those_that_would_not() {
     let mut queue = Queue::new(limits(1, 1));
     (0..4).for_each(|number| push(&mut queue, 0, number));
     let bad = queue.next(ms(0), 0).unwrap();
-    queue.ended(&bad.host, bad.begun, Heard::Failed(None), ms(1), u64::MAX);
+    queue.ended(&bad.host, bad.begun, Heard::Away, ms(1), u64::MAX);
     queue.push_again("a", bad.item, 1, ms(1), ms(1)).unwrap();
     let next = queue.next(ms(101), 0).unwrap();
     assert_eq!(next.item, (0, 1));
@@ -153,7 +153,7 @@ fn fewer_at_once_where_it_was_too_much_and_by_and_by_more() {
     (0..200).for_each(|number| push(&mut queue, 0, number));
     let mut running: Vec<Started<Item>> = std::iter::from_fn(|| queue.next(ms(0), 0)).collect();
     let refused = running.pop().unwrap();
-    queue.ended(&refused.host, refused.begun, Heard::Failed(None), ms(1), 0);
+    queue.ended(&refused.host, refused.begun, Heard::Away, ms(1), 0);
     let (mut now, mut most) = (ms(1000), Vec::new());
     for _ in 0..60 {
         let served = running.remove(0);
@@ -191,7 +191,7 @@ fn connections_are_shared_among_what_is_left() {
     assert_eq!(share(&queue, 0), 8);
     // A host that minded gets fewer.
     let last = running.iter().find(|it| it.item.1 == 2).unwrap();
-    queue.ended(&last.host, last.begun, Heard::Failed(None), ms(2), 0);
+    queue.ended(&last.host, last.begun, Heard::Away, ms(2), 0);
     queue.push_again("a", last.item, 1, ms(3), ms(2)).unwrap();
     assert_eq!(share(&queue, 0), 4);
 }
@@ -214,7 +214,7 @@ fn hosts_are_forgotten_when_nothing_is_left_to_know() {
         let now = ms(number.into());
         queue.push(&format!("host-{number}"), number, 1, false, now).unwrap();
         let it = queue.next(now, 0).unwrap();
-        let heard = if number % 2 == 0 { Heard::Failed(None) } else { Heard::Served };
+        let heard = if number % 2 == 0 { Heard::Away } else { Heard::Served };
         queue.ended(&it.host, it.begun, heard, now, 0);
     }
     assert_eq!(queue.known_hosts(), 4096);
@@ -233,8 +233,9 @@ fn step() -> impl Strategy<Value = Step> {
     let heard = prop_oneof![
         3 => Just(Heard::Served),
         1 => Just(Heard::Nothing),
-        1 => Just(Heard::Failed(None)),
-        1 => (0..400_u64).prop_map(|pause| Heard::Failed(Some(ms(pause)))),
+        1 => Just(Heard::Away),
+        1 => Just(Heard::Busy(None)),
+        1 => (0..400_u64).prop_map(|pause| Heard::Busy(Some(ms(pause)))),
     ];
     prop_oneof![
         3 => (0..3_usize, prop::bool::weighted(0.1))
@@ -280,9 +281,9 @@ proptest! {
         random_wait: bool,
         steps in prop::collection::vec(step(), 1..200),
     ) {
-        let (patience_at_first, patience) = (ms(200), ms(500));
+        let (patience_at_first, patience, patience_away) = (ms(200), ms(500), ms(900));
         let limits = Limits {
-            wait: ms(wait), spacing: ms(spacing), random_wait, patience_at_first, patience,
+            wait: ms(wait), spacing: ms(spacing), random_wait, patience_at_first, patience, patience_away,
             ..limits(jobs, per_host)
         };
         let mut queue = Queue::new(limits.clone());
@@ -355,7 +356,8 @@ proptest! {
                         Heard::Served => {
                             (known.failures, known.answered, served) = (0, true, now);
                         }
-                        Heard::Failed(asked) => {
+                        Heard::Away | Heard::Busy(_) => {
+                            let asked = heard.asked();
                             let counts = known.failures == 0 || it.begun > known.failed_at;
                             let mut pause = asked.unwrap_or_default();
                             if counts {
@@ -368,6 +370,9 @@ proptest! {
                             }
                             known.not_before = known.not_before.max(now + pause);
                             let until = match known.answered {
+                                true if heard == Heard::Away => {
+                                    known.failing_since.max(served) + patience_away
+                                }
                                 true => known.failing_since.max(served) + patience,
                                 false => known.failing_since + patience_at_first,
                             };

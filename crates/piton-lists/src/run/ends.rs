@@ -61,11 +61,12 @@ impl Conductor<'_> {
     /// Tells the queue what is now known of a host; `why` it failed, if it did.
     fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard, why: &str) {
         let random = match heard {
-            Heard::Failed(_) => getrandom::u64().unwrap_or(u64::MAX),
-            _ => 0,
+            Heard::Away | Heard::Busy(_) => getrandom::u64().unwrap_or(u64::MAX),
+            Heard::Served | Heard::Nothing => 0,
         };
         let left = self.queue.ended(host, begun, heard, self.epoch.elapsed(), random);
-        if let Heard::Failed(pause) = heard {
+        if heard.is_failure() {
+            let pause = heard.asked();
             self.monitor.tell(&Event::HeldBack { host, pause });
         }
         if !left.is_empty() {

@@ -68,14 +68,14 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
     use TransportError as E;
     match failure {
         Failure::Status { status, .. } if matches!(status.as_u16(), 429 | 503) => {
-            Heard::Failed(failure.retry_after())
+            Heard::Busy(failure.retry_after())
         }
         Failure::Status { .. }
         | Failure::Integrity { .. }
         | Failure::WrongSize { .. }
         | Failure::TooLarge { .. } => Heard::Served,
         _ if fetched > 0 => Heard::Served,
-        Failure::Stalled { .. } => Heard::Failed(None),
+        Failure::Stalled { .. } => Heard::Away,
         Failure::Transport { source, .. } => match source {
             E::Resolve { .. }
             | E::Refused { .. }
@@ -85,7 +85,7 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
             | E::Reset { .. }
                 if source.retry() == Class::Transient =>
             {
-                Heard::Failed(None)
+                Heard::Away
             }
             _ => Heard::Nothing,
         },
@@ -171,14 +171,14 @@ mod tests {
             (404, Verdict::Fatal, Heard::Served),
             (403, Verdict::Fatal, Heard::Served),
             (500, Verdict::Transient, Heard::Served),
-            (429, Verdict::Transient, Heard::Failed(minute)),
-            (503, Verdict::Transient, Heard::Failed(minute)),
+            (429, Verdict::Transient, Heard::Busy(minute)),
+            (503, Verdict::Transient, Heard::Busy(minute)),
         ] {
             let failure = status(code, minute);
             assert_eq!((Verdict::of(&failure), heard(&failure, 0)), (verdict, host), "{code}");
             assert_eq!(class_of(&failure).unwrap().as_str(), code.to_string());
         }
-        assert_eq!(heard(&status(503, None), 0), Heard::Failed(None));
+        assert_eq!(heard(&status(503, None), 0), Heard::Busy(None));
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         let refused =
             transport(TransportError::Refused { host: host(), addr: ([127, 0, 0, 1], 1).into() });
         assert_eq!(Verdict::of(&refused), Verdict::Transient);
-        assert_eq!(heard(&refused, 0), Heard::Failed(None));
+        assert_eq!(heard(&refused, 0), Heard::Away);
         assert_eq!(heard(&refused, 1), Heard::Served, "it had given something");
         let broken = transport(TransportError::Io { host: host(), source: reset() });
         assert_eq!(heard(&broken, 0), Heard::Nothing);
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(heard(&unknown, 0), Heard::Nothing);
         assert_eq!(class_of(&unknown).unwrap().as_str(), "dns");
         let silent = Failure::Stalled { host: host(), after: Duration::from_secs(30), tries: 1 };
-        assert_eq!((heard(&silent, 0), heard(&silent, 1)), (Heard::Failed(None), Heard::Served));
+        assert_eq!((heard(&silent, 0), heard(&silent, 1)), (Heard::Away, Heard::Served));
     }
 
     #[test]
