@@ -102,7 +102,10 @@ pub(crate) async fn adopt(
         Ok::<_, PartError>((Arc::new(foreign), runs))
     })
     .await?;
-    let Some(first) = runs.first() else { return Err(refuse(Unadoptable::Nothing)) };
+    let Some(first) = runs.first() else {
+        let claims = total.is_some();
+        return Err(refuse(if claims { Unadoptable::Unclaimed } else { Unadoptable::Nothing }));
+    };
 
     let head = first.start..first.end.min(first.start.saturating_add(PLACE));
     let begun = RangeReader::begin(client, &what.download, monitor, stop, head.clone()).await?;

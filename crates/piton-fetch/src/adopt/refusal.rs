@@ -7,6 +7,9 @@ pub enum Unadoptable {
     /// Nothing but holes, or nothing at all.
     #[error("it holds no data")]
     Nothing,
+    /// The control file claims nothing: aria2 writes it once a minute, and at its end unless it is killed.
+    #[error("its control file notes nothing of it as finished")]
+    Unclaimed,
     /// The first bytes are not those of the file on the server.
     #[error("it is not the file on the server: they differ at offset {at}")]
     Differs {
@@ -55,7 +58,7 @@ impl Unadoptable {
                 "piton get -o NAME fetches the whole under another name"
             }
             Self::Control(ControlError::Torrent) => "go on with aria2",
-            Self::Control(_) => {
+            Self::Unclaimed | Self::Control(_) => {
                 "without its control file (move it away) the file is compared as it is"
             }
         }

@@ -334,7 +334,7 @@ fn control_files_that_are_of_no_use() {
     for (bytes, expected) in [
         (control(LEN + 1, &[0, 1], &[]), "its control file says"),
         (control(LEN, &[0, 1], &[7; 20]), "BitTorrent"),
-        (control(LEN, &[], &[]), "no data"),
+        (control(LEN, &[], &[]), "nothing of it as finished"),
         (b"rubbish".to_vec(), "no version"),
         (Vec::new(), "no version"),
     ] {
