@@ -177,8 +177,9 @@ impl InFlight {
     }
 
     /// The process has survived the item in this try: it has come in and waits for the disk, was asked for
-    /// once and waits to be asked for again, or has come to its end and waits for the ledger. Should the
-    /// process die now, the item counts as interrupted, and yet not as what may have been the reason.
+    /// once and waits to be asked for again, has been under way for long, or has come to its end and waits
+    /// for the ledger. Should the process die now, the item counts as interrupted, and yet not as what may
+    /// have been the reason.
     pub fn is_harmless(&self) {
         if !self.harmless.swap(true, Ordering::Relaxed) {
             // Should this fail, it counts as one that may have been.
