@@ -50,18 +50,21 @@ struct Claim {
 
 impl Claims {
     /// Claims `extent` by the record `sequence`. Older claims that it overlaps are dropped whole:
-    /// their CRC says nothing about what is left of them.
-    pub(crate) fn insert(&mut self, extent: Extent, sequence: u64) {
-        self.remove(&extent.range());
+    /// their CRC says nothing about what is left of them. Returns whether there were any.
+    pub(crate) fn insert(&mut self, extent: Extent, sequence: u64) -> bool {
+        let dropped = self.remove(&extent.range());
         let Extent { start, len, crc } = extent;
         self.by_start.insert(start, Claim { len, crc, sequence });
+        dropped
     }
 
-    /// Drops every claim that has a byte in `range`.
-    pub(crate) fn remove(&mut self, range: &Range<u64>) {
+    /// Drops every claim that has a byte in `range`. Returns whether there were any.
+    pub(crate) fn remove(&mut self, range: &Range<u64>) -> bool {
+        let mut dropped = false;
         while let Some(start) = self.last_overlapping(range) {
-            self.by_start.remove(&start);
+            dropped |= self.by_start.remove(&start).is_some();
         }
+        dropped
     }
 
     fn last_overlapping(&self, range: &Range<u64>) -> Option<u64> {

@@ -56,6 +56,7 @@ pub mod redact;
 pub mod transport;
 
 mod adopt;
+mod blocking;
 mod client;
 mod download;
 mod engine;
@@ -68,6 +69,7 @@ mod resume;
 mod sink;
 
 pub use adopt::{Adopted, Adoption, Evidence, Leftover, Unadoptable};
+pub use blocking::blocking;
 pub use client::{Client, Plan, Stop};
 pub use download::{
     Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit, Share,

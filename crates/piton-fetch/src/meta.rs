@@ -41,9 +41,25 @@ pub struct Meta {
     /// The other addresses of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorNote>,
-    /// Offsets where bytes of two sources meet that were not compared there, or will meet.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub joints: Vec<u64>,
+    /// Bytes of several addresses were put into the part side by side, and this is what judges them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<Judge>,
+    /// Offsets where an earlier version of piton still had bytes of two addresses to compare. Nothing of
+    /// such a part is used.
+    #[serde(default, rename = "joints", skip_serializing)]
+    pub(crate) uncompared: Vec<u64>,
+}
+
+/// What judges bytes of several addresses in one part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Judge {
+    /// Digests of the pieces, which the journal does not keep: only a run that is given them can use
+    /// the bytes.
+    Pieces,
+    /// A digest of the whole, which the journal keeps.
+    Whole,
 }
 
 /// What the journal says of another address of the file.
@@ -107,7 +123,7 @@ impl Meta {
 
     /// Whether bytes of several sources may be here.
     pub(crate) fn is_mixed(&self) -> bool {
-        !self.joints.is_empty() || self.mirrors.iter().any(|mirror| mirror.identity.is_some())
+        self.mirrors.iter().any(|mirror| mirror.identity.is_some())
     }
 
     /// Another address of the file, not asked yet.

@@ -31,7 +31,10 @@ impl Fold {
             Record::Written(extent) => {
                 self.verified = None;
                 self.newest_claim = sequence;
-                self.claims.insert(*extent, sequence);
+                if self.claims.insert(*extent, sequence) {
+                    // Bytes were written over, and the states may speak of what was there before.
+                    self.hashes.clear();
+                }
             }
             Record::Synced { through } => self.synced_through = self.synced_through.max(*through),
             Record::Hash { kind, state } => {

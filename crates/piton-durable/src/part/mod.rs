@@ -173,6 +173,11 @@ impl Part {
         }
     }
 
+    /// `NAME.part`.
+    pub fn path(&self) -> PathBuf {
+        self.target.part()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         hold(&self.state)
     }

@@ -27,6 +27,12 @@ impl Part {
         }
         Ok(join(damaged.into_iter()))
     }
+
+    /// Reads the bytes of `extent` and compares them with its CRC. Bytes that cannot be read are not
+    /// those that were written: fetching and writing them again may heal the place.
+    pub fn holds(&self, extent: &Extent) -> bool {
+        matches(&*self.file, extent, &mut buffer()).unwrap_or(false)
+    }
 }
 
 /// What bytes are read into.

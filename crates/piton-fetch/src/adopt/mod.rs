@@ -19,9 +19,10 @@ use piton_durable::part::{Durability, Foreign, PartError, Target};
 use url::Url;
 
 use self::survey::{PLACE, Source, survey};
+use crate::blocking::blocking;
 use crate::client::{Client, Stop};
 use crate::download::{Download, IfExists, Place};
-use crate::engine::{First, RangeReader, blocking};
+use crate::engine::{First, RangeReader};
 use crate::error::Failure;
 use crate::monitor::Monitor;
 use crate::parse::aria2_control::ControlFile;

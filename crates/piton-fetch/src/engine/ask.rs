@@ -8,7 +8,7 @@ use piton_checkpoint::Identity;
 
 use super::compare::{compare, introduce};
 use super::job::Job;
-use super::mirrors::Source;
+use super::mirrors::{Source, Trust};
 use super::trouble::Trouble;
 use super::worker::Opened;
 use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
@@ -22,14 +22,8 @@ pub(super) async fn ask(
     lane: &mut Lane,
     range: &Range<u64>,
 ) -> Result<Opened, Trouble> {
-    if !job.sources.is_reference(source) {
-        if !source.is_proven() {
-            introduce(job, source, lane).await?;
-        }
-        if job.is_mixed() && job.planner().size() == Some(range.end) {
-            // Nothing of the reference follows with which the end of a mirror's bytes would meet.
-            job.open_joint(range.end)?;
-        }
+    if job.needs_introduction(source) {
+        introduce(job, source, lane).await?;
     }
     let mut first = range.start;
     let mut opened = ask_for(job, source, lane, || {
@@ -41,10 +35,10 @@ pub(super) async fn ask(
     if first < range.start {
         let len = range.start - first;
         compare(job, source, &mut opened.response.body, first, len).await?;
-        source.set_proven(true);
-        job.close_joint(range.start)?;
+        source.set_trust(Trust::Proven);
+        job.close_joint(range.start);
     } else if range.start > 0 && job.wants_overlap(source) {
-        job.open_joint(range.start)?;
+        job.open_joint(range.start);
     }
     Ok(opened)
 }

@@ -1,36 +1,73 @@
 //! Bytes that come in compared with bytes that are here (G4).
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use piton_checkpoint::Change;
 
 use super::ask::ask_for;
 use super::job::Job;
-use super::mirrors::Source;
+use super::mirrors::{Sharing, Source, Trust};
 use super::trouble::Trouble;
 use super::worker::{Engaged, Failed, Opened, WITHOUT_BYTES};
 use crate::plan::SegmentId;
-use crate::resume::{OVERLAP, after, differs_at, sample};
+use crate::resume::{OVERLAP, after, differs_at, places_to_compare, sample};
 use crate::sink::SegmentWriter;
 use crate::transport::{Body, Lane};
 
-/// Has a mirror show that it has the file before anything new is taken from it: bytes that are here
-/// already are fetched from it and compared (G4).
+/// So many places of what is here are compared beside the edges of its gaps.
+const SAMPLES: usize = 8;
+
+/// Has a source show that it has the file, before anything new is taken from it (G4): the head of what is
+/// here, both edges of every gap, where bytes of it will meet those of others, and some places chosen by
+/// chance are fetched from it and compared. All edges are compared before a byte is taken, so that no crash
+/// leaves one that was not.
+///
+/// Where a digest judges the result, one place tells a file that is plainly another.
 pub(super) async fn introduce(
     job: &Arc<Job>,
     source: &Source,
     lane: &mut Lane,
 ) -> Result<(), Trouble> {
-    let random = getrandom::u64().unwrap_or(0);
-    let known = job.sink.look(|here| sample(here, random));
-    let Some(known) = known else { return Err(Trouble::Replaced) };
-    let last = known.end.checked_sub(1);
-    let mut opened = ask_for(job, source, lane, || (known.start, last)).await?;
-    compare(job, source, &mut opened.response.body, known.start, known.end - known.start).await?;
-    opened.response.body.finish(lane);
-    source.set_proven(true);
+    let _turn = source.introduction().await;
+    if !job.needs_introduction(source) {
+        return Ok(());
+    }
+    let size = job.planner().size();
+    let random = || getrandom::u64().unwrap_or(0);
+    let places = job.sink.look(|here| match job.sharing {
+        Sharing::SideBySide => sample(here, random()).into_iter().collect(),
+        Sharing::One | Sharing::FailOver => places_to_compare(here, size, SAMPLES, random),
+    });
+    for place in places {
+        compare_place(job, source, lane, place).await.map_err(|trouble| match trouble {
+            // Of several addresses, what this one has says nothing of the others.
+            Trouble::Changed(change) if job.sharing != Sharing::One => Trouble::OtherFile(change),
+            other => other,
+        })?;
+    }
+    source.set_trust(Trust::Proven);
     Ok(())
 }
+
+async fn compare_place(
+    job: &Arc<Job>,
+    source: &Source,
+    lane: &mut Lane,
+    place: Range<u64>,
+) -> Result<(), Trouble> {
+    let last = place.end.checked_sub(1);
+    let mut opened = ask_for(job, source, lane, || (place.start, last)).await?;
+    if opened.end != Some(place.end) {
+        return Err(Trouble::protocol(source.host(), SHORT));
+    }
+    compare(job, source, &mut opened.response.body, place.start, place.end - place.start).await?;
+    opened.response.body.finish(lane);
+    Ok(())
+}
+
+/// What is said of such an answer.
+const SHORT: &str = "a range shorter than what was asked for";
 
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
 pub(super) async fn compare(
@@ -83,13 +120,13 @@ pub(super) async fn compare_end(
         return Ok(());
     }
     // All may be here before this is compared: the end waits for it.
-    job.open_joint(at)?;
+    job.open_joint(at);
     // A segment that was cut short while its bytes came in has the next ones of the body behind it.
     if writer.has_spilled() || end.is_none_or(|end| end < at + past) {
         return Ok(());
     }
     compare(job, source, body, at, past).await?;
-    job.close_joint(at)?;
+    job.close_joint(at);
     Ok(())
 }
 
@@ -109,12 +146,12 @@ pub(super) async fn prove(
             ask_for(&job, source, &mut lane, || (start, end.checked_sub(1))).await?;
         let came = came.filter(|came| *came == end);
         let Some(came) = came else {
-            let why = "a range shorter than what was asked for";
-            return Err(Trouble::protocol(source.host(), why));
+            return Err(Trouble::protocol(source.host(), SHORT));
         };
         compare(&job, source, &mut response.body, start, came - start).await?;
-        source.set_proven(true);
-        Ok(job.close_joint(joint)?)
+        source.set_trust(Trust::Proven);
+        job.close_joint(joint);
+        Ok(())
     };
     proof.await.map_err(|trouble| Failed { source: Arc::clone(source), trouble })
 }

@@ -1,6 +1,7 @@
 //! The end: every digest agrees, then the final name.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,16 +12,15 @@ use piton_durable::part::{Durability, Finish, Part, PartError};
 
 use super::existing::attributes;
 use super::job::Job;
-use super::open::blocking;
 use super::worker::Claimed;
+use crate::blocking::blocking;
 use crate::client::Stop;
-use crate::digest::Digest;
+use crate::digest::{Algorithm, Digest};
 use crate::download::{Download, IfExists};
 use crate::error::Failure;
-use crate::monitor::Event;
 use crate::parse::digest_headers::{Covers, server_digests};
 use crate::parse::http_date;
-use crate::sink::{Hashing, bad_pieces};
+use crate::sink::{BadPiece, Hashing};
 
 /// A digest that the whole must have, and who says so.
 #[derive(Debug, Clone)]
@@ -48,6 +48,14 @@ impl Named {
             Self::List => "from the list of checksums".to_owned(),
             Self::Server(header) => header,
         }
+    }
+}
+
+impl Expected {
+    /// Whether it tells a file from any other, also from one that was made to deceive. A CRC does not.
+    pub(super) fn judges(&self) -> bool {
+        let algorithm = self.digest.algorithm();
+        !matches!(algorithm, Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme)
     }
 }
 
@@ -128,32 +136,31 @@ pub(super) async fn verify(
             Some(got) => {
                 return Ok(Verified::Differs { expected: expected.clone(), got: got.clone() });
             }
-            None => {}
+            None => {
+                let path = job.sink.part().path();
+                let source = std::io::Error::other("a digest was not computed");
+                return Err(PartError::Io { what: "verify", path, source });
+            }
         }
     }
     Ok(Verified::Agrees(digests))
 }
 
-/// After a wrong digest: which bytes to fetch again, none of them claimed any more. The pieces whose
-/// own digests do not agree, where those are known (there may be none: then nothing is to be done).
-/// Else those whose bytes on disk are no longer the ones that came in, as the journal's checksums
-/// tell; if there are none, everything.
-pub(super) async fn suspects(job: &Arc<Job>, size: u64) -> Result<Vec<Range<u64>>, PartError> {
+/// Which bytes on disk are no longer the ones that came in, as the journal's checksums tell.
+pub(super) async fn damaged(job: &Arc<Job>) -> Result<Vec<Range<u64>>, PartError> {
     let own = Arc::clone(job);
-    let suspects = blocking(move || match &own.what.pieces {
-        Some(pieces) => bad_pieces(own.sink.part(), pieces, size),
-        None => own.sink.part().damaged().map(|damaged| match damaged.as_slice() {
-            [] => std::iter::once(0..size).collect(),
-            _ => damaged,
-        }),
+    blocking(move || own.sink.part().damaged()).await
+}
+
+/// What is said of pieces that are bad.
+pub(super) fn pieces_failure(path: PathBuf, bad: &[BadPiece]) -> Option<Failure> {
+    bad.first().map(|first| Failure::Integrity {
+        path,
+        expected: first.expected.clone(),
+        got: first.got.clone(),
+        source_of: "given with the file".to_owned(),
+        pieces: bad.iter().map(|piece| piece.number).collect(),
     })
-    .await?;
-    let bytes = suspects.iter().map(|range| range.end - range.start).sum();
-    if bytes > 0 {
-        drop(take_back(job, suspects.clone()).await?);
-        job.monitor.tell(Event::FetchingAgain { bytes });
-    }
-    Ok(suspects)
 }
 
 /// Takes back what is here of these ranges: they are to be fetched again, by nobody before the
@@ -173,7 +180,7 @@ pub(super) async fn take_back(
         held.push(Claimed::new(job, segment));
         job.sink.unwrite(range.clone());
         job.origins().forget(range.clone());
-        job.forget_joints(range)?;
+        job.forget_joints(range);
     }
     let own = Arc::clone(job);
     blocking(move || ranges.into_iter().try_for_each(|range| own.sink.forget(range))).await?;
@@ -191,14 +198,14 @@ pub(super) async fn take_back(
     Ok(held)
 }
 
-/// Gives the part its times and attributes and its final name (DESIGN section 3, step 6).
+/// Gives the part its times and attributes and its final name (docs/journal-format.md, "Finish").
 pub(super) async fn land(
     part: Part,
     what: &Download,
     identity: piton_checkpoint::Identity,
     size: u64,
     replace: bool,
-) -> Result<std::path::PathBuf, PartError> {
+) -> Result<PathBuf, PartError> {
     let Dress { modified, attributes } = dress(what, &identity);
     let replace = replace || what.if_exists == IfExists::Overwrite;
     let finish = Finish {

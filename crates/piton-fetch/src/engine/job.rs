@@ -1,3 +1,5 @@
+//! What the connections of one transfer share.
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +11,7 @@ use tokio::sync::{MutexGuard as Turn, Notify};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
-use super::mirrors::{Origins, Source, Sources};
+use super::mirrors::{Origins, Sharing, Source, Sources, Trust};
 use super::trouble::Trouble;
 use crate::download::Download;
 use crate::flow::Speed;
@@ -29,9 +31,7 @@ pub(super) struct Job {
     pub(super) sources: Arc<Sources>,
     /// What the journal says of the download.
     meta: Mutex<Meta>,
-    /// Bytes of several sources may meet, here or in what an earlier run left, and nothing but a
-    /// comparison tells whether they belong together.
-    mixed: bool,
+    pub(super) sharing: Sharing,
     planner: Mutex<Planner>,
     origins: Mutex<Origins>,
     speed: Mutex<Speed>,
@@ -54,8 +54,11 @@ impl Job {
         meta: Meta,
         planner: Planner,
     ) -> Self {
-        let mixed = what.pieces.is_none() && (sources.several() || meta.is_mixed());
-        let joints = meta.joints.iter().copied().filter(|_| mixed).collect();
+        let sharing = match (sources.several(), meta.judged_by) {
+            (false, _) => Sharing::One,
+            (true, Some(_)) => Sharing::SideBySide,
+            (true, None) => Sharing::FailOver,
+        };
         Self {
             what,
             transport,
@@ -63,12 +66,12 @@ impl Job {
             sink,
             sources,
             meta: Mutex::new(meta),
-            mixed,
+            sharing,
             planner: Mutex::new(planner),
             origins: Mutex::default(),
             speed: Mutex::new(Speed::new(Instant::now())),
             fetched: AtomicU64::new(0),
-            joints: Mutex::new(joints),
+            joints: Mutex::default(),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             alone: AtomicBool::new(true),
@@ -114,23 +117,33 @@ impl Job {
         shared.fronts = fronts;
     }
 
-    /// Whether bytes of this source must be compared with those that are here where they meet. Not
-    /// where the digest of each piece tells in the end.
+    /// Whether bytes of this source must be compared with those that are here where they meet: before
+    /// its first one, and at every joint if its validators prove too little and no digest judges.
     pub(super) fn wants_overlap(&self, source: &Source) -> bool {
-        let doubtful = self.what.pieces.is_none() && source.is_doubtful();
-        !source.is_proven() || self.mixed || doubtful
+        let judged = self.what.pieces.is_some() || self.sharing == Sharing::SideBySide;
+        !source.is_proven() || (!judged && source.is_doubtful())
     }
 
-    /// Whether bytes of several sources may meet that nothing but a comparison tells apart.
-    pub(super) fn is_mixed(&self) -> bool {
-        self.mixed
+    /// Whether `source` has to be compared with what others gave before anything is taken from it.
+    pub(super) fn needs_introduction(&self, source: &Source) -> bool {
+        let stranger = source.trust() == Trust::Stranger && self.what.pieces.is_none();
+        stranger && self.sink.look(|here| !here.is_empty())
     }
 
-    /// Whether a connection may be sent to `source`: a mirror has to show that it has the file, by
-    /// bytes that are here.
+    /// Whether a connection may be sent to `source` now.
     pub(super) fn may_ask(&self, source: &Source) -> bool {
-        let reference = self.sources.is_reference(source);
-        reference || source.is_proven() || !self.planner().done().is_empty()
+        match self.sharing {
+            Sharing::One => true,
+            // Before it is compared with what another one gave, all of that is here.
+            Sharing::FailOver => {
+                self.sources.is_active(source) && !self.sources.others_work(source)
+            }
+            // It has to show that it has the file, by bytes that are here.
+            Sharing::SideBySide => {
+                let active = self.sources.is_active(source);
+                active || source.is_proven() || !self.planner().done().is_empty()
+            }
+        }
     }
 
     /// Connections may work again after all had ended.
@@ -204,36 +217,26 @@ impl Job {
         self.joints.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Two answers meet at `at` and were not compared there. Where they may be of two sources, the
-    /// journal is told before it claims a byte behind it: a later run has to compare them (G4).
-    pub(super) fn open_joint(&self, at: u64) -> Result<(), PartError> {
-        if self.joints().insert(at) { self.note_joints() } else { Ok(()) }
+    /// Two answers meet at `at` and were not compared there: the end waits for it.
+    pub(super) fn open_joint(&self, at: u64) {
+        self.joints().insert(at);
     }
 
     /// The answers that meet at `at` were compared there and agree.
-    pub(super) fn close_joint(&self, at: u64) -> Result<(), PartError> {
-        if self.joints().remove(&at) { self.note_joints() } else { Ok(()) }
+    pub(super) fn close_joint(&self, at: u64) {
+        self.joints().remove(&at);
     }
 
     /// The first open joint, if comparing is called for.
     pub(super) fn first_joint(&self) -> Option<u64> {
-        let wanted = self.mixed || self.sources.alive().any(|source| self.wants_overlap(source));
+        let wanted = self.sources.alive().any(|source| self.wants_overlap(source));
         wanted.then(|| self.joints().first().copied()).flatten()
     }
 
     /// Joints within bytes that are to be fetched again are none any more; at their ends new ones
     /// come to be.
-    pub(super) fn forget_joints(&self, range: &Range<u64>) -> Result<(), PartError> {
+    pub(super) fn forget_joints(&self, range: &Range<u64>) {
         self.joints().retain(|at| *at < range.start || *at > range.end);
-        self.note_joints()
-    }
-
-    fn note_joints(&self) -> Result<(), PartError> {
-        if !self.mixed {
-            return Ok(());
-        }
-        let joints = self.joints().iter().copied().collect();
-        self.note(|meta| meta.joints = joints)
     }
 
     /// Changes what the journal says of the download.

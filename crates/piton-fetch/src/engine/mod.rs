@@ -21,7 +21,6 @@ mod transfer;
 mod trouble;
 mod worker;
 
-pub(crate) use open::blocking;
 pub(crate) use quick::{plan, read};
 pub(crate) use range_reader::{First, RangeReader};
 pub(crate) use run::run;

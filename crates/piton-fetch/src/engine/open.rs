@@ -58,15 +58,3 @@ impl OpenedPart {
         extents.map(|extent| extent.start..extent.start + extent.len).collect()
     }
 }
-
-/// Runs something that blocks where it does not hold up the network.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(gone) => match gone.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only the end of the runtime cancels a blocking task, and this future with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use super::attempt::{Attempt, End};
 use crate::client::{Client, Stop};
 use crate::download::{Download, IfChanged, Outcome};
-use crate::error::Failure;
+use crate::error::{Failure, Fault};
 use crate::monitor::{Event, Monitor, Phase};
 use crate::transport::check_headers;
 
@@ -28,9 +28,19 @@ pub(crate) async fn run(
     let mut budget = Budget::new(what.retries);
     let mut attempt = Attempt::new(client, what, monitor.clone(), stop.clone());
     let mut restarts = 0;
+    let mut wrong = None;
     let result = loop {
         match attempt.run().await {
             Ok(outcome) => break Ok(outcome),
+            // The address whose turn it was fails, and another one may have the file.
+            Err(End::Failed(failure))
+                if attempt.is_alone()
+                    && matches!(failure.fault(), Fault::Network | Fault::Server) =>
+            {
+                if !attempt.start_over_alone() {
+                    break Err(wrong.unwrap_or(failure));
+                }
+            }
             Err(End::Failed(failure)) => break Err(failure),
             Err(End::NoRanges) => attempt.ask_for_the_whole(),
             // The next look finds what stands there, and the next name.
@@ -60,8 +70,18 @@ pub(crate) async fn run(
                     break Err(Failure::Changed { change, restarts });
                 }
                 restarts += 1;
-                attempt.begin_anew();
+                attempt.start_over();
                 monitor.tell(Event::StartedOver { change });
+            }
+            Err(End::WrongDigest(failure)) => {
+                // The first verdict says most: that of all addresses together, or of the first alone.
+                let failure = wrong.take().unwrap_or(failure);
+                if !attempt.start_over_alone() {
+                    break Err(failure);
+                }
+                wrong = Some(failure);
+                let bytes = monitor.shared().progress.size.unwrap_or(0);
+                monitor.tell(Event::FetchingAgain { bytes });
             }
         }
     };

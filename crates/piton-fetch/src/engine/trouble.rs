@@ -1,3 +1,5 @@
+//! Why a connection stopped working on its segment.
+
 use std::time::Duration;
 
 use http::StatusCode;
@@ -29,6 +31,8 @@ pub(super) enum Trouble {
     NoRanges,
     /// The source is another version than the one that was begun (G4).
     Changed(Change),
+    /// A mirror has another file than the one that is here (G4).
+    OtherFile(Change),
     /// A failure that is said as it stands.
     Final(Box<Failure>),
     /// More came than is allowed.
@@ -87,7 +91,7 @@ impl Trouble {
             Self::Status { host, status, .. } => format!("{host} answered {status}"),
             Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
             Self::NoRanges => "the server ignores ranges".to_owned(),
-            Self::Changed(change) => change.to_string(),
+            Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
             Self::Final(failure) => failure.to_string(),
             Self::TooLarge => "more came than is allowed".to_owned(),
             Self::Local(error) => error.to_string(),
@@ -108,7 +112,9 @@ impl Trouble {
             Self::NoRanges | Self::Replaced | Self::Stopped => {
                 Failure::Stopped { have: 0, path: None }
             }
-            Self::Changed(change) => Failure::Changed { change, restarts: 0 },
+            Self::Changed(change) | Self::OtherFile(change) => {
+                Failure::Changed { change, restarts: 0 }
+            }
             Self::Final(failure) => *failure,
             Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
             Self::Local(error) => Failure::Local(error),

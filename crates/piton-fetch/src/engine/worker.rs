@@ -282,7 +282,7 @@ fn write(
 fn grant(job: &Job, source: &Source, planner: &mut Planner, id: SegmentId, len: u64) -> Grant {
     let at = planner.segment(id).map_or(0, |segment| segment.at);
     let grant = planner.grant(id, len);
-    if job.sources.several() && grant.write > 0 {
+    if job.what.pieces.is_some() && job.sources.several() && grant.write > 0 {
         let start = at + grant.skip;
         job.origins().note(source.id, start..start + grant.write);
     }

@@ -4,4 +4,4 @@ mod answer;
 mod overlap;
 
 pub(crate) use answer::{Answer, Bad, Refusal, STRANGER, is_stranger, read_answer};
-pub(crate) use overlap::{OVERLAP, after, before, differs_at, sample};
+pub(crate) use overlap::{OVERLAP, after, before, differs_at, places_to_compare, sample};

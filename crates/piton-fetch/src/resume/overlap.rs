@@ -1,3 +1,5 @@
+//! Which bytes are compared where two answers meet.
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -28,8 +30,30 @@ pub(crate) fn before(have: &IntervalSet, start: u64) -> u64 {
     run.map_or(0, |run| (start - run).min(OVERLAP))
 }
 
-/// Bytes that are here, for a comparison with what another source has: anywhere, as `random` has it,
+/// What of the bytes that are here is compared with those of another source, in order and without overlaps:
+/// the head, both edges of every gap below `size`, and as many samples as asked for, chosen by `random`,
 /// since versions of a file often begin alike.
+pub(crate) fn places_to_compare(
+    have: &IntervalSet,
+    size: Option<u64>,
+    samples: usize,
+    mut random: impl FnMut() -> u64,
+) -> Vec<Range<u64>> {
+    let mut places = IntervalSet::new();
+    places.insert(0..after(have, 0));
+    for gap in have.gaps(0..size.unwrap_or(u64::MAX)) {
+        places.insert(gap.start - before(have, gap.start)..gap.start);
+        places.insert(gap.end..gap.end + after(have, gap.end));
+    }
+    for _ in 0..samples {
+        if let Some(sample) = sample(have, random()) {
+            places.insert(sample);
+        }
+    }
+    places.iter().collect()
+}
+
+/// Some of the bytes that are here, where `random` says.
 pub(crate) fn sample(have: &IntervalSet, random: u64) -> Option<Range<u64>> {
     let mut at = random.checked_rem(have.len())?;
     let run = have.iter().find(|run| {
@@ -58,5 +82,24 @@ mod tests {
         assert_eq!(sample(&have, 10), Some(100_000..100_000 + OVERLAP));
         assert_eq!(sample(&have, 100_009), Some(200_000 - OVERLAP..200_000));
         assert_eq!(sample(&IntervalSet::new(), 5), None);
+    }
+
+    #[test]
+    fn the_head_and_both_edges_of_every_gap_are_compared() {
+        let have: IntervalSet =
+            [0..50_000, 100_000..200_000, 300_000..300_010].into_iter().collect();
+        let places = places_to_compare(&have, Some(400_000), 0, || 0);
+        let edges = [
+            0..OVERLAP,
+            50_000 - OVERLAP..50_000,
+            100_000..100_000 + OVERLAP,
+            200_000 - OVERLAP..200_000,
+            300_000..300_010,
+        ];
+        assert_eq!(places, edges);
+        // Samples that touch an edge or one another are one place with it.
+        let places = places_to_compare(&have, Some(400_000), 2, || 7);
+        assert_eq!(places[0], 0..OVERLAP + 7);
+        assert!(places_to_compare(&IntervalSet::new(), Some(9), 8, || 7).is_empty());
     }
 }

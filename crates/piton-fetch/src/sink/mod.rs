@@ -2,8 +2,12 @@
 //!
 //! Three parties meet here. Connections write through a [`SegmentWriter`] each, on the network's
 //! thread. The checkpoint thread makes durable what they claimed. The digest thread reads the part
-//! again behind the contiguous front, so that neither the end nor a resume has to (DESIGN 4). Where
-//! digests of pieces are known, another one checks each piece once it is complete.
+//! again behind the contiguous front, so that the end does not have to. Where digests of pieces are
+//! known, another one checks each piece once it is complete; where a digest state of an earlier run
+//! is used, another one reads again what it covers.
+//!
+//! All of them share one lock, under which bytes come in and are taken back: what was said of bytes
+//! that change is void in that instant.
 //!
 //! Small files have none of this: they go from memory to their final names ([`Landings`]).
 
@@ -11,6 +15,9 @@ mod checkpoints;
 mod hashing;
 mod landings;
 mod pieces;
+mod recheck;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::ops::Range;
@@ -24,10 +31,12 @@ use tokio::sync::Notify;
 use crate::digest::Pieces;
 
 use self::checkpoints::Checkpoints;
-pub(crate) use self::hashing::{Hashing, restore};
+use self::hashing::HashFront;
+pub(crate) use self::hashing::{HashSteps, Hashing, restore};
 pub(crate) use self::landings::Landings;
 pub(crate) use self::pieces::{BadPiece, bad_pieces};
 use self::pieces::{Checking, PieceCheck};
+use self::recheck::{Recheck, Unread};
 pub(crate) use self::writer::SegmentWriter;
 
 /// The part of one download while bytes come in.
@@ -35,6 +44,7 @@ pub(crate) struct Sink {
     shared: Arc<Shared>,
     checkpoints: Option<Checkpoints>,
     piece_check: Option<PieceCheck>,
+    recheck: Option<Recheck>,
 }
 
 /// What connections, the checkpoint thread and the digest thread share.
@@ -65,12 +75,10 @@ struct State {
     /// A connection waits for a checkpoint.
     pressed: bool,
     closing: bool,
-    /// Digest states to be saved with the next checkpoint.
-    midstates: Vec<(u8, Vec<u8>)>,
-    /// A digest thread runs; it ends when it has hashed up to `hash_end`, or at once.
-    hashing: bool,
-    hash_end: Option<u64>,
-    hash_closing: bool,
+    /// How far the digest thread is.
+    hash_front: HashFront,
+    /// What of a restored digest state was not read again yet.
+    unread: Unread,
     /// How far the pieces are checked, if their digests are known.
     checking: Option<Checking>,
     failure: Option<PartError>,
@@ -101,14 +109,38 @@ impl Shared {
         state.failure.get_or_insert(error);
         drop(state);
         self.changed.notify_all();
+        self.tell_coordinator();
+    }
+
+    /// Wakes the coordinator, and the connections that wait for a checkpoint.
+    fn tell_coordinator(&self) {
         self.synced.notify_waiters();
         self.synced.notify_one();
     }
 }
 
+/// Held by a thread while it works: should it panic, the download fails instead of waiting for it.
+struct Watched<'a>(&'a Shared);
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let source = std::io::Error::other("a thread of piton died");
+            self.0.fail(PartError::Io { what: "save", path: self.0.part.path(), source });
+        }
+    }
+}
+
 impl Sink {
     /// Takes over a part of which `written` is already there.
-    pub(crate) fn new(part: Part, written: IntervalSet, durability: Durability) -> Self {
+    ///
+    /// # Errors
+    /// Where the system has no thread left: without checkpoints nothing would become durable.
+    pub(crate) fn new(
+        part: Part,
+        written: IntervalSet,
+        durability: Durability,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             part,
             state: Mutex::new(State { written, ..State::default() }),
@@ -119,21 +151,41 @@ impl Sink {
             pace: Pace::default(),
             durability,
         });
-        let checkpoints = (durability != Durability::None).then(|| Checkpoints::start(&shared));
-        Self { shared, checkpoints, piece_check: None }
+        let checkpoints = match durability {
+            Durability::None => None,
+            Durability::Process | Durability::Power => Some(Checkpoints::start(&shared)?),
+        };
+        Ok(Self { shared, checkpoints, piece_check: None, recheck: None })
     }
 
-    /// From now on each piece is checked once it is complete. Those that an earlier run left whole are
-    /// `trusted`, or checked as well.
-    pub(crate) fn check_pieces(
-        &mut self,
-        pieces: Pieces,
-        size: u64,
-        trusted: bool,
-    ) -> std::io::Result<()> {
-        let check = PieceCheck::start(&self.shared, Arc::new(pieces), size, trusted)?;
+    /// From now on each piece is checked once it is complete, those that an earlier run left whole
+    /// first.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub(crate) fn check_pieces(&mut self, pieces: Pieces, size: u64) -> std::io::Result<()> {
+        let check = PieceCheck::start(&self.shared, Arc::new(pieces), size)?;
         self.piece_check = Some(check);
         Ok(())
+    }
+
+    /// Reads again, while bytes come in, the extents that begin below `end`.
+    ///
+    /// # Errors
+    /// Where the system has no thread left.
+    pub(crate) fn recheck(&mut self, end: u64) -> std::io::Result<()> {
+        self.recheck = Some(Recheck::start(&self.shared, end)?);
+        Ok(())
+    }
+
+    /// Takes the ranges whose bytes on disk turned out not to be those that came in.
+    pub(crate) fn take_damaged(&self) -> Vec<Range<u64>> {
+        self.shared.take_damaged()
+    }
+
+    /// Whether all that was to be read again was read, and is right.
+    pub(crate) fn is_reread(&self) -> bool {
+        self.shared.is_reread()
     }
 
     /// Takes the pieces that were found bad.
@@ -187,7 +239,8 @@ impl Sink {
         at(&self.shared.state().written)
     }
 
-    /// Takes bytes out that are to be fetched again.
+    /// Takes bytes out that are to be fetched again: first whatever was said of them, then the claim
+    /// in the journal.
     pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
         self.unwrite(range.clone());
         self.shared.part.forget(range)
@@ -195,17 +248,14 @@ impl Sink {
 
     /// Nobody claims these bytes any more.
     pub(crate) fn unwrite(&self, range: Range<u64>) {
-        let mut state = self.shared.state();
-        if let Some(checking) = &mut state.checking {
-            checking.unwrote(&range);
-        }
-        state.written.remove(range);
+        self.shared.state().take_back(&range);
     }
 
     /// Ends the checkpoint thread and gives the part back. `None` while a writer still has it.
     pub(crate) fn close(mut self) -> Option<Part> {
         drop(self.checkpoints.take());
         drop(self.piece_check.take());
+        drop(self.recheck.take());
         Arc::into_inner(self.shared).map(|shared| shared.part)
     }
 }
@@ -213,10 +263,41 @@ impl Sink {
 impl State {
     /// These bytes are in the part now. Returns whether that made a piece complete.
     fn add(&mut self, range: Range<u64>) -> bool {
-        self.written.insert(range.clone());
+        let fresh = self.written.insert(range.clone()) == range.end - range.start;
+        if !fresh {
+            // Bytes that are written over may have been read as they were before.
+            self.void(&range);
+        }
         match &mut self.checking {
             Some(checking) => checking.wrote(&range, &self.written),
             None => false,
+        }
+    }
+
+    /// These bytes do not count any more, and nothing that was said of them.
+    fn take_back(&mut self, range: &Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        self.void(range);
+        self.written.remove(range.clone());
+    }
+
+    /// Whatever was said of these bytes holds no more.
+    fn void(&mut self, range: &Range<u64>) {
+        self.changed_below(range.start);
+        self.unread.changed(range);
+        if let Some(checking) = &mut self.checking {
+            checking.unwrote(range);
+        }
+    }
+
+    /// Up to where bytes from `position` on may be hashed: those that are here and, where pieces have
+    /// digests, of pieces that are good, since a bad one is taken back.
+    fn hashable(&self, position: u64) -> u64 {
+        match &self.checking {
+            Some(checking) => checking.good_until(position),
+            None => self.written.end_of_run(position).unwrap_or(position),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Pieces whose digests are known, checked as they become complete.
+
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
@@ -7,7 +9,7 @@ use std::thread::JoinHandle;
 use piton_checkpoint::IntervalSet;
 use piton_durable::part::{Part, PartError};
 
-use super::Shared;
+use super::{Shared, Watched};
 use crate::digest::{Digest, Hasher, Pieces};
 
 /// Read and hashed at once.
@@ -37,16 +39,13 @@ pub(super) struct Checking {
 }
 
 impl Checking {
-    /// Of `written` bytes the pieces are `trusted`, or checked first of all.
-    fn new(pieces: Arc<Pieces>, size: u64, written: &IntervalSet, trusted: bool) -> Self {
+    /// Pieces that are `written` already are checked first of all.
+    fn new(pieces: Arc<Pieces>, size: u64, written: &IntervalSet) -> Self {
         let (waiting, good) = (VecDeque::new(), IntervalSet::new());
         let mut this =
             Self { pieces, size, waiting, busy: None, good, bad: Vec::new(), closing: false };
         for run in written.iter() {
             this.wrote(&run, written);
-        }
-        if trusted {
-            this.good = this.waiting.drain(..).map(|number| number..number + 1).collect();
         }
         this
     }
@@ -60,6 +59,14 @@ impl Checking {
             }
         }
         self.waiting.len() > before
+    }
+
+    /// Where the good pieces end that begin with the one that holds `position`.
+    pub(super) fn good_until(&self, position: u64) -> u64 {
+        let number = self.pieces.touching(&(position..position.saturating_add(1))).start;
+        let last = self.good.end_of_run(number).and_then(|end| end.checked_sub(1));
+        let last = last.and_then(|last| self.pieces.range(last, self.size));
+        last.map_or(position, |last| last.end.max(position))
     }
 
     /// These bytes are to be fetched again: what was said of their pieces holds no more.
@@ -80,15 +87,10 @@ pub(super) struct PieceCheck {
 }
 
 impl PieceCheck {
-    pub(super) fn start(
-        shared: &Arc<Shared>,
-        pieces: Arc<Pieces>,
-        size: u64,
-        trusted: bool,
-    ) -> io::Result<Self> {
+    pub(super) fn start(shared: &Arc<Shared>, pieces: Arc<Pieces>, size: u64) -> io::Result<Self> {
         {
             let mut state = shared.state();
-            let checking = Checking::new(pieces, size, &state.written, trusted);
+            let checking = Checking::new(pieces, size, &state.written);
             state.checking = Some(checking);
         }
         let own = Arc::clone(shared);
@@ -107,7 +109,7 @@ impl Drop for PieceCheck {
         }
         self.shared.complete.notify_all();
         if let Some(thread) = self.thread.take() {
-            // The thread has no panic of its own; were there one, no piece would be good any more.
+            // A panic of it was reported already (`Watched`).
             let _ = thread.join();
         }
     }
@@ -142,6 +144,7 @@ impl Shared {
 }
 
 fn run(shared: &Shared) {
+    let _watched = Watched(shared);
     let mut buffer = vec![0; CHUNK];
     loop {
         let Some((number, range, expected)) = next(shared) else { return };
@@ -161,9 +164,10 @@ fn run(shared: &Shared) {
         }
         let over = checking.waiting.is_empty() || !checking.bad.is_empty();
         drop(state);
+        // A good piece may be hashed now.
+        shared.front.notify_one();
         if over {
-            shared.synced.notify_waiters();
-            shared.synced.notify_one();
+            shared.tell_coordinator();
         }
     }
 }
@@ -214,18 +218,20 @@ fn hash(
     Ok(hasher.finalize())
 }
 
-/// Reads all of a part of `size` bytes, and says which pieces are bad. Blocks.
+/// Reads all of a part of `size` bytes and says which pieces are bad: for a file whose length is known only
+/// at its end. Blocks.
 pub(crate) fn bad_pieces(
     part: &Part,
     pieces: &Pieces,
     size: u64,
-) -> Result<Vec<Range<u64>>, PartError> {
+) -> Result<Vec<BadPiece>, PartError> {
     let mut buffer = vec![0; CHUNK];
     let mut bad = Vec::new();
     for (number, expected) in (0..).zip(pieces.digests()) {
         let Some(range) = pieces.range(number, size) else { break };
-        if hash(part, range.clone(), expected, &mut buffer)? != *expected {
-            bad.push(range);
+        let got = hash(part, range.clone(), expected, &mut buffer)?;
+        if got != *expected {
+            bad.push(BadPiece { number, range, expected: expected.clone(), got });
         }
     }
     Ok(bad)

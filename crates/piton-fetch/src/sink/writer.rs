@@ -102,7 +102,7 @@ impl SegmentWriter {
                 self.crc = crc::combine(self.crc, crc::crc32c(bytes), write);
                 let mut state = self.shared.state();
                 let complete = state.add(self.at..self.at + write);
-                let hashing = state.hashing;
+                let hashing = state.hash_front.is_running();
                 drop(state);
                 if complete {
                     self.shared.complete.notify_one();

@@ -1,11 +1,11 @@
 //! Making connections: name lookup, TCP by happy eyeballs (RFC 8305), proxy, TLS.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use url::Host;
@@ -17,6 +17,7 @@ use super::origin::Origin;
 use super::proxy::{Kind, Proxy, Route};
 use super::stream::Stream;
 use super::tls::Inside;
+use crate::blocking::blocking;
 
 /// How long an address may keep the next one waiting (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -123,7 +124,11 @@ async fn look_up(
     let mut found: Vec<SocketAddr> = match host {
         Host::Ipv4(ip) => vec![SocketAddr::from((*ip, port))],
         Host::Ipv6(ip) => vec![SocketAddr::from((*ip, port))],
-        Host::Domain(name) => lookup_host((name.as_str(), port)).await.map_err(failed)?.collect(),
+        Host::Domain(name) => {
+            let name = name.clone();
+            let found = blocking(move || (name.as_str(), port).to_socket_addrs()).await;
+            found.map_err(failed)?.collect()
+        }
     };
     let (wanted, none): (fn(&SocketAddr) -> bool, _) = match family {
         AddressFamily::Any => (|_| true, "it has no address"),

@@ -78,7 +78,8 @@ impl Desk {
         assert_eq!(bytes.len() as u64, LEN);
         assert_eq!(pattern::first_difference(SEED, 0, &bytes), None);
         assert_eq!(self.files(), [outcome.path.file_name().unwrap().to_str().unwrap()]);
-        assert_eq!(outcome.resumed, adopted.evidence.believed);
+        // All of it, or nothing where it turned out to be wrong.
+        assert!(outcome.resumed == adopted.evidence.believed || outcome.fetched >= LEN);
         (adopted, outcome)
     }
 

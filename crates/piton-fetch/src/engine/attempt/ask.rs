@@ -8,11 +8,12 @@ use piton_checkpoint::{Change, Identity};
 
 use super::small::Small;
 use super::{Attempt, End, FirstAnswer, Holds, OnDisk};
+use crate::blocking::blocking;
 use crate::download::{Connections, Outcome, Place};
 use crate::engine::mirrors::Source;
 use crate::engine::mirrors::redacted;
 use crate::engine::name::name_of;
-use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::open::OpenedPart;
 use crate::engine::probe::{Probed, Question};
 use crate::error::Failure;
 use crate::meta::Meta;

@@ -9,14 +9,15 @@ use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
 
 use super::{Attempt, End, FirstAnswer, Shape};
+use crate::blocking::blocking;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists, Outcome};
 use crate::engine::finish::{Expected, Named, expected};
-use crate::engine::mirrors::{Source, redacted};
-use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::mirrors::{Source, Sources, redacted};
+use crate::engine::open::OpenedPart;
 use crate::engine::probe::Question;
 use crate::engine::trouble::Trouble;
-use crate::meta::{Meta, ServerDigest};
+use crate::meta::{Judge, Meta, ServerDigest};
 use crate::monitor::{Event, Phase};
 
 impl Attempt<'_> {
@@ -33,10 +34,15 @@ impl Attempt<'_> {
         question: &Question,
     ) -> Result<Outcome, End> {
         // What the user wanted of the file is wanted also where none of its bytes are of use.
-        let wanted = opened.meta.as_ref().filter(|_| !self.what.restart).map(kept_digests);
-        let wanted = wanted.into_iter().flatten().filter(|one| one.named_by == Named::User);
-        let wanted: Vec<_> = wanted.collect();
-        let usable = !self.anew && !opened.have().is_empty();
+        let begun = opened.meta.as_ref().filter(|_| !self.what.restart);
+        let same_version = self.is_alone()
+            && begun.is_some_and(|meta| {
+                let verdict = self.known_at(meta, &source).compare(&identity);
+                matches!(verdict, Verdict::Same(rung) if !rung.wants_overlap())
+            });
+        let mut wanted = begun.map(kept_digests).unwrap_or_default();
+        wanted.retain(|one| same_version || one.named_by == Named::User);
+        let usable = !self.anew && !opened.have().is_empty() && self.can_judge(&opened);
         let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
             Some(old) => {
@@ -72,6 +78,7 @@ impl Attempt<'_> {
                     meta.learn(&source.address, source.priority, &identity);
                 }
                 self.note_mirrors(&mut meta);
+                meta.judged_by = self.judge_of(&expected).or(meta.judged_by);
                 if meta != old {
                     opened.part.put_meta(&meta.to_json())?;
                 }
@@ -81,6 +88,7 @@ impl Attempt<'_> {
                 let mut meta = describe(&self.what, &identity, encoding, ranged, &expected);
                 meta.identity_of = Some(source.address.clone()).filter(|it| *it != meta.url);
                 self.note_mirrors(&mut meta);
+                meta.judged_by = self.judge_of(&expected);
                 let (json, size) = (meta.to_json(), identity.size);
                 opened = blocking(move || {
                     opened.part.begin(&json, size)?;
@@ -112,9 +120,9 @@ impl Attempt<'_> {
             // A mirror that has another version says nothing of the file that was begun, while there
             // are others to ask.
             Verdict::Changed(change)
-                if old.url != source.address && self.sources.others(source) =>
+                if self.is_ours(old) && old.identity_at(&source.address).is_none() =>
             {
-                let trouble = Trouble::Changed(change);
+                let trouble = Trouble::OtherFile(change);
                 let given_up = self.sources.give_up(source, trouble, 1, &self.monitor);
                 return match given_up {
                     Ok(()) => Ok(Join::AskOthers),
@@ -146,9 +154,34 @@ impl Attempt<'_> {
         })
     }
 
+    /// What judges bytes of several addresses, if they are put into the part side by side.
+    fn judge_of(&self, expected: &[Expected]) -> Option<Judge> {
+        match self.what.pieces {
+            _ if !self.sources.several() => None,
+            Some(_) => Some(Judge::Pieces),
+            None => expected.iter().any(Expected::judges).then_some(Judge::Whole),
+        }
+    }
+
+    /// Whether this run can judge what is here: bytes that came from several addresses side by side are
+    /// of no use without the digests that they were fetched under.
+    pub(super) fn can_judge(&self, opened: &OpenedPart) -> bool {
+        let Some(meta) = &opened.meta else { return true };
+        let digest = || {
+            let given = self.what.digests.iter().cloned();
+            let given = given.map(|digest| Expected { digest, named_by: Named::User });
+            given.chain(kept_digests(meta)).any(|one| one.judges())
+        };
+        let judged = match meta.judged_by {
+            None | Some(Judge::Whole) => true,
+            Some(Judge::Pieces) => self.what.pieces.is_some() || digest(),
+        };
+        judged && (meta.uncompared.is_empty() || self.what.pieces.is_some() || digest())
+    }
+
     /// A resume that is given nothing but the journal shall know the mirrors.
     fn note_mirrors(&self, meta: &mut Meta) {
-        for source in self.sources.iter() {
+        for source in Sources::new(&self.what).iter() {
             meta.add_mirror(&source.address, source.priority);
         }
     }
@@ -193,7 +226,8 @@ pub(in crate::engine) fn describe(
     Meta {
         identity_of: None,
         mirrors: Vec::new(),
-        joints: Vec::new(),
+        judged_by: None,
+        uncompared: Vec::new(),
         url: redacted(&what.url),
         identity: identity.clone(),
         begun: begun.as_secs() as i64,
@@ -234,8 +268,9 @@ fn as_kept(digest: &Digest) -> String {
     format!("{}:{digest}", digest.algorithm())
 }
 
+/// Those of a list as well: a resume may not be given the list.
 fn user_digests(expected: &[Expected]) -> Vec<String> {
-    let users = expected.iter().filter(|one| one.named_by == Named::User);
+    let users = expected.iter().filter(|one| matches!(one.named_by, Named::User | Named::List));
     users.map(|one| as_kept(&one.digest)).collect()
 }
 

@@ -1,8 +1,6 @@
 //! From the first byte to the final name.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +10,16 @@ use piton_durable::part::PartError;
 
 use super::begin::{file_name, kept_digests};
 use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape};
-use crate::digest::Digest;
+use crate::blocking::blocking;
+use crate::digest::{Digest, Hasher, Pieces};
 use crate::download::Outcome;
 use crate::engine::compare::compare;
-use crate::engine::finish::{Expected, Verified, expected, land, suspects, take_back, verify};
+use crate::engine::finish::{
+    Expected, Verified, damaged, expected, land, pieces_failure, take_back, verify,
+};
 use crate::engine::job::Job;
-use crate::engine::mirrors::Source;
-use crate::engine::open::{OpenedPart, blocking};
+use crate::engine::mirrors::{Source, Trust};
+use crate::engine::open::OpenedPart;
 use crate::engine::probe::check_size;
 use crate::engine::transfer::{First, Transfer};
 use crate::engine::trouble::Trouble;
@@ -28,7 +29,10 @@ use crate::meta::Meta;
 use crate::monitor::{Event, Phase};
 use crate::plan::Planner;
 use crate::resume::OVERLAP;
-use crate::sink::{Hashing, Sink, restore};
+use crate::sink::{BadPiece, HashSteps, Hashing, Sink, bad_pieces, restore};
+
+/// How often bytes that the disk did not keep are fetched again after a wrong digest.
+const REPAIRS: u32 = 3;
 
 /// No segment is split into parts shorter than this, in bytes.
 const FLOOR: u64 = 512 << 10;
@@ -40,7 +44,9 @@ impl Attempt<'_> {
             let ours = |meta: &&Meta| self.is_ours(meta);
             let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
             let right = |size: u64| check_size(&self.what, "", size).is_ok();
-            !self.anew && size.is_some_and(|size| right(size) && opened.have().covers(0..size))
+            !self.anew
+                && self.can_judge(opened)
+                && size.is_some_and(|size| right(size) && opened.have().covers(0..size))
         });
         match disk.opened.take_if(|_| complete) {
             // Apart: it is seldom so, and large.
@@ -82,15 +88,27 @@ impl Attempt<'_> {
         let mut algorithms: Vec<_> = expected.iter().map(|one| one.digest.algorithm()).collect();
         algorithms.sort_unstable();
         algorithms.dedup();
-        let trusted = have.end_of_run(0).unwrap_or(0);
-        let hashers = restore(algorithms.iter().copied(), &opened.recovered.hashes, trusted);
-        let mut sink = Sink::new(opened.part, have.clone(), self.what.durability);
-        if let (Some(pieces), Some(size)) = (&self.what.pieces, size) {
-            // What an earlier run left whole is covered by the digest of all, where there is one.
-            let trusted = !expected.is_empty();
-            sink.check_pieces(pieces.clone(), size, trusted).map_err(no_thread(&path))?;
+        // A stream cannot fetch again what a state covers and the disk did not keep: all is hashed afresh.
+        let trusted = if shape.ranged { have.end_of_run(0).unwrap_or(0) } else { 0 };
+        let saved = &opened.recovered.hashes;
+        let (hashers, unread) = restore(algorithms.iter().copied(), saved, trusted);
+        let no_thread = |source| PartError::Io {
+            what: "start a thread that saves",
+            path: path.clone(),
+            source,
+        };
+        let mut sink =
+            Sink::new(opened.part, have.clone(), self.what.durability).map_err(no_thread)?;
+        match (&self.what.pieces, size) {
+            // Every piece is read, and so is all that a digest state covers.
+            (Some(pieces), Some(size)) => {
+                sink.check_pieces(pieces.clone(), size).map_err(no_thread)?;
+            }
+            _ if unread > 0 => sink.recheck(unread).map_err(no_thread)?,
+            _ => {}
         }
-        let mut hashing = Hashing::start(sink.shared(), hashers).map_err(no_thread(&path))?;
+        let steps = HashSteps::default();
+        let mut hashing = Hashing::start(sink.shared(), hashers, steps).map_err(no_thread)?;
         self.prepare(&source, &meta, shape);
         let job = Arc::new(Job::new(
             self.what.clone(),
@@ -116,15 +134,11 @@ impl Attempt<'_> {
                 }
             },
         };
-        let mut all_again = false;
+        let mut repairs = 0;
         loop {
             let transfer = Transfer::new(Arc::clone(&job), self.stop.clone(), shape.ranged);
             if let Err((trouble, tries)) = transfer.run(first.take()).await {
                 drop(hashing);
-                if !shape.ranged && self.streams_again(&job, &trouble).await? {
-                    self.wind_up(job, Trouble::Stopped, 1, shape).await;
-                    return Err(End::NoRanges);
-                }
                 return Err(self.wind_up(job, trouble, tries, shape).await);
             }
             let size = job.planner().size().unwrap_or(0);
@@ -139,6 +153,15 @@ impl Attempt<'_> {
                 drop(hashing);
                 return Err(self.wind_up(job, trouble.into(), 1, shape).await);
             }
+            if let Some(pieces) = self.what.pieces.clone().filter(|_| meta.identity.size.is_none())
+            {
+                let bad = bad_pieces_of(&job, pieces, size).await?;
+                if let Some(failure) = pieces_failure(path.clone(), &bad) {
+                    drop(hashing);
+                    self.save(job, true).await?;
+                    return Err(End::WrongDigest(failure));
+                }
+            }
             if !expected.is_empty() {
                 self.monitor.shared().progress.phase = Phase::Verifying;
                 self.monitor.tell(Event::Verifying);
@@ -152,89 +175,54 @@ impl Attempt<'_> {
                 }
                 Verified::Differs { expected, got } => (expected, got),
             };
-            let failure = || Failure::Integrity {
-                path: path.clone(),
-                expected: wanted.digest.clone(),
-                got: got.clone(),
-                source_of: wanted.named_by.clone().describe(),
-                pieces: Box::default(),
-            };
-            // Only what is known to be bad is fetched again; all of it, only once from each source.
-            let hopeless = size == 0 || (!shape.ranged && self.anew_for_digest.get());
-            let bad = match hopeless {
-                true => Vec::new(),
-                false if all_again => self.blame(&job, size, failure()).await?,
-                false => suspects(&job, size).await?,
-            };
+            // Bytes that the disk did not keep are fetched again, and only those.
+            let repairable = shape.ranged && repairs < REPAIRS && self.what.pieces.is_none();
+            let bad = if repairable { damaged(&job).await? } else { Vec::new() };
             if bad.is_empty() {
-                self.wind_up(job, Trouble::Stopped, 1, shape).await;
-                return Err(failure().into());
+                let failure = Failure::Integrity {
+                    path,
+                    expected: wanted.digest,
+                    got,
+                    source_of: wanted.named_by.describe(),
+                    pieces: Box::default(),
+                };
+                let end = match self.what.pieces {
+                    // Each of them is right: to fetch them again cannot help.
+                    Some(_) => End::Failed(failure),
+                    None => End::WrongDigest(failure),
+                };
+                self.save(job, true).await?;
+                return Err(end);
             }
-            all_again = bad.contains(&(0..size));
-            if all_again {
-                job.sources.go_alone();
-            }
-            if !shape.ranged {
-                self.anew_for_digest.set(true);
-                self.wind_up(job, Trouble::Stopped, 1, shape).await;
-                return Err(End::NoRanges);
-            }
+            repairs += 1;
+            let bytes = bad.iter().map(|range| range.end - range.start).sum();
+            drop(take_back(&job, bad).await?);
+            self.monitor.tell(Event::FetchingAgain { bytes });
             job.reopen();
-            let hashers = restore(algorithms.iter().copied(), &BTreeMap::new(), 0);
-            hashing = Hashing::start(job.sink.shared(), hashers).map_err(no_thread(&path))?;
+            let hashers = algorithms.iter().copied().map(Hasher::new).collect();
+            hashing = Hashing::start(job.sink.shared(), hashers, steps).map_err(no_thread)?;
             self.monitor.shared().progress.phase = Phase::Fetching;
         }
     }
 
     /// What is known of each source before the first byte.
-    fn prepare(&self, reference: &Source, meta: &Meta, shape: Shape) {
-        self.sources.refer_to(reference);
+    fn prepare(&self, active: &Source, meta: &Meta, shape: Shape) {
+        self.sources.activate(active);
         for source in self.sources.iter() {
-            source.set_identity(meta.identity_at(&source.address).cloned());
-            // The digests of the pieces tell of bytes that are not right, whoever gives them.
-            source.set_proven(self.what.pieces.is_some());
+            let identity = meta.identity_at(&source.address);
+            let gave_all = identity.is_some() && !meta.is_mixed();
+            source.set_identity(identity.cloned());
+            source.set_trust(match (&self.what.pieces, shape.unproven) {
+                (Some(_), _) => Trust::Proven,
+                (None, true) if gave_all => Trust::Returning,
+                (None, false) if source.id == active.id => Trust::Proven,
+                (None, _) => Trust::Stranger,
+            });
         }
-        if meta.identity_at(&reference.address).is_none() {
-            reference.set_identity(Some(meta.identity.clone()));
+        if meta.identity_at(&active.address).is_none() {
+            active.set_identity(Some(meta.identity.clone()));
         }
-        reference.set_proven(!shape.unproven);
-        reference.set_if_range(shape.if_range);
-    }
-
-    /// A piece of a stream is bad: it can only be had by beginning the stream again, which is done
-    /// once.
-    async fn streams_again(&self, job: &Arc<Job>, trouble: &Trouble) -> Result<bool, PartError> {
-        let (Trouble::Final(failure), Some(known)) = (trouble, &self.what.pieces) else {
-            return Ok(false);
-        };
-        let (Failure::Integrity { pieces, .. }, false) =
-            (failure.as_ref(), self.anew_for_digest.replace(true))
-        else {
-            return Ok(false);
-        };
-        let size = job.planner().size().unwrap_or(0);
-        let bad = pieces.iter().filter_map(|number| known.range(*number, size)).collect();
-        drop(take_back(job, bad).await?);
-        Ok(true)
-    }
-
-    /// All came from one source alone and is wrong: another one gets its turn, if there is one.
-    /// Returns what is to be fetched again.
-    async fn blame(
-        &self,
-        job: &Arc<Job>,
-        size: u64,
-        failure: Failure,
-    ) -> Result<Vec<Range<u64>>, PartError> {
-        let Some(lone) = job.sources.lone() else { return Ok(Vec::new()) };
-        job.sources.readmit();
-        let trouble = Trouble::Final(Box::new(failure));
-        if !job.sources.others(&lone)
-            || job.sources.give_up(&lone, trouble, 1, &self.monitor).is_err()
-        {
-            return Ok(Vec::new());
-        }
-        suspects(job, size).await
+        active.set_if_range(shape.if_range);
     }
 
     /// Makes the answer that is there already the first segment. `None`: it is of no use here.
@@ -252,9 +240,12 @@ impl Attempt<'_> {
         if here - start > OVERLAP || (here == start && start > 0) {
             return Ok(None);
         }
+        if job.needs_introduction(&source) {
+            return Ok(None);
+        }
         if here > start {
             compare(job, &source, &mut response.body, start, here - start).await?;
-            source.set_proven(true);
+            source.set_trust(Trust::Proven);
         }
         let Some(segment) = job.planner().adopt(here) else { return Ok(None) };
         let opened = Opened { response, end: Some(end) };
@@ -264,23 +255,34 @@ impl Attempt<'_> {
     /// Ends a transfer that did not get to its end: saves everything, says why.
     async fn wind_up(&self, job: Arc<Job>, trouble: Trouble, tries: u32, shape: Shape) -> End {
         let have = job.planner().done().len();
-        let local = matches!(trouble, Trouble::Local(_));
-        let sink = Arc::into_inner(job).map(|job| job.sink);
-        let saved = blocking(move || match sink.and_then(Sink::close) {
-            Some(part) if !local => part.checkpoint(),
-            _ => Ok(()),
-        });
-        if let Err(error) = saved.await {
+        // After a failure of the disk nothing more of it is believed.
+        let checkpoint = !matches!(trouble, Trouble::Local(_));
+        if let Err(error) = self.save(job, checkpoint).await {
             return End::Failed(error.into());
         }
         match trouble {
             Trouble::Changed(change) => End::Changed(change),
             Trouble::NoRanges => End::NoRanges,
+            // A piece of a stream is bad: it can only be had by starting the stream over.
+            Trouble::Final(failure) if !shape.ranged && is_integrity(&failure) => {
+                End::WrongDigest(*failure)
+            }
             Trouble::Protocol { .. } if shape.ranged => End::NoRanges,
             Trouble::Stopped => End::Failed(Failure::Stopped { have, path: self.path() }),
             other if !shape.ranged && other.class() == Class::Transient => End::StreamBroke(other),
             other => End::Failed(other.into_failure(tries, self.what.max_size)),
         }
+    }
+
+    /// Closes the part, with a checkpoint if that is wanted.
+    async fn save(&self, job: Arc<Job>, checkpoint: bool) -> Result<(), PartError> {
+        self.fetched.set(self.fetched.get() + job.fetched());
+        let sink = Arc::into_inner(job).map(|job| job.sink);
+        blocking(move || match sink.and_then(Sink::close) {
+            Some(part) if checkpoint => part.checkpoint(),
+            _ => Ok(()),
+        })
+        .await
     }
 
     async fn land(
@@ -291,7 +293,7 @@ impl Attempt<'_> {
         resumed: u64,
         verified: Vec<Digest>,
     ) -> Result<Outcome, End> {
-        let fetched = job.fetched();
+        let fetched = self.fetched.get() + job.fetched();
         meta.identity.size = Some(size);
         let sink = Arc::into_inner(job).map(|job| job.sink);
         let part = blocking(move || sink.and_then(Sink::close)).await;
@@ -333,10 +335,16 @@ impl Attempt<'_> {
     }
 }
 
-fn no_thread(path: &Path) -> impl Fn(std::io::Error) -> PartError {
-    move |source| PartError::Io {
-        what: "start the thread that verifies",
-        path: path.to_owned(),
-        source,
-    }
+fn is_integrity(failure: &Failure) -> bool {
+    matches!(failure, Failure::Integrity { .. })
+}
+
+/// The pieces that are bad, of a file whose length was not known before its end.
+async fn bad_pieces_of(
+    job: &Arc<Job>,
+    pieces: Pieces,
+    size: u64,
+) -> Result<Vec<BadPiece>, PartError> {
+    let own = Arc::clone(job);
+    blocking(move || bad_pieces(own.sink.part(), &pieces, size)).await
 }

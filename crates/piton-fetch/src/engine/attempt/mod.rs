@@ -38,6 +38,8 @@ pub(super) enum End {
     NoRanges,
     /// A stream without ranges ended early: it has to be begun again.
     StreamBroke(Trouble),
+    /// All bytes are here and are not the file that they should be.
+    WrongDigest(Failure),
     /// Another file got the name that was free, and this one shall have the next.
     NameTaken,
 }
@@ -54,6 +56,9 @@ impl From<PartError> for End {
     }
 }
 
+/// After a wrong digest at most this many addresses are tried alone: each costs the whole file.
+const ALONE: usize = 4;
+
 /// See [`Attempt::run`].
 pub(super) struct Attempt<'a> {
     client: &'a Client,
@@ -68,8 +73,10 @@ pub(super) struct Attempt<'a> {
     whole: bool,
     /// No file stood here and no journal when the server was asked, and it may name the file so.
     free: Option<PathBuf>,
-    /// A stream without ranges was fetched a second time because of its digest.
-    anew_for_digest: Cell<bool>,
+    /// After a wrong digest: how many addresses were given a turn alone.
+    alone: usize,
+    /// Bytes that came over the network in the attempts before.
+    fetched: Cell<u64>,
 }
 
 /// What the disk says.
@@ -133,7 +140,8 @@ impl<'a> Attempt<'a> {
             anew,
             whole: false,
             free: None,
-            anew_for_digest: Cell::new(false),
+            alone: 0,
+            fetched: Cell::new(0),
         }
     }
 
@@ -143,9 +151,27 @@ impl<'a> Attempt<'a> {
     }
 
     /// The next attempt uses nothing of what is here.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn start_over(&mut self) {
         self.anew = true;
-        self.sources.begin_anew();
+        // Those that had another version may have the right one now.
+        self.sources = Arc::new(Sources::new(&self.what));
+    }
+
+    /// The digest was wrong: the next attempt fetches everything again, from one address alone, so that
+    /// this one answers for all of it. Each of the first few gets one such turn; `false` when all had theirs.
+    pub(super) fn start_over_alone(&mut self) -> bool {
+        let next = Sources::only(&self.what, self.alone).filter(|_| self.alone < ALONE);
+        let Some(sources) = next else { return false };
+        self.alone += 1;
+        self.anew = true;
+        self.whole = false;
+        self.sources = Arc::new(sources);
+        true
+    }
+
+    /// Whether one address after the other is tried alone.
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone > 0
     }
 
     /// The final name, where it is known by now.

@@ -7,10 +7,11 @@ use piton_checkpoint::Identity;
 use piton_durable::part::{PartError, Target};
 
 use super::{Attempt, End, OnDisk};
+use crate::blocking::blocking;
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
 use crate::engine::name::numbered;
-use crate::engine::open::{Found, OpenedPart, blocking};
+use crate::engine::open::{Found, OpenedPart};
 use crate::error::Failure;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;

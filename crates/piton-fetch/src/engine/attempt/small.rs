@@ -16,10 +16,11 @@ use tokio::time::{sleep, timeout};
 
 use super::begin::file_name;
 use super::{Attempt, End, FirstAnswer, Holds};
+use crate::blocking::blocking;
 use crate::digest::{Digest, Hasher};
 use crate::download::{IfExists, Outcome};
 use crate::engine::finish::{Dress, Expected, dress, expected};
-use crate::engine::open::{Found, OpenedPart, blocking};
+use crate::engine::open::{Found, OpenedPart};
 use crate::error::Failure;
 use crate::monitor::{Event, Phase};
 use crate::transport::{Body, TransportError};

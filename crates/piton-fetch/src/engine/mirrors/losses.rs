@@ -46,13 +46,16 @@ fn weight(trouble: &Trouble) -> u8 {
         Trouble::Status { .. } => 2,
         Trouble::Protocol { .. } | Trouble::NoRanges => 1,
         Trouble::Transport(_) | Trouble::Stalled { .. } | Trouble::Replaced => 0,
+        // What another address has says nothing of the file.
+        Trouble::OtherFile(_) => 0,
     }
 }
 
 /// Why a source is dropped, in words.
 pub(in crate::engine) fn why(trouble: &Trouble) -> String {
     match trouble {
-        Trouble::Changed(Change::Size { was, is }) => {
+        Trouble::Changed(Change::Size { was, is })
+        | Trouble::OtherFile(Change::Size { was, is }) => {
             format!("it has {is} bytes, and the file {was}")
         }
         Trouble::Final(failure) => match failure.as_ref() {

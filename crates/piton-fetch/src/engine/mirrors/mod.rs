@@ -1,13 +1,9 @@
-//! The addresses of one file, used together.
+//! The addresses of one file.
 //!
 //! A [`Source`] is one address: where redirects lead, which version it has, how it fares. [`Sources`]
-//! chooses which one an idle connection goes to, and lets those go that turn out to have another file
-//! or none. One of them is the *reference*: its version is the one that is being fetched, and the
-//! others have to agree with it. With a single address it is all there is, and nothing here costs
-//! anything.
-//!
-//! What joins bytes of two sources rightly (G4) is size, and either digests of the pieces or the
-//! comparison of every joint (docs/resume-rules.md).
+//! picks which one an idle connection goes to, and drops those that turn out to have another file or
+//! none. [`Sharing`] says whether several of them may be at work at the same time. With a single address
+//! nothing here costs anything. The rules are in docs/resume-rules.md, "Mirrors".
 
 mod link;
 mod losses;
@@ -18,15 +14,13 @@ mod standing;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use piton_checkpoint::Change;
 use tokio::time::Instant;
 use url::Url;
 
 use self::losses::Losses;
 pub(super) use self::losses::why;
 pub(super) use self::origins::Origins;
-pub(super) use self::source::{Source, SourceId};
-pub(super) use self::standing::Dropped;
+pub(super) use self::source::{Source, SourceId, Trust};
 use super::trouble::Trouble;
 use crate::download::Download;
 use crate::monitor::{Event, Monitor};
@@ -36,12 +30,23 @@ const PER_HOST: u32 = 8;
 /// Another source has to promise this much more before a connection leaves the one it has.
 const WORTH_LEAVING: f64 = 1.5;
 
+/// How the addresses of one file share the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// There is only one.
+    One,
+    /// Bytes of several may be in the file at the same time: a digest judges the result.
+    SideBySide,
+    /// One at a time, the next one when that fails: nothing but comparisons tells whether they have the
+    /// same file.
+    FailOver,
+}
+
 /// The addresses of one download, in the order of preference.
 pub(super) struct Sources {
     all: Vec<Arc<Source>>,
-    reference: AtomicUsize,
-    /// Everything is fetched from this one alone, so that it answers for all of it.
-    lone: Mutex<Option<SourceId>>,
+    /// The one that answered first; with [`Sharing::FailOver`] the only one that is asked.
+    active: AtomicUsize,
     losses: Mutex<Losses>,
 }
 
@@ -63,12 +68,16 @@ impl Sources {
             let source = Source::new(id, url.clone(), priority, credentials, what.retries);
             all.push(Arc::new(source));
         }
-        Self {
-            all,
-            reference: AtomicUsize::new(0),
-            lone: Mutex::default(),
-            losses: Mutex::default(),
-        }
+        Self { all, active: AtomicUsize::new(0), losses: Mutex::default() }
+    }
+
+    /// As [`Sources::new`], with nothing but the address at this place; `None` where there is none.
+    pub(super) fn only(what: &Download, at: usize) -> Option<Self> {
+        let mut sources = Self::new(what);
+        let only = sources.all.into_iter().nth(at)?;
+        sources.all = vec![only];
+        sources.active = AtomicUsize::new(at);
+        Some(sources)
     }
 
     /// Whether there is more than one address.
@@ -83,7 +92,7 @@ impl Sources {
 
     /// Those that are still used.
     pub(super) fn alive(&self) -> impl Iterator<Item = &Arc<Source>> {
-        self.all.iter().filter(|source| source.standing().dropped.is_none())
+        self.all.iter().filter(|source| !source.standing().dropped)
     }
 
     /// Whether another one than `source` is still used.
@@ -91,39 +100,30 @@ impl Sources {
         self.alive().any(|other| other.id != source.id)
     }
 
-    /// Whether this is the one whose version is being fetched.
-    pub(super) fn is_reference(&self, source: &Source) -> bool {
-        self.reference.load(Ordering::Relaxed) == source.id.0
+    /// Whether this is the active one.
+    pub(super) fn is_active(&self, source: &Source) -> bool {
+        self.active.load(Ordering::Relaxed) == source.id.0
     }
 
-    /// The version of `source` is the one that is being fetched.
-    pub(super) fn refer_to(&self, source: &Source) {
-        self.reference.store(source.id.0, Ordering::Relaxed);
+    /// The active one.
+    pub(super) fn active(&self) -> Option<&Arc<Source>> {
+        self.all.iter().find(|source| self.is_active(source))
     }
 
-    /// The one from which everything is fetched, if it is still used.
-    pub(super) fn lone(&self) -> Option<Arc<Source>> {
-        let lone = *self.lone.lock().unwrap_or_else(PoisonError::into_inner);
-        self.alive().find(|source| Some(source.id) == lone).cloned()
+    /// From now on `source` is the active one.
+    pub(super) fn activate(&self, source: &Source) {
+        self.active.store(source.id.0, Ordering::Relaxed);
     }
 
-    /// From now on everything is fetched from one source alone, the fastest: if the whole is wrong
-    /// then, it is its doing.
-    pub(super) fn go_alone(&self) {
-        let rate = |source: &&Arc<Source>| source.standing().promise(1);
-        let fastest = self.alive().max_by(|a, b| rate(a).total_cmp(&rate(b)));
-        let id = fastest.map(|source| source.id);
-        if let Some(source) = fastest {
-            self.refer_to(source);
-            // Nothing is here: what comes from it is what others have to agree with.
-            source.set_proven(true);
-        }
-        *self.lone.lock().unwrap_or_else(PoisonError::into_inner) = id;
+    /// Whether a connection works for another one than `source`.
+    pub(super) fn others_work(&self, source: &Source) -> bool {
+        let works = |other: &Source| other.working.load(Ordering::Relaxed) > 0;
+        self.all.iter().any(|other| other.id != source.id && works(other))
     }
 
     /// The source with this number.
     pub(super) fn get(&self, id: SourceId) -> Option<&Arc<Source>> {
-        self.all.get(id.0)
+        self.all.iter().find(|source| source.id == id)
     }
 
     /// Whom to ask first: the best one that need not be waited for, else the one with the shortest
@@ -138,7 +138,6 @@ impl Sources {
     pub(super) fn choose(&self, fits: impl Fn(&Source) -> bool) -> Option<Arc<Source>> {
         let now = Instant::now();
         let several = self.hosts() > 1;
-        let lone = self.lone().filter(|_| self.several());
         let mut best: Option<(f64, &Arc<Source>)> = None;
         for source in &self.all {
             let working = source.working.load(Ordering::Relaxed);
@@ -147,8 +146,7 @@ impl Sources {
                 (standing.is_ready(now), standing.limit, standing.promise(working))
             };
             let crowded = working >= limit || (several && self.working_at(source) >= PER_HOST);
-            let beside = lone.as_ref().is_some_and(|lone| lone.id != source.id);
-            if !ready || crowded || beside || !fits(source) {
+            if !ready || crowded || !fits(source) {
                 continue;
             }
             // The earlier one of equals: they stand in the order of preference.
@@ -189,7 +187,7 @@ impl Sources {
         tries: u32,
         monitor: &Monitor,
     ) -> Result<(), (Trouble, u32)> {
-        if source.standing().dropped.is_some() {
+        if source.standing().dropped {
             return Ok(());
         }
         let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
@@ -200,42 +198,16 @@ impl Sources {
             }
             return Err((trouble, tries));
         }
-        let kind = match trouble {
-            Trouble::Changed(Change::Bytes { .. }) => Dropped::OtherBytes,
-            Trouble::Changed(_) => Dropped::OtherVersion,
-            _ => Dropped::Failed,
-        };
-        source.standing().dropped = Some(kind);
+        source.standing().dropped = true;
         monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: why(&trouble) });
         losses.add(trouble, tries);
         drop(losses);
-        if self.is_reference(source)
-            && let Some(next) = self.alive().max_by_key(|other| other.is_proven())
+        if self.is_active(source)
+            && let Some(next) = self.first()
         {
-            self.refer_to(next);
+            self.activate(&next);
         }
         Ok(())
-    }
-
-    /// Forgets which version each has. Those that had another one may have the right one now.
-    pub(super) fn begin_anew(&self) {
-        for source in &self.all {
-            source.begin_anew();
-            let mut standing = source.standing();
-            if matches!(standing.dropped, Some(Dropped::OtherVersion | Dropped::OtherBytes)) {
-                standing.dropped = None;
-            }
-        }
-    }
-
-    /// What the others were compared with was wrong: those whose bytes differed may be right.
-    pub(super) fn readmit(&self) {
-        for source in &self.all {
-            let mut standing = source.standing();
-            if standing.dropped == Some(Dropped::OtherBytes) {
-                standing.dropped = None;
-            }
-        }
     }
 
     /// A new attempt begins at the addresses that the user gave.

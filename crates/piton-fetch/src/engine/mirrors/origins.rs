@@ -1,3 +1,5 @@
+//! Who gave which bytes.
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -28,21 +30,10 @@ impl Origins {
         });
     }
 
-    /// Who gave the byte at `at`.
-    pub(in crate::engine) fn of(&self, at: u64) -> Option<SourceId> {
-        let gave = |bytes: &IntervalSet| bytes.end_of_run(at).is_some();
-        self.0.iter().find(|(_, bytes)| gave(bytes)).map(|(source, _)| *source)
-    }
-
     /// Who gave all of these bytes.
     pub(in crate::engine) fn sole(&self, range: Range<u64>) -> Option<SourceId> {
         let gave = |bytes: &IntervalSet| bytes.covers(range.clone());
         self.0.iter().find(|(_, bytes)| gave(bytes)).map(|(source, _)| *source)
-    }
-
-    /// All that this source gave.
-    pub(in crate::engine) fn from(&self, source: SourceId) -> Vec<Range<u64>> {
-        self.0.get(&source).map(|bytes| bytes.iter().collect()).unwrap_or_default()
     }
 }
 
@@ -57,11 +48,10 @@ mod tests {
         origins.note(a, 0..10);
         origins.note(b, 10..20);
         assert_eq!((origins.sole(2..10), origins.sole(15..20)), (Some(a), Some(b)));
-        assert_eq!((origins.sole(5..15), origins.of(30)), (None, None));
+        assert_eq!(origins.sole(5..15), None);
         origins.note(b, 5..10);
-        assert_eq!((origins.of(4), origins.of(5)), (Some(a), Some(b)));
+        assert_eq!((origins.sole(0..5), origins.sole(5..20)), (Some(a), Some(b)));
         origins.forget(0..12);
-        assert_eq!(origins.from(b), vec![12..20]);
-        assert_eq!(origins.from(a), []);
+        assert_eq!((origins.sole(12..20), origins.sole(11..20)), (Some(b), None));
     }
 }

@@ -1,3 +1,5 @@
+//! One address of the file.
+
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +17,18 @@ use crate::transport::{ByteRange, Request};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::engine) struct SourceId(pub(super) usize);
 
+/// How far a source has shown that it has the file of which bytes are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Trust {
+    /// Not at all, and others gave what is here.
+    Stranger,
+    /// It alone gave what is here, in an earlier run.
+    Returning,
+    /// Bytes that it has now were compared with what is here, or what is here began with them in this run,
+    /// or digests of the pieces tell anyway.
+    Proven,
+}
+
 /// One address of the file: where it leads to, which version it has, and how it fares.
 pub(in crate::engine) struct Source {
     pub(in crate::engine) id: SourceId,
@@ -26,14 +40,15 @@ pub(in crate::engine) struct Source {
     link: Mutex<Link>,
     /// Held by the connection that resolves the address again for all.
     turn: tokio::sync::Mutex<()>,
+    /// Held by the connection that compares what is here with what it has, for all.
+    introduction: tokio::sync::Mutex<()>,
     /// What its first answer said.
     identity: Mutex<Option<Identity>>,
     /// The best rung that its fields allow proves too little: every joint is to be compared.
     weak: AtomicBool,
     /// Its nodes call the same version by different tags: compare every joint.
     distrusted: AtomicBool,
-    /// Bytes that it has now were compared with what is here, or what is here began with them.
-    proven: AtomicBool,
+    trust: Mutex<Trust>,
     /// `If-Range` is sent while it copes with it.
     if_range: AtomicBool,
     fetched: AtomicU64,
@@ -57,10 +72,11 @@ impl Source {
             credentials,
             link: Mutex::new(Link::new(url)),
             turn: tokio::sync::Mutex::default(),
+            introduction: tokio::sync::Mutex::default(),
             identity: Mutex::default(),
             weak: AtomicBool::new(true),
             distrusted: AtomicBool::new(false),
-            proven: AtomicBool::new(false),
+            trust: Mutex::new(Trust::Stranger),
             if_range: AtomicBool::new(true),
             fetched: AtomicU64::new(0),
             working: AtomicU32::new(0),
@@ -145,6 +161,11 @@ impl Source {
         self.turn.lock().await
     }
 
+    /// While it is not proven, one connection compares and the others wait.
+    pub(in crate::engine) async fn introduction(&self) -> Turn<'_, ()> {
+        self.introduction.lock().await
+    }
+
     /// What its first answer said.
     pub(in crate::engine) fn identity(&self) -> Option<Identity> {
         self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -180,11 +201,15 @@ impl Source {
 
     /// Whether what it has now was compared with what is here.
     pub(in crate::engine) fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
+        self.trust() == Trust::Proven
     }
 
-    pub(in crate::engine) fn set_proven(&self, proven: bool) {
-        self.proven.store(proven, Ordering::Relaxed);
+    pub(in crate::engine) fn trust(&self) -> Trust {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::engine) fn set_trust(&self, trust: Trust) {
+        *self.trust.lock().unwrap_or_else(PoisonError::into_inner) = trust;
     }
 
     /// Bytes that came from it.
@@ -195,13 +220,5 @@ impl Source {
     /// Bytes came in.
     pub(in crate::engine) fn count(&self, bytes: u64) {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Forgets what is known of its version: everything from the start.
-    pub(super) fn begin_anew(&self) {
-        self.set_identity(None);
-        self.set_proven(false);
-        self.set_if_range(true);
-        self.distrusted.store(false, Ordering::Relaxed);
     }
 }

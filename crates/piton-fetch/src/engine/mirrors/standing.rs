@@ -1,3 +1,5 @@
+//! How one source fares.
+
 use std::time::Duration;
 
 use piton_checkpoint::{Backoff, Budget};
@@ -21,18 +23,7 @@ pub(in crate::engine) struct Standing {
     /// It gave a piece that is bad, and another source is asked for the same one.
     pub(in crate::engine) suspected: bool,
     /// It is not used any more.
-    pub(in crate::engine) dropped: Option<Dropped>,
-}
-
-/// Why a source is not used any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::engine) enum Dropped {
-    /// It fails, or what came from it was bad.
-    Failed,
-    /// It has another version than the one that is being fetched; perhaps the next one.
-    OtherVersion,
-    /// Its bytes are not those of another source; nobody knows yet whose are right.
-    OtherBytes,
+    pub(in crate::engine) dropped: bool,
 }
 
 /// How much of a new measurement goes into the rate.
@@ -49,7 +40,7 @@ impl Standing {
             rate: None,
             limit: u32::MAX,
             suspected: false,
-            dropped: None,
+            dropped: false,
         }
     }
 
@@ -113,7 +104,7 @@ impl Standing {
 
     /// Whether it may be asked now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
-        self.dropped.is_none() && !self.suspected && now >= self.hold
+        !self.dropped && !self.suspected && now >= self.hold
     }
 }
 

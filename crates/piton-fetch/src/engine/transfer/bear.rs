@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use piton_checkpoint::{Change, Class};
 use tokio::time::Instant;
 
-use super::{LOOK, Transfer};
-use crate::engine::finish::take_back;
-use crate::engine::mirrors::Source;
+use super::{LOOK, SILENCE, Transfer};
+use crate::engine::mirrors::{Sharing, Source};
 use crate::engine::trouble::Trouble;
 use crate::monitor::Event;
 
@@ -70,8 +70,19 @@ impl Transfer {
             }
             standing.spend(trouble.patience(), trouble.class() == Class::ResolveAgain)
         };
-        let patience = self.job.what.patience;
-        let bearable = |pause| pause <= patience || self.job.sources.others(source);
+        let others = self.job.sources.others(source);
+        if others
+            && self.job.sharing == Sharing::FailOver
+            && matches!(trouble, Trouble::Stalled { .. })
+        {
+            return self.give_up(source, trouble, tried);
+        }
+        let patience = match (others, self.job.sharing) {
+            (false, _) => self.job.what.patience,
+            (true, Sharing::FailOver) => SILENCE,
+            (true, _) => Duration::MAX,
+        };
+        let bearable = |pause| pause <= patience;
         let Some((tries, pause)) = spent.filter(|(_, pause)| bearable(*pause)) else {
             return self.give_up(source, trouble, tried);
         };
@@ -96,27 +107,12 @@ impl Transfer {
         source.standing().hold_for(trouble.patience().unwrap_or(LOOK));
     }
 
-    /// An answer of `source` shows that two versions are about: that of the reference counts, and who
-    /// differs from it is dropped with all that it gave (G4).
-    fn changed(&mut self, source: &Arc<Source>, change: Change) -> Result<(), (Trouble, u32)> {
-        let sources = Arc::clone(&self.job.sources);
-        let gave = match change {
-            Change::Bytes { at } => {
-                self.job.origins().of(at).and_then(|id| sources.get(id).cloned())
-            }
-            _ => None,
-        };
-        let wrong = if !sources.is_reference(source) {
-            Arc::clone(source)
-        } else {
-            match gave {
-                Some(gave) if gave.id != source.id => gave,
-                // The file itself is another one now.
-                _ => return Err((Trouble::Changed(change), 1)),
-            }
-        };
-        self.purges.insert(wrong.id);
-        self.give_up(&wrong, Trouble::Changed(change), 1)
+    /// The file at `source` is another one now. Where digests judge, the others carry on without it.
+    fn changed(&mut self, source: &Source, change: Change) -> Result<(), (Trouble, u32)> {
+        match self.job.sharing {
+            Sharing::SideBySide => self.give_up(source, Trouble::Changed(change), 1),
+            Sharing::One | Sharing::FailOver => Err((Trouble::Changed(change), 1)),
+        }
     }
 
     /// `source` is of no more use; ends the transfer if nobody else is.
@@ -126,24 +122,10 @@ impl Transfer {
         trouble: Trouble,
         tries: u32,
     ) -> Result<(), (Trouble, u32)> {
-        self.job.sources.give_up(source, trouble, tries, &self.job.monitor)
-    }
-
-    /// Takes back what came from sources that turned out to have another file, once none of their
-    /// connections is at work any more.
-    pub(super) async fn purge(&mut self) -> Result<(), (Trouble, u32)> {
-        for id in self.purges.clone() {
-            // To drop a connection is like a kill: nothing is half written.
-            let of_source = self.sent.iter().filter(|(other, _)| *other == id);
-            of_source.for_each(|(_, handle)| handle.abort());
-            let source = self.job.sources.get(id);
-            if source.is_some_and(|source| source.working.load(Ordering::Relaxed) > 0) {
-                continue;
-            }
-            self.purges.remove(&id);
-            let ranges = self.job.origins().from(id);
-            let taken = take_back(&self.job, ranges).await;
-            taken.map_err(|error| (Trouble::Local(error), 1))?;
+        self.job.sources.give_up(source, trouble, tries, &self.job.monitor)?;
+        if self.job.sharing == Sharing::FailOver {
+            // Nothing of it may come in beside bytes of the next one.
+            self.call_back(source.id);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{SILENCE, Transfer};
 use crate::engine::compare::prove;
-use crate::engine::mirrors::Source;
+use crate::engine::mirrors::{Sharing, Source, SourceId, Trust};
 use crate::engine::worker::{Claimed, Engaged, work};
 
 /// A segment is not fetched a second time before this age: its rate is not known yet.
@@ -35,41 +35,54 @@ impl Transfer {
         }
     }
 
-    /// Whom to send the next connection to. A mirror waits until there are bytes by which it can show
-    /// that it has the file, and the place that is meant for it is kept free so long.
+    /// Whom to send the next connection to. Side by side, a mirror waits until there are bytes by which it
+    /// can show that it has the file, and the place that is meant for it is kept free so long.
     fn whom(&self, now: Instant) -> Option<Arc<Source>> {
         let (job, sources) = (&self.job, &self.job.sources);
-        let source = sources.choose(|_| true)?;
-        if job.may_ask(&source) {
+        let active = sources.active()?;
+        let source = match job.sharing {
+            Sharing::FailOver => sources.choose(|source| source.id == active.id),
+            Sharing::One | Sharing::SideBySide => sources.choose(|_| true),
+        };
+        if let Some(source) = source.filter(|source| job.may_ask(source)) {
             return Some(source);
         }
-        let reference = sources.iter().find(|source| sources.is_reference(source))?;
-        let idle = reference.working.load(Ordering::Relaxed) == 0;
-        if idle && let Some(reference) = sources.choose(|source| sources.is_reference(source)) {
-            return Some(reference);
+        if !job.planner().done().is_empty() {
+            return None;
         }
-        // The first one answered and gave nothing, and cannot be asked now or is silent: what the next
-        // one has counts from now on.
-        (idle || now - self.heard.1 > SILENCE).then(|| {
-            reference.set_proven(false);
-            source.set_proven(true);
-            sources.refer_to(&source);
-            source
-        })
+        let idle = active.working.load(Ordering::Relaxed) == 0;
+        if idle && let Some(active) = sources.choose(|source| source.id == active.id) {
+            return Some(active);
+        }
+        let silent = now - self.heard.1 > SILENCE;
+        if !(idle || silent) {
+            return None;
+        }
+        // The active one answered and gave nothing, and cannot be asked now or is silent: what the next one
+        // gives is the first.
+        let next = sources.choose(|source| source.id != active.id)?;
+        active.set_trust(Trust::Stranger);
+        next.set_trust(Trust::Proven);
+        sources.activate(&next);
+        self.call_back(active.id);
+        Some(next).filter(|next| job.may_ask(next))
     }
 
-    /// Has the next place compared where answers met unproven: by the source that the others have to
-    /// agree with, if that can be asked now.
+    /// Ends the connections of a source. To drop one is like a kill: nothing is half written.
+    pub(super) fn call_back(&self, source: SourceId) {
+        let of_source = self.sent.iter().filter(|(other, _)| *other == source);
+        of_source.for_each(|(_, handle)| handle.abort());
+    }
+
+    /// Has the next place compared where answers met unproven.
     pub(super) fn prove(&mut self, joint: u64) {
         if self.proving {
             return;
         }
-        let sources = &self.job.sources;
-        let reference = sources.choose(|source| sources.is_reference(source));
-        let Some(source) = reference.or_else(|| sources.choose(|_| true)) else { return };
+        let job = Arc::clone(&self.job);
+        let Some(source) = job.sources.choose(|source| job.may_ask(source)) else { return };
         self.proving = true;
-        let (job, lane) = (Arc::clone(&self.job), self.job.transport.lane());
-        let engaged = Engaged::new(Arc::clone(&source));
+        let (lane, engaged) = (job.transport.lane(), Engaged::new(Arc::clone(&source)));
         self.spawn(&source, true, prove(job, lane, engaged, joint));
     }
 }

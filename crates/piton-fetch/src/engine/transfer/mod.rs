@@ -6,7 +6,7 @@ mod employ;
 mod look;
 mod repair;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +14,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use self::repair::Repairs;
+use super::finish::take_back;
 use super::job::Job;
 use super::mirrors::{Source, SourceId};
 use super::trouble::Trouble;
 use super::worker::{Claimed, Engaged, Failed, Opened, work};
 use crate::client::Stop;
 use crate::flow::ConnectionCount;
+use crate::monitor::Event;
 use crate::plan::SegmentId;
 use crate::transport::Lane;
 
@@ -61,8 +63,6 @@ pub(super) struct Transfer {
     heard: (u64, Instant),
     /// When segments were first seen, to judge only those past their youth.
     ages: BTreeMap<SegmentId, Instant>,
-    /// Sources whose bytes are to go.
-    purges: BTreeSet<SourceId>,
     repairs: Repairs,
 }
 
@@ -84,7 +84,6 @@ impl Transfer {
             proving: false,
             heard: (0, now),
             ages: BTreeMap::new(),
-            purges: BTreeSet::new(),
             repairs: Repairs::default(),
         }
     }
@@ -125,15 +124,13 @@ impl Transfer {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            self.purge().await?;
+            self.take_back_damaged().await?;
             self.repair().await?;
             if !job.planner().is_complete() {
                 self.employ();
             } else if let Some(joint) = job.first_joint() {
                 self.prove(joint);
-            } else if self.purges.is_empty()
-                && job.sink.are_pieces_good()
-                && self.repairs.are_over()
+            } else if job.sink.is_reread() && job.sink.are_pieces_good() && self.repairs.are_over()
             {
                 return Ok(());
             }
@@ -159,6 +156,18 @@ impl Transfer {
                 return Err((Trouble::Local(error), 0));
             }
         }
+    }
+
+    /// Bytes of an earlier run that the disk did not keep are fetched again.
+    async fn take_back_damaged(&self) -> Result<(), (Trouble, u32)> {
+        let damaged = self.job.sink.take_damaged();
+        let bytes = damaged.iter().map(|range| range.end - range.start).sum();
+        if bytes > 0 {
+            let taken = take_back(&self.job, damaged).await;
+            drop(taken.map_err(|error| (Trouble::Local(error), 1))?);
+            self.job.monitor.tell(Event::Damaged { bytes });
+        }
+        Ok(())
     }
 
     fn spawn(

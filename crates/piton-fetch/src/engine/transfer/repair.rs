@@ -97,9 +97,9 @@ impl Transfer {
             return Err((self.failure(), 1));
         }
         let bytes = range.end - range.start;
-        self.job.monitor.tell(Event::FetchingAgain { bytes });
         let taken = take_back(&self.job, vec![range]).await;
         let mut taken = taken.map_err(|error| (Trouble::Local(error), 1))?;
+        self.job.monitor.tell(Event::FetchingAgain { bytes });
         if let Some(repair) = self.repairs.0.get_mut(&number) {
             repair.claimed = taken.pop();
         }

@@ -4,6 +4,8 @@ use std::num::NonZeroU64;
 
 use piton_fetch::digest::{Algorithm, Digest, Hasher, Pieces};
 
+use piton_testkit::server::Body;
+
 use super::mirrors::{Mirrors, named};
 use super::*;
 
@@ -24,6 +26,7 @@ fn pieces_of(len: u64) -> Pieces {
 
 fn with_pieces(mut what: Download) -> Download {
     what.pieces = Some(pieces_of(LEN));
+    what.digests.clear();
     what
 }
 
@@ -165,7 +168,7 @@ fn a_file_of_another_length_is_not_fetched() {
         let right = size.unwrap_or(LEN - PIECE);
         let site = Site::new().with("/f", Resource::pattern(1, right));
         let all = Mirrors::new(named("a"), [site]);
-        let mut what = all.what(2);
+        let mut what = all.unjudged(2);
         (what.size, what.pieces) = (size, pieces);
         all.desk.get(what).unwrap();
         all.desk.assert_only("f", 1, right);
@@ -177,4 +180,64 @@ fn a_file_of_another_length_is_not_fetched() {
     what.size = Some(LEN + 1);
     let failure = desk.fail(what);
     assert!(matches!(failure, Failure::WrongSize { is: LEN, .. }), "{failure:?}");
+}
+
+/// The digest of the whole is that of the bytes that stayed, not of those that came in first.
+#[test]
+fn a_piece_that_was_spoiled_on_the_way_under_a_digest_of_the_whole() {
+    each([(1, 0), (4, 0), (4, 1)], |(n, mirrors)| {
+        let first = named("a").fault(Fault::flip_once(5 * MIB + 7));
+        let all = Mirrors::new(first, ["b"].into_iter().take(mirrors).map(named));
+        let mut what = with_pieces(all.what(n));
+        what.digests = vec![super::mirrors::right()];
+        let outcome = all.desk.get(what);
+        let outcome = outcome.unwrap_or_else(|error| panic!("{error} {:?}", all.desk.events()));
+        assert_eq!(outcome.verified, [super::mirrors::right()]);
+        all.desk.assert_only("f", 1, LEN);
+    });
+}
+
+/// Pieces and whole that contradict one another: nothing is called right, and nothing is fetched again for
+/// it.
+#[test]
+fn a_digest_of_the_whole_that_contradicts_the_pieces() {
+    let desk = Desk::new(named("a"));
+    let mut what = with_pieces(desk.over(2, "/f"));
+    what.digests = vec![digest(b"another file")];
+    for _ in 0..2 {
+        let failure = desk.fail(what.clone());
+        assert!(matches!(&failure, Failure::Integrity { pieces, .. } if pieces.is_empty()));
+    }
+    assert!(desk.server.stats().sent() < LEN + 3 * MIB);
+}
+
+/// Pieces of a file whose length the server does not say.
+#[test]
+fn a_bad_piece_of_a_stream_without_length() {
+    let site = |fault: Fault| {
+        named("a").fault(Fault::ignores_range().and(Fault::chunked(9000))).fault(fault)
+    };
+    let desk = Desk::new(site(Fault::flip(5 * MIB + 7)));
+    let failure = desk.fail(with_pieces(desk.what("/f")));
+    let number = (5 * MIB + 7) / PIECE;
+    assert!(
+        matches!(&failure, Failure::Integrity { pieces, .. } if **pieces == [number]),
+        "{failure:?}"
+    );
+    let desk = Desk::new(site(Fault::flip_once(5 * MIB + 7)));
+    desk.get(with_pieces(desk.what("/f"))).unwrap();
+    desk.assert_only("f", 1, LEN);
+}
+
+/// Bytes of two addresses that only the pieces judge are of no use to a run that is not given them.
+#[test]
+fn a_resume_without_the_pieces_that_judge() {
+    each([2, 4], |n| {
+        let wrong = Fault::overwritten_from(0, Body::Pattern { seed: 2, len: LEN });
+        let all = Mirrors::new(named("a"), [named("b").fault(wrong)]);
+        all.desk.kill_at(with_pieces(all.what(n)), LEN / 3);
+        let outcome = all.desk.get(all.desk.over(2, "/f")).unwrap();
+        assert_eq!(outcome.resumed, 0, "{outcome:?}");
+        all.desk.assert_only("f", 1, LEN);
+    });
 }
