@@ -2,38 +2,33 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 
-/// Runs something that blocks where it does not hold up the network: on a thread of its own. Where the
-/// system has no thread left, it runs here, and the network waits for it.
+/// Runs something that blocks where it does not hold up the network: on a thread of the runtime's pool.
+/// Where the system has no thread for the pool, it runs here, and the network waits for it.
 ///
-/// tokio's own pool panics when its first thread cannot be created, and when a later one cannot, its work
-/// waits behind work that may take hours.
-///
-/// Dropping the future does not end the work.
+/// Dropping the future does not end the work; the runtime waits for it when it is dropped.
 pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |from: &Mutex<Option<_>>| from.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (tell, told) = oneshot::channel();
     let own = Arc::clone(&work);
-    let run = move || {
-        if let Some(work) = take(&own) {
-            // Whoever does not wait any more is as after a kill.
-            let _ = tell.send(catch_unwind(AssertUnwindSafe(work)));
-        }
+    // The pool panics where its first thread cannot be created.
+    let spawned =
+        catch_unwind(AssertUnwindSafe(|| spawn_blocking(move || take(&own).map(|work| work()))));
+    let result = match spawned {
+        Ok(task) => match task.await {
+            Ok(result) => result,
+            Err(gone) => match gone.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // Only the end of the runtime cancels a blocking task, and this future with it.
+                Err(_) => None,
+            },
+        },
+        Err(_) => take(&work).map(|work| work()),
     };
-    let thread = thread::Builder::new().name("piton-blocking".to_owned()).spawn(run);
-    if thread.is_err()
-        && let Some(work) = take(&work)
-    {
-        return work();
-    }
-    match told.await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => resume_unwind(panic),
-        // Only the end of the process ends the thread before it has told.
-        Err(_) => std::future::pending().await,
+    match result {
+        Some(result) => result,
+        None => std::future::pending().await,
     }
 }

@@ -72,6 +72,11 @@ pub struct Download {
 }
 
 impl Download {
+    /// Whether digests of the pieces are given that tell them from any other bytes.
+    pub(crate) fn pieces_judge(&self) -> bool {
+        self.pieces.as_ref().is_some_and(Pieces::judge)
+    }
+
     /// A download of `url` into `place` with every choice at its default.
     pub fn new(url: Url, place: Place) -> Self {
         Self {

@@ -69,10 +69,11 @@ pub(crate) struct FileOptions {
     #[arg(long)]
     pub(crate) restart: bool,
 
-    /// Another address of the same file (repeatable; one URL only)
+    /// Another URL of the same file (repeatable; one URL only)
     ///
-    /// Bytes come from all of them together, each idle connection asking the fastest. One that has
-    /// another file, or none, is dropped, and that is said.
+    /// With a digest, bytes come from all of them side by side, each idle connection asking the fastest.
+    /// Without one a mirror is used only when the first URL fails. One that has another file, or none, is
+    /// dropped and reported.
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Vec<String>,
 

@@ -29,6 +29,12 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Whether it tells a file from any other, also from one that was made to deceive. A CRC finds
+    /// accidents only.
+    pub fn judges(self) -> bool {
+        !matches!(self, Self::Crc32 | Self::Crc32c | Self::Crc64Nvme)
+    }
+
     /// Every algorithm, weakest first.
     pub const ALL: [Algorithm; 8] = [
         Algorithm::Crc32,

@@ -36,6 +36,11 @@ impl Pieces {
         &self.digests
     }
 
+    /// Whether the digests tell the pieces from any other bytes ([`Algorithm::judges`]).
+    pub fn judge(&self) -> bool {
+        self.digests.iter().all(|digest| digest.algorithm().judges())
+    }
+
     /// Whether a file of `size` bytes has as many pieces as there are digests.
     pub fn fits(&self, size: u64) -> bool {
         size.div_ceil(self.length.get()) == self.digests.len() as u64

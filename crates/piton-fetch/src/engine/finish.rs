@@ -15,7 +15,7 @@ use super::job::Job;
 use super::worker::Claimed;
 use crate::blocking::blocking;
 use crate::client::Stop;
-use crate::digest::{Algorithm, Digest};
+use crate::digest::Digest;
 use crate::download::{Download, IfExists};
 use crate::error::Failure;
 use crate::parse::digest_headers::{Covers, server_digests};
@@ -48,14 +48,6 @@ impl Named {
             Self::List => "from the list of checksums".to_owned(),
             Self::Server(header) => header,
         }
-    }
-}
-
-impl Expected {
-    /// Whether it tells a file from any other, also from one that was made to deceive. A CRC does not.
-    pub(super) fn judges(&self) -> bool {
-        let algorithm = self.digest.algorithm();
-        !matches!(algorithm, Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme)
     }
 }
 

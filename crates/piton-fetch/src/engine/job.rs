@@ -120,14 +120,13 @@ impl Job {
     /// Whether bytes of this source must be compared with those that are here where they meet: before
     /// its first one, and at every joint if its validators prove too little and no digest judges.
     pub(super) fn wants_overlap(&self, source: &Source) -> bool {
-        let judged = self.what.pieces.is_some() || self.sharing == Sharing::SideBySide;
+        let judged = self.what.pieces_judge() || self.sharing == Sharing::SideBySide;
         !source.is_proven() || (!judged && source.is_doubtful())
     }
 
     /// Whether `source` has to be compared with what others gave before anything is taken from it.
     pub(super) fn needs_introduction(&self, source: &Source) -> bool {
-        let stranger = source.trust() == Trust::Stranger && self.what.pieces.is_none();
-        stranger && self.sink.look(|here| !here.is_empty())
+        source.trust() == Trust::Stranger && self.sink.look(|here| !here.is_empty())
     }
 
     /// Whether a connection may be sent to `source` now.

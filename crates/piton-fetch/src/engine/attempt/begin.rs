@@ -156,10 +156,11 @@ impl Attempt<'_> {
 
     /// What judges bytes of several addresses, if they are put into the part side by side.
     fn judge_of(&self, expected: &[Expected]) -> Option<Judge> {
-        match self.what.pieces {
+        let whole = expected.iter().any(|one| one.digest.algorithm().judges());
+        match self.what.pieces_judge() {
             _ if !self.sources.several() => None,
-            Some(_) => Some(Judge::Pieces),
-            None => expected.iter().any(Expected::judges).then_some(Judge::Whole),
+            true => Some(Judge::Pieces),
+            false => whole.then_some(Judge::Whole),
         }
     }
 
@@ -167,16 +168,10 @@ impl Attempt<'_> {
     /// of no use without the digests that they were fetched under.
     pub(super) fn can_judge(&self, opened: &OpenedPart) -> bool {
         let Some(meta) = &opened.meta else { return true };
-        let digest = || {
-            let given = self.what.digests.iter().cloned();
-            let given = given.map(|digest| Expected { digest, named_by: Named::User });
-            given.chain(kept_digests(meta)).any(|one| one.judges())
-        };
-        let judged = match meta.judged_by {
-            None | Some(Judge::Whole) => true,
-            Some(Judge::Pieces) => self.what.pieces.is_some() || digest(),
-        };
-        judged && (meta.uncompared.is_empty() || self.what.pieces.is_some() || digest())
+        let kept = kept_digests(meta).into_iter().map(|kept| kept.digest);
+        let mut digests = self.what.digests.iter().cloned().chain(kept);
+        let needs_none = meta.judged_by.is_none() && meta.uncompared.is_empty();
+        needs_none || self.what.pieces_judge() || digests.any(|digest| digest.algorithm().judges())
     }
 
     /// A resume that is given nothing but the journal shall know the mirrors.

@@ -18,7 +18,7 @@ use crate::engine::finish::{
     Expected, Verified, damaged, expected, land, pieces_failure, take_back, verify,
 };
 use crate::engine::job::Job;
-use crate::engine::mirrors::{Source, Trust};
+use crate::engine::mirrors::{Sharing, Source, Trust};
 use crate::engine::open::OpenedPart;
 use crate::engine::probe::check_size;
 use crate::engine::transfer::{First, Transfer};
@@ -212,11 +212,11 @@ impl Attempt<'_> {
             let identity = meta.identity_at(&source.address);
             let gave_all = identity.is_some() && !meta.is_mixed();
             source.set_identity(identity.cloned());
-            source.set_trust(match (&self.what.pieces, shape.unproven) {
-                (Some(_), _) => Trust::Proven,
-                (None, true) if gave_all => Trust::Returning,
-                (None, false) if source.id == active.id => Trust::Proven,
-                (None, _) => Trust::Stranger,
+            source.set_trust(match shape.unproven {
+                _ if self.what.pieces_judge() => Trust::Proven,
+                true if gave_all => Trust::Returning,
+                false if source.id == active.id => Trust::Proven,
+                _ => Trust::Stranger,
             });
         }
         if meta.identity_at(&active.address).is_none() {
@@ -255,6 +255,8 @@ impl Attempt<'_> {
     /// Ends a transfer that did not get to its end: saves everything, says why.
     async fn wind_up(&self, job: Arc<Job>, trouble: Trouble, tries: u32, shape: Shape) -> End {
         let have = job.planner().done().len();
+        // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
+        let only_anew = !shape.ranged || job.sharing == Sharing::FailOver;
         // After a failure of the disk nothing more of it is believed.
         let checkpoint = !matches!(trouble, Trouble::Local(_));
         if let Err(error) = self.save(job, checkpoint).await {
@@ -263,8 +265,7 @@ impl Attempt<'_> {
         match trouble {
             Trouble::Changed(change) => End::Changed(change),
             Trouble::NoRanges => End::NoRanges,
-            // A piece of a stream is bad: it can only be had by starting the stream over.
-            Trouble::Final(failure) if !shape.ranged && is_integrity(&failure) => {
+            Trouble::Final(failure) if only_anew && is_integrity(&failure) => {
                 End::WrongDigest(*failure)
             }
             Trouble::Protocol { .. } if shape.ranged => End::NoRanges,

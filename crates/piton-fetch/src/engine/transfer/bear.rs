@@ -12,6 +12,9 @@ use crate::engine::mirrors::{Sharing, Source};
 use crate::engine::trouble::Trouble;
 use crate::monitor::Event;
 
+/// Beside connections that are served, a server is not left alone for longer than this.
+const CROWDED: Duration = Duration::from_secs(60);
+
 /// One node of a farm may answer badly; more bad answers than this are the server's way.
 const BAD_ANSWERS: u32 = 2;
 
@@ -104,7 +107,10 @@ impl Transfer {
         if let Some(limit) = limit {
             self.job.monitor.tell(Event::FewerConnections { limit });
         }
-        source.standing().hold_for(trouble.patience().unwrap_or(LOOK));
+        // Asked again when it is alone: what it says then counts.
+        let longest = if self.job.sources.others(source) { SILENCE } else { CROWDED };
+        let pause = trouble.patience().filter(|pause| *pause <= longest);
+        source.standing().hold_for(pause.unwrap_or(LOOK));
     }
 
     /// The file at `source` is another one now. Where digests judge, the others carry on without it.

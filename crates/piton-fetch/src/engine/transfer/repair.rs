@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Transfer;
 use crate::engine::finish::take_back;
-use crate::engine::mirrors::{Source, SourceId};
+use crate::engine::mirrors::{Sharing, Source, SourceId};
 use crate::engine::trouble::Trouble;
 use crate::engine::worker::{Claimed, Engaged, work};
 use crate::error::Failure;
@@ -51,7 +51,9 @@ impl Transfer {
         }
         self.send()?;
         let sources = &self.job.sources;
-        let all = sources.alive().all(|source| self.repairs.suspects(source.id));
+        // Somebody has to be asked.
+        let all = self.job.sharing != Sharing::SideBySide
+            || sources.alive().all(|source| self.repairs.suspects(source.id));
         for source in sources.iter() {
             source.standing().suspected = !all && self.repairs.suspects(source.id);
         }
@@ -109,13 +111,17 @@ impl Transfer {
     /// Sends for bad pieces those that did not give them, as far as they can be asked now.
     fn send(&mut self) -> Result<(), (Trouble, u32)> {
         let job = Arc::clone(&self.job);
-        let alive = job.sources.alive().count();
+        // One at a time: the others are not asked for a piece.
+        let alive = match job.sharing {
+            Sharing::SideBySide => job.sources.alive().count(),
+            Sharing::One | Sharing::FailOver => 1,
+        };
         let mut hopeless = false;
         let mut sent = Vec::new();
         let mut free = self.count.target().saturating_sub(self.workers.len() as u32);
         for repair in self.repairs.0.values_mut().filter(|repair| repair.claimed.is_some()) {
             let other = |source: &Source| !repair.gave.contains(&source.id);
-            let others = job.sources.alive().any(|source| other(source));
+            let others = alive > 1 && job.sources.alive().any(|source| other(source));
             // The only source is asked once more: bytes do get spoiled on the way.
             let again = alive == 1 && repair.times == 1;
             if repair.times > 2 * alive + 1 || !(others || again) || (alive == 1 && !again) {

@@ -241,3 +241,33 @@ fn a_resume_without_the_pieces_that_judge() {
         all.desk.assert_only("f", 1, LEN);
     });
 }
+
+/// Pieces known by a CRC find accidents and judge no mirror: one URL at a time, and each gets its turn.
+#[test]
+fn pieces_that_only_find_accidents() {
+    let crc = |bytes: &[u8]| {
+        let mut hasher = Hasher::new(Algorithm::Crc32);
+        hasher.update(bytes);
+        hasher.finalize()
+    };
+    let bytes = pattern::bytes(1, LEN as usize);
+    let pieces = bytes.chunks(PIECE as usize).map(crc).collect();
+    let pieces = Pieces::new(NonZeroU64::new(PIECE).unwrap(), pieces).unwrap();
+    let bad = Fault::flip(5 * MIB + 7);
+    for (first, second) in [(None, None), (Some(bad.clone()), None), (Some(bad.clone()), Some(bad))]
+    {
+        let site = |tag, fault: Option<Fault>| fault.into_iter().fold(named(tag), Site::fault);
+        let right = first.is_none() || second.is_none();
+        let used = first.is_some();
+        let all = Mirrors::new(site("a", first), [site("b", second)]);
+        let mut what = all.unjudged(4);
+        what.pieces = Some(pieces.clone());
+        if right {
+            all.desk.get(what).unwrap();
+            all.desk.assert_only("f", 1, LEN);
+        } else {
+            assert!(matches!(all.desk.fail(what), Failure::Integrity { .. }));
+        }
+        assert_eq!(all.sent()[1] > 0, used);
+    }
+}
