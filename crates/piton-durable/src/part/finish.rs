@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::open::Journal;
 use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
+use crate::dress::dress;
 use crate::fs::{Fs, FsFile, Open, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::replace::remove_if_there;
@@ -45,19 +46,10 @@ impl Part {
     fn dress(&self, finish: &Finish) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(finish.len).map_err(PartError::io("cut", &path))?;
-        for (name, value) in &finish.attributes {
-            self.file
-                .set_attribute(name, value)
-                .map_err(PartError::io("set an attribute of", &path))?;
-        }
         if let Some(mode) = finish.mode {
             self.file.set_mode(mode).map_err(PartError::io("set the mode of", &path))?;
         }
-        // Last: the steps before could change it.
-        if let Some(modified) = finish.modified {
-            self.file.set_modified(modified).map_err(PartError::io("set the time of", &path))?;
-        }
-        Ok(())
+        dress(&*self.file, &path, &finish.attributes, finish.modified)
     }
 
     fn rename(&self, finish: &Finish) -> Result<(), PartError> {
