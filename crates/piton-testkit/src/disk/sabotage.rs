@@ -32,6 +32,8 @@ pub enum Broken {
     NamedBeforeDataSync,
     /// The sync of a whole file system is believed, whichever file system it is.
     FsSyncBelieved,
+    /// Of a file without a name nothing but its own sync is done, on any file system.
+    SyncedAlone,
     /// A new directory is not made durable in its parent.
     NewDirectoryNotSynced,
 }
@@ -212,7 +214,7 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
     }
 
     fn syncs_alone(&self) -> bool {
-        self.inner.syncs_alone()
+        self.fs.broken == Broken::SyncedAlone || self.inner.syncs_alone()
     }
 
     fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
@@ -222,6 +224,7 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
                 self.fs.sync_half().map(|()| FsSync::Proven)
             }
             Broken::RetriedSync => sync().or_else(|_| sync()),
+            Broken::SyncedAlone => Ok(FsSync::NotTold),
             Broken::FsSyncBelieved => sync().map(|_| FsSync::Proven),
             _ => sync(),
         }
