@@ -29,8 +29,7 @@ impl Part {
         self.check()?;
         self.dress(&finish)?;
         self.sync_whole()?;
-        let verified = self.state().record(Record::Verified { len: finish.len });
-        self.appended(verified)?;
+        self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
 
         self.rename(&finish)?;
