@@ -8,6 +8,7 @@
 mod adopt;
 mod broken;
 mod crash;
+mod extras;
 mod harness;
 mod journal;
 mod killed;
