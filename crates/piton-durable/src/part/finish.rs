@@ -81,6 +81,7 @@ impl Drop for Part {
     fn drop(&mut self) {
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
+            // If it stays, the next run finds an empty part, which claims nothing.
             let _ = self.fs.remove(&self.target.part());
         }
     }
@@ -145,5 +146,6 @@ fn holds_unsynced(fs: &dyn Fs, target: &Target, fold: &Fold) -> Result<bool, Par
     let path = target.path();
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     let mut buffer = verify::buffer();
+    // What cannot be read is not held: the download goes on from what is believed.
     Ok(unsynced.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
 }

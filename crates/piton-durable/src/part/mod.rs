@@ -228,6 +228,7 @@ impl Part {
     /// Remembers `error` as the end of this part. The first one counts.
     fn poisoned(&self, error: PartError) -> PartError {
         if let Some(poison) = Poison::of(&error) {
+            // Refused where one is set already.
             let _ = self.poison.set(poison);
         }
         error

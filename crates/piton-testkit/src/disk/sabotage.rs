@@ -61,7 +61,13 @@ struct Unnamed {
 impl<F: Fs + Clone + 'static> Sabotage<F> {
     /// Breaks `broken` on `inner`.
     pub fn new(inner: F, broken: Broken) -> Self {
-        Self { inner, broken, unnamed: Arc::default(), just_removed: Arc::default(), grown: Arc::default() }
+        Self {
+            inner,
+            broken,
+            unnamed: Arc::default(),
+            just_removed: Arc::default(),
+            grown: Arc::default(),
+        }
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {

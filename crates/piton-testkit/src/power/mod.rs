@@ -54,9 +54,7 @@ pub fn wanted_states() -> usize {
     given.map_or(500, |count| count.parse().expect("PITON_POWER_STATES is a number"))
 }
 
-pub use blocklog::{
-    BlockLog, CrashState, Failing, FailingDisk, Finding, Kept, Layer, Recording,
-};
+pub use blocklog::{BlockLog, CrashState, Failing, FailingDisk, Finding, Kept, Layer, Recording};
 pub use filesystem::FsKind;
 pub use shutdown::Volume;
 pub use unavailable::Unavailable;

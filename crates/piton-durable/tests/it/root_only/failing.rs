@@ -73,11 +73,13 @@ fn wrong(kind: FsKind, layer: Layer, broken: Option<Broken>) -> Result<Vec<usize
 
     let said = said.lock().unwrap().clone();
     assert_eq!(said.len(), GROUPS.iter().sum(), "each file is spoken of, once");
-    let there: Vec<usize> = said.iter().filter_map(|(file, there)| there.then_some(*file)).collect();
+    let there: Vec<usize> =
+        said.iter().filter_map(|(file, there)| there.then_some(*file)).collect();
     eprintln!("{} {layer:?}: {} of {} are said to be there", kind.name(), there.len(), said.len());
     let sure = GROUPS.iter().sum::<usize>() - SURE..;
     assert_eq!(there.iter().filter(|file| sure.contains(file)).count(), SURE);
-    let right = |file: &usize| fs::read(path(&dir, *file)).is_ok_and(|bytes| bytes == content(*file));
+    let right =
+        |file: &usize| fs::read(path(&dir, *file)).is_ok_and(|bytes| bytes == content(*file));
     Ok(there.into_iter().filter(|file| !right(file)).collect())
 }
 
