@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -19,23 +20,24 @@ pub(crate) struct Signals {
 impl Signals {
     /// From here on the signals no longer kill.
     pub(crate) fn install() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let (sender, first) = mpsc::channel(1);
-        let mut caught = {
-            let _entered = runtime.enter();
-            Caught {
-                interrupt: signal(SignalKind::interrupt())?,
-                terminate: signal(SignalKind::terminate())?,
-                hangup: signal(SignalKind::hangup())?,
-            }
-        };
+        let (tell, told) = std::sync::mpsc::channel();
+        // The runtime is made on that thread: where there is none, none has to be dropped here, which this
+        // runtime would not allow.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let (runtime, mut caught) = match Caught::begin() {
+                Ok(begun) => begun,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            drop(tell.send(Ok(())));
             runtime.block_on(async {
+                // Where nobody waits for the first one, the second still ends the process.
                 let _ = sender.send(caught.next().await).await;
                 let second = caught.next().await;
                 std::process::exit(second.code().into());
             });
         })?;
+        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
         Ok(Self { first })
     }
 
@@ -55,6 +57,18 @@ struct Caught {
 }
 
 impl Caught {
+    fn begin() -> io::Result<(Runtime, Self)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let entered = runtime.enter();
+        let caught = Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        };
+        drop(entered);
+        Ok((runtime, caught))
+    }
+
     async fn next(&mut self) -> Exit {
         tokio::select! {
             _ = self.interrupt.recv() => Exit::Interrupted,

@@ -47,6 +47,7 @@
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
+//! - [`dirs`]: directories that are still there after a power cut.
 //! - [`replace`]: atomic replacement of a file.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
 //!   test kit has a simulated disk that crashes and fails at any chosen operation.
@@ -63,6 +64,7 @@
 //! | [`part::Foreign::adopt`] | the part and its claims | the part and its claims |
 //! | [`part::Part::finish`] | the final file | the final file |
 //! | [`land::Lander`] has told of it | the final file | the final file |
+//! | [`dirs::create`] | the directories | the directories |
 //! | [`replace::replace`], `replace_from` | the new file | the new file |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
@@ -77,6 +79,8 @@
 //! proven. A full disk leaves the journal with its last good record, and what was claimed stands.
 
 pub mod crc;
+pub mod dirs;
+mod dress;
 pub mod extent;
 pub mod fs;
 pub mod journal;

@@ -336,6 +336,7 @@ impl Drop for Shared {
         let Some(thread) = self.thread.take() else { return };
         // A callback that holds the last handle runs on that very thread.
         if thread.thread().id() != thread::current().id() {
+            // It has answered everybody by now; were there a panic, whoever waited was told `Closed`.
             let _ = thread.join();
         }
     }

@@ -80,13 +80,18 @@ fn start(
     let next_run = AtomicI64::new(writer.next_run()?.0);
     let names = Arc::new(Names::open(&path)?);
     let recorder = Arc::new(found.begin(number)?);
+    let unused = Arc::clone(&recorder);
     let owner =
         Owner { writer, names: Arc::clone(&names), recorder: Arc::clone(&recorder), poison: None };
     let (orders, inbox) = channel();
     let thread = thread::Builder::new()
         .name("piton-ledger".to_owned())
         .spawn(move || owner.run(&inbox))
-        .map_err(LedgerError::io("start a thread for", &path))?;
+        .map_err(|error| match unused.end() {
+            Ok(()) => LedgerError::io("start a thread for", &path)(error),
+            Err(left) => left,
+        })?;
+    drop(unused);
     Ok(Ledger {
         shared: Arc::new(Shared {
             path: path.into(),

@@ -91,6 +91,7 @@ impl Owner {
         }
         let ended = self.end();
         if let Some(closer) = closer {
+            // Whoever closes waits for this; if its thread died meanwhile, nobody is left to tell.
             let _ = closer.send(ended);
         }
     }

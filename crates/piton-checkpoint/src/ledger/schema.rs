@@ -113,6 +113,7 @@ impl Drop for Connected {
     fn drop(&mut self) {
         let wal = OsFs.stat(&beside(&self.path, "-wal"));
         if wal.is_ok_and(|wal| wal.is_none_or(|wal| wal.len == 0)) {
+            // Otherwise empty files stay beside the ledger, which the next owner takes as they are.
             let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
@@ -185,6 +186,7 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         fs.rename(&temporary, path, Existing::Keep).map_err(LedgerError::io("create", path))
     })();
     if settled.is_err() {
+        // What went wrong first counts. What stays is swept by the next one that creates a ledger here.
         let _ = sweep(fs, &temporary);
     }
     settled?;

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use piton::durable::fs::{Fs, OsFs};
+use piton::durable::dirs;
+use piton::durable::fs::OsFs;
+use piton::durable::part::Durability;
 use piton::durable::replace::replace;
 
 use crate::args::{Cli, CompletionsArgs, ManArgs};
@@ -28,7 +30,8 @@ pub(crate) fn man(args: &ManArgs) -> Result<Exit, Trouble> {
     match &args.directory {
         None => out::print(&page(&command).map_err(|error| unexpected(&error))?)?,
         Some(folder) => {
-            OsFs.create_dir_all(folder).map_err(|error| Trouble::file("create", folder, &error))?;
+            dirs::create(&OsFs, folder, Durability::Power)
+                .map_err(|error| Trouble::file(error.what, &error.path, &error.source))?;
             for (name, page) in pages(&command).map_err(|error| unexpected(&error))? {
                 write(&folder.join(name), &page)?;
             }

@@ -1,4 +1,6 @@
 //! What only root can set up.
 
+mod failing;
+mod few_threads;
 mod power;
 mod power_lists;

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustix::io::Errno;
+
+mod kind;
 mod os;
 
 pub use os::OsFs;
@@ -24,20 +27,22 @@ pub trait Fs: Send + Sync {
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
     /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes every creation, rename and removal in `dir` durable.
+    /// Makes every creation, rename and removal in `dir` durable. An error also where the file system has
+    /// failed before this and would not say so.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// The names in `dir`.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Creates `dir` and its missing parents. Durable only after [`Fs::sync_dir`] of each parent.
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Creates `dir`, whose parent is there; fails with `AlreadyExists` where that is taken. Durable only
+    /// after [`Fs::sync_dir`] of its parent: [`crate::dirs::create`] does it all.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
     /// 64 random bits, for journal salts and temporary names.
     fn random(&self) -> io::Result<u64>;
     /// A new file in `dir` that has no name, to read and write; `mode` is its permission bits before
     /// the umask (`O_TMPFILE`). It is gone with its last handle, and so with the process and with
-    /// the power, unless [`FsFile::link_to`] names it. `Unsupported` where there are no such files,
-    /// which is what this says unless it is implemented.
+    /// the power, unless [`FsFile::link_to`] names it. `Unsupported` where there are no such files, or
+    /// where it is not known what it takes to keep one; this says so unless it is implemented.
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         let _ = (dir, mode);
         Err(io::ErrorKind::Unsupported.into())
@@ -53,15 +58,23 @@ pub trait FsFile: Send + Sync {
     /// `fdatasync`: the bytes, and the size and extents needed to read them back. After an error
     /// nothing written since the last success may be trusted, and no second call makes it so (G7).
     fn sync_data(&self) -> io::Result<()>;
-    /// `fsync`: bytes and all metadata (mode, times, attributes). Of a file without a name also what
-    /// a later name needs: after that name's [`Fs::sync_dir`] all of it is there.
+    /// `fsync`: bytes and all metadata (mode, times, attributes). Whether that is all it takes for a file
+    /// without a name [`FsFile::syncs_alone`] says.
     fn sync_all(&self) -> io::Result<()>;
+    /// Of a file without a name: whether [`FsFile::sync_all`] makes all of it durable that a later name
+    /// needs, so that it is there after that name's [`Fs::sync_dir`]. Where not, [`FsFile::sync_fs`] has
+    /// to come first.
+    fn syncs_alone(&self) -> bool {
+        true
+    }
     /// `syncfs`: all bytes, metadata and names of the file system that holds this file. An error says
     /// that some write to that file system failed since *this handle was opened*, so the handle must
-    /// be older than the bytes in question; it is as final as one of [`FsFile::sync_data`] (G7).
-    /// `Unsupported` where the system does not tell of such failures (Linux before 5.8).
-    fn sync_fs(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+    /// be older than the bytes in question; it is as final as one of [`FsFile::sync_data`] (G7). That
+    /// there is none proves something only where this says so. `dir` is a folder of that file system in
+    /// which files can be made: whether it still takes changes is seen there.
+    fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
+        let _ = dir;
+        Ok(FsSync::NotTold)
     }
     /// Gives a file of [`Fs::create_unnamed`] the name `path`, in the same file system; fails with
     /// `AlreadyExists` where that is taken. Durable only after [`Fs::sync_dir`] or
@@ -98,6 +111,40 @@ pub trait FsFile: Send + Sync {
     fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool>;
     /// Reads an extended attribute of at most 64 KiB. `None`: not set, or not supported here.
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// What the sync of a whole file system proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FsSync {
+    /// Everything that was written before is durable.
+    Proven,
+    /// The system has done what it can, and does not tell of what it could not: each file has to be
+    /// synced by itself, whose error is that file's, and each folder.
+    NotTold,
+}
+
+/// Whether an error speaks of the disk or the file system as such, and not of what was to be done with it:
+/// whatever else is done there cannot be trusted.
+pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(errno) => matches!(
+            errno,
+            Errno::IO
+                | Errno::ROFS
+                | Errno::NXIO
+                | Errno::NODEV
+                | Errno::STALE
+                | Errno::NOTCONN
+                | Errno::SHUTDOWN
+                | Errno::TIMEDOUT
+                | Errno::REMOTEIO
+                // What ext4, XFS and btrfs call a damaged file system, and a wrong checksum in it.
+                | Errno::UCLEAN
+                | Errno::BADMSG
+        ),
+        // Not from an operating system. A file system that says more than that is taken seriously.
+        None => !matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput),
+    }
 }
 
 /// How [`Fs::open`] opens.

@@ -6,16 +6,17 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, FsWord, Gid, Mode, OFlags, RenameFlags,
+    AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags,
     SeekFrom, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
-use super::{Existing, FileId, Fs, FsFile, Open, Owner, Stat};
+use super::kind::{Kind, is_read_only};
+use super::{Existing, FileId, Fs, FsFile, FsSync, Open, Owner, Stat, is_of_the_disk};
 
 /// The real file system.
 ///
@@ -38,13 +39,13 @@ impl Fs for OsFs {
         // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
         let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let fd = retry_on_intr(|| rustix::fs::open(path, flags, Mode::from_raw_mode(mode)))?;
-        Ok(Arc::new(OsFile { fd, unnamed: false }))
+        Ok(Arc::new(OsFile { fd }))
     }
 
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
-        match retry_on_intr(|| rustix::fs::open(dir, flags, Mode::from_raw_mode(mode))) {
-            Ok(fd) => Ok(Arc::new(OsFile { fd, unnamed: true })),
+        match open_unnamed(dir, mode) {
+            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => Ok(Arc::new(OsFile { fd })),
+            Ok(_) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -75,18 +76,19 @@ impl Fs for OsFs {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| rustix::fs::open(dir, flags, Mode::empty()))?;
         match rustix::fs::fsync(&fd) {
-            // Some file systems cannot sync a directory and have no better way to offer.
-            Err(Errno::INVAL) => Ok(()),
-            result => Ok(result?),
+            // Some file systems cannot sync a directory: what they can sync is everything.
+            Err(Errno::INVAL) => rustix::fs::syncfs(&fd)?,
+            result => result?,
         }
+        still_takes_changes(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         std::fs::read_dir(dir)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect()
     }
 
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(dir)
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::mkdir(dir, Mode::from_raw_mode(0o777)))?)
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -118,23 +120,26 @@ fn rename_keeping(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-struct OsFile {
-    fd: OwnedFd,
-    /// It was made without a name. It may have got one since.
-    unnamed: bool,
+fn open_unnamed(dir: &Path, mode: u32) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    retry_on_intr(|| rustix::fs::open(dir, flags, Mode::from_raw_mode(mode)))
 }
 
-impl OsFile {
-    /// Whether an fsync of a file without a name writes all that a later name needs. btrfs leaves
-    /// such files out of its log: named afterwards, and the folder synced, the file would be empty
-    /// after a power cut. Of others it is not known, or known to depend on what they lie on.
-    fn syncs_unnamed(&self) -> bool {
-        const EXT4: FsWord = 0xef53;
-        const XFS: FsWord = 0x5846_5342;
-        const TMPFS: FsWord = 0x0102_1994;
-        let kind = retry_on_intr(|| rustix::fs::fstatfs(&self.fd)).map(|stat| stat.f_type);
-        matches!(kind, Ok(EXT4 | XFS | TMPFS))
+/// Whether the file system of `dir` was alive when a sync before this said that all is durable.
+///
+/// A journal that fails to be written (in the background, say) is the end of a file system until it is
+/// mounted again; but ext4 finds that out with the next change only, and until then answers the sync of a
+/// folder, or of a file, with success, although what it was to make durable is lost. Such a change is a
+/// file without a name. Where there are none, or none may be made, nothing is learned.
+fn still_takes_changes(dir: &Path) -> io::Result<()> {
+    match open_unnamed(dir, 0o600).map_err(io::Error::from) {
+        Err(error) if is_of_the_disk(&error) => Err(error),
+        _ => Ok(()),
     }
+}
+
+struct OsFile {
+    fd: OwnedFd,
 }
 
 impl FsFile for OsFile {
@@ -151,19 +156,23 @@ impl FsFile for OsFile {
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        if self.unnamed && !self.syncs_unnamed() {
-            // Its bytes first: before Linux 5.8 only this tells of a failed write.
-            rustix::fs::fsync(&self.fd)?;
-            return Ok(rustix::fs::syncfs(&self.fd)?);
-        }
         Ok(rustix::fs::fsync(&self.fd)?)
     }
 
-    fn sync_fs(&self) -> io::Result<()> {
-        if !tells_of_failed_writes() {
-            return Err(io::ErrorKind::Unsupported.into());
+    fn syncs_alone(&self) -> bool {
+        Kind::of(&self.fd).is_ok_and(Kind::syncs_unnamed_alone)
+    }
+
+    fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
+        rustix::fs::syncfs(&self.fd)?;
+        if !Kind::of(&self.fd)?.tells() {
+            return Ok(FsSync::NotTold);
         }
-        Ok(rustix::fs::syncfs(&self.fd)?)
+        if is_read_only(&self.fd)? {
+            return Err(Errno::ROFS.into());
+        }
+        still_takes_changes(dir)?;
+        Ok(FsSync::Proven)
     }
 
     fn link_to(&self, path: &Path) -> io::Result<()> {
@@ -254,6 +263,7 @@ impl FsFile for OsFile {
     }
 
     fn lock_holder(&self) -> Option<u32> {
+        // For a message only: without it that says "another process".
         let id = self.stat().ok()?.id;
         holder(&std::fs::read_to_string("/proc/locks").ok()?, id)
     }
@@ -304,22 +314,6 @@ impl FsFile for OsFile {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Whether `syncfs` says that a write failed: since Linux 5.8.
-fn tells_of_failed_writes() -> bool {
-    static TELLS: OnceLock<bool> = OnceLock::new();
-    *TELLS.get_or_init(|| {
-        let name = rustix::system::uname();
-        name.release().to_str().is_ok_and(|release| at_least(release, (5, 8)))
-    })
-}
-
-/// Whether a release such as "6.18.2-generic" is this version or a later one.
-fn at_least(release: &str, version: (u32, u32)) -> bool {
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
-    let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok());
-    matches!((number(), number()), (Some(major), Some(minor)) if (major, minor) >= version)
 }
 
 fn convert(stat: &rustix::fs::Stat) -> Stat {
@@ -412,14 +406,6 @@ mod tests {
         assert_eq!(holder(locks, FileId { device, inode: 43 }), Some(11));
         assert_eq!(holder(locks, FileId { device, inode: 44 }), None);
         assert_eq!(holder("rubbish\n5: FLOCK", FileId { device, inode: 42 }), None);
-    }
-
-    #[test]
-    fn releases_are_compared_by_number() {
-        assert!(at_least("5.8.0", (5, 8)) && at_least("5.10.0-27-amd64", (5, 8)));
-        assert!(at_least("6.1", (5, 8)) && at_least("10.0-rc1", (5, 8)));
-        assert!(!at_least("5.7.19", (5, 8)) && !at_least("4.18.0-513.el8", (5, 8)));
-        assert!(!at_least("strange", (5, 8)) && !at_least("", (5, 8)));
     }
 
     #[test]

@@ -65,14 +65,16 @@ impl Fold {
         self.claims.iter().filter_map(wanted).collect()
     }
 
-    /// The fewest records that fold to the same state, synced extents merged.
+    /// The fewest records that fold to the same state: extents that touch are merged, synced ones and
+    /// written ones each among themselves.
     pub(crate) fn records(&self) -> Vec<Record> {
         let mut records: Vec<Record> = self.meta.clone().map(Record::Meta).into_iter().collect();
         records.extend(merge(self.synced().into_iter()).into_iter().map(Record::Written));
         if records.len() > 1 {
             records.push(Record::Synced { through: records.len() as u64 });
         }
-        records.extend(self.written().into_iter().map(Record::Written));
+        // These as well: where nothing is ever synced they are all there is (G8).
+        records.extend(merge(self.written().into_iter()).into_iter().map(Record::Written));
         let hash =
             |(kind, state): (&u8, &Vec<u8>)| Record::Hash { kind: *kind, state: state.clone() };
         records.extend(self.hashes.iter().map(hash));

@@ -84,7 +84,7 @@ impl Log {
         }
         record.encode(self.salt, self.sequence + 1, &mut bytes);
         if self.len + bytes.len() as u64 > MAX_JOURNAL {
-            return Err(AppendError::Refused(io::ErrorKind::FileTooLarge.into()));
+            return Err(AppendError::Full);
         }
         if let Err(error) = write_all_at(&*self.file, &bytes, self.len) {
             return Err(match self.file.set_len(self.len) {
@@ -114,6 +114,11 @@ impl Log {
         self.len > self.compacted_len.saturating_add(growth)
     }
 
+    /// Whether it is so long that appending may soon be refused.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.len > MAX_JOURNAL / 2
+    }
+
     /// Puts the next compaction off until the journal has grown again.
     pub(crate) fn postpone_compaction(&mut self) {
         self.compacted_len = self.len;
@@ -122,6 +127,8 @@ impl Log {
 
 /// Why a record was not appended.
 pub(crate) enum AppendError {
+    /// The journal is as long as one may be, and as it was. A compaction makes room.
+    Full,
     /// The journal is as it was.
     Refused(io::Error),
     /// The journal could not be cut back: nothing may be appended to it any more.

@@ -118,7 +118,8 @@ impl Drop for Lander {
         self.shared.state().closing = true;
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
-            // The thread has no panic of its own; were there one, it is as after a kill.
+            // The thread has no panic of its own; were there one, whoever waited has been told by the drop of
+            // what it waited with, and all is as after a kill.
             let _ = thread.join();
         }
     }

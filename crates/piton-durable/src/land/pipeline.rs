@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::steps::{Name, name, stage};
+use super::steps::{Folders, Name, name, stage};
 use super::{Landed, Landing, Told};
-use crate::fs::{Fs, FsFile, parent_dir};
+use crate::fs::{Fs, FsFile, FsSync, parent_dir};
 use crate::part::{Durability, PartError};
 
 /// So few files are synced one by one: the sync of a whole file system also waits for the bytes of
@@ -20,6 +20,7 @@ pub struct Pipeline {
     fs: Arc<dyn Fs>,
     /// Under their final names, which are not durable yet.
     named: Vec<Named>,
+    folders: Folders,
 }
 
 struct Written {
@@ -38,7 +39,7 @@ struct Named {
 impl Pipeline {
     /// A pipeline without files.
     pub fn new(fs: Arc<dyn Fs>) -> Self {
-        Self { fs, named: Vec::new() }
+        Self { fs, named: Vec::new(), folders: Folders::default() }
     }
 
     /// Whether nobody waits to be told of a file that has its name.
@@ -51,7 +52,7 @@ impl Pipeline {
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
         let mut written: Vec<Written> = Vec::new();
         for (landing, told) in group {
-            let file = match stage(&*self.fs, &landing) {
+            let file = match stage(&*self.fs, &landing, &mut self.folders) {
                 Ok(Some(file)) => file,
                 Ok(None) => {
                     told(Ok(Landed::NotHere(landing.bytes)));
@@ -98,24 +99,22 @@ impl Pipeline {
 
     /// Makes these bytes and these names of one file system durable and tells of the names. Returns
     /// the files whose bytes are. After an error neither is believed, and nothing is tried again (G7).
-    fn sync(&self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
-        // The handle of the first is older than the bytes of any: it hears of every failed write.
-        let first = group.first().filter(|_| group.len() > FEW);
-        match first.map(|first| first.file.sync_fs()) {
-            Some(Ok(())) => {
+    fn sync(&mut self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
+        match sync_together(&group) {
+            Ok(FsSync::Proven) => {
                 before.into_iter().for_each(|file| (file.told)(Ok(Landed::There)));
                 group
             }
-            Some(Err(error)) if error.kind() != io::ErrorKind::Unsupported => {
+            Ok(FsSync::NotTold) => {
+                self.settle_names(before);
+                group.into_iter().filter_map(sync_one).collect()
+            }
+            Err(error) => {
                 let failed =
                     |path: PathBuf| Err(PartError::GroupSync { path, source: same(&error) });
                 before.into_iter().for_each(|file| (file.told)(failed(file.path)));
                 group.into_iter().for_each(|file| (file.told)(failed(file.landing.path)));
                 Vec::new()
-            }
-            _ => {
-                self.settle_names(before);
-                group.into_iter().filter_map(sync_one).collect()
             }
         }
     }
@@ -137,9 +136,9 @@ impl Pipeline {
     }
 
     /// One sync for each folder.
-    fn settle_names(&self, mut named: Vec<Named>) {
+    fn settle_names(&mut self, mut named: Vec<Named>) {
         while let Some(dir) = named.first().map(|file| parent_dir(&file.path).to_owned()) {
-            let synced = self.fs.sync_dir(&dir);
+            let synced = self.folders.sync(&*self.fs, &dir);
             for file in take(&mut named, |file| parent_dir(&file.path) == dir) {
                 (file.told)(match &synced {
                     Ok(()) => Ok(Landed::There),
@@ -147,6 +146,18 @@ impl Pipeline {
                 });
             }
         }
+    }
+}
+
+/// One sync for all of them, where they are many, or where it takes that. Where it proves nothing it still
+/// pays: it has the bytes of all written and committed at once, so that the sync of each finds little to do.
+fn sync_together(group: &[Written]) -> io::Result<FsSync> {
+    // The handle of the first is older than the bytes of any: it hears of every failed write.
+    match group.first() {
+        Some(first) if group.len() > FEW || !first.file.syncs_alone() => {
+            first.file.sync_fs(parent_dir(&first.landing.path))
+        }
+        _ => Ok(FsSync::NotTold),
     }
 }
 

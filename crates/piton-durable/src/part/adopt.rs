@@ -251,6 +251,7 @@ impl Drop for Place {
         };
         // By now it may be the file that was taken over.
         if own.id == there.id && own.len == 0 {
+            // If it stays, the next run finds an empty part.
             let _ = self.fs.remove(&self.path);
         }
     }

@@ -56,8 +56,7 @@ impl Part {
 
     /// Says that what records up to `through` claim was synced.
     fn synced(&self, through: u64) -> Result<(), PartError> {
-        let appended = self.state().record(Record::Synced { through });
-        self.appended(appended)
+        self.record_in_turn(Record::Synced { through })
     }
 
     pub(super) fn sync_journal(&self) -> Result<(), PartError> {
@@ -72,9 +71,14 @@ impl Part {
     }
 
     fn compact_if_it_pays(&self) -> Result<(), PartError> {
-        if !self.state().log.as_ref().is_some_and(Log::compaction_pays) {
-            return Ok(());
+        let pays = self.state().log.as_ref().is_some_and(Log::compaction_pays);
+        match pays {
+            true => self.compact_if_there_is_room(),
+            false => Ok(()),
         }
+    }
+
+    pub(super) fn compact_if_there_is_room(&self) -> Result<(), PartError> {
         match self.compact() {
             // The old journal is as good as before, and may fit where a second one does not.
             Err(PartError::Io { what: "create" | "write", source, .. }) if is_full(&source) => {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dirs::DirError;
 use crate::journal::HeadError;
 use crate::lock::LockError;
 use crate::replace::ReplaceError;
@@ -112,6 +113,13 @@ impl PartError {
 impl From<ReplaceError> for PartError {
     fn from(error: ReplaceError) -> Self {
         let ReplaceError { what, path, source } = error;
+        Self::Io { what, path, source }
+    }
+}
+
+impl From<DirError> for PartError {
+    fn from(error: DirError) -> Self {
+        let DirError { what, path, source } = error;
         Self::Io { what, path, source }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::open::Journal;
 use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
+use crate::dress::dress;
 use crate::fs::{Fs, FsFile, Open, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::replace::remove_if_there;
@@ -28,8 +29,7 @@ impl Part {
         self.check()?;
         self.dress(&finish)?;
         self.sync_whole()?;
-        let verified = self.state().record(Record::Verified { len: finish.len });
-        self.appended(verified)?;
+        self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
 
         self.rename(&finish)?;
@@ -45,19 +45,10 @@ impl Part {
     fn dress(&self, finish: &Finish) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(finish.len).map_err(PartError::io("cut", &path))?;
-        for (name, value) in &finish.attributes {
-            self.file
-                .set_attribute(name, value)
-                .map_err(PartError::io("set an attribute of", &path))?;
-        }
         if let Some(mode) = finish.mode {
             self.file.set_mode(mode).map_err(PartError::io("set the mode of", &path))?;
         }
-        // Last: the steps before could change it.
-        if let Some(modified) = finish.modified {
-            self.file.set_modified(modified).map_err(PartError::io("set the time of", &path))?;
-        }
-        Ok(())
+        dress(&*self.file, &path, &finish.attributes, finish.modified)
     }
 
     fn rename(&self, finish: &Finish) -> Result<(), PartError> {
@@ -90,6 +81,7 @@ impl Drop for Part {
     fn drop(&mut self) {
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
+            // If it stays, the next run finds an empty part, which claims nothing.
             let _ = self.fs.remove(&self.target.part());
         }
     }
@@ -154,5 +146,6 @@ fn holds_unsynced(fs: &dyn Fs, target: &Target, fold: &Fold) -> Result<bool, Par
     let path = target.path();
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     let mut buffer = verify::buffer();
+    // What cannot be read is not held: the download goes on from what is believed.
     Ok(unsynced.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
 }

@@ -137,14 +137,14 @@ struct State {
 
 impl State {
     /// Appends to the journal, and keeps `fold` what the journal says.
-    fn record(&mut self, record: Record) -> Result<(), AppendError> {
+    fn record(&mut self, record: &Record) -> Result<(), AppendError> {
         let sequence = match &mut self.log {
-            Some(log) => log.append(&record)?,
+            Some(log) => log.append(record)?,
             None => 0,
         };
-        self.fold.apply(sequence, &record);
+        self.fold.apply(sequence, record);
         if let Some(since) = &mut self.since_compaction {
-            since.push(record);
+            since.push(record.clone());
         }
         Ok(())
     }
@@ -185,12 +185,35 @@ impl Part {
     /// Appends a record that a caller asked for.
     fn record(&self, record: Record) -> Result<(), PartError> {
         self.check()?;
-        let appended = self.state().record(record);
-        self.appended(appended)
+        let appended = self.state().record(&record);
+        match appended {
+            Err(AppendError::Full) => {
+                let _turn = hold(&self.turn);
+                self.record_in_turn(record)
+            }
+            appended => self.appended(appended),
+        }
+    }
+
+    /// Appends a record; the caller has the turn. A journal that is full is compacted first.
+    fn record_in_turn(&self, record: Record) -> Result<(), PartError> {
+        let appended = self.state().record(&record);
+        match appended {
+            Err(AppendError::Full) => {
+                self.compact_if_there_is_room().map_err(|error| self.poisoned(error))?;
+                let appended = self.state().record(&record);
+                self.appended(appended)
+            }
+            appended => self.appended(appended),
+        }
     }
 
     fn appended<T>(&self, result: Result<T, AppendError>) -> Result<T, PartError> {
         result.map_err(|error| match error {
+            AppendError::Full => {
+                let full = std::io::ErrorKind::FileTooLarge.into();
+                PartError::io("write", &self.target.journal())(full)
+            }
             AppendError::Refused(source) => PartError::io("write", &self.target.journal())(source),
             AppendError::Lost(source) => {
                 self.poisoned(PartError::io("write", &self.target.journal())(source))
@@ -210,6 +233,7 @@ impl Part {
     /// Remembers `error` as the end of this part. The first one counts.
     fn poisoned(&self, error: PartError) -> PartError {
         if let Some(poison) = Poison::of(&error) {
+            // Refused where one is set already.
             let _ = self.poison.set(poison);
         }
         error

@@ -106,7 +106,8 @@ impl Files {
             }
             Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                // Its owner has just renamed the part away: the empty one here is our own.
+                // Its owner has just renamed the part away: the empty one here is our own. If it stays, the
+                // next run finds an empty part.
                 if stat.len == 0 && matches!(error, LockError::Held { .. }) {
                     let _ = fs.remove(&path);
                 }

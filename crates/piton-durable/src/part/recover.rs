@@ -58,6 +58,7 @@ pub(super) fn recover(
         damaged,
     };
     let rewrite = !same_file || !recovered.damaged.is_empty();
+    let full = log.is_nearly_full();
     let state = State { log: Some(log), fold, since_compaction: None };
     let part = Part::new(fs, target, durability, file, stat.id.inode, state);
     part.begun.store(true, Ordering::Release);
@@ -65,6 +66,8 @@ pub(super) fn recover(
         // Before anything is written: a claim that was found wrong must not be there to be believed
         // after the next crash, when the part may have grown over it.
         part.compact()?;
+    } else if full {
+        part.compact_if_there_is_room()?;
     }
     Ok((part, recovered))
 }

@@ -75,7 +75,8 @@ impl Part {
         let _turn = hold(&self.turn);
         // The record is enough for a kill. The new journal, which has no trace of the claims, is for
         // the power cut, and for the bit that flips in that one record.
-        self.record(Record::Forget(range))
+        self.check()?;
+        self.record_in_turn(Record::Forget(range))
             .and_then(|()| self.compact())
             .map_err(|error| self.poisoned(error))
     }

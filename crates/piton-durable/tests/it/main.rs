@@ -8,10 +8,12 @@
 mod adopt;
 mod broken;
 mod crash;
+mod extras;
 mod harness;
 mod journal;
 mod killed;
 mod land;
+mod long;
 mod properties;
 mod real;
 mod root_only;

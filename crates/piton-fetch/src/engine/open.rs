@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_checkpoint::IntervalSet;
+use piton_durable::dirs;
 use piton_durable::fs::Fs;
 use piton_durable::part::{OpenPart, Opened, Part, PartError, Recovered, Target};
 
@@ -35,8 +36,7 @@ impl OpenedPart {
         what: &Download,
     ) -> Result<Found, PartError> {
         if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-            let io = |source| PartError::Io { what: "create", path: parent.to_owned(), source };
-            fs.create_dir_all(parent).map_err(io)?;
+            dirs::create(&**fs, parent, what.durability)?;
         }
         let target = Target::new(path);
         let how = OpenPart { durability: what.durability, verify_all: what.verify_part };

@@ -3,7 +3,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::fs::{Fs, parent_dir};
+use piton_durable::dirs::{self, DirError};
+use piton_durable::fs::Fs;
 use piton_durable::part::Durability;
 
 use super::{FolderError, TargetPath};
@@ -24,8 +25,8 @@ pub struct Folder {
 struct Shared {
     fs: Arc<dyn Fs>,
     root: PathBuf,
-    /// Whether a folder must survive a power cut before a file in it is called done (G1).
-    durable: bool,
+    /// What a folder must survive before a file in it is called done (G1).
+    durability: Durability,
     there: Mutex<HashSet<String>>,
     /// One makes folders at a time: nobody may find one that is not durable yet.
     making: Mutex<()>,
@@ -37,9 +38,8 @@ impl Folder {
     /// # Errors
     /// [`FolderError`] if it cannot be made, or is a file.
     pub fn open(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
-        let durable = durability == Durability::Power;
-        make(&*fs, path, durable)?;
-        Self::at(fs, path, durable)
+        make(&*fs, path, durability, |_| false)?;
+        Self::at(fs, path, durability)
     }
 
     /// The folder at `path`, which must be there.
@@ -49,14 +49,14 @@ impl Folder {
     pub fn find(fs: Arc<dyn Fs>, path: &Path) -> Result<Self, FolderError> {
         match fs.stat(path).map_err(io("look at", path))? {
             Some(stat) if !stat.is_dir => Err(FolderError::NotAFolder { path: path.to_owned() }),
-            _ => Self::at(fs, path, true),
+            _ => Self::at(fs, path, Durability::Power),
         }
     }
 
-    fn at(fs: Arc<dyn Fs>, path: &Path, durable: bool) -> Result<Self, FolderError> {
+    fn at(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
         let root = fs.canonicalize(path).map_err(io("find", path))?;
         let (there, making) = Default::default();
-        Ok(Self { shared: Arc::new(Shared { fs, root, durable, there, making }) })
+        Ok(Self { shared: Arc::new(Shared { fs, root, durability, there, making }) })
     }
 
     /// Where it is: absolute, without symbolic links.
@@ -90,7 +90,11 @@ impl Folder {
         if !really.starts_with(&shared.root) {
             return Err(FolderError::LeadsOut { path: there, to: really });
         }
-        make(&*shared.fs, &path, shared.durable)?;
+        let known = |at: &Path| match at.strip_prefix(&shared.root).map(Path::to_str) {
+            Ok(Some(below)) => below.is_empty() || self.there().contains(below),
+            _ => false,
+        };
+        make(&*shared.fs, &path, shared.durability, known)?;
         let mut there = self.there();
         if there.len() >= REMEMBERED {
             there.clear();
@@ -118,31 +122,19 @@ fn deepest_there(fs: &dyn Fs, root: &Path, path: &Path) -> Result<PathBuf, Folde
     Ok(deepest.to_owned())
 }
 
-/// Makes `path` and what is missing above it; if `durable`, so that a power cut does not undo it.
-fn make(fs: &dyn Fs, path: &Path, durable: bool) -> Result<(), FolderError> {
-    let mut missing = Vec::new();
-    let mut at = path;
-    loop {
-        match fs.stat(at).map_err(io("look at", at))? {
-            Some(stat) if stat.is_dir => break,
-            Some(_) => return Err(FolderError::NotAFolder { path: at.to_owned() }),
-            None => missing.push(at),
+fn make(
+    fs: &dyn Fs,
+    path: &Path,
+    durability: Durability,
+    known: impl Fn(&Path) -> bool,
+) -> Result<(), FolderError> {
+    dirs::create_below(fs, path, durability, known).map_err(|error| {
+        let DirError { what, path, source } = error;
+        match source.kind() {
+            io::ErrorKind::NotADirectory => FolderError::NotAFolder { path },
+            _ => FolderError::Io { what, path, source },
         }
-        let above = parent_dir(at);
-        if above == at || above == Path::new(".") {
-            break;
-        }
-        at = above;
-    }
-    if missing.is_empty() {
-        return Ok(());
-    }
-    fs.create_dir_all(path).map_err(io("create", path))?;
-    for made in missing.into_iter().rev().filter(|_| durable) {
-        let dir = parent_dir(made);
-        fs.sync_dir(dir).map_err(io("sync", dir))?;
-    }
-    Ok(())
+    })
 }
 
 fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {

@@ -8,10 +8,9 @@ use piton_checkpoint::ledger::InFlight;
 use piton_fetch::{
     Client, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit, Share, Stop,
 };
-use tokio::task::spawn_blocking;
 
 use super::job::Job;
-use super::{Options, RunError, joined};
+use super::{Options, RunError, thread};
 use crate::flow::Moment;
 use crate::name::{Folder, FolderError, TargetPath};
 
@@ -101,7 +100,9 @@ pub(super) async fn attempt(
 ) -> Result<Outcome, Trouble> {
     let what = what?;
     if !folder.has_room_for(&target) {
-        joined(spawn_blocking(move || folder.prepare(&target))).await?;
+        let path = folder.path().to_owned();
+        let no_thread = |source| FolderError::Io { what: "find a thread to create", path, source };
+        thread::begin(move || folder.prepare(&target)).map_err(no_thread)?.await?;
     }
     Ok(client.download(what, monitor, stop).await?)
 }

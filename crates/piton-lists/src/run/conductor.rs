@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use piton_fetch::{Share, Stop};
 use tokio::sync::mpsc::Receiver;
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::accounts::Accounts;
@@ -16,7 +16,7 @@ use super::job::{Job, Read};
 use super::monitor::Event;
 use super::rates::HostRates;
 use super::slots::{HARMLESS, Slot, Slots};
-use super::{Early, Monitor, Options, Run, RunError};
+use super::{Early, Monitor, Options, Run, RunError, thread};
 use crate::flow::{Heard, Queue, Started};
 use crate::name::Folder;
 
@@ -251,8 +251,9 @@ impl<'a> Conductor<'a> {
         }
         let (source, monitor) = (self.run.source.clone(), self.monitor.clone());
         let halt = self.halt.clone();
-        // What goes wrong here is found by the thread that reads.
-        drop(spawn_blocking(move || {
+        // What goes wrong here is found by the thread that reads; without a thread how much is left stays
+        // unknown.
+        drop(thread::begin(move || {
             if let Ok(Some(found)) = Inventory::take(&source, || !halt.is_stopped()) {
                 monitor.counted(found.items);
             }

@@ -1,3 +1,5 @@
+use std::io;
+
 use piton_checkpoint::ledger::LedgerError;
 use piton_fetch::Failure;
 
@@ -27,6 +29,10 @@ pub enum RunError {
     /// The target folder cannot be had.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The system gives this process no thread: its limit is reached. Nothing was begun, or all that was is
+    /// saved.
+    #[error("the system allows no more threads: {0}")]
+    Thread(io::Error),
     /// The disk takes nothing more; no other item would fare better.
     #[error(transparent)]
     Disk(Failure),

@@ -25,6 +25,7 @@ mod rates;
 mod reading;
 mod slots;
 mod summary;
+mod thread;
 mod verdict;
 
 use std::sync::Arc;
@@ -33,7 +34,7 @@ use std::time::UNIX_EPOCH;
 use piton_checkpoint::ledger::{Ledger, Reader, Run as Entry, RunId};
 use piton_fetch::{Client, Stop};
 use tokio::sync::mpsc::channel;
-use tokio::task::{JoinHandle, LocalSet, spawn_blocking};
+use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use conductor::{Conductor, now_ms};
@@ -82,9 +83,9 @@ impl Run {
         let begun = Instant::now();
         let prepared = {
             let (run, monitor, stop) = (self.clone(), monitor.clone(), stop.clone());
-            spawn_blocking(move || run.prepare(&monitor, &stop))
+            thread::begin(move || run.prepare(&monitor, &stop)).map_err(RunError::Thread)?
         };
-        let result = match joined(prepared).await? {
+        let result = match prepared.await? {
             Some(prepared) => self.go_through(prepared, &monitor, &stop).await,
             None => {
                 monitor.count(|summary| summary.ended = Some(Early::Stopped));
@@ -147,13 +148,16 @@ impl Run {
             options: Arc::clone(&self.options),
             monitor: monitor.clone(),
         };
-        let reading = spawn_blocking(move || reading.run(&to));
+        let reading = thread::begin(move || reading.run(&to)).map_err(RunError::Thread)?;
         let conductor = Conductor::new(self, &folder, monitor);
         let conducted = LocalSet::new().run_until(conductor.run(batches, stop)).await;
-        let read = joined(reading).await;
+        let read = reading.await;
         let ledger = self.ledger.clone();
-        let ended = joined(spawn_blocking(move || ledger.end_run(id, now_ms()))).await;
-        conducted.and(read).and(ended.map_err(RunError::from))
+        let ended = match thread::begin(move || ledger.end_run(id, now_ms())) {
+            Ok(ended) => ended.await.map_err(RunError::from),
+            Err(error) => Err(RunError::Thread(error)),
+        };
+        conducted.and(read).and(ended)
     }
 }
 
@@ -169,16 +173,4 @@ pub(crate) fn fingerprint(source: &Source) -> Vec<u8> {
 struct Prepared {
     folder: Folder,
     id: RunId,
-}
-
-/// What a blocking task gives.
-async fn joined<T>(task: JoinHandle<T>) -> T {
-    match task.await {
-        Ok(result) => result,
-        Err(gone) => match gone.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only the end of the runtime cancels it, and this future with it.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }

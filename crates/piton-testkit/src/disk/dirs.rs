@@ -67,6 +67,12 @@ impl Names {
                 lost.extend(change.set.into_iter().map(|(path, _)| path));
             }
         }
+        // A directory that was lost takes all with it.
+        let kept: BTreeSet<PathBuf> = self.durable.keys().cloned().collect();
+        self.durable.retain(|path, _| {
+            let above = path.ancestors().skip(1);
+            above.filter(|above| !is_root(above)).all(|above| kept.contains(above))
+        });
         self.live = self.durable.clone();
     }
 
@@ -76,6 +82,11 @@ impl Names {
         let pending = pending.filter_map(|(_, inode)| *inode);
         self.live.values().chain(self.durable.values()).copied().chain(pending).collect()
     }
+}
+
+/// What is there without having been made.
+pub(super) fn is_root(path: &Path) -> bool {
+    [Path::new("/"), Path::new("."), Path::new("")].contains(&path)
 }
 
 fn apply(names: &mut BTreeMap<PathBuf, u64>, set: &[(PathBuf, Option<u64>)]) {

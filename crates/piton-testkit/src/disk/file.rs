@@ -13,10 +13,15 @@ pub(super) const BLOCK: usize = 4096;
 
 /// A file: what programs see, and what the disk holds.
 pub(super) struct Node {
+    pub(super) is_dir: bool,
     pub(super) live: Vec<u8>,
     durable: Vec<u8>,
     /// Blocks that differ, as far as the system knows.
     dirty: BTreeSet<usize>,
+    /// Whether the disk knows the file itself, and not only its bytes: without that they are of no use.
+    pub(super) committed: bool,
+    /// A write that failed, of which nobody was told yet.
+    pub(super) untold: Option<i32>,
     /// What an older file left in the blocks that this one may get.
     pub(super) recycled: Vec<u8>,
     pub(super) mode: u32,
@@ -30,6 +35,9 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(mode: u32) -> Self {
         Self {
+            is_dir: false,
+            committed: true,
+            untold: None,
             live: Vec::new(),
             durable: Vec::new(),
             dirty: BTreeSet::new(),
@@ -40,6 +48,11 @@ impl Node {
             attributes: BTreeMap::new(),
             locked_by: None,
         }
+    }
+
+    /// A directory.
+    pub(super) fn dir() -> Self {
+        Self { is_dir: true, ..Self::new(0o755) }
     }
 
     /// A file that has always been there.
@@ -75,6 +88,10 @@ impl Node {
         }
     }
 
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// The system reports the error once and forgets what it could not write.
     pub(super) fn fail_sync(&mut self) {
         self.dirty.clear();
@@ -98,6 +115,10 @@ impl Node {
 
     /// The power was cut: what the disk holds is what there is.
     pub(super) fn cut(&mut self, rng: &mut Rng) {
+        if !self.committed {
+            (self.live, self.durable, self.dirty) = Default::default();
+            return;
+        }
         let style = rng.below(5);
         let torn_after = rng.below(self.dirty.len() as u64 + 1) as usize;
         let resized = match style {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use piton_durable::fs::{FsFile, Owner, Stat};
+use piton_durable::fs::{FsFile, FsSync, Owner, Stat};
 
 use super::fault::{Step, dead};
 use super::file::Node;
@@ -57,21 +57,18 @@ impl FsFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            if refuse(step).is_err() {
-                node.fail_sync();
-            } else {
-                node.sync();
-            }
-            refuse(step)
-        })
+        self.disk.operate(Some(self.process), |world, step| world.sync_one(self.inode, step))
     }
 
     fn sync_all(&self) -> io::Result<()> {
         self.sync_data()
     }
 
-    fn sync_fs(&self) -> io::Result<()> {
+    fn syncs_alone(&self) -> bool {
+        !self.disk.world().overlaid
+    }
+
+    fn sync_fs(&self, _dir: &Path) -> io::Result<FsSync> {
         self.disk.operate(Some(self.process), World::sync)
     }
 

@@ -12,10 +12,13 @@
 //! - creations, renames and removals: any selection in which each one comes with all earlier ones
 //!   that touch the same names.
 //!
-//! A file without a name is gone after any crash.
+//! A directory that is lost takes along what is in it. A file without a name is gone after any crash.
 //!
 //! A failed sync leaves the new bytes visible and counts them as written, as Linux does: no later
 //! sync puts them on the disk.
+//!
+//! [`SimDisk::overlaid`] is one that does not tell how its whole-disk sync ended, and that loses a file
+//! which was synced before it had a name, unless that sync came first: as an overlay on btrfs may.
 
 mod dirs;
 mod fault;

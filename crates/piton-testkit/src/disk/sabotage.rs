@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, Owner, Stat};
+use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Owner, Stat, parent_dir};
 
 /// One rule of the crash protocol that is not kept. A harness that does not notice proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,12 @@ pub enum Broken {
     NoSaltAtCompaction,
     /// A file that was made without a name gets one before its bytes are synced.
     NamedBeforeDataSync,
+    /// The sync of a whole file system is believed, whichever file system it is.
+    FsSyncBelieved,
+    /// Of a file without a name nothing but its own sync is done, on any file system.
+    SyncedAlone,
+    /// A new directory is not made durable in its parent.
+    NewDirectoryNotSynced,
 }
 
 /// A file system that breaks one rule and keeps all others. Files are told apart by their names:
@@ -41,6 +47,8 @@ pub struct Sabotage<F> {
     unnamed: Arc<Mutex<Unnamed>>,
     /// Nothing has happened to the directory since a journal was removed.
     just_removed: Arc<AtomicBool>,
+    /// Directories in which one was created since.
+    grown: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 /// The files that were made without a name, and the folders in which.
@@ -53,7 +61,13 @@ struct Unnamed {
 impl<F: Fs + Clone + 'static> Sabotage<F> {
     /// Breaks `broken` on `inner`.
     pub fn new(inner: F, broken: Broken) -> Self {
-        Self { inner, broken, unnamed: Arc::default(), just_removed: Arc::default() }
+        Self {
+            inner,
+            broken,
+            unnamed: Arc::default(),
+            just_removed: Arc::default(),
+            grown: Arc::default(),
+        }
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
@@ -133,7 +147,9 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let just_removed = self.just_removed.swap(false, Ordering::Relaxed);
+        let grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner).remove(dir);
         match self.broken {
+            Broken::NewDirectoryNotSynced if grown => Ok(()),
             Broken::NoDirectorySync => Ok(()),
             Broken::JournalRemovalNotSynced if just_removed => Ok(()),
             _ => self.inner.sync_dir(dir),
@@ -144,8 +160,10 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         self.inner.list(dir)
     }
 
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir_all(dir)
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
+        grown.insert(parent_dir(dir).to_owned());
+        self.inner.create_dir(dir)
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -201,11 +219,20 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
         self.sync(|| self.inner.sync_all())
     }
 
-    fn sync_fs(&self) -> io::Result<()> {
+    fn syncs_alone(&self) -> bool {
+        self.fs.broken == Broken::SyncedAlone || self.inner.syncs_alone()
+    }
+
+    fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
+        let sync = || self.inner.sync_fs(dir);
         match self.fs.broken {
-            Broken::NamedBeforeDataSync | Broken::NoDirectorySync => self.fs.sync_half(),
-            Broken::RetriedSync => self.inner.sync_fs().or_else(|_| self.inner.sync_fs()),
-            _ => self.inner.sync_fs(),
+            Broken::NamedBeforeDataSync | Broken::NoDirectorySync => {
+                self.fs.sync_half().map(|()| FsSync::Proven)
+            }
+            Broken::RetriedSync => sync().or_else(|_| sync()),
+            Broken::SyncedAlone => Ok(FsSync::NotTold),
+            Broken::FsSyncBelieved => sync().map(|_| FsSync::Proven),
+            _ => sync(),
         }
     }
 

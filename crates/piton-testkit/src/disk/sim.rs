@@ -5,15 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::fs::{Existing, FileId, Fs, FsFile, Open, Stat};
+use piton_durable::fs::{Existing, FileId, Fs, FsFile, FsSync, Open, Stat, parent_dir};
 
-use super::dirs::Names;
+use super::dirs::{Names, is_root};
 use super::fault::{Crash, Failure, Fault, Step, When, dead};
 use super::file::Node;
 use super::handle::SimFile;
 use super::rng::Rng;
 
-/// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are made.
+/// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are created.
 #[derive(Clone)]
 pub struct SimDisk {
     world: Arc<Mutex<World>>,
@@ -27,6 +27,8 @@ pub(super) struct World {
     next_handle: u64,
     /// Which process runs: handles of an earlier one are dead.
     pub(super) process: u64,
+    /// See [`SimDisk::overlaid`].
+    pub(super) overlaid: bool,
     down: bool,
     operations: u64,
     faults: Vec<Fault>,
@@ -42,11 +44,19 @@ impl SimDisk {
             next_inode: 1,
             next_handle: 1,
             process: 1,
+            overlaid: false,
             down: false,
             operations: 0,
             faults: Vec::new(),
         };
         Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// As [`SimDisk::seeded`]; how the sync of all of it ended is told by the sync of each file only.
+    pub fn overlaid(seed: u64) -> Self {
+        let disk = Self::seeded(seed);
+        disk.world().overlaid = true;
+        disk
     }
 
     /// Adds a fault.
@@ -84,13 +94,14 @@ impl SimDisk {
     /// The bytes that a program would read at `path`.
     pub fn bytes(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let world = self.world();
-        world.node(path.as_ref()).map(|node| node.live.clone())
+        world.node(path.as_ref()).filter(|node| !node.is_dir).map(|node| node.live.clone())
     }
 
     /// Puts a file there, durably and without counting: for preparing and for tampering. A file that
     /// is there keeps its identity.
     pub fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
         let mut world = self.world();
+        world.settle_above(path.as_ref());
         let known = world.names.live.get(path.as_ref()).copied();
         let inode = known.unwrap_or_else(|| world.new_inode());
         world.nodes.insert(inode, Node::settled(bytes.to_vec()));
@@ -105,9 +116,11 @@ impl SimDisk {
         world.names.settle(path.as_ref().to_owned(), inode);
     }
 
-    /// The names that programs see, in order.
+    /// The names of files that programs see, in order.
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.world().names.live.keys().cloned().collect()
+        let world = self.world();
+        let is_dir = |path: &Path| world.node(path).is_some_and(|node| node.is_dir);
+        world.names.live.keys().filter(|path| !is_dir(path)).cloned().collect()
     }
 
     pub(super) fn world(&self) -> MutexGuard<'_, World> {
@@ -199,22 +212,48 @@ impl World {
     }
 
     /// All bytes and names become durable; or the system forgets what it could not write.
-    pub(super) fn sync(&mut self, step: Step) -> io::Result<()> {
-        match refuse(step) {
-            Ok(()) => {
-                self.nodes.values_mut().for_each(Node::sync);
+    pub(super) fn sync(&mut self, step: Step) -> io::Result<FsSync> {
+        if let Step::Fail(code) = step {
+            for node in self.nodes.values_mut() {
+                if self.overlaid && node.is_dirty() {
+                    node.untold = Some(code);
+                }
+                node.fail_sync();
+            }
+        }
+        match (refuse(step), self.overlaid) {
+            (Ok(()), _) => {
+                for node in self.nodes.values_mut() {
+                    node.sync();
+                    node.committed = true;
+                }
                 self.names.sync_all();
-                Ok(())
             }
-            Err(error) => {
-                self.nodes.values_mut().for_each(Node::fail_sync);
-                Err(error)
-            }
+            (Err(_), true) => {}
+            (Err(error), false) => return Err(error),
+        }
+        Ok(if self.overlaid { FsSync::NotTold } else { FsSync::Proven })
+    }
+
+    /// The bytes of one file become durable, or the system forgets them.
+    pub(super) fn sync_one(&mut self, inode: u64, step: Step) -> io::Result<()> {
+        let named = self.names.live.values().any(|named| *named == inode);
+        let node = self.nodes.get_mut(&inode).ok_or_else(dead)?;
+        if let Err(error) = refuse(step) {
+            node.fail_sync();
+            return Err(error);
+        }
+        node.sync();
+        node.committed |= named;
+        match node.untold.take() {
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+            None => Ok(()),
         }
     }
 
     /// Gives a file without a name this one.
     pub(super) fn link(&mut self, inode: u64, path: &Path) -> io::Result<()> {
+        self.has_place_for(path)?;
         if self.inode(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -231,6 +270,27 @@ impl World {
         self.nodes.get(self.names.live.get(path)?)
     }
 
+    /// Whether the directory is there in which `path` is to be.
+    fn has_place_for(&self, path: &Path) -> io::Result<()> {
+        let above = parent_dir(path);
+        match is_root(above) || self.node(above).is_some_and(|node| node.is_dir) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The directories above `path` have always been there.
+    fn settle_above(&mut self, path: &Path) {
+        let above: Vec<PathBuf> = path.ancestors().skip(1).map(Path::to_owned).collect();
+        for dir in above.into_iter().rev().filter(|dir| !is_root(dir)) {
+            if self.node(&dir).is_none() {
+                let inode = self.new_inode();
+                self.nodes.insert(inode, Node::dir());
+                self.names.settle(dir, inode);
+            }
+        }
+    }
+
     fn inode(&self, path: &Path) -> io::Result<u64> {
         self.names.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -240,8 +300,8 @@ pub(super) fn stat(inode: u64, node: &Node) -> Stat {
     Stat {
         id: FileId { device: 1, inode },
         len: node.live.len() as u64,
-        is_file: true,
-        is_dir: false,
+        is_file: !node.is_dir,
+        is_dir: node.is_dir,
         mode: node.mode,
         owner: node.owner,
         modified: node.modified,
@@ -258,6 +318,7 @@ impl Fs for SimDisk {
                 }
                 (Ok(inode), _) => inode,
                 (Err(_), Open::Create { mode } | Open::CreateNew { mode }) => {
+                    world.has_place_for(path)?;
                     let inode = world.new_inode();
                     world.nodes.insert(inode, Node::new(mode));
                     world.names.change(vec![(path.to_owned(), Some(inode))]);
@@ -269,11 +330,14 @@ impl Fs for SimDisk {
         })
     }
 
-    fn create_unnamed(&self, _dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         self.operate(None, |world, step| {
             refuse(step)?;
+            world.has_place_for(&dir.join("file"))?;
             let inode = world.new_inode();
-            world.nodes.insert(inode, Node::new(mode));
+            let mut node = Node::new(mode);
+            node.committed = !world.overlaid;
+            world.nodes.insert(inode, node);
             Ok(self.handle(world, inode))
         })
     }
@@ -281,6 +345,9 @@ impl Fs for SimDisk {
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         self.operate(None, |world, step| {
             refuse(step)?;
+            if is_root(path) {
+                return Ok(Some(stat(1, &Node::dir())));
+            }
             let Ok(inode) = world.inode(path) else { return Ok(None) };
             Ok(world.nodes.get(&inode).map(|node| stat(inode, node)))
         })
@@ -290,6 +357,7 @@ impl Fs for SimDisk {
         self.operate(None, |world, step| {
             refuse(step)?;
             let inode = world.inode(from)?;
+            world.has_place_for(to)?;
             if existing == Existing::Keep && world.inode(to).is_ok() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
@@ -329,15 +397,27 @@ impl Fs for SimDisk {
         })
     }
 
-    fn create_dir_all(&self, _dir: &Path) -> io::Result<()> {
-        // Every directory is there.
-        self.operate(None, |_, step| refuse(step))
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            world.has_place_for(dir)?;
+            if is_root(dir) || world.inode(dir).is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            let inode = world.new_inode();
+            world.nodes.insert(inode, Node::dir());
+            world.names.change(vec![(dir.to_owned(), Some(inode))]);
+            Ok(())
+        })
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         self.operate(None, |world, step| {
             refuse(step)?;
-            world.inode(path).map(|_| path.to_owned())
+            match is_root(path) {
+                true => Ok(path.to_owned()),
+                false => world.inode(path).map(|_| path.to_owned()),
+            }
         })
     }
 

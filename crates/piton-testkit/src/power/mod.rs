@@ -8,7 +8,9 @@
 //!   recording hundreds of crash states are built, also those in which the disk wrote late things
 //!   first.
 //!
-//! Both say [`Unavailable`] where they cannot run. Neither leaves a mount or a loop device behind;
+//! And [`FailingDisk`], a file system on a disk that fails when it is told to.
+//!
+//! All say [`Unavailable`] where they cannot run. None leaves a mount or a loop device behind;
 //! what a killed test process left is swept by the next one that starts.
 //!
 //! ```no_run
@@ -52,7 +54,7 @@ pub fn wanted_states() -> usize {
     given.map_or(500, |count| count.parse().expect("PITON_POWER_STATES is a number"))
 }
 
-pub use blocklog::{BlockLog, CrashState, Finding, Kept, Recording};
+pub use blocklog::{BlockLog, CrashState, Failing, FailingDisk, Finding, Kept, Layer, Recording};
 pub use filesystem::FsKind;
 pub use shutdown::Volume;
 pub use unavailable::Unavailable;

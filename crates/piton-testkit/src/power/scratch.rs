@@ -11,7 +11,8 @@ const PREFIX: &str = "piton-power-";
 const LOCK: &str = "piton-power.lock";
 /// Held locked for as long as the owner of the directory lives.
 const OWNER: &str = "owner";
-const MOUNTS: [&str; 2] = ["mounted", "fuse"];
+/// Each lies on the next, and goes before it.
+const MOUNTS: [&str; 3] = ["overlay", "mounted", "fuse"];
 
 /// A directory that is unmounted and removed on drop.
 #[derive(Debug)]
@@ -46,12 +47,17 @@ impl Scratch {
 
     /// Where the file system under test is mounted.
     pub(super) fn mounted(&self) -> PathBuf {
+        self.path.join(MOUNTS[1])
+    }
+
+    /// Where an overlay on it is mounted.
+    pub(super) fn overlay(&self) -> PathBuf {
         self.path.join(MOUNTS[0])
     }
 
     /// Where a FUSE disk is mounted.
     pub(super) fn fuse(&self) -> PathBuf {
-        self.path.join(MOUNTS[1])
+        self.path.join(MOUNTS[2])
     }
 }
 

@@ -44,6 +44,7 @@ pub fn in_flight(ledger: &Path) -> Result<Vec<Entry>, LedgerError> {
         Err(error) => return Err(LedgerError::io("open", &path)(error)),
     };
     let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
+    // One without a head speaks of no attempt: it is being begun at this moment.
     Ok(parse(&bytes).map(|(_, entries)| entries).unwrap_or_default())
 }
 
@@ -95,6 +96,7 @@ impl Found {
     /// The ledger could not be opened: a recorder that was not there before goes.
     pub(super) fn give_up(self) {
         if self.bytes.is_empty() {
+            // An empty one that stays is found empty by the next owner.
             let _ = self.fs.remove(&self.path);
         }
     }

@@ -85,6 +85,8 @@ impl From<RunError> for Trouble {
             RunError::Disk(failure) => Self::from(&failure),
             RunError::Strict { .. } => Self::new(Exit::Usage, error.to_string())
                 .hint("mend the list, or leave --strict out: then the rest goes on"),
+            RunError::Thread(_) => Self::new(Exit::Local, error.to_string())
+                .hint("raise the limit of processes (ulimit -u, pids.max)"),
             error => Self::new(Exit::Unexpected, error.to_string()),
         }
     }

@@ -10,7 +10,9 @@ use piton_durable::fs::{Existing, Fs, OsFs};
 use piton_durable::land::{Landed, Landing, Pipeline, Told};
 use piton_durable::part::Durability;
 use piton_testkit::disk::{Broken, Sabotage};
-use piton_testkit::power::{BlockLog, Finding, FsKind, Recording, Unavailable, wanted_states};
+use piton_testkit::power::{
+    BlockLog, Finding, FsKind, Layer, Recording, Unavailable, wanted_states,
+};
 use piton_testkit::seed::seed;
 
 const SIZE: u64 = 64 << 20;
@@ -36,22 +38,38 @@ fn replaces(file: usize) -> bool {
 
 #[test]
 fn power_cuts_on_ext4() {
-    power_cuts(FsKind::Ext4, wanted_states() / 4);
+    power_cuts(FsKind::Ext4, Layer::Plain, wanted_states() / 4);
 }
 
 #[test]
 fn power_cuts_on_xfs() {
-    power_cuts(FsKind::Xfs, wanted_states() / 20);
+    power_cuts(FsKind::Xfs, Layer::Plain, wanted_states() / 20);
 }
 
 /// Its log leaves out what has no name: a file that was synced and then named could be empty.
 #[test]
 fn power_cuts_on_btrfs() {
-    power_cuts(FsKind::Btrfs, wanted_states() / 4);
+    power_cuts(FsKind::Btrfs, Layer::Plain, wanted_states() / 4);
 }
 
-fn power_cuts(kind: FsKind, count: usize) {
-    match findings(kind, None, count) {
+#[test]
+fn power_cuts_on_an_overlay_on_ext4() {
+    power_cuts(FsKind::Ext4, Layer::Overlay, wanted_states() / 4);
+}
+
+#[test]
+fn power_cuts_on_an_overlay_on_xfs() {
+    power_cuts(FsKind::Xfs, Layer::Overlay, wanted_states() / 20);
+}
+
+/// The overlay does not say that btrfs lies below.
+#[test]
+fn power_cuts_on_an_overlay_on_btrfs() {
+    power_cuts(FsKind::Btrfs, Layer::Overlay, wanted_states() / 4);
+}
+
+fn power_cuts(kind: FsKind, layer: Layer, count: usize) {
+    match findings(kind, layer, None, count) {
         Ok(findings) => {
             assert!(findings.is_empty(), "PITON_TEST_SEED={}: {findings:#?}", seed());
         }
@@ -61,7 +79,8 @@ fn power_cuts(kind: FsKind, count: usize) {
 
 #[test]
 fn a_name_before_its_data_is_caught_on_ext4() {
-    match findings(FsKind::Ext4, Some(Broken::NamedBeforeDataSync), wanted_states()) {
+    let broken = Some(Broken::NamedBeforeDataSync);
+    match findings(FsKind::Ext4, Layer::Plain, broken, wanted_states()) {
         Ok(findings) => assert!(!findings.is_empty(), "PITON_TEST_SEED={}", seed()),
         Err(reason) => piton_testkit::skip(reason),
     }
@@ -69,10 +88,11 @@ fn a_name_before_its_data_is_caught_on_ext4() {
 
 fn findings(
     kind: FsKind,
+    layer: Layer,
     broken: Option<Broken>,
     count: usize,
 ) -> Result<Vec<Finding>, Unavailable> {
-    let (mut recording, said) = record(kind, broken)?;
+    let (mut recording, said) = record(kind, layer, broken)?;
     let said = said.lock().unwrap().clone();
     let states = recording.states(seed(), count);
     Ok(recording
@@ -80,8 +100,12 @@ fn findings(
         .unwrap())
 }
 
-fn record(kind: FsKind, broken: Option<Broken>) -> Result<(Recording, Said), Unavailable> {
-    let log = BlockLog::create(kind, SIZE)?;
+fn record(
+    kind: FsKind,
+    layer: Layer,
+    broken: Option<Broken>,
+) -> Result<(Recording, Said), Unavailable> {
+    let log = BlockLog::create_with(kind, layer, SIZE)?;
     let dir = log.path();
     let files = GROUPS.iter().sum();
     for file in (0..files).filter(|file| replaces(*file)) {

@@ -42,8 +42,8 @@ impl Fs for FullParts {
         OsFs.list(dir)
     }
 
-    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        OsFs.create_dir_all(dir)
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        OsFs.create_dir(dir)
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {

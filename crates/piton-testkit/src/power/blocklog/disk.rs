@@ -1,4 +1,4 @@
-//! A disk in memory, served by FUSE as one file, that logs writes and flushes.
+//! A disk in memory, served by FUSE as one file, that logs writes and flushes, and can be made to fail.
 
 use std::ffi::OsStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +42,26 @@ pub(super) struct Disk(Arc<Mutex<State>>);
 struct State {
     image: Image,
     recorder: Option<Recorder>,
+    failing: Option<Failing>,
+}
+
+/// What a disk refuses with EIO, leaving what it holds as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failing {
+    /// Every write and every flush: it is gone, but for what can be read.
+    Everything,
+    /// Writes that contain these bytes: a bad place under them. All else succeeds, so that the file
+    /// system itself notices nothing.
+    Holding(Vec<u8>),
+}
+
+impl Failing {
+    fn refuses(&self, data: &[u8]) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Holding(bytes) => data.windows(bytes.len().max(1)).any(|place| place == bytes),
+        }
+    }
 }
 
 struct Recorder {
@@ -61,7 +81,7 @@ pub(super) struct Log {
 
 impl Disk {
     pub(super) fn new(image: Image) -> Self {
-        Self(Arc::new(Mutex::new(State { image, recorder: None })))
+        Self(Arc::new(Mutex::new(State { image, recorder: None, failing: None })))
     }
 
     /// Begins to log.
@@ -81,6 +101,11 @@ impl Disk {
     /// Exchanges the content. Nothing may be mounted on the disk.
     pub(super) fn put(&self, image: Image) {
         self.lock().image = image;
+    }
+
+    /// Fails like this from now on; with `None` no more.
+    pub(super) fn fail(&self, failing: Option<Failing>) {
+        self.lock().failing = failing;
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -157,6 +182,9 @@ impl Filesystem for Disk {
         reply: ReplyWrite,
     ) {
         let mut state = self.lock();
+        if state.failing.as_ref().is_some_and(|failing| failing.refuses(data)) {
+            return reply.error(Errno::EIO);
+        }
         state.image.write(offset, data);
         if let Some(recorder) = &mut state.recorder {
             recorder.events.push(Event::Write { offset, data: data.to_vec() });
@@ -174,10 +202,15 @@ impl Filesystem for Disk {
         _datasync: bool,
         reply: ReplyEmpty,
     ) {
-        if let Some(recorder) = &mut self.lock().recorder {
+        let mut state = self.lock();
+        if state.failing == Some(Failing::Everything) {
+            return reply.error(Errno::EIO);
+        }
+        if let Some(recorder) = &mut state.recorder {
             let stamp = (recorder.stamp)();
             recorder.events.push(Event::Flush { stamp });
         }
+        drop(state);
         reply.ok();
     }
 

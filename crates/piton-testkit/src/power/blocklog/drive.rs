@@ -1,9 +1,9 @@
-//! The whole stack: a disk in memory, FUSE, a loop device, and a file system that can be mounted on
-//! it.
+//! The whole stack: a disk in memory, FUSE, a loop device, a file system that can be mounted on it, and
+//! an overlay on that.
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fuser::{BackgroundSession, Config, MountOption};
 
@@ -22,10 +22,26 @@ pub(super) struct Drive {
     device: Option<LoopDevice>,
     session: Option<BackgroundSession>,
     scratch: Scratch,
+    layer: Layer,
+}
+
+/// What programs write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The file system on the disk.
+    Plain,
+    /// An overlayfs whose upper layer lies on that file system, as in containers.
+    Overlay,
 }
 
 impl Drive {
-    pub(super) fn create(kind: FsKind, size: u64) -> io::Result<Self> {
+    pub(super) fn mounted(kind: FsKind, layer: Layer, size: u64) -> io::Result<Self> {
+        let drive = Self::create(kind, layer, size)?;
+        drive.mount()?;
+        Ok(drive)
+    }
+
+    fn create(kind: FsKind, layer: Layer, size: u64) -> io::Result<Self> {
         let scratch = Scratch::create()?;
         let image = Image::load(&kind.make(&scratch.image(), size)?)?;
         std::fs::remove_file(scratch.image())?;
@@ -33,7 +49,7 @@ impl Drive {
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("piton-power".to_owned())];
         let session = fuser::spawn_mount(disk.clone(), scratch.fuse(), &config)?;
-        let mut drive = Self { kind, disk, device: None, session: Some(session), scratch };
+        let mut drive = Self { kind, disk, device: None, session: Some(session), scratch, layer };
         let file =
             OpenOptions::new().read(true).write(true).open(drive.scratch.fuse().join(NAME))?;
         drive.device = Some(LoopDevice::attach(&file)?);
@@ -42,16 +58,26 @@ impl Drive {
 
     /// Where the file system is seen while it is mounted.
     pub(super) fn path(&self) -> PathBuf {
-        self.scratch.mounted()
+        match self.layer {
+            Layer::Plain => self.scratch.mounted(),
+            Layer::Overlay => self.scratch.overlay(),
+        }
     }
 
     pub(super) fn mount(&self) -> io::Result<()> {
-        self.kind.mount(self.device()?.path(), &self.path())
+        self.kind.mount(self.device()?.path(), &self.scratch.mounted())?;
+        match self.layer {
+            Layer::Plain => Ok(()),
+            Layer::Overlay => mount_overlay(&self.scratch.mounted(), &self.scratch.overlay()),
+        }
     }
 
     pub(super) fn unmount(&self) -> io::Result<()> {
+        if self.layer == Layer::Overlay {
+            mount::unmount(&self.scratch.overlay())?;
+        }
         let device = self.device()?;
-        self.kind.unmount(device.path(), &self.path())?;
+        self.kind.unmount(device.path(), &self.scratch.mounted())?;
         device.forget_cache()
     }
 
@@ -68,10 +94,23 @@ impl Drive {
 
 impl Drop for Drive {
     fn drop(&mut self) {
-        mount::detach(&self.path());
+        mount::detach(&self.scratch.overlay());
+        mount::detach(&self.scratch.mounted());
         self.device = None;
         // The session would fail on a mount that is still busy.
         mount::detach(&self.scratch.fuse());
         self.session = None;
     }
+}
+
+/// Upper layer, lower layer and workplace are folders of one file system, made where they are missing.
+fn mount_overlay(on: &Path, at: &Path) -> io::Result<()> {
+    let mut options = Vec::new();
+    for (option, folder) in [("lowerdir", "lower"), ("upperdir", "upper"), ("workdir", "work")] {
+        let folder = on.join(folder);
+        std::fs::create_dir_all(&folder)?;
+        options.push(format!("{option}={}", folder.display()));
+    }
+    mount::mount(Path::new("overlay"), at, "overlay", &options.join(","))
+        .map_err(|error| io::Error::new(error.kind(), format!("mount overlay: {error}")))
 }

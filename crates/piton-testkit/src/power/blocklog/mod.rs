@@ -2,6 +2,7 @@
 
 mod disk;
 mod drive;
+mod failing;
 mod image;
 mod state;
 
@@ -15,6 +16,9 @@ use drive::Drive;
 use super::filesystem::FsKind;
 use super::unavailable::Unavailable;
 
+pub use disk::Failing;
+pub use drive::Layer;
+pub use failing::FailingDisk;
 pub use state::{CrashState, Kept};
 
 /// A mounted file system on a disk that can record. Cleared away on drop.
@@ -26,14 +30,14 @@ impl BlockLog {
     /// Makes and mounts an empty one of `size` bytes, or the least its kind allows. Wants root,
     /// FUSE, loop devices and mkfs.
     pub fn create(kind: FsKind, size: u64) -> Result<Self, Unavailable> {
-        Unavailable::unless_root()?;
-        Self::mounted(kind, size).map_err(|error| Unavailable::new(error.to_string()))
+        Self::create_with(kind, Layer::Plain, size)
     }
 
-    fn mounted(kind: FsKind, size: u64) -> io::Result<Self> {
-        let drive = Drive::create(kind, size)?;
-        drive.mount()?;
-        Ok(Self { drive })
+    /// As [`BlockLog::create`], with what programs write to.
+    pub fn create_with(kind: FsKind, layer: Layer, size: u64) -> Result<Self, Unavailable> {
+        Unavailable::unless_root()?;
+        let drive = Drive::mounted(kind, layer, size);
+        Ok(Self { drive: drive.map_err(|error| Unavailable::new(error.to_string()))? })
     }
 
     /// Where it is mounted.
