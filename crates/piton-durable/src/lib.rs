@@ -82,5 +82,6 @@ pub mod fs;
 pub mod journal;
 pub mod land;
 pub mod lock;
+mod named;
 pub mod part;
 pub mod replace;

@@ -210,7 +210,7 @@ fn every_flipped_byte_and_every_cut_of_the_journal_ends_in_the_right_file() {
 fn a_newer_journal_is_left_alone() {
     let disk = interrupted();
     let mut bytes = disk.bytes("/file.piton").unwrap();
-    let newer = Header { version: VERSION + 1, salt: 1, part_inode: 1 }.encode();
+    let newer = Header { version: VERSION + 1, salt: 1, part_identity: 1 }.encode();
     bytes[..HEADER_LEN].copy_from_slice(&newer);
     disk.put("/file.piton", &bytes);
     let part = disk.bytes("/file.part");

@@ -1,17 +1,22 @@
 //! The simulated disk as a file system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::fs::{Existing, FileId, Fs, FsFile, Open, Stat};
+use piton_durable::fs::{Existing, Fs, FsFile, Open, Stat};
 
 use super::dirs::Names;
 use super::fault::{Crash, Failure, Fault, Step, When, dead};
 use super::file::Node;
 use super::handle::SimFile;
 use super::rng::Rng;
+
+/// What one operation takes, in nanoseconds.
+const OPERATION: u64 = 100_000;
+/// After how long somebody else comes and tampers.
+const LATER: u64 = 1_000_000_000;
 
 /// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are made.
 #[derive(Clone)]
@@ -23,7 +28,12 @@ pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) nodes: BTreeMap<u64, Node>,
     names: Names,
-    next_inode: u64,
+    /// Its clock, in nanoseconds.
+    pub(super) now: u64,
+    /// Whether it says when a file was created.
+    pub(super) tells_births: bool,
+    /// What names stand for: of each file another number, which programs do not see.
+    next_node: u64,
     next_handle: u64,
     /// Which process runs: handles of an earlier one are dead.
     pub(super) process: u64,
@@ -39,7 +49,9 @@ impl SimDisk {
             rng: Rng::new(seed),
             nodes: BTreeMap::new(),
             names: Names::default(),
-            next_inode: 1,
+            now: 1,
+            tells_births: true,
+            next_node: 1,
             next_handle: 1,
             process: 1,
             down: false,
@@ -47,6 +59,11 @@ impl SimDisk {
             faults: Vec::new(),
         };
         Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// From now on it does not say when a file was created, as some file systems.
+    pub fn hide_births(&self) {
+        self.world().tells_births = false;
     }
 
     /// Adds a fault.
@@ -91,18 +108,29 @@ impl SimDisk {
     /// is there keeps its identity.
     pub fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
         let mut world = self.world();
+        world.now += LATER;
         let known = world.names.live.get(path.as_ref()).copied();
-        let inode = known.unwrap_or_else(|| world.new_inode());
-        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
-        world.names.settle(path.as_ref().to_owned(), inode);
+        let node = known.unwrap_or_else(|| world.new_node(0o644));
+        world.settle(node, path.as_ref(), bytes);
     }
 
-    /// Another file takes the place of the one at `path`.
+    /// Another file takes the place of the one at `path`, which is removed first. So it gets the inode
+    /// number of that, unless somebody has that open.
     pub fn exchange(&self, path: impl AsRef<Path>, bytes: &[u8]) {
         let mut world = self.world();
-        let inode = world.new_inode();
-        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
-        world.names.settle(path.as_ref().to_owned(), inode);
+        world.now += LATER;
+        world.names.live.remove(path.as_ref());
+        let node = world.new_node(0o644);
+        world.settle(node, path.as_ref(), bytes);
+    }
+
+    /// A bit of the byte at this place flips, and nothing else tells of it.
+    pub fn rot(&self, path: impl AsRef<Path>, at: usize) {
+        let mut world = self.world();
+        let node = world.names.live.get(path.as_ref()).copied();
+        if let Some(node) = node.and_then(|node| world.nodes.get_mut(&node)) {
+            node.rot(at);
+        }
     }
 
     /// The names that programs see, in order.
@@ -118,6 +146,9 @@ impl SimDisk {
     fn handle(&self, world: &mut World, inode: u64) -> Arc<dyn FsFile> {
         world.next_handle += 1;
         let (handle, process) = (world.next_handle, world.process);
+        if let Some(node) = world.nodes.get_mut(&inode) {
+            node.handles.insert(handle);
+        }
         Arc::new(SimFile { disk: self.clone(), inode, handle, process })
     }
 
@@ -169,6 +200,7 @@ pub(super) fn part_of(step: Step, len: usize) -> usize {
 impl World {
     fn step(&mut self) -> Step {
         self.operations += 1;
+        self.now += OPERATION;
         let now = self.operations;
         match self.faults.iter().find(|fault| fault.at == now).map(|fault| fault.failure) {
             None => Step::Whole,
@@ -188,6 +220,7 @@ impl World {
         }
         for node in self.nodes.values_mut() {
             node.locked_by = None;
+            node.handles.clear();
         }
         self.collect();
     }
@@ -219,12 +252,39 @@ impl World {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.names.change(vec![(path.to_owned(), Some(inode))]);
+        self.changed(inode);
         Ok(())
     }
 
-    fn new_inode(&mut self) -> u64 {
-        self.next_inode += 1;
-        self.next_inode
+    /// A new file, which has the lowest inode number that is free: that of one that was removed if there
+    /// is any, at once, as on ext4.
+    fn new_node(&mut self, mode: u32) -> u64 {
+        let named: BTreeSet<u64> = self.names.live.values().copied().collect();
+        let taken =
+            self.nodes.iter().filter(|(key, node)| named.contains(key) || !node.handles.is_empty());
+        let taken: BTreeSet<u64> = taken.map(|(_, node)| node.number()).collect();
+        let number = (1..).find(|number| !taken.contains(number)).unwrap_or_default();
+        self.next_node += 1;
+        self.nodes.insert(self.next_node, Node::new(number, self.now, mode));
+        self.next_node
+    }
+
+    /// The file has these bytes and this name, durably.
+    fn settle(&mut self, node: u64, path: &Path, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.settle(bytes.to_vec());
+            node.change(now);
+        }
+        self.names.settle(path.to_owned(), node);
+    }
+
+    /// Something about the file changed.
+    fn changed(&mut self, node: u64) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.change(now);
+        }
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
@@ -233,18 +293,6 @@ impl World {
 
     fn inode(&self, path: &Path) -> io::Result<u64> {
         self.names.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-pub(super) fn stat(inode: u64, node: &Node) -> Stat {
-    Stat {
-        id: FileId { device: 1, inode },
-        len: node.live.len() as u64,
-        is_file: true,
-        is_dir: false,
-        mode: node.mode,
-        owner: node.owner,
-        modified: node.modified,
     }
 }
 
@@ -258,8 +306,7 @@ impl Fs for SimDisk {
                 }
                 (Ok(inode), _) => inode,
                 (Err(_), Open::Create { mode } | Open::CreateNew { mode }) => {
-                    let inode = world.new_inode();
-                    world.nodes.insert(inode, Node::new(mode));
+                    let inode = world.new_node(mode);
                     world.names.change(vec![(path.to_owned(), Some(inode))]);
                     inode
                 }
@@ -272,8 +319,7 @@ impl Fs for SimDisk {
     fn create_unnamed(&self, _dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         self.operate(None, |world, step| {
             refuse(step)?;
-            let inode = world.new_inode();
-            world.nodes.insert(inode, Node::new(mode));
+            let inode = world.new_node(mode);
             Ok(self.handle(world, inode))
         })
     }
@@ -282,7 +328,7 @@ impl Fs for SimDisk {
         self.operate(None, |world, step| {
             refuse(step)?;
             let Ok(inode) = world.inode(path) else { return Ok(None) };
-            Ok(world.nodes.get(&inode).map(|node| stat(inode, node)))
+            Ok(world.nodes.get(&inode).map(|node| node.stat(world.tells_births)))
         })
     }
 
@@ -300,6 +346,7 @@ impl Fs for SimDisk {
                 node.recycled = freed;
             }
             world.names.change(vec![(from.to_owned(), None), (to.to_owned(), Some(inode))]);
+            world.changed(inode);
             Ok(())
         })
     }
