@@ -12,6 +12,7 @@ mod harness;
 mod journal;
 mod killed;
 mod land;
+mod names;
 mod properties;
 mod real;
 mod root_only;

@@ -84,8 +84,11 @@ impl Node {
 
     /// A bit of a byte flips on the disk, unnoticed.
     pub(super) fn rot(&mut self, at: usize) {
-        self.live[at] ^= 1;
-        self.durable[at] ^= 1;
+        for bytes in [&mut self.live, &mut self.durable] {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1;
+            }
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {

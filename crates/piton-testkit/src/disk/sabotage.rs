@@ -1,6 +1,6 @@
 //! Broken protocols, to be caught.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,8 @@ pub enum Broken {
     NoSaltAtCompaction,
     /// A file that was made without a name gets one before its bytes are synced.
     NamedBeforeDataSync,
+    /// What has the name of a file that was opened is taken for that file.
+    NamesNotChecked,
 }
 
 /// A file system that breaks one rule and keeps all others. Files are told apart by their names:
@@ -39,6 +41,8 @@ pub struct Sabotage<F> {
     inner: F,
     broken: Broken,
     unnamed: Arc<Mutex<Unnamed>>,
+    /// Which file was last opened under a name, or got it by a rename.
+    named: Arc<Mutex<BTreeMap<PathBuf, Weak<dyn FsFile>>>>,
     /// Nothing has happened to the directory since a journal was removed.
     just_removed: Arc<AtomicBool>,
 }
@@ -53,7 +57,12 @@ struct Unnamed {
 impl<F: Fs + Clone + 'static> Sabotage<F> {
     /// Breaks `broken` on `inner`.
     pub fn new(inner: F, broken: Broken) -> Self {
-        Self { inner, broken, unnamed: Arc::default(), just_removed: Arc::default() }
+        let (unnamed, named, just_removed) = Default::default();
+        Self { inner, broken, unnamed, named, just_removed }
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Weak<dyn FsFile>>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
@@ -101,6 +110,7 @@ impl Role {
 impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
         let inner = self.inner.open(path, how)?;
+        self.named().insert(path.to_owned(), Arc::downgrade(&inner));
         let (fs, role) = (self.clone(), Role::of(path));
         Ok(Arc::new(SabotagedFile { inner, fs, role, synced: AtomicBool::new(false) }))
     }
@@ -119,11 +129,25 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         self.inner.stat(path)
     }
 
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let there = self.inner.lstat(path)?;
+        let held = self.named().get(path).and_then(Weak::upgrade);
+        match (self.broken, held) {
+            (Broken::NamesNotChecked, Some(held)) => held.stat().map(Some),
+            _ => Ok(there),
+        }
+    }
+
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         if self.broken == Broken::JournalRemovedBeforeRename && Role::of(from) == Role::Part {
             let _ = self.inner.remove(&from.with_extension("piton"));
         }
-        self.inner.rename(from, to, existing)
+        self.inner.rename(from, to, existing)?;
+        let mut named = self.named();
+        if let Some(file) = named.remove(from) {
+            named.insert(to.to_owned(), file);
+        }
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
