@@ -36,12 +36,16 @@ pub(super) fn recover(
     // The journal speaks of one file, as it was left. Another one under its name (a copy, a backup, an
     // exchange) was synced by nobody we know, and so was what somebody else wrote into this one.
     let journal_stat = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
-    let as_left = journal.parsed.header.is_about(stat.id) && !changed_later(&stat, &journal_stat);
+    let same_file = journal.parsed.header.is_about(stat.id);
+    let as_left = same_file && !changed_later(&stat, &journal_stat);
+    // What of this very file was synced once is so no less where it is found as it was.
+    let synced_through = if same_file { fold.synced_through } else { 0 };
     if !as_left {
         fold.synced_through = 0;
     }
 
-    let damaged = damage(&*file, &fold, stat.len, how.verify_all, durable)
+    let renew_after = durable.then_some(synced_through);
+    let damaged = damage(&*file, &fold, stat.len, how.verify_all, renew_after)
         .map_err(PartError::io("write", &path))?;
     for range in &damaged {
         fold.apply(0, &Record::Forget(range.clone()));
@@ -83,13 +87,14 @@ fn changed_later(part: &Stat, journal: &Stat) -> bool {
 }
 
 /// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
-/// unless `verify_all`; but never beyond the end of the file.
+/// unless `verify_all`; but never beyond the end of the file. Those of later records than `renew_after`
+/// are written again.
 fn damage(
     file: &dyn FsFile,
     fold: &Fold,
     part_len: u64,
     verify_all: bool,
-    durable: bool,
+    renew_after: Option<u64>,
 ) -> std::io::Result<Vec<Range<u64>>> {
     let mut buffer = verify::buffer();
     let mut damaged = Vec::new();
@@ -99,7 +104,7 @@ fn damage(
         // Bytes that cannot be read are damaged too: writing them anew may heal the place.
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
-        if holds && !synced && durable {
+        if holds && renew_after.is_some_and(|synced_through| sequence > synced_through) {
             verify::renew(file, &extent, &mut buffer)?;
         }
         if !holds {
