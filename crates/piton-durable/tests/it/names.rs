@@ -23,7 +23,11 @@ fn target() -> Target {
 }
 
 fn open(fs: Arc<dyn Fs>) -> Result<Part, PartError> {
-    match Part::open(fs, &target(), OpenPart::default())? {
+    open_as(fs, Durability::Power)
+}
+
+fn open_as(fs: Arc<dyn Fs>, durability: Durability) -> Result<Part, PartError> {
+    match Part::open(fs, &target(), OpenPart { durability, verify_all: false })? {
         Opened::Part(part, _) => Ok(part),
         Opened::Finished => panic!("nothing was finished"),
     }
@@ -41,7 +45,11 @@ fn finish(existing: Existing) -> Finish {
 }
 
 fn begun(fs: Arc<dyn Fs>, byte: u8) -> Result<Part, PartError> {
-    let part = open(fs)?;
+    begun_as(fs, byte, Durability::Power)
+}
+
+fn begun_as(fs: Arc<dyn Fs>, byte: u8, durability: Durability) -> Result<Part, PartError> {
+    let part = open_as(fs, durability)?;
     part.begin(&[byte], Some(LEN))?;
     put(&part, byte, 0, LEN / 2)?;
     Ok(part)
@@ -179,6 +187,7 @@ struct Visited {
 }
 
 struct Visit {
+    durability: Durability,
     at: u64,
     done: u64,
     /// Just before what, where it was made.
@@ -187,8 +196,8 @@ struct Visit {
 }
 
 impl Visited {
-    fn at(at: u64) -> Self {
-        let visit = Visit { at, done: 0, before: None, second: None };
+    fn at(at: u64, durability: Durability) -> Self {
+        let visit = Visit { durability, at, done: 0, before: None, second: None };
         Self { disk: SimDisk::seeded(at), visit: Arc::new(Mutex::new(visit)) }
     }
 
@@ -200,7 +209,8 @@ impl Visited {
             // As far as they are there.
             let _ = self.disk.remove(PART.as_ref());
             let _ = self.disk.remove(JOURNAL.as_ref());
-            visit.second = begun(Arc::new(self.disk.clone()), 2).ok();
+            let disk = Arc::new(self.disk.clone());
+            visit.second = begun_as(disk, 2, visit.durability).ok();
         }
     }
 }
@@ -245,8 +255,8 @@ impl Fs for Visited {
 }
 
 /// One download, with a compaction and an end that replaces.
-fn whole(fs: Arc<dyn Fs>) -> Result<(), PartError> {
-    let part = begun(fs, 1)?;
+fn whole(fs: Arc<dyn Fs>, durability: Durability) -> Result<(), PartError> {
+    let part = begun_as(fs, 1, durability)?;
     part.checkpoint()?;
     part.forget(0..LEN / 2)?;
     put(&part, 1, 0, LEN / 2)?;
@@ -256,13 +266,13 @@ fn whole(fs: Arc<dyn Fs>) -> Result<(), PartError> {
 }
 
 /// What went wrong when the second came before the k-th operation of the first.
-fn visited(at: u64, broken: bool) -> Result<bool, String> {
-    let visited = Visited::at(at);
+fn visited(at: u64, broken: bool, durability: Durability) -> Result<bool, String> {
+    let visited = Visited::at(at, durability);
     let fs: Arc<dyn Fs> = match broken {
         true => Arc::new(Sabotage::new(visited.clone(), Broken::NamesNotChecked)),
         false => Arc::new(visited.clone()),
     };
-    let first = whole(fs);
+    let first = whole(fs, durability);
     let mut visit = visited.visit.lock().unwrap();
     let Some(before) = visit.before else {
         first.map_err(|error| format!("undisturbed: {error}"))?;
@@ -300,21 +310,29 @@ fn visited(at: u64, broken: bool) -> Result<bool, String> {
     Ok(true)
 }
 
-#[test]
-fn a_second_download_before_any_operation_of_the_first_spoils_neither() {
-    let problems: Vec<_> = (1..)
-        .map(|at| visited(at, false))
+/// What goes wrong, whenever the second comes.
+fn problems(broken: bool, durability: Durability) -> Vec<String> {
+    (1..)
+        .map(|at| visited(at, broken, durability))
         .take_while(|result| *result != Ok(false))
         .filter_map(Result::err)
-        .collect();
-    assert!(problems.is_empty(), "{problems:#?}");
+        .collect()
+}
+
+#[test]
+fn a_second_download_before_any_operation_of_the_first_spoils_neither() {
+    for durability in [Durability::Power, Durability::Process, Durability::None] {
+        assert_eq!(problems(false, durability), Vec::<String>::new(), "{durability:?}");
+    }
 }
 
 #[test]
 fn names_that_are_not_checked_are_caught() {
-    let caught = (1..).map(|at| visited(at, true)).take_while(|result| *result != Ok(false));
-    let problems: Vec<_> = caught.filter_map(Result::err).collect();
-    assert!(problems.iter().any(|text| text.contains("finished, and is")), "{problems:#?}");
+    for durability in [Durability::Power, Durability::Process, Durability::None] {
+        let problems = problems(true, durability);
+        let caught = problems.iter().any(|text| text.contains("finished, and is"));
+        assert!(caught, "{durability:?}: {problems:#?}");
+    }
 }
 
 /// One landing, told at once.
