@@ -3,11 +3,10 @@
 //! A lock belongs to a file and not to its name (see [`crate::lock`]): while we hold a file, another
 //! program can remove its name and make another file of that name. Renaming or removing by name would
 //! then put somebody else's bytes in place, or lose them (G1, G5). So every rename and every removal of
-//! this crate goes through here: it asks which file has the name just before, and after a rename once
-//! more which file has the new name.
+//! this crate goes through here: it asks which file has the name just before.
 //!
 //! The kernel has no rename by descriptor, so between the look and the rename an instant is left. What
-//! happens in it is found by the second look, and is never called a success.
+//! happens in it is found by a second look, at the new name, and is never called a success.
 //!
 //! Whoever calls holds the file open. So its inode number cannot be another file's.
 
@@ -77,8 +76,22 @@ pub(crate) fn check(fs: &dyn Fs, file: FileId, path: &Path) -> Result<(), NameEr
     }
 }
 
-/// Gives the file, whose name is `from`, the name `to`.
+/// Gives the file, whose name is `from`, the name `to`, and looks whether it has that then.
 pub(crate) fn rename(
+    fs: &dyn Fs,
+    file: FileId,
+    from: &Path,
+    to: &Path,
+    over: Over,
+) -> Result<(), NameError> {
+    put(fs, file, from, to, over)?;
+    check(fs, file, to)
+}
+
+/// As [`rename`] without the second look, for a file whose name `from` is nobody else's business: a random
+/// one, or one that only its owner removes. And for a name `to` that several may replace, one right after
+/// the other: a later file there is no failure of the earlier one.
+pub(crate) fn put(
     fs: &dyn Fs,
     file: FileId,
     from: &Path,
@@ -99,8 +112,7 @@ pub(crate) fn rename(
         }
     }
     check(fs, file, from)?;
-    fs.rename(from, to, existing)?;
-    check(fs, file, to)
+    Ok(fs.rename(from, to, existing)?)
 }
 
 /// Removes the name of the file. Fine if nothing has it any more.

@@ -96,7 +96,7 @@ fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(
             file.set_mode(old.mode).map_err(ReplaceError::of("set the mode of", &temporary))?;
         }
         file.sync_all().map_err(ReplaceError::of("sync", &temporary))?;
-        named::rename(fs, new.id, &temporary, path, Over::AnyFile)
+        named::put(fs, new.id, &temporary, path, Over::AnyFile)
             .map_err(|error| ReplaceError::of("replace", path)(error.into()))
     })();
     if settled.is_err() {

@@ -84,7 +84,7 @@ fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError>
     });
     let ours = ours.map_err(PartError::io("lock", &beside))?;
     link_beside(fs, file, path, &beside)?;
-    named::rename(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
+    named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
         // The error is the one to tell of; a leftover is taken away by the next one.
         let _ = named::remove(fs, ours, &beside);
         PartError::name("put in place", path)(error)
