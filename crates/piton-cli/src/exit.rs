@@ -188,6 +188,8 @@ mod tests {
             (Failure::Exists { path: path.clone() }, Exit::Local),
             (Failure::TooLarge { limit: 1 }, Exit::Local),
             (Failure::Local(io(std::io::ErrorKind::StorageFull)), Exit::Local),
+            (Failure::Local(PartError::Exchanged { path: path.clone() }), Exit::Local),
+            (Failure::Local(PartError::NotAFile { path: path.clone() }), Exit::Local),
             (Failure::Local(PartError::Locked { path, holder: None }), Exit::Locked),
             (Failure::Protocol { host: String::new(), why: String::new() }, Exit::Protocol),
             (Failure::WrongSize { host: String::new(), is: 1, wanted: 2..=2 }, Exit::Integrity),

@@ -76,7 +76,8 @@
 //!
 //! After a failed sync the part refuses every further write with the same error: the system has dropped
 //! what it could not write, and would call a second sync a success. Reopening starts from what is
-//! proven. A full disk leaves the journal with its last good record, and what was claimed stands.
+//! proven. So it does once part or journal are found to have lost their names: what another program put
+//! there is neither renamed nor removed ([`part::PartError::Exchanged`]). A full disk leaves the journal with its last good record, and what was claimed stands.
 
 pub mod crc;
 pub mod dirs;
@@ -86,5 +87,6 @@ pub mod fs;
 pub mod journal;
 pub mod land;
 pub mod lock;
+mod named;
 pub mod part;
 pub mod replace;

@@ -41,7 +41,7 @@ pub fn lock(fs: &dyn Fs, path: &Path, how: Open) -> Result<Arc<dyn FsFile>, Lock
             return Err(LockError::Held { holder: file.lock_holder() });
         }
         let locked = file.stat()?.id;
-        if fs.stat(path)?.is_some_and(|there| there.id == locked) {
+        if fs.lstat(path)?.is_some_and(|there| there.id == locked) {
             return Ok(file);
         }
     }

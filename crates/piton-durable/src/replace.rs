@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::{Existing, Fs, FsFile, Open, parent_dir, write_all_at};
+use crate::fs::{Fs, FsFile, Open, parent_dir, write_all_at};
+use crate::named::{self, NameError, Over};
 
 /// What could not be done while replacing a file.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,8 @@ impl ReplaceError {
     }
 }
 
-/// Puts a file of these bytes at `path`. A file that stood there gives the new one its mode and, as
+/// Puts a file of these bytes at `path`. Only a regular file is replaced, or a link to one, never a
+/// device, a FIFO, a socket or a directory. A file that stood there gives the new one its mode and, as
 /// far as this process may, its owner; otherwise `mode` counts, before the umask.
 ///
 /// After a crash at any instant the old file or the new one is there, whole; once this has returned,
@@ -69,7 +71,7 @@ pub fn replace_from(
 }
 
 /// Writes the content of a new file, of which the path is given for messages.
-type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), ReplaceError>;
+pub(crate) type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), ReplaceError>;
 
 fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(), ReplaceError> {
     let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
@@ -78,11 +80,15 @@ fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(
     let temporary = path.with_file_name(name);
 
     let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
-    let file = stage_by(fs, &temporary, old.map_or(mode, |_| 0o600), false, write)?;
+    if old.is_some_and(|old| !old.is_file) {
+        // The rename would say so too, but only when all of the new file is written.
+        return Err(ReplaceError::of("replace", path)(NameError::NotAFile(path.to_owned()).into()));
+    }
+    let file = stage(fs, &temporary, old.map_or(mode, |_| 0o600), write)?;
+    let new = file.stat().map_err(ReplaceError::of("look at", &temporary))?;
     let settled = (|| {
         if let Some(old) = old {
-            let owner = file.stat().map_err(ReplaceError::of("look at", &temporary))?.owner;
-            if owner != old.owner {
+            if new.owner != old.owner {
                 // Only root may give files away; where it fails the new file is simply ours.
                 let _ = file.set_owner(old.owner);
             }
@@ -90,54 +96,33 @@ fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(
             file.set_mode(old.mode).map_err(ReplaceError::of("set the mode of", &temporary))?;
         }
         file.sync_all().map_err(ReplaceError::of("sync", &temporary))?;
-        fs.rename(&temporary, path, Existing::Replace).map_err(ReplaceError::of("replace", path))
+        named::put(fs, new.id, &temporary, path, Over::AnyFile)
+            .map_err(|error| ReplaceError::of("replace", path)(error.into()))
     })();
     if settled.is_err() {
-        let _ = fs.remove(&temporary);
+        // The error is the one to tell of; a leftover says by its name what it is.
+        let _ = named::remove(fs, new.id, &temporary);
     }
     settled?;
     fs.sync_dir(parent_dir(path)).map_err(ReplaceError::of("sync the directory of", path))
 }
 
-/// Writes a new file under a temporary name, synced if `durable`. A leftover of that name is removed
-/// first, and after an error nothing is left.
+/// Writes a new file under a temporary name. After an error nothing is left.
 pub(crate) fn stage(
     fs: &dyn Fs,
     temporary: &Path,
-    bytes: &[u8],
     mode: u32,
-    durable: bool,
-) -> Result<Arc<dyn FsFile>, ReplaceError> {
-    stage_by(fs, temporary, mode, durable, &mut |temporary, file| {
-        write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
-    })
-}
-
-fn stage_by(
-    fs: &dyn Fs,
-    temporary: &Path,
-    mode: u32,
-    durable: bool,
     write: Write<'_>,
 ) -> Result<Arc<dyn FsFile>, ReplaceError> {
-    remove_if_there(fs, temporary).map_err(ReplaceError::of("remove", temporary))?;
     let file = fs
         .open(temporary, Open::CreateNew { mode })
         .map_err(ReplaceError::of("create", temporary))?;
-    let written = write(temporary, &*file).and_then(|()| match durable {
-        true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
-        false => Ok(()),
-    });
-    if written.is_err() {
-        let _ = fs.remove(temporary);
+    let written = write(temporary, &*file);
+    if written.is_err()
+        && let Ok(stat) = file.stat()
+    {
+        // The error is the one to tell of; a leftover says by its name what it is.
+        let _ = named::remove(fs, stat.id, temporary);
     }
     written.map(|()| file)
-}
-
-/// Removes what is at `path`; fine if nothing is.
-pub(crate) fn remove_if_there(fs: &dyn Fs, path: &Path) -> io::Result<()> {
-    match fs.remove(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
 }

@@ -199,6 +199,7 @@ impl Failure {
                 matches!(
                     error,
                     PartError::Locked { .. }
+                        | PartError::Exchanged { .. }
                         | PartError::GroupSync { .. }
                         | PartError::Changing { .. }
                 )
@@ -222,6 +223,10 @@ impl Failure {
                 "--overwrite replaces it, --rename keeps both, -o FILE names another place"
             }
             Self::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
+            Self::Local(PartError::Exchanged { .. }) => {
+                "what is there now was left alone; if another download writes it, wait for that one"
+            }
+            Self::Local(PartError::NotAFile { .. }) => "-o FILE names another place",
             Self::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
                 match source.kind() {
                     std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

@@ -1,5 +1,7 @@
 //! Disks that fill up, that have no room for another name, or that cannot be written: a small tmpfs.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test kit need not survive a crash")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

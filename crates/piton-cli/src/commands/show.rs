@@ -28,8 +28,8 @@ fn write_text(view: &JournalView, to: &mut dyn Write) -> io::Result<()> {
     let header = &view.header;
     writeln!(
         to,
-        "journal format {}, salt {:016x}, part inode {}",
-        header.version, header.salt, header.part_inode
+        "journal format {}, salt {:016x}, part {:016x}",
+        header.version, header.salt, header.part_identity
     )?;
     writeln!(to, "\n{:>10}  {:>8}  RECORD", "OFFSET", "SEQUENCE")?;
     for Entry { offset, sequence, record } in &view.entries {
@@ -104,7 +104,7 @@ fn object(view: &JournalView) -> Value {
         "type": "journal",
         "version": view.header.version,
         "salt": format!("{:016x}", view.header.salt),
-        "part_inode": view.header.part_inode,
+        "part_identity": format!("{:016x}", view.header.part_identity),
         "records": view.entries.iter().map(record).collect::<Vec<_>>(),
         "end": { "offset": view.end.offset(), "clean": clean, "why": why },
         "state": {

@@ -15,6 +15,7 @@ mod command;
 
 mod config;
 mod crashes;
+mod exchanged;
 mod forget;
 mod help;
 mod kills;

@@ -23,6 +23,11 @@ pub trait Fs: Send + Sync {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>>;
     /// What is at `path` (following symbolic links), or `None` if nothing is.
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>>;
+    /// What is at `path` itself, or `None` if nothing is: a symbolic link is not followed. Where there
+    /// are no such links, as here, that is [`Fs::stat`].
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        self.stat(path)
+    }
     /// Renames `from` to `to`, atomically. Durable only after [`Fs::sync_dir`].
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
     /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].
@@ -175,13 +180,19 @@ pub enum Existing {
     Keep,
 }
 
-/// Which file this is, whatever its name: device and inode.
+/// Which file this is, whatever its name.
+///
+/// Device and inode are enough as long as the file is held open. Afterwards they are not: many file
+/// systems (ext4 at once) give the inode number of a removed file to the next new one. The birth tells
+/// those two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// Device.
     pub device: u64,
     /// Inode.
     pub inode: u64,
+    /// When the inode was created, in nanoseconds since 1970. `None`: the file system does not say.
+    pub birth: Option<u64>,
 }
 
 /// To whom a file belongs.
@@ -193,7 +204,7 @@ pub struct Owner {
     pub group: u32,
 }
 
-/// Size, identity, owner, mode and time of a file.
+/// Size, identity, owner, mode and times of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// Which file.
@@ -208,8 +219,11 @@ pub struct Stat {
     pub mode: u32,
     /// To whom it belongs.
     pub owner: Owner,
-    /// Last modification.
+    /// Last modification of its bytes.
     pub modified: SystemTime,
+    /// Last change of its bytes or of anything else about it, names included (`ctime`). No program can
+    /// set it back.
+    pub changed: SystemTime,
 }
 
 /// Writes all of `buf` at `offset`, over as many calls as it takes.

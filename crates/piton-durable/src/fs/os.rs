@@ -4,16 +4,17 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Gid, Mode, OFlags, RenameFlags,
-    SeekFrom, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
+    SeekFrom, Statx, StatxFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
+use rustix::path::Arg;
 
 use super::kind::{Kind, is_read_only};
 use super::{Existing, FileId, Fs, FsFile, FsSync, Open, Owner, Stat, is_of_the_disk};
@@ -54,11 +55,11 @@ impl Fs for OsFs {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        match retry_on_intr(|| rustix::fs::stat(path)) {
-            Ok(stat) => Ok(Some(convert(&stat))),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        found(stat_at(CWD, path, AtFlags::empty()))
+    }
+
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        found(stat_at(CWD, path, AtFlags::SYMLINK_NOFOLLOW))
     }
 
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
@@ -230,7 +231,7 @@ impl FsFile for OsFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(convert(&retry_on_intr(|| rustix::fs::fstat(&self.fd))?))
+        Ok(stat_at(&self.fd, c"", AtFlags::EMPTY_PATH)?)
     }
 
     fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
@@ -316,16 +317,59 @@ impl FsFile for OsFile {
     }
 }
 
-fn convert(stat: &rustix::fs::Stat) -> Stat {
+/// `statx`, which alone tells the birth; where it is missing (Linux before 4.11, some sandboxes) `stat`.
+fn stat_at(dir: impl AsFd, path: impl Arg + Copy, flags: AtFlags) -> Result<Stat, Errno> {
+    let dir = dir.as_fd();
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    match retry_on_intr(|| rustix::fs::statx(dir, path, flags, wanted)) {
+        Err(Errno::NOSYS) => {
+            retry_on_intr(|| rustix::fs::statat(dir, path, flags)).map(|stat| from_stat(&stat))
+        }
+        result => result.map(|stat| from_statx(&stat)),
+    }
+}
+
+/// `None` where there is nothing.
+fn found(result: Result<Stat, Errno>) -> io::Result<Option<Stat>> {
+    match result {
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        result => Ok(Some(result?)),
+    }
+}
+
+fn from_statx(stat: &Statx) -> Stat {
+    let kind = FileType::from_raw_mode(stat.stx_mode.into());
+    let device = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
+    let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    // Some file systems say 1970 where they know nothing.
+    let seconds = u64::try_from(stat.stx_btime.tv_sec).ok().filter(|seconds| told && *seconds > 0);
+    let birth = seconds.map(|seconds| {
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(stat.stx_btime.tv_nsec.into())
+    });
+    let time = |time: &rustix::fs::StatxTimestamp| system_time(time.tv_sec, time.tv_nsec.into());
+    Stat {
+        id: FileId { device, inode: stat.stx_ino, birth },
+        len: stat.stx_size,
+        is_file: kind == FileType::RegularFile,
+        is_dir: kind == FileType::Directory,
+        mode: u32::from(stat.stx_mode) & 0o7777,
+        owner: Owner { user: stat.stx_uid, group: stat.stx_gid },
+        modified: time(&stat.stx_mtime),
+        changed: time(&stat.stx_ctime),
+    }
+}
+
+fn from_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = FileType::from_raw_mode(stat.st_mode);
     Stat {
-        id: FileId { device: stat.st_dev, inode: stat.st_ino },
+        id: FileId { device: stat.st_dev, inode: stat.st_ino, birth: None },
         len: u64::try_from(stat.st_size).unwrap_or(0),
         is_file: kind == FileType::RegularFile,
         is_dir: kind == FileType::Directory,
         mode: stat.st_mode & 0o7777,
         owner: Owner { user: stat.st_uid, group: stat.st_gid },
         modified: system_time(stat.st_mtime, stat.st_mtime_nsec),
+        changed: system_time(stat.st_ctime, stat.st_ctime_nsec),
     }
 }
 
@@ -397,15 +441,16 @@ mod tests {
     #[test]
     fn the_holder_of_a_lock_is_found_by_device_and_inode() {
         let device = rustix::fs::makedev(0xfe, 1);
+        let id = |inode| FileId { device, inode, birth: None };
         let locks = "1: POSIX  ADVISORY  WRITE 7 fe:01:42 0 EOF\n\
                      2: FLOCK  ADVISORY  WRITE 8 fe:02:42 0 EOF\n\
                      3: FLOCK  ADVISORY  WRITE 9 fe:01:42 0 EOF\n\
                      3: -> FLOCK  ADVISORY  WRITE 10 fe:01:42 0 EOF\n\
                      4: FLOCK  ADVISORY  WRITE 11 00:1f:43 0 EOF\n";
-        assert_eq!(holder(locks, FileId { device, inode: 42 }), Some(9));
-        assert_eq!(holder(locks, FileId { device, inode: 43 }), Some(11));
-        assert_eq!(holder(locks, FileId { device, inode: 44 }), None);
-        assert_eq!(holder("rubbish\n5: FLOCK", FileId { device, inode: 42 }), None);
+        assert_eq!(holder(locks, id(42)), Some(9));
+        assert_eq!(holder(locks, id(43)), Some(11));
+        assert_eq!(holder(locks, id(44)), None);
+        assert_eq!(holder("rubbish\n5: FLOCK", id(42)), None);
     }
 
     #[test]

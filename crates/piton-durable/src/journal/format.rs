@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::crc::crc32c;
 use crate::extent::Extent;
+use crate::fs::FileId;
 
 /// The first eight bytes. The high bit and the line end show a transfer that spoiled the file.
 pub const MAGIC: [u8; 8] = *b"\x89PITON\r\n";
@@ -30,9 +31,27 @@ pub struct Header {
     /// Random; every record of this journal repeats it, so that no record of an older journal in
     /// recycled disk blocks is taken for one of this.
     pub salt: u64,
-    /// Inode of the part that this journal is about. Another file under its name is believed
-    /// nothing without reading it.
-    pub part_inode: u64,
+    /// The [identity](part_identity) of the part that this journal is about, or
+    /// [`UNKNOWN_PART`]. Another file under its name is believed nothing without reading it.
+    pub part_identity: u64,
+}
+
+/// In the place of a part's identity: the file system does not tell one file from another that got its
+/// inode number later.
+pub const UNKNOWN_PART: u64 = 0;
+
+/// Which file the part is, as the header of its journal has it: from inode and birth, since an inode
+/// number alone may be that of a later file. Without the device, whose number changes between two
+/// starts of a machine.
+///
+/// Of two files with one inode number, or with one birth, no two have the same identity: the factor is
+/// odd.
+pub fn part_identity(part: FileId) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    match part.birth {
+        Some(birth) => part.inode.wrapping_mul(FACTOR).wrapping_add(birth).max(1),
+        None => UNKNOWN_PART,
+    }
 }
 
 /// What a journal record says.
@@ -66,6 +85,11 @@ pub enum Record {
 }
 
 impl Header {
+    /// Whether the journal is about this very file, for certain.
+    pub fn is_about(&self, part: FileId) -> bool {
+        self.part_identity != UNKNOWN_PART && self.part_identity == part_identity(part)
+    }
+
     /// The 32 bytes that stand at the start of the journal.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = Vec::with_capacity(HEADER_LEN);
@@ -73,7 +97,7 @@ impl Header {
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&[0, 0]);
         bytes.extend_from_slice(&self.salt.to_le_bytes());
-        bytes.extend_from_slice(&self.part_inode.to_le_bytes());
+        bytes.extend_from_slice(&self.part_identity.to_le_bytes());
         bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
         let mut header = [0; HEADER_LEN];
         header.copy_from_slice(&bytes);

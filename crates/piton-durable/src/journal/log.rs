@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fold::Fold;
-use super::format::{FRAME_LEN, Header, MAX_JOURNAL, Record, VERSION};
+use super::format::{FRAME_LEN, Header, MAX_JOURNAL, Record, VERSION, part_identity};
 use super::parse::Parsed;
-use crate::fs::{Fs, FsFile, write_all_at};
+use crate::fs::{FileId, Fs, FsFile, write_all_at};
+use crate::lock::LockError;
+use crate::named;
 use crate::replace::{ReplaceError, stage};
 
 /// Compaction is not worth its syncs before the journal has grown by this much.
@@ -16,6 +18,7 @@ const GROWTH_WORTH_COMPACTING: u64 = 64 << 10;
 /// A journal that is open, locked, and ends with a good record.
 pub(crate) struct Log {
     file: Arc<dyn FsFile>,
+    id: FileId,
     salt: u64,
     /// Sequence number of the last record.
     sequence: u64,
@@ -26,18 +29,20 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Writes a journal of these records under a temporary name, with a salt of its own, locked.
-    /// The caller renames it (protocol steps 1 and 5).
+    /// Writes a journal of these records, about this part, under a temporary name, with a salt of its
+    /// own, locked. A leftover of that name is removed first. The caller renames it (protocol steps 1
+    /// and 5).
     pub(crate) fn stage(
         fs: &dyn Fs,
         temporary: &Path,
-        part_inode: u64,
+        part: FileId,
         records: &[Record],
         durable: bool,
     ) -> Result<(Self, Fold), ReplaceError> {
         let random = fs.random();
         let salt = random.map_err(ReplaceError::of("find a random number for", temporary))?;
-        let mut bytes = Header { version: VERSION, salt, part_inode }.encode().to_vec();
+        let header = Header { version: VERSION, salt, part_identity: part_identity(part) };
+        let mut bytes = header.encode().to_vec();
         let mut fold = Fold::default();
         let mut sequence = 0;
         for record in records {
@@ -45,12 +50,29 @@ impl Log {
             record.encode(salt, sequence, &mut bytes);
             fold.apply(sequence, record);
         }
+        named::sweep(fs, temporary).map_err(|error| {
+            ReplaceError::of("create", temporary)(match error {
+                // Of a process that lost its part, or that is about to find out that it did.
+                LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
+                LockError::Io(error) => error,
+            })
+        })?;
         // Only its owner may read it: addresses can be secrets.
-        let file = stage(fs, temporary, &bytes, 0o600, durable)?;
-        // Locked before it gets its name, so that a reader of the name never finds it without.
-        file.try_lock().map_err(ReplaceError::of("lock", temporary))?;
+        let file = stage(fs, temporary, 0o600, &mut |temporary, file| {
+            // First of all: without a lock it is taken for a leftover. It stays locked under its name.
+            if !file.try_lock().map_err(ReplaceError::of("lock", temporary))? {
+                let held = io::ErrorKind::ResourceBusy.into();
+                return Err(ReplaceError::of("lock", temporary)(held));
+            }
+            write_all_at(file, &bytes, 0).map_err(ReplaceError::of("write", temporary))?;
+            match durable {
+                true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
+                false => Ok(()),
+            }
+        })?;
+        let id = file.stat().map_err(ReplaceError::of("look at", temporary))?.id;
         let len = bytes.len() as u64;
-        Ok((Self { file, salt, sequence, len, compacted_len: len, dirty: false }, fold))
+        Ok((Self { file, id, salt, sequence, len, compacted_len: len, dirty: false }, fold))
     }
 
     /// Takes over the journal of an earlier run (protocol step 7): its torn tail is cut off and that
@@ -71,8 +93,9 @@ impl Log {
             write_all_at(&*file, good.unwrap_or(bytes), 0)?;
             file.sync_data()?;
         }
+        let (id, salt) = (file.stat()?.id, parsed.header.salt);
         let sequence = parsed.entries.len() as u64;
-        Ok(Self { file, salt: parsed.header.salt, sequence, len, compacted_len: 0, dirty: false })
+        Ok(Self { file, id, salt, sequence, len, compacted_len: 0, dirty: false })
     }
 
     /// Appends a record and returns its sequence number. After an error the journal ends with its
@@ -96,6 +119,11 @@ impl Log {
         self.len += bytes.len() as u64;
         self.dirty = true;
         Ok(self.sequence)
+    }
+
+    /// Which file it is.
+    pub(crate) fn id(&self) -> FileId {
+        self.id
     }
 
     /// Sequence number of the last record.

@@ -14,7 +14,8 @@ use std::path::Path;
 
 pub use fold::{Fold, fold};
 pub use format::{
-    FRAME_LEN, HEADER_LEN, Header, MAGIC, MAX_HASH_STATE, MAX_JOURNAL, MAX_PAYLOAD, Record, VERSION,
+    FRAME_LEN, HEADER_LEN, Header, MAGIC, MAX_HASH_STATE, MAX_JOURNAL, MAX_PAYLOAD, Record,
+    UNKNOWN_PART, VERSION, part_identity,
 };
 pub use parse::{End, Entry, HeadError, Parsed, Tear, parse};
 

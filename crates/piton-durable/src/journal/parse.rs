@@ -140,8 +140,8 @@ fn parse_header(bytes: &[u8]) -> Result<Header, HeadError> {
         let version = u16::from_le_bytes(take(&mut rest)?);
         let _reserved: [u8; 2] = take(&mut rest)?;
         let salt = u64::from_le_bytes(take(&mut rest)?);
-        let part_inode = u64::from_le_bytes(take(&mut rest)?);
-        (magic == MAGIC && version > 0).then_some(Header { version, salt, part_inode })
+        let part_identity = u64::from_le_bytes(take(&mut rest)?);
+        (magic == MAGIC && version > 0).then_some(Header { version, salt, part_identity })
     };
     let header = fields(head).ok_or(HeadError::Unreadable)?;
     if header.version > VERSION { Err(HeadError::Newer(header.version)) } else { Ok(header) }

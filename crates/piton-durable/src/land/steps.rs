@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Landing;
 use crate::dirs;
 use crate::dress::dress;
 use crate::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
+use crate::lock::LockError;
+use crate::named::{self, Over};
 use crate::part::{Durability, PartError, Target};
-use crate::replace::remove_if_there;
 
 /// Writes a file without a name, with all that it has beside its bytes. `None`: not on this file system.
 pub(super) fn stage(
@@ -91,32 +93,64 @@ pub(super) fn name(
     path: &Path,
     existing: Existing,
 ) -> Result<Name, PartError> {
-    let taken = match (file.link_to(path), existing) {
-        (Ok(()), _) => return Ok(Name::Given),
-        (Err(error), _) if error.kind() == io::ErrorKind::Unsupported => return Ok(Name::NotHere),
-        (Err(error), _) if error.kind() != io::ErrorKind::AlreadyExists => error,
-        (Err(_), Existing::Keep) => return Err(PartError::Exists { path: path.to_owned() }),
-        (Err(_), Existing::Replace) => {
-            return replace(fs, file, path)
-                .map(|()| Name::Given)
-                .map_err(PartError::io("put in place", path));
-        }
-    };
-    Err(PartError::io("put in place", path)(taken))
+    let put = |error| PartError::io("put in place", path)(error);
+    match file.link_to(path) {
+        Ok(()) => return Ok(Name::Given),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Name::NotHere),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(put(error)),
+        Err(_) => {}
+    }
+    if fs.stat(path).map_err(put)?.is_some_and(|there| !there.is_file) {
+        return Err(PartError::NotAFile { path: path.to_owned() });
+    }
+    match existing {
+        Existing::Keep => Err(PartError::Exists { path: path.to_owned() }),
+        Existing::Replace => replace(fs, file, path).map(|()| Name::Given),
+    }
 }
 
 /// A link never replaces: the file gets a name beside, and is renamed from there. What a crash between
 /// the two leaves there is taken away by the next one, or by the next that opens the part.
-fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> io::Result<()> {
+fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError> {
     let beside = Target::new(path.to_owned()).replacement();
-    match file.link_to(&beside) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            remove_if_there(fs, &beside)?;
-            file.link_to(&beside)?;
-        }
-        result => result?,
-    }
-    fs.rename(&beside, path, Existing::Replace).inspect_err(|_| {
-        let _ = fs.remove(&beside);
+    // Before it has a name: without a lock it is taken for what a crash left.
+    let ours = file.try_lock().and_then(|locked| match locked {
+        true => Ok(file.stat()?.id),
+        false => Err(io::ErrorKind::ResourceBusy.into()),
+    });
+    let ours = ours.map_err(PartError::io("lock", &beside))?;
+    link_beside(fs, file, path, &beside)?;
+    named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
+        // The error is the one to tell of; a leftover is taken away by the next one.
+        let _ = named::remove(fs, ours, &beside);
+        PartError::name("put in place", path)(error)
     })
+}
+
+/// Names the file `beside`. Whoever else is about to replace the same file has that name for an instant,
+/// and only then.
+fn link_beside(
+    fs: &dyn Fs,
+    file: &dyn FsFile,
+    path: &Path,
+    beside: &Path,
+) -> Result<(), PartError> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(2);
+    let mut why = PartError::io("put in place", path)(io::ErrorKind::AlreadyExists.into());
+    for _ in 0..TRIES {
+        match file.link_to(beside) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result.map_err(PartError::io("put in place", path)),
+        }
+        match named::sweep(fs, beside) {
+            Ok(()) => {}
+            Err(LockError::Held { holder }) => {
+                why = PartError::Locked { path: path.to_owned(), holder };
+                std::thread::sleep(PAUSE);
+            }
+            Err(LockError::Io(error)) => return Err(PartError::io("remove", beside)(error)),
+        }
+    }
+    Err(why)
 }

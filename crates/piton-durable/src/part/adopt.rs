@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::open::{Files, Found};
+use super::names::place_journal;
+use super::open::{Files, Found, JournalFile};
 use super::{Durability, Extent, Part, PartError, State, Target, finish, verify};
 use crate::crc;
 use crate::extent::longest;
-use crate::fs::{Existing, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
+use crate::fs::{FileId, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
 use crate::journal::Record;
 use crate::journal::log::Log;
 use crate::lock::lock;
+use crate::named::{self, Over};
 use crate::part::OpenPart;
-use crate::replace::remove_if_there;
 
 /// A file that another program began and that may become the part of a target. It and the target are
 /// locked (G5), and it stays as it is until [`Foreign::adopt`]; dropping this leaves no trace.
@@ -33,7 +34,7 @@ pub struct Foreign {
     /// the foreign file bears the name of the part already.
     place: Option<Place>,
     /// The journal there, of no use, kept locked while it has the name.
-    _journal: Option<Arc<dyn FsFile>>,
+    journal: Option<JournalFile>,
 }
 
 /// `NAME.part` while it is ours and empty; removed when dropped, if it still is that.
@@ -41,6 +42,7 @@ struct Place {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     file: Arc<dyn FsFile>,
+    id: FileId,
 }
 
 impl Foreign {
@@ -68,15 +70,16 @@ impl Foreign {
             return Err(PartError::io("take over", path)(odd));
         }
         let mut files = Files::lock(&*fs, target)?;
-        let stat = files.part.stat().map_err(PartError::io("look at", &part_path))?;
-        let bears_the_name = stat.id == there.id;
+        // On overlayfs opening it to write made another file of it.
+        let bears_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
         let place = (!bears_the_name).then(|| Place {
             fs: Arc::clone(&fs),
             path: part_path.clone(),
             file: Arc::clone(&files.part),
+            id: files.stat.id,
         });
         match files.look(Durability::Power)? {
-            Found::Journal { .. } if files.part_len > 0 => {
+            Found::Journal { .. } if files.stat.len > 0 => {
                 return Err(PartError::Begun { path: part_path });
             }
             Found::Journal { journal, fold } => {
@@ -99,8 +102,7 @@ impl Foreign {
         };
         let stat = file.stat().map_err(PartError::io("look at", path))?;
         let (target, path) = (target.clone(), path.to_owned());
-        let _journal = files.journal.take().map(|(journal, _)| journal);
-        Ok(Self { fs, target, path, file, stat, place, _journal })
+        Ok(Self { fs, target, path, file, stat, place, journal: files.journal.take() })
     }
 
     /// The length of the file in bytes, as it was found.
@@ -170,30 +172,29 @@ impl Foreign {
         }
 
         let (temporary, journal) = (self.target.temporary(), self.target.journal());
-        let inode = self.stat.id.inode;
-        let (log, fold) = Log::stage(&*self.fs, &temporary, inode, &records, durable)?;
-        self.fs
-            .rename(&temporary, &journal, Existing::Replace)
-            .map_err(PartError::io("put in place", &journal))?;
+        let id = self.stat.id;
+        let (log, fold) = Log::stage(&*self.fs, &temporary, id, &records, durable)?;
+        let old = self.journal.as_ref().map(|journal| journal.id);
+        place_journal(&*self.fs, &self.target, &log, old)?;
         self.sync_directory(self.target.path(), durable)?;
         // Held until the new part has the name: nobody else gets hold of it in between.
-        let place = self.place.take();
-        if place.is_some() {
+        if let Some(place) = self.place.take() {
             let part = self.target.part();
-            self.fs.rename(&self.path, &part, Existing::Replace).map_err(|error| {
-                let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == self.stat.id);
-                if self.fs.stat(&part).is_ok_and(|there| !moved(there)) {
+            let over = Over::Ours(place.id);
+            named::rename(&*self.fs, id, &self.path, &part, over).map_err(|error| {
+                let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == id);
+                if self.fs.lstat(&part).is_ok_and(|there| !moved(there)) {
                     // What it claims is void. It goes, so that no later run has to find that out.
-                    let _ = remove_if_there(&*self.fs, &journal);
+                    let _ = named::remove(&*self.fs, log.id(), &journal);
                 }
-                PartError::io("take over", &self.path)(error)
+                PartError::name("take over", &self.path)(error)
             })?;
             self.sync_directory(&part, durable)?;
             self.sync_directory(&self.path, durable)?;
         }
         let state = State { log: Some(log), fold, since_compaction: None };
         let file = Arc::clone(&self.file);
-        let part = Part::new(Arc::clone(&self.fs), &self.target, durability, file, inode, state);
+        let part = Part::new(Arc::clone(&self.fs), &self.target, durability, file, id, state);
         part.begun.store(true, Ordering::Release);
         // The program that began the file need not have synced it.
         part.checkpoint()?;
@@ -246,13 +247,10 @@ impl Foreign {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (Ok(own), Ok(Some(there))) = (self.file.stat(), self.fs.stat(&self.path)) else {
-            return;
-        };
-        // By now it may be the file that was taken over.
-        if own.id == there.id && own.len == 0 {
-            // If it stays, the next run finds an empty part.
-            let _ = self.fs.remove(&self.path);
+        // By now the name may be that of the file that was taken over.
+        if self.file.stat().is_ok_and(|stat| stat.len == 0) {
+            // Where it stays it holds nothing; and nobody could be told.
+            let _ = named::remove(&*self.fs, self.id, &self.path);
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::names::place_journal;
 use super::{Durability, Part, PartError, State, hold};
-use crate::fs::{Existing, parent_dir};
+use crate::fs::{FileId, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
+use crate::named;
 
 impl Part {
     /// Begins (or begins anew): a new journal holding `meta` (at most
@@ -18,19 +20,26 @@ impl Part {
     /// # Errors
     /// The part is poisoned. If the new journal could not be put in place, what was there before is
     /// still there for the next run; if the part could not be made ready, both are removed.
+    /// [`PartError::Exchanged`]: somebody else has one of the names, and what is there stays.
     pub fn begin(&self, meta: &[u8], size: Option<u64>) -> Result<(), PartError> {
         let _turn = hold(&self.turn);
         let mut state = self.state();
         if let Some(poison) = self.poison.get() {
             return Err(poison.error());
         }
-        let (log, fold) = self.put_new_journal(meta).map_err(|error| self.poisoned(error))?;
+        let (part, journal) = (self.target.part(), self.target.journal());
+        named::check(&*self.fs, self.id, &part)
+            .map_err(|error| self.poisoned(PartError::name("look at", &part)(error)))?;
+        let old = state.log.as_ref().map(Log::id);
+        let (log, fold) = self.put_new_journal(meta, old).map_err(|error| self.poisoned(error))?;
+        let new = log.as_ref().map(Log::id);
         *state = State { log, fold, since_compaction: None };
+        self.sync_directory().map_err(|error| self.poisoned(error))?;
         self.empty_part(size).map_err(|error| {
             // Frees what was reserved, and leaves nothing behind that claims anything. Where even
             // this fails the journal claims no byte, and that is as good.
-            let _ = self.fs.remove(&self.target.part());
-            let _ = self.fs.remove(&self.target.journal());
+            let _ = self.remove(self.id, &part);
+            let _ = new.map(|id| self.remove(id, &journal));
             self.gone.store(true, Ordering::Relaxed);
             self.poisoned(error)
         })?;
@@ -39,23 +48,25 @@ impl Part {
     }
 
     /// The part must not change before the journal that claims its old bytes is gone for good.
-    fn put_new_journal(&self, meta: &[u8]) -> Result<(Option<Log>, Fold), PartError> {
+    fn put_new_journal(
+        &self,
+        meta: &[u8],
+        old: Option<FileId>,
+    ) -> Result<(Option<Log>, Fold), PartError> {
         let record = Record::Meta(meta.to_vec());
-        let (temporary, path) = (self.target.temporary(), self.target.journal());
         if !record.is_writable() {
-            return Err(PartError::io("write", &path)(std::io::ErrorKind::InvalidInput.into()));
+            return Err(PartError::io("write", &self.target.journal())(
+                std::io::ErrorKind::InvalidInput.into(),
+            ));
         }
         if self.durability == Durability::None {
             let mut fold = Fold::default();
             fold.apply(0, &record);
             return Ok((None, fold));
         }
-        let durable = self.is_durable();
-        let (log, fold) = Log::stage(&*self.fs, &temporary, self.inode, &[record], durable)?;
-        self.fs
-            .rename(&temporary, &path, Existing::Replace)
-            .map_err(PartError::io("put in place", &path))?;
-        self.sync_directory()?;
+        let (temporary, durable) = (self.target.temporary(), self.is_durable());
+        let (log, fold) = Log::stage(&*self.fs, &temporary, self.id, &[record], durable)?;
+        place_journal(&*self.fs, &self.target, &log, old)?;
         Ok((Some(log), fold))
     }
 

@@ -2,8 +2,8 @@
 
 use std::io;
 
+use super::names::place_journal;
 use super::{Part, PartError, hold};
-use crate::fs::Existing;
 use crate::journal::Record;
 use crate::journal::log::Log;
 
@@ -16,11 +16,13 @@ impl Part {
     /// nothing is synced, and so nothing is recorded as synced.
     ///
     /// # Errors
-    /// Nothing since the last good checkpoint is to be trusted (G7).
+    /// Nothing since the last good checkpoint is to be trusted (G7). [`PartError::Exchanged`]: somebody
+    /// removed the part or its journal, or put another file in its place.
     pub fn checkpoint(&self) -> Result<(), PartError> {
         let _turn = hold(&self.turn);
         self.check()?;
-        self.sync_claims()
+        self.check_names()
+            .and_then(|()| self.sync_claims())
             .and_then(|()| self.sync_journal())
             .and_then(|()| self.compact_if_it_pays())
             .map_err(|error| self.poisoned(error))
@@ -103,7 +105,7 @@ impl Part {
             state.fold.records()
         };
         let temporary = self.target.temporary();
-        let staged = Log::stage(&*self.fs, &temporary, self.inode, &records, self.is_durable());
+        let staged = Log::stage(&*self.fs, &temporary, self.id, &records, self.is_durable());
 
         let mut state = self.state();
         let since = state.since_compaction.take().unwrap_or_default();
@@ -112,10 +114,8 @@ impl Part {
             let sequence = self.appended(log.append(&record))?;
             fold.apply(sequence, &record);
         }
-        let path = self.target.journal();
-        self.fs
-            .rename(&temporary, &path, Existing::Replace)
-            .map_err(PartError::io("put in place", &path))?;
+        let old = state.log.as_ref().map(Log::id);
+        place_journal(&*self.fs, &self.target, &log, old)?;
         state.log = Some(log);
         state.fold = fold;
         drop(state);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::dirs::DirError;
 use crate::journal::HeadError;
 use crate::lock::LockError;
+use crate::named::NameError;
 use crate::replace::ReplaceError;
 
 /// What could not be done with a part, its journal or its final name. None of these costs a byte that
@@ -25,6 +26,25 @@ pub enum PartError {
     /// next run can finish. For the user to decide.
     #[error("{} already exists", path.display())]
     Exists {
+        /// The final name.
+        path: PathBuf,
+    },
+    /// Part, journal or final file of this download is no longer the file that it writes. Nothing was
+    /// renamed or removed, and nothing is called done. Trying again may help: what is there now is
+    /// another download, or none.
+    #[error(
+        "{} is no longer the file that this download writes: another program moved, replaced or \
+         removed it",
+        path.display()
+    )]
+    Exchanged {
+        /// The name that another file has, or none.
+        path: PathBuf,
+    },
+    /// What has the final name is a device, a FIFO, a socket or a directory: that is never replaced,
+    /// whatever was asked for.
+    #[error("{} is not a regular file, and nothing else is ever replaced", path.display())]
+    NotAFile {
         /// The final name.
         path: PathBuf,
     },
@@ -93,6 +113,14 @@ impl PartError {
         move |source| Self::Io { what, path: path.to_owned(), source }
     }
 
+    pub(crate) fn name(what: &'static str, path: &Path) -> impl FnOnce(NameError) -> Self {
+        move |error| match error {
+            NameError::Exchanged(path) => Self::Exchanged { path },
+            NameError::NotAFile(path) => Self::NotAFile { path },
+            NameError::Io(source) => Self::io(what, path)(source),
+        }
+    }
+
     pub(crate) fn head(error: HeadError, path: &Path) -> Self {
         let path = path.to_owned();
         match error {
@@ -129,32 +157,39 @@ fn pid(holder: Option<u32>) -> String {
 }
 
 /// The failure after which nothing more may be done with a part, kept to be said again.
-pub(super) struct Poison {
-    what: &'static str,
-    path: PathBuf,
-    kind: io::ErrorKind,
-    os: Option<i32>,
-    text: String,
+pub(super) enum Poison {
+    /// The system failed.
+    Io { what: &'static str, path: PathBuf, kind: io::ErrorKind, os: Option<i32>, text: String },
+    /// Somebody else has one of its names.
+    Exchanged { path: PathBuf },
 }
 
 impl Poison {
-    /// `None`: an error that is no failure of the system.
+    /// `None`: an error that is no reason to give the part up.
     pub(super) fn of(error: &PartError) -> Option<Self> {
-        let PartError::Io { what, path, source } = error else { return None };
-        Some(Self {
-            what,
-            path: path.clone(),
-            kind: source.kind(),
-            os: source.raw_os_error(),
-            text: source.to_string(),
-        })
+        match error {
+            PartError::Io { what, path, source } => Some(Self::Io {
+                what,
+                path: path.clone(),
+                kind: source.kind(),
+                os: source.raw_os_error(),
+                text: source.to_string(),
+            }),
+            PartError::Exchanged { path } => Some(Self::Exchanged { path: path.clone() }),
+            _ => None,
+        }
     }
 
     pub(super) fn error(&self) -> PartError {
-        let source = match self.os {
-            Some(code) => io::Error::from_raw_os_error(code),
-            None => io::Error::new(self.kind, self.text.clone()),
-        };
-        PartError::Io { what: self.what, path: self.path.clone(), source }
+        match self {
+            Self::Io { what, path, kind, os, text } => {
+                let source = match os {
+                    Some(code) => io::Error::from_raw_os_error(*code),
+                    None => io::Error::new(*kind, text.clone()),
+                };
+                PartError::Io { what, path: path.clone(), source }
+            }
+            Self::Exchanged { path } => PartError::Exchanged { path: path.clone() },
+        }
     }
 }

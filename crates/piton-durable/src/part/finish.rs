@@ -1,15 +1,17 @@
 //! The end of a part: finished, found finished, or given up.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::open::Journal;
 use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
 use crate::dress::dress;
-use crate::fs::{Fs, FsFile, Open, parent_dir};
+use crate::extent::cover;
+use crate::fs::{FileId, Fs, FsFile, Open, parent_dir};
 use crate::journal::{Fold, Record};
-use crate::replace::remove_if_there;
+use crate::named::{self, NameError};
 
 impl Part {
     /// Protocol step 6, from "verified" on: sets length, mode and times, syncs, says in the journal that
@@ -22,8 +24,11 @@ impl Part {
     /// nobody would look at.
     ///
     /// # Errors
-    /// [`PartError::Exists`] with part and journal left in place. After any other error they are too, or
-    /// the file is under its final name, and the next open says so as long as the journal is there.
+    /// [`PartError::Exists`] and [`PartError::NotAFile`] with part and journal left in place;
+    /// [`PartError::Exchanged`] if those are somebody else's by now, or if somebody else's file got the
+    /// final name in the instant of the rename: that is never called finished. After any other error
+    /// they are in place too, or the file is under its final name, and the next open says so as long as
+    /// the journal is there.
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
         let _turn = hold(&self.turn);
         self.check()?;
@@ -32,11 +37,12 @@ impl Part {
         self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
 
+        self.check_names()?;
         self.rename(&finish)?;
         self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
-        if self.durability != Durability::None {
-            remove_journal(&*self.fs, &self.target, self.durability)?;
+        if let Some(journal) = self.journal_id() {
+            remove_journal(&*self.fs, &self.target, journal, self.durability)?;
         }
         Ok(self.target.path().to_owned())
     }
@@ -52,11 +58,13 @@ impl Part {
     }
 
     fn rename(&self, finish: &Finish) -> Result<(), PartError> {
-        let path = self.target.path();
-        self.fs.rename(&self.target.part(), path, finish.existing).map_err(|error| {
-            match error.kind() {
-                std::io::ErrorKind::AlreadyExists => PartError::Exists { path: path.to_owned() },
-                _ => PartError::io("put in place", path)(error),
+        let (part, path) = (self.target.part(), self.target.path());
+        named::rename(&*self.fs, self.id, &part, path, finish.existing.into()).map_err(|error| {
+            match error {
+                NameError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    PartError::Exists { path: path.to_owned() }
+                }
+                error => PartError::name("put in place", path)(error),
             }
         })
     }
@@ -65,13 +73,15 @@ impl Part {
     ///
     /// # Errors
     /// Where the system cannot remove one. A journal without a part claims nothing that would be
-    /// believed.
+    /// believed. [`PartError::Exchanged`]: another file has the name by now, and stays.
     pub fn discard(self) -> Result<(), PartError> {
         let _turn = hold(&self.turn);
         let (part, journal) = (self.target.part(), self.target.journal());
-        remove_if_there(&*self.fs, &part).map_err(PartError::io("remove", &part))?;
+        self.remove(self.id, &part)?;
         self.gone.store(true, Ordering::Relaxed);
-        remove_if_there(&*self.fs, &journal).map_err(PartError::io("remove", &journal))?;
+        if let Some(id) = self.journal_id() {
+            self.remove(id, &journal)?;
+        }
         self.sync_directory()
     }
 }
@@ -81,16 +91,17 @@ impl Drop for Part {
     fn drop(&mut self) {
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
-            // If it stays, the next run finds an empty part, which claims nothing.
-            let _ = self.fs.remove(&self.target.part());
+            // Where it stays it holds nothing; and nobody could be told.
+            let _ = self.remove(self.id, &self.target.part());
         }
     }
 }
 
 /// Whether the last run had renamed its part already; then its remains are removed.
 ///
-/// Length and inode must be those that the journal speaks of: a file that somebody else put under
-/// the final name is not ours, whatever its length.
+/// The final file must have the length that the journal speaks of, and every byte of it is compared with
+/// the claims. Which file it is says nothing: its name was changed after the journal, and between two
+/// runs anybody may have written to it.
 pub(super) fn was_finished(
     fs: &dyn Fs,
     target: &Target,
@@ -104,7 +115,7 @@ pub(super) fn was_finished(
     let Some(last) = fs.stat(path).map_err(PartError::io("look at", path))? else {
         return Ok(false);
     };
-    if !last.is_file || last.len != len || last.id.inode != journal.parsed.header.part_inode {
+    if !last.is_file || last.len != len {
         return Ok(false);
     }
     let part_path = target.part();
@@ -114,38 +125,43 @@ pub(super) fn was_finished(
     if there.len > 0 && there.id != last.id {
         return Ok(false);
     }
-    if !holds_unsynced(fs, target, fold)? {
+    if !holds_claims(fs, path, fold, len)? {
         return Ok(false);
     }
-    fs.remove(&part_path).map_err(PartError::io("remove", &part_path))?;
+    let journal = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
         fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))?;
     }
-    remove_journal(fs, target, how.durability)?;
+    remove_journal(fs, target, journal.id, how.durability)?;
     Ok(true)
 }
 
 /// The end of the journal of a file that is durable under its final name. Durable as well: of what is
 /// done nobody opens the target again, so a journal that came back with the power would stay for ever.
-fn remove_journal(fs: &dyn Fs, target: &Target, durability: Durability) -> Result<(), PartError> {
+fn remove_journal(
+    fs: &dyn Fs,
+    target: &Target,
+    file: FileId,
+    durability: Durability,
+) -> Result<(), PartError> {
     let (path, journal) = (target.path(), target.journal());
-    remove_if_there(fs, &journal).map_err(PartError::io("remove", &journal))?;
+    named::remove(fs, file, &journal).map_err(PartError::name("remove", &journal))?;
     if durability == Durability::Power {
         fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))?;
     }
     Ok(())
 }
 
-/// Whether the final file holds what was claimed and never synced (a run without syncs) (G3).
-fn holds_unsynced(fs: &dyn Fs, target: &Target, fold: &Fold) -> Result<bool, PartError> {
-    let unsynced = fold.written();
-    if unsynced.is_empty() {
-        return Ok(true);
+/// Whether the file at `path` is what was claimed, all of its `len` bytes (G3).
+fn holds_claims(fs: &dyn Fs, path: &Path, fold: &Fold, len: u64) -> Result<bool, PartError> {
+    let claims = fold.claims.extents();
+    if !cover(&claims, len) {
+        return Ok(false);
     }
-    let path = target.path();
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     let mut buffer = verify::buffer();
     // What cannot be read is not held: the download goes on from what is believed.
-    Ok(unsynced.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
+    Ok(claims.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
 }

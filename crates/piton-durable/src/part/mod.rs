@@ -5,6 +5,7 @@ mod begin;
 mod checkpoint;
 mod error;
 mod finish;
+mod names;
 mod open;
 mod recover;
 mod target;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use crate::fs::{Existing, Fs, FsFile};
+use crate::fs::{Existing, FileId, Fs, FsFile};
 use crate::journal::log::{AppendError, Log};
 use crate::journal::{Fold, Record};
 
@@ -111,7 +112,8 @@ pub struct Part {
     target: Target,
     durability: Durability,
     file: Arc<dyn FsFile>,
-    inode: u64,
+    /// Which file that is.
+    id: FileId,
     /// Held for moments only, never during a sync.
     state: Mutex<State>,
     /// Whose turn it is to sync or to replace the journal. Taken before `state`.
@@ -156,7 +158,7 @@ impl Part {
         target: &Target,
         durability: Durability,
         file: Arc<dyn FsFile>,
-        inode: u64,
+        id: FileId,
         state: State,
     ) -> Self {
         Self {
@@ -164,7 +166,7 @@ impl Part {
             target: target.clone(),
             durability,
             file,
-            inode,
+            id,
             state: Mutex::new(state),
             turn: Mutex::new(()),
             begun: AtomicBool::new(false),

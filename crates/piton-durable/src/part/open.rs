@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
-use crate::fs::{Existing, Fs, FsFile, Open};
+use crate::fs::{FileId, Fs, FsFile, Open, Stat};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::{LockError, lock};
-use crate::replace::remove_if_there;
+use crate::named::{self, NameError, Over};
 
 /// Setting something aside makes room once; more often only if another program keeps filling it.
 const TRIES: u32 = 4;
@@ -42,13 +42,17 @@ impl Part {
                 Found::Nothing => {
                     let state = State::default();
                     let part =
-                        Self::new(fs, target, how.durability, files.part, files.inode, state);
+                        Self::new(fs, target, how.durability, files.part, files.stat.id, state);
                     return Ok(Opened::Part(part, Recovered { set_aside, ..Recovered::default() }));
                 }
                 Found::Unbelievable { part, journal } => {
-                    let moved_journal =
-                        journal.then(|| move_aside(&*fs, &target.journal())).transpose()?;
-                    let moved_part = part.then(|| move_aside(&*fs, &target.part())).transpose()?;
+                    let journal = files.journal.as_ref().filter(|_| journal);
+                    let moved_journal = journal
+                        .map(|journal| move_aside(&*fs, journal.id, &target.journal()))
+                        .transpose()?;
+                    let moved_part = part
+                        .then(|| move_aside(&*fs, files.stat.id, &target.part()))
+                        .transpose()?;
                     set_aside = moved_part.or(moved_journal).or(set_aside);
                 }
             }
@@ -60,10 +64,16 @@ impl Part {
 /// A locked part, and the locked journal beside it.
 pub(super) struct Files {
     pub(super) part: Arc<dyn FsFile>,
-    inode: u64,
-    pub(super) part_len: u64,
-    pub(super) journal: Option<(Arc<dyn FsFile>, Vec<u8>)>,
+    /// As the part was found.
+    pub(super) stat: Stat,
+    pub(super) journal: Option<JournalFile>,
     journal_path: PathBuf,
+}
+
+pub(super) struct JournalFile {
+    file: Arc<dyn FsFile>,
+    pub(super) id: FileId,
+    bytes: Vec<u8>,
 }
 
 /// A journal that can be read, and what it was read from.
@@ -94,34 +104,44 @@ impl Files {
             return Err(PartError::io("use", &path)(odd));
         }
         // Only now: under the lock no other process is about to rename it.
-        for leftover in [target.temporary(), target.replacement()] {
-            remove_if_there(fs, &leftover).map_err(PartError::io("remove", &leftover))?;
+        let (temporary, replacement) = (target.temporary(), target.replacement());
+        // Whoever holds a new journal writes to a part that lost its name, and is about to find out.
+        named::sweep(fs, &temporary).map_err(|error| PartError::lock(error, &temporary, &path))?;
+        match named::sweep(fs, &replacement) {
+            // A small file that somebody lands at this instant has nothing to do with the part.
+            Ok(()) | Err(LockError::Held { .. }) => {}
+            Err(LockError::Io(error)) => {
+                return Err(PartError::io("remove", &replacement)(error));
+            }
         }
 
         let journal_path = target.journal();
         let journal = match lock(fs, &journal_path, Open::ReadWrite) {
             Ok(file) => {
-                let bytes = journal::read_bytes(&*file);
-                Some((file, bytes.map_err(PartError::io("read", &journal_path))?))
+                let read =
+                    journal::read_bytes(&*file).and_then(|bytes| Ok((file.stat()?.id, bytes)));
+                let (id, bytes) = read.map_err(PartError::io("read", &journal_path))?;
+                Some(JournalFile { file, id, bytes })
             }
             Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
                 // Its owner has just renamed the part away: the empty one here is our own. If it stays, the
                 // next run finds an empty part.
                 if stat.len == 0 && matches!(error, LockError::Held { .. }) {
-                    let _ = fs.remove(&path);
+                    // Where it stays it holds nothing; the error is the one to tell of.
+                    let _ = named::remove(fs, stat.id, &path);
                 }
                 return Err(PartError::lock(error, &journal_path, &path));
             }
         };
-        Ok(Self { part, inode: stat.id.inode, part_len: stat.len, journal, journal_path })
+        Ok(Self { part, stat, journal, journal_path })
     }
 
     pub(super) fn look(&self, durability: Durability) -> Result<Found, PartError> {
-        let Some((file, bytes)) = &self.journal else {
+        let Some(JournalFile { file, bytes, .. }) = &self.journal else {
             // A part without a journal is worth nothing. One of a run that kept no journal is
             // simply written over by the next such run.
-            let part = self.part_len > 0 && durability != Durability::None;
+            let part = self.stat.len > 0 && durability != Durability::None;
             return Ok(match part {
                 true => Found::Unbelievable { part, journal: false },
                 false => Found::Nothing,
@@ -141,21 +161,22 @@ impl Files {
             }
             Err(HeadError::Unreadable) => {}
         }
-        Ok(Found::Unbelievable { part: self.part_len > 0, journal: true })
+        Ok(Found::Unbelievable { part: self.stat.len > 0, journal: true })
     }
 }
 
 /// Moves a file to the first free `PATH.aside-N`, never over another. Durable with the beginning
 /// that follows.
-fn move_aside(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
+fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
     for number in 1..=ASIDES {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".aside-{number}"));
         let aside = PathBuf::from(name);
-        match fs.rename(path, &aside, Existing::Keep) {
+        match named::rename(fs, file, path, &aside, Over::Nothing) {
             Ok(()) => return Ok(aside),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(PartError::io("move aside", path)(error)),
+            Err(NameError::NotAFile(_)) => {}
+            Err(NameError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(PartError::name("move aside", path)(error)),
         }
     }
     Err(PartError::io("move aside", path)(io::ErrorKind::AlreadyExists.into()))

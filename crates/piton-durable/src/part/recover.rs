@@ -3,13 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::open::Journal;
 use super::{Durability, OpenPart, Part, PartError, Recovered, State, Target, verify};
 use crate::extent::cover;
-use crate::fs::{Fs, FsFile, parent_dir};
+use crate::fs::{Fs, FsFile, Stat, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
+
+/// The journal is written to right after the part, so the part changes later than its journal only by as
+/// much as the clock of a file system is coarse (10 ms at most), and in the one write that a kill cut
+/// off.
+const LATER: Duration = Duration::from_millis(20);
 
 pub(super) fn recover(
     fs: Arc<dyn Fs>,
@@ -27,14 +33,19 @@ pub(super) fn recover(
     };
     let durable = durability == Durability::Power;
 
-    // The journal speaks of one file. Another one under its name (a copy, a backup, an exchange) was
-    // synced by nobody we know.
-    let same_file = journal.parsed.header.part_inode == stat.id.inode;
-    if !same_file {
+    // The journal speaks of one file, as it was left. Another one under its name (a copy, a backup, an
+    // exchange) was synced by nobody we know, and so was what somebody else wrote into this one.
+    let journal_stat = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    let same_file = journal.parsed.header.is_about(stat.id);
+    let as_left = same_file && !changed_later(&stat, &journal_stat);
+    // What of this very file was synced once is so no less where it is found as it was.
+    let synced_through = if same_file { fold.synced_through } else { 0 };
+    if !as_left {
         fold.synced_through = 0;
     }
 
-    let damaged = damage(&*file, &fold, stat.len, how.verify_all, durable)
+    let renew_after = durable.then_some(synced_through);
+    let damaged = damage(&*file, &fold, stat.len, how.verify_all, renew_after)
         .map_err(PartError::io("write", &path))?;
     for range in &damaged {
         fold.apply(0, &Record::Forget(range.clone()));
@@ -57,10 +68,10 @@ pub(super) fn recover(
         set_aside: None,
         damaged,
     };
-    let rewrite = !same_file || !recovered.damaged.is_empty();
+    let rewrite = !as_left || !recovered.damaged.is_empty();
     let full = log.is_nearly_full();
     let state = State { log: Some(log), fold, since_compaction: None };
-    let part = Part::new(fs, target, durability, file, stat.id.inode, state);
+    let part = Part::new(fs, target, durability, file, stat.id, state);
     part.begun.store(true, Ordering::Release);
     if rewrite {
         // Before anything is written: a claim that was found wrong must not be there to be believed
@@ -72,14 +83,21 @@ pub(super) fn recover(
     Ok((part, recovered))
 }
 
+/// Whether somebody changed the part after the journal: whoever writes to it for us writes to the journal
+/// next.
+fn changed_later(part: &Stat, journal: &Stat) -> bool {
+    part.changed.duration_since(journal.changed).is_ok_and(|later| later > LATER)
+}
+
 /// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
-/// unless `verify_all`; but never beyond the end of the file.
+/// unless `verify_all`; but never beyond the end of the file. Those of later records than `renew_after`
+/// are written again.
 fn damage(
     file: &dyn FsFile,
     fold: &Fold,
     part_len: u64,
     verify_all: bool,
-    durable: bool,
+    renew_after: Option<u64>,
 ) -> std::io::Result<Vec<Range<u64>>> {
     let mut buffer = verify::buffer();
     let mut damaged = Vec::new();
@@ -89,7 +107,7 @@ fn damage(
         // Bytes that cannot be read are damaged too: writing them anew may heal the place.
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
-        if holds && !synced && durable {
+        if holds && renew_after.is_some_and(|synced_through| sequence > synced_through) {
             verify::renew(file, &extent, &mut buffer)?;
         }
         if !holds {

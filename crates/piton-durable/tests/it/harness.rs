@@ -83,6 +83,9 @@ impl Download {
         if old {
             disk.put(FINAL, OLD);
         }
+        if seed % 5 == 3 {
+            disk.hide_births();
+        }
         let fs: Arc<dyn Fs> = match broken {
             Some(broken) => Arc::new(Sabotage::new(disk.clone(), broken)),
             None => Arc::new(disk.clone()),

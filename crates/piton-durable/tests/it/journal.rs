@@ -9,7 +9,7 @@ use piton_durable::part::Extent;
 use proptest::prelude::*;
 
 fn header() -> Header {
-    Header { version: VERSION, salt: 0x5a17, part_inode: 7 }
+    Header { version: VERSION, salt: 0x5a17, part_identity: 7 }
 }
 
 fn encode(records: &[Record]) -> Vec<u8> {

@@ -14,6 +14,7 @@ mod journal;
 mod killed;
 mod land;
 mod long;
+mod names;
 mod properties;
 mod real;
 mod root_only;

@@ -46,7 +46,7 @@ fn len(extent: &piton_durable::extent::Extent) -> u64 {
 
 /// A good head, and after it a record of each type byte, length byte and so many bytes of payload.
 fn framed(mut data: &[u8]) -> Vec<u8> {
-    let header = Header { version: VERSION, salt: 0x5a17, part_inode: 7 };
+    let header = Header { version: VERSION, salt: 0x5a17, part_identity: 7 };
     let mut journal = header.encode().to_vec();
     for sequence in 1_u64.. {
         let [kind, len, rest @ ..] = data else { break };

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use piton_durable::crc::crc32c;
 use piton_durable::fs::{Existing, Fs, Open, OsFs};
 use piton_durable::journal::{self, Record};
+use piton_durable::land::{Landed, Landing, Pipeline};
 use piton_durable::lock::{LockError, lock};
 use piton_durable::part::{
     Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
@@ -283,4 +284,126 @@ fn a_download_that_had_its_final_name_already_is_finished() {
         assert_eq!(fs::read(target.path()).unwrap(), b"bytes");
         assert_eq!(OsFs.list(dir.path()).unwrap().len(), 1);
     }
+}
+
+/// A run that ends without a word leaves its part no younger than the journal: what was synced is
+/// believed unread. Otherwise a resume of 20 GiB would begin with reading them.
+#[test]
+fn what_a_run_left_is_believed_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let salt = || journal::read(&OsFs, &target.journal()).unwrap().header.salt;
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", Some(1 << 20)).unwrap();
+    drop(part);
+    let mut read = 0;
+    for run in 0..8 {
+        // So that one run is told from the next.
+        std::thread::sleep(Duration::from_millis(25));
+        let before = salt();
+        let (part, _) = open(&target, Durability::Power).unwrap();
+        // What cannot be believed unread gets a new journal.
+        read += u32::from(salt() != before);
+        let bytes = vec![run as u8; 1000];
+        let extent = Extent { start: run * 1000, len: 1000, crc: crc32c(&bytes) };
+        part.write(&bytes, extent.start).unwrap();
+        part.claim(extent).unwrap();
+        if run % 2 == 0 {
+            part.checkpoint().unwrap();
+        }
+    }
+    // The first one comes after a beginning, which ends with the part. On a busy machine a claim may
+    // come late after its bytes.
+    assert!(read <= 4, "{read} of 8 were read");
+    let before = salt();
+    let mut bytes = fs::read(target.part()).unwrap();
+    bytes[0] ^= 1;
+    std::thread::sleep(Duration::from_millis(250));
+    fs::write(target.part(), bytes).unwrap();
+    let (_, recovered) = open(&target, Durability::Power).unwrap();
+    assert_eq!(recovered.damaged, [0..1000]);
+    assert_ne!(salt(), before);
+}
+
+/// Puts a device, a FIFO, a socket and a folder at `path` in turn.
+fn with_what_is_no_file(path: &Path, look: impl Fn()) {
+    use std::os::unix::fs::FileTypeExt;
+    fs::create_dir(path).unwrap();
+    look();
+    fs::remove_dir(path).unwrap();
+
+    let socket = std::os::unix::net::UnixListener::bind(path).unwrap();
+    look();
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_socket());
+    drop(socket);
+    fs::remove_file(path).unwrap();
+
+    let mknod = |kind: &[&str]| {
+        let mut command = std::process::Command::new("mknod");
+        command.arg(path).args(kind).output().is_ok_and(|output| output.status.success())
+    };
+    assert!(mknod(&["p"]));
+    look();
+    assert!(fs::symlink_metadata(path).unwrap().file_type().is_fifo());
+    fs::remove_file(path).unwrap();
+
+    // Another /dev/null. Only root may make one.
+    if mknod(&["c", "1", "3"]) {
+        look();
+        assert!(fs::symlink_metadata(path).unwrap().file_type().is_char_device());
+        // A link to it is as good as it.
+        let device = path.with_extension("device");
+        fs::rename(path, &device).unwrap();
+        std::os::unix::fs::symlink(&device, path).unwrap();
+        look();
+        assert!(fs::symlink_metadata(path).unwrap().is_symlink());
+        fs::remove_file(&device).unwrap();
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn what_is_no_file_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    for existing in [Existing::Keep, Existing::Replace] {
+        with_what_is_no_file(target.path(), || {
+            let (part, _) = open(&target, Durability::Power).unwrap();
+            part.begin(b"meta", None).unwrap();
+            part.write(b"bytes", 0).unwrap();
+            part.claim(Extent { start: 0, len: 5, crc: crc32c(b"bytes") }).unwrap();
+            let ended = part.finish(Finish { existing, ..finish(5) });
+            assert!(matches!(ended, Err(PartError::NotAFile { path }) if path == target.path()));
+            let (part, recovered) = open(&target, Durability::Power).unwrap();
+            assert!(recovered.verified, "all of it is kept");
+            part.discard().unwrap();
+
+            let landed = land(target.path(), b"bytes", existing);
+            assert!(
+                matches!(&landed, Err(PartError::NotAFile { path }) if path == target.path()),
+                "{landed:?}"
+            );
+            let replaced = replace(&OsFs, target.path(), b"bytes", 0o644).unwrap_err();
+            assert!(replaced.to_string().contains("not a regular file"), "{replaced}");
+            let names = OsFs.list(dir.path()).unwrap();
+            assert!(names.iter().all(|name| !name.to_string_lossy().contains(".p")), "{names:?}");
+        });
+    }
+}
+
+/// Lands a small file and hears how that ended.
+fn land(path: &Path, bytes: &[u8], existing: Existing) -> Result<Landed, PartError> {
+    let (say, said) = std::sync::mpsc::channel();
+    let landing = Landing {
+        path: path.to_owned(),
+        bytes: bytes.to_vec(),
+        existing,
+        modified: None,
+        attributes: vec![],
+        durability: Durability::Power,
+    };
+    let mut pipeline = Pipeline::new(Arc::new(OsFs));
+    pipeline.cycle(vec![(landing, Box::new(move |ended| say.send(ended).unwrap()))]);
+    pipeline.settle();
+    said.recv().unwrap()
 }

@@ -1,5 +1,6 @@
 //! What only root can set up.
 
+mod exchanged;
 mod failing;
 mod land;
 mod power;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use piton_durable::crc::crc32c;
-use piton_durable::fs::{Existing, Fs};
-use piton_durable::journal::{self, HEADER_LEN, Header, VERSION};
+use piton_durable::fs::{Existing, FileId, Fs};
+use piton_durable::journal::{self, HEADER_LEN, Header, UNKNOWN_PART, VERSION, part_identity};
 use piton_durable::part::{
     Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
 };
@@ -122,14 +122,16 @@ fn a_grown_part_is_cut_at_the_end() {
 fn a_flipped_byte_is_found_in_what_was_not_synced_and_everywhere_when_asked() {
     for at in [100, 8500] {
         let disk = interrupted();
-        let mut bytes = disk.bytes("/file.part").unwrap();
-        bytes[at] ^= 1;
-        disk.put("/file.part", &bytes);
+        disk.rot("/file.part", at);
         if at > 8000 {
             let (part, recovered) = open(&disk);
             assert_eq!(recovered.damaged, [8000..9000]);
             complete(&disk, part);
         } else {
+            let (part, recovered) = open(&disk);
+            assert_eq!(recovered.damaged, [], "what was synced is not read");
+            drop(part);
+            disk.restart();
             let how = OpenPart { verify_all: true, ..OpenPart::default() };
             let (part, recovered) = open_how(&disk, how).unwrap();
             assert_eq!(recovered.damaged, [0..4000]);
@@ -144,7 +146,10 @@ fn an_exchanged_part_is_read_before_it_is_believed() {
     let disk = interrupted();
     let mut bytes = disk.bytes("/file.part").unwrap();
     bytes[..4000].fill(0);
+    let before = disk.stat("/file.part".as_ref()).unwrap().unwrap().id;
     disk.exchange("/file.part", &bytes);
+    let after = disk.stat("/file.part".as_ref()).unwrap().unwrap().id;
+    assert!(before.inode == after.inode && before != after, "as ext4 does it");
     let (part, recovered) = open(&disk);
     assert_eq!(recovered.damaged, [0..4000]);
     assert_eq!(ranges(&recovered), [4000..8000, 8000..9000], "a faithful copy is believed");
@@ -154,6 +159,75 @@ fn an_exchanged_part_is_read_before_it_is_believed() {
     let (part, recovered) = open(&disk);
     assert_eq!(ranges(&recovered), [4000..8000, 8000..9000]);
     complete(&disk, part);
+}
+
+/// `cp backup NAME.part`: the same file, and other bytes.
+#[test]
+fn a_part_that_was_written_over_is_read_before_it_is_believed() {
+    let disk = interrupted();
+    let mut bytes = disk.bytes("/file.part").unwrap();
+    bytes[..4000].fill(0);
+    let before = disk.stat("/file.part".as_ref()).unwrap().unwrap().id;
+    disk.put("/file.part", &bytes);
+    assert_eq!(disk.stat("/file.part".as_ref()).unwrap().unwrap().id, before);
+    let (part, recovered) = open(&disk);
+    assert_eq!(recovered.damaged, [0..4000]);
+    assert_eq!(ranges(&recovered), [4000..8000, 8000..9000]);
+    assert!(recovered.hashes.is_empty());
+    // The claims are gone for good, also when the part is as old as its journal again.
+    put(&part, 9000, 1000);
+    drop(part);
+    disk.restart();
+    let (part, recovered) = open(&disk);
+    assert_eq!(ranges(&recovered), [4000..8000, 8000..9000, 9000..10_000]);
+    complete(&disk, part);
+}
+
+#[test]
+fn where_a_file_system_tells_no_births_all_of_a_part_is_read() {
+    let disk = interrupted();
+    disk.hide_births();
+    disk.rot("/file.part", 100);
+    let (part, recovered) = open(&disk);
+    assert_eq!(recovered.damaged, [0..4000]);
+    drop(part);
+    disk.restart();
+    // Also a journal that was written there.
+    disk.rot("/file.part", 5000);
+    let (part, recovered) = open(&disk);
+    assert_eq!(recovered.damaged, [4000..8000]);
+    complete(&disk, part);
+}
+
+/// An earlier version wrote the inode alone into the header.
+#[test]
+fn a_journal_that_names_the_inode_alone_loses_nothing() {
+    let disk = interrupted();
+    let mut bytes = disk.bytes("/file.piton").unwrap();
+    let parsed = journal::parse(&bytes).unwrap();
+    let inode = disk.stat("/file.part".as_ref()).unwrap().unwrap().id.inode;
+    let earlier = Header { part_identity: inode, ..parsed.header };
+    bytes[..HEADER_LEN].copy_from_slice(&earlier.encode());
+    disk.put("/file.piton", &bytes);
+    disk.rot("/file.part", 100);
+    let (part, recovered) = open(&disk);
+    assert_eq!(recovered.damaged, [0..4000], "it is read");
+    assert_eq!(ranges(&recovered), [4000..8000, 8000..9000], "and believed");
+    let now = journal::read(&disk, "/file.piton".as_ref()).unwrap().header;
+    assert!(now.is_about(disk.stat("/file.part".as_ref()).unwrap().unwrap().id));
+    complete(&disk, part);
+}
+
+#[test]
+fn the_identity_of_a_part_is_that_of_inode_and_birth() {
+    let id = |inode, birth| FileId { device: 1, inode, birth };
+    assert_eq!(part_identity(id(7, None)), UNKNOWN_PART);
+    // 7 × 0x9e3779b97f4a7c15 + 1000, as docs/journal-format.md has it.
+    assert_eq!(part_identity(id(7, Some(1000))), 0x5384_5412_7b09_6493 + 1000);
+    assert_ne!(part_identity(id(7, Some(1001))), part_identity(id(7, Some(1000))));
+    assert_ne!(part_identity(id(8, Some(1000))), part_identity(id(7, Some(1000))));
+    let header = Header { version: VERSION, salt: 1, part_identity: UNKNOWN_PART };
+    assert!(!header.is_about(id(7, None)), "what is not known is never the same");
 }
 
 #[test]
@@ -210,7 +284,7 @@ fn every_flipped_byte_and_every_cut_of_the_journal_ends_in_the_right_file() {
 fn a_newer_journal_is_left_alone() {
     let disk = interrupted();
     let mut bytes = disk.bytes("/file.piton").unwrap();
-    let newer = Header { version: VERSION + 1, salt: 1, part_inode: 1 }.encode();
+    let newer = Header { version: VERSION + 1, salt: 1, part_identity: 1 }.encode();
     bytes[..HEADER_LEN].copy_from_slice(&newer);
     disk.put("/file.piton", &bytes);
     let part = disk.bytes("/file.part");

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use piton_checkpoint::{Identity, Verdict};
 use piton_durable::fs::{Fs, FsFile, Open, Stat};
+use piton_durable::part::PartError;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
@@ -49,12 +50,17 @@ pub(super) struct ExistingFile {
 
 impl ExistingFile {
     /// What stands at `path`, if anything.
-    pub(super) fn find(fs: &dyn Fs, path: &Path) -> std::io::Result<Option<Self>> {
-        let Some(stat) = fs.stat(path)? else { return Ok(None) };
-        if stat.is_dir {
-            return Err(std::io::ErrorKind::IsADirectory.into());
+    ///
+    /// # Errors
+    /// [`PartError::NotAFile`] for a device, a FIFO, a socket or a folder, none of which is ever replaced:
+    /// so that is found out before anything is fetched, and without opening it.
+    pub(super) fn find(fs: &dyn Fs, path: &Path) -> Result<Option<Self>, PartError> {
+        let io = |source| PartError::Io { what: "read", path: path.to_owned(), source };
+        let Some(stat) = fs.stat(path).map_err(io)? else { return Ok(None) };
+        if !stat.is_file {
+            return Err(PartError::NotAFile { path: path.to_owned() });
         }
-        let file = fs.open(path, Open::Read)?;
+        let file = fs.open(path, Open::Read).map_err(io)?;
         Ok(Some(Self { path: path.to_owned(), stat, file }))
     }
 

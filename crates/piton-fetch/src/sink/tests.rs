@@ -125,7 +125,7 @@ fn digests(bytes: &[u8]) -> Vec<Digest> {
 
 fn run(steps: &[Step]) -> (Vec<Digest>, Vec<Digest>) {
     let disk = SimDisk::seeded(piton_testkit::seed::seed());
-    disk.create_dir_all(PathBuf::from("/d").as_path()).unwrap();
+    disk.create_dir(PathBuf::from("/d").as_path()).unwrap();
     disk.sync_dir(PathBuf::from("/").as_path()).unwrap();
     let mut process = Process::start(&disk);
     for step in steps {
@@ -139,11 +139,8 @@ fn run(steps: &[Step]) -> (Vec<Digest>, Vec<Digest>) {
                 drop(process.hashing);
                 drop(process.sink);
                 disk.restart();
-                if let (Some(at), Some(mut bytes)) = (rot, disk.bytes(target().part()))
-                    && let Some(byte) = bytes.get_mut(at as usize)
-                {
-                    *byte ^= 1;
-                    disk.put(target().part(), &bytes);
+                if let Some(at) = rot {
+                    disk.rot(target().part(), at as usize);
                 }
                 process = Process::start(&disk);
             }
@@ -189,7 +186,7 @@ fn courses_that_went_wrong() {
 #[test]
 fn a_state_of_bytes_that_were_taken_back_is_not_saved() {
     let disk = SimDisk::seeded(piton_testkit::seed::seed());
-    disk.create_dir_all(PathBuf::from("/d").as_path()).unwrap();
+    disk.create_dir(PathBuf::from("/d").as_path()).unwrap();
     let process = Process::start(&disk);
     process.write(0..SIZE, 1);
     while process.sink.shared().state().hash_front.take_states().is_empty() {

@@ -209,6 +209,7 @@ mod tests {
     fn the_target_folder_itself_may_be_a_link() {
         let scratch = tempfile::tempdir().unwrap();
         let real = scratch.path().join("real");
+        #[allow(clippy::disallowed_methods, reason = "a folder of a test")]
         std::fs::create_dir(&real).unwrap();
         symlink(&real, scratch.path().join("link")).unwrap();
         let folder = open(&scratch.path().join("link"));

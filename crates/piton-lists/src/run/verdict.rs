@@ -132,8 +132,9 @@ fn transport_class(error: &TransportError) -> &'static str {
 
 fn local_class(error: &PartError) -> &'static str {
     match error {
-        PartError::Locked { .. } => "locked",
+        PartError::Locked { .. } | PartError::Exchanged { .. } => "locked",
         PartError::Exists { .. } => "exists",
+        PartError::NotAFile { .. } => "name",
         PartError::Io { source, .. } => match source.kind() {
             io::ErrorKind::PermissionDenied => "permission",
             io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => "name",

@@ -276,6 +276,7 @@ mod tests {
     fn only_the_name_of_a_list_tells_its_algorithm() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("blake3");
+        #[allow(clippy::disallowed_methods, reason = "a folder of a test")]
         std::fs::create_dir(&folder).unwrap();
         let list = format!("{}  x\n", "0".repeat(64));
         for (name, algorithm) in [("SHA256SUMS", "sha256"), ("B3SUMS", "blake3")] {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use piton_durable::fs::Owner;
+use piton_durable::fs::{FileId, Owner, Stat};
 
 use super::rng::Rng;
 
@@ -14,6 +14,13 @@ pub(super) const BLOCK: usize = 4096;
 /// A file: what programs see, and what the disk holds.
 pub(super) struct Node {
     pub(super) is_dir: bool,
+    /// The inode number that programs see. A later file gets it too.
+    number: u64,
+    /// When it was created, and when it last changed, by the clock of the disk in nanoseconds.
+    birth: u64,
+    changed: u64,
+    /// Handles that have it open: its number is not free.
+    pub(super) handles: BTreeSet<u64>,
     pub(super) live: Vec<u8>,
     durable: Vec<u8>,
     /// Blocks that differ, as far as the system knows.
@@ -33,11 +40,15 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(mode: u32) -> Self {
+    pub(super) fn new(number: u64, now: u64, mode: u32) -> Self {
         Self {
             is_dir: false,
             committed: true,
             untold: None,
+            number,
+            birth: now,
+            changed: now,
+            handles: BTreeSet::new(),
             live: Vec::new(),
             durable: Vec::new(),
             dirty: BTreeSet::new(),
@@ -51,13 +62,46 @@ impl Node {
     }
 
     /// A directory.
-    pub(super) fn dir() -> Self {
-        Self { is_dir: true, ..Self::new(0o755) }
+    pub(super) fn dir(number: u64, now: u64) -> Self {
+        Self { is_dir: true, ..Self::new(number, now, 0o755) }
     }
 
-    /// A file that has always been there.
-    pub(super) fn settled(bytes: Vec<u8>) -> Self {
-        Self { durable: bytes.clone(), live: bytes, ..Self::new(0o644) }
+    /// It has these bytes, and the disk has them.
+    pub(super) fn settle(&mut self, bytes: Vec<u8>) {
+        self.durable = bytes.clone();
+        self.live = bytes;
+        self.dirty.clear();
+    }
+
+    /// Something about it changed.
+    pub(super) fn change(&mut self, now: u64) {
+        self.changed = now;
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn stat(&self, tells_births: bool) -> Stat {
+        Stat {
+            id: FileId { device: 1, inode: self.number, birth: tells_births.then_some(self.birth) },
+            len: self.live.len() as u64,
+            is_file: !self.is_dir,
+            is_dir: self.is_dir,
+            mode: self.mode,
+            owner: self.owner,
+            modified: self.modified,
+            changed: UNIX_EPOCH + Duration::from_nanos(self.changed),
+        }
+    }
+
+    /// A bit of a byte flips on the disk, unnoticed.
+    pub(super) fn rot(&mut self, at: usize) {
+        for bytes in [&mut self.live, &mut self.durable] {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1;
+            }
+        }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {

@@ -9,7 +9,7 @@ use piton_durable::fs::{FsFile, FsSync, Owner, Stat};
 use super::fault::{Step, dead};
 use super::file::Node;
 use super::rng::Rng;
-use super::sim::{SimDisk, World, part_of, refuse, stat};
+use super::sim::{SimDisk, World, part_of, refuse};
 
 /// A file that a process has open. It is dead once its process is.
 pub(super) struct SimFile {
@@ -25,10 +25,30 @@ impl SimFile {
         &self,
         work: impl FnOnce(&mut Node, &mut Rng, Step) -> io::Result<T>,
     ) -> io::Result<T> {
+        self.operate_at(|node, rng, step, _| work(node, rng, step))
+    }
+
+    /// One operation that changes this file, unless it fails.
+    fn change<T>(
+        &self,
+        work: impl FnOnce(&mut Node, &mut Rng, Step) -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.operate_at(|node, rng, step, now| {
+            refuse(step)?;
+            let done = work(node, rng, step)?;
+            node.change(now);
+            Ok(done)
+        })
+    }
+
+    fn operate_at<T>(
+        &self,
+        work: impl FnOnce(&mut Node, &mut Rng, Step, u64) -> io::Result<T>,
+    ) -> io::Result<T> {
         self.disk.operate(Some(self.process), |world, step| {
-            let World { nodes, rng, .. } = world;
+            let World { nodes, rng, now, .. } = world;
             let node = nodes.get_mut(&self.inode).ok_or_else(dead)?;
-            work(node, rng, step)
+            work(node, rng, step, *now)
         })
     }
 }
@@ -45,8 +65,7 @@ impl FsFile for SimFile {
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.operate(|node, rng, step| {
-            refuse(step)?;
+        self.change(|node, rng, step| {
             let offset = usize::try_from(offset)
                 .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             let len = part_of(step, buf.len());
@@ -80,8 +99,7 @@ impl FsFile for SimFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
+        self.change(|node, _, _| {
             let len =
                 usize::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
             node.set_len(len);
@@ -90,7 +108,7 @@ impl FsFile for SimFile {
     }
 
     fn reserve(&self, _len: u64) -> io::Result<bool> {
-        self.operate(|_, _, step| refuse(step).map(|()| true))
+        self.change(|_, _, _| Ok(true))
     }
 
     fn start_writeback(&self, _offset: u64, _len: u64) {
@@ -101,7 +119,11 @@ impl FsFile for SimFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        self.operate(|node, _, step| refuse(step).map(|()| stat(self.inode, node)))
+        self.disk.operate(Some(self.process), |world, step| {
+            refuse(step)?;
+            let node = world.nodes.get(&self.inode).ok_or_else(dead)?;
+            Ok(node.stat(world.tells_births))
+        })
     }
 
     fn try_lock(&self) -> io::Result<bool> {
@@ -118,32 +140,28 @@ impl FsFile for SimFile {
     }
 
     fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
+        self.change(|node, _, _| {
             node.mode = mode;
             Ok(())
         })
     }
 
     fn set_owner(&self, owner: Owner) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
+        self.change(|node, _, _| {
             node.owner = owner;
             Ok(())
         })
     }
 
     fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
+        self.change(|node, _, _| {
             node.modified = time;
             Ok(())
         })
     }
 
     fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.operate(|node, _, step| {
-            refuse(step)?;
+        self.change(|node, _, _| {
             node.attributes.insert(name.to_owned(), value.to_vec());
             Ok(true)
         })
@@ -157,10 +175,11 @@ impl FsFile for SimFile {
 impl Drop for SimFile {
     fn drop(&mut self) {
         let mut world = self.disk.world();
-        if let Some(node) = world.nodes.get_mut(&self.inode)
-            && node.locked_by == Some(self.handle)
-        {
-            node.locked_by = None;
+        if let Some(node) = world.nodes.get_mut(&self.inode) {
+            node.handles.remove(&self.handle);
+            if node.locked_by == Some(self.handle) {
+                node.locked_by = None;
+            }
         }
     }
 }

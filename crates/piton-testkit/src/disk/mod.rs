@@ -14,6 +14,9 @@
 //!
 //! A directory that is lost takes along what is in it. A file without a name is gone after any crash.
 //!
+//! A new file gets the inode number of one that was removed, wherever there is one; only its birth tells
+//! them apart, and [`SimDisk::hide_births`] makes even that unknown.
+//!
 //! A failed sync leaves the new bytes visible and counts them as written, as Linux does: no later
 //! sync puts them on the disk.
 //!

@@ -1,6 +1,6 @@
 //! Broken protocols, to be caught.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,8 @@ pub enum Broken {
     SyncedAlone,
     /// A new directory is not made durable in its parent.
     NewDirectoryNotSynced,
+    /// What has the name of a file that was opened is taken for that file.
+    NamesNotChecked,
 }
 
 /// A file system that breaks one rule and keeps all others. Files are told apart by their names:
@@ -45,6 +47,8 @@ pub struct Sabotage<F> {
     inner: F,
     broken: Broken,
     unnamed: Arc<Mutex<Unnamed>>,
+    /// Which file was last opened under a name, or got it by a rename.
+    named: Arc<Mutex<BTreeMap<PathBuf, Weak<dyn FsFile>>>>,
     /// Nothing has happened to the directory since a journal was removed.
     just_removed: Arc<AtomicBool>,
     /// Directories in which one was created since.
@@ -65,9 +69,14 @@ impl<F: Fs + Clone + 'static> Sabotage<F> {
             inner,
             broken,
             unnamed: Arc::default(),
+            named: Arc::default(),
             just_removed: Arc::default(),
             grown: Arc::default(),
         }
+    }
+
+    fn named(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Weak<dyn FsFile>>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
@@ -115,6 +124,7 @@ impl Role {
 impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
         let inner = self.inner.open(path, how)?;
+        self.named().insert(path.to_owned(), Arc::downgrade(&inner));
         let (fs, role) = (self.clone(), Role::of(path));
         Ok(Arc::new(SabotagedFile { inner, fs, role, synced: AtomicBool::new(false) }))
     }
@@ -133,11 +143,25 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         self.inner.stat(path)
     }
 
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        let there = self.inner.lstat(path)?;
+        let held = self.named().get(path).and_then(Weak::upgrade);
+        match (self.broken, held) {
+            (Broken::NamesNotChecked, Some(held)) => held.stat().map(Some),
+            _ => Ok(there),
+        }
+    }
+
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         if self.broken == Broken::JournalRemovedBeforeRename && Role::of(from) == Role::Part {
             let _ = self.inner.remove(&from.with_extension("piton"));
         }
-        self.inner.rename(from, to, existing)
+        self.inner.rename(from, to, existing)?;
+        let mut named = self.named();
+        if let Some(file) = named.remove(from) {
+            named.insert(to.to_owned(), file);
+        }
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

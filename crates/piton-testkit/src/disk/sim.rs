@@ -1,17 +1,22 @@
 //! The simulated disk as a file system.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::fs::{Existing, FileId, Fs, FsFile, FsSync, Open, Stat, parent_dir};
+use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Stat, parent_dir};
 
 use super::dirs::{Names, is_root};
 use super::fault::{Crash, Failure, Fault, Step, When, dead};
 use super::file::Node;
 use super::handle::SimFile;
 use super::rng::Rng;
+
+/// What one operation takes, in nanoseconds.
+const OPERATION: u64 = 100_000;
+/// After how long somebody else comes and tampers.
+const LATER: u64 = 1_000_000_000;
 
 /// A disk in memory. Clones are the same disk. There is one directory, `/`, unless more are created.
 #[derive(Clone)]
@@ -23,7 +28,12 @@ pub(super) struct World {
     pub(super) rng: Rng,
     pub(super) nodes: BTreeMap<u64, Node>,
     names: Names,
-    next_inode: u64,
+    /// Its clock, in nanoseconds.
+    pub(super) now: u64,
+    /// Whether it says when a file was created.
+    pub(super) tells_births: bool,
+    /// What names stand for: of each file another number, which programs do not see.
+    next_node: u64,
     next_handle: u64,
     /// Which process runs: handles of an earlier one are dead.
     pub(super) process: u64,
@@ -41,7 +51,9 @@ impl SimDisk {
             rng: Rng::new(seed),
             nodes: BTreeMap::new(),
             names: Names::default(),
-            next_inode: 1,
+            now: 1,
+            tells_births: true,
+            next_node: 1,
             next_handle: 1,
             process: 1,
             overlaid: false,
@@ -57,6 +69,11 @@ impl SimDisk {
         let disk = Self::seeded(seed);
         disk.world().overlaid = true;
         disk
+    }
+
+    /// From now on it does not say when a file was created, as some file systems.
+    pub fn hide_births(&self) {
+        self.world().tells_births = false;
     }
 
     /// Adds a fault.
@@ -102,18 +119,29 @@ impl SimDisk {
     pub fn put(&self, path: impl AsRef<Path>, bytes: &[u8]) {
         let mut world = self.world();
         world.settle_above(path.as_ref());
+        world.now += LATER;
         let known = world.names.live.get(path.as_ref()).copied();
-        let inode = known.unwrap_or_else(|| world.new_inode());
-        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
-        world.names.settle(path.as_ref().to_owned(), inode);
+        let node = known.unwrap_or_else(|| world.new_node(0o644));
+        world.settle(node, path.as_ref(), bytes);
     }
 
-    /// Another file takes the place of the one at `path`.
+    /// Another file takes the place of the one at `path`, which is removed first. So it gets the inode
+    /// number of that, unless somebody has that open.
     pub fn exchange(&self, path: impl AsRef<Path>, bytes: &[u8]) {
         let mut world = self.world();
-        let inode = world.new_inode();
-        world.nodes.insert(inode, Node::settled(bytes.to_vec()));
-        world.names.settle(path.as_ref().to_owned(), inode);
+        world.now += LATER;
+        world.names.live.remove(path.as_ref());
+        let node = world.new_node(0o644);
+        world.settle(node, path.as_ref(), bytes);
+    }
+
+    /// A bit of the byte at this place flips, and nothing else tells of it.
+    pub fn rot(&self, path: impl AsRef<Path>, at: usize) {
+        let mut world = self.world();
+        let node = world.names.live.get(path.as_ref()).copied();
+        if let Some(node) = node.and_then(|node| world.nodes.get_mut(&node)) {
+            node.rot(at);
+        }
     }
 
     /// The names of files that programs see, in order.
@@ -131,6 +159,9 @@ impl SimDisk {
     fn handle(&self, world: &mut World, inode: u64) -> Arc<dyn FsFile> {
         world.next_handle += 1;
         let (handle, process) = (world.next_handle, world.process);
+        if let Some(node) = world.nodes.get_mut(&inode) {
+            node.handles.insert(handle);
+        }
         Arc::new(SimFile { disk: self.clone(), inode, handle, process })
     }
 
@@ -182,6 +213,7 @@ pub(super) fn part_of(step: Step, len: usize) -> usize {
 impl World {
     fn step(&mut self) -> Step {
         self.operations += 1;
+        self.now += OPERATION;
         let now = self.operations;
         match self.faults.iter().find(|fault| fault.at == now).map(|fault| fault.failure) {
             None => Step::Whole,
@@ -201,6 +233,7 @@ impl World {
         }
         for node in self.nodes.values_mut() {
             node.locked_by = None;
+            node.handles.clear();
         }
         self.collect();
     }
@@ -258,12 +291,47 @@ impl World {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.names.change(vec![(path.to_owned(), Some(inode))]);
+        self.changed(inode);
         Ok(())
     }
 
-    fn new_inode(&mut self) -> u64 {
-        self.next_inode += 1;
-        self.next_inode
+    /// A new file, which has the lowest inode number that is free: that of one that was removed if there
+    /// is any, at once, as on ext4.
+    fn new_node(&mut self, mode: u32) -> u64 {
+        let named: BTreeSet<u64> = self.names.live.values().copied().collect();
+        let taken =
+            self.nodes.iter().filter(|(key, node)| named.contains(key) || !node.handles.is_empty());
+        let taken: BTreeSet<u64> = taken.map(|(_, node)| node.number()).collect();
+        let number = (1..).find(|number| !taken.contains(number)).unwrap_or_default();
+        self.next_node += 1;
+        self.nodes.insert(self.next_node, Node::new(number, self.now, mode));
+        self.next_node
+    }
+
+    fn new_dir(&mut self) -> u64 {
+        let key = self.new_node(0o755);
+        if let Some(node) = self.nodes.get_mut(&key) {
+            node.is_dir = true;
+        }
+        key
+    }
+
+    /// The file has these bytes and this name, durably.
+    fn settle(&mut self, node: u64, path: &Path, bytes: &[u8]) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.settle(bytes.to_vec());
+            node.change(now);
+        }
+        self.names.settle(path.to_owned(), node);
+    }
+
+    /// Something about the file changed.
+    fn changed(&mut self, node: u64) {
+        let now = self.now;
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.change(now);
+        }
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
@@ -284,8 +352,7 @@ impl World {
         let above: Vec<PathBuf> = path.ancestors().skip(1).map(Path::to_owned).collect();
         for dir in above.into_iter().rev().filter(|dir| !is_root(dir)) {
             if self.node(&dir).is_none() {
-                let inode = self.new_inode();
-                self.nodes.insert(inode, Node::dir());
+                let inode = self.new_dir();
                 self.names.settle(dir, inode);
             }
         }
@@ -293,18 +360,6 @@ impl World {
 
     fn inode(&self, path: &Path) -> io::Result<u64> {
         self.names.live.get(path).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-pub(super) fn stat(inode: u64, node: &Node) -> Stat {
-    Stat {
-        id: FileId { device: 1, inode },
-        len: node.live.len() as u64,
-        is_file: !node.is_dir,
-        is_dir: node.is_dir,
-        mode: node.mode,
-        owner: node.owner,
-        modified: node.modified,
     }
 }
 
@@ -319,8 +374,7 @@ impl Fs for SimDisk {
                 (Ok(inode), _) => inode,
                 (Err(_), Open::Create { mode } | Open::CreateNew { mode }) => {
                     world.has_place_for(path)?;
-                    let inode = world.new_inode();
-                    world.nodes.insert(inode, Node::new(mode));
+                    let inode = world.new_node(mode);
                     world.names.change(vec![(path.to_owned(), Some(inode))]);
                     inode
                 }
@@ -334,10 +388,11 @@ impl Fs for SimDisk {
         self.operate(None, |world, step| {
             refuse(step)?;
             world.has_place_for(&dir.join("file"))?;
-            let inode = world.new_inode();
-            let mut node = Node::new(mode);
-            node.committed = !world.overlaid;
-            world.nodes.insert(inode, node);
+            let inode = world.new_node(mode);
+            let committed = !world.overlaid;
+            if let Some(node) = world.nodes.get_mut(&inode) {
+                node.committed = committed;
+            }
             Ok(self.handle(world, inode))
         })
     }
@@ -346,10 +401,10 @@ impl Fs for SimDisk {
         self.operate(None, |world, step| {
             refuse(step)?;
             if is_root(path) {
-                return Ok(Some(stat(1, &Node::dir())));
+                return Ok(Some(Node::dir(1, 1).stat(world.tells_births)));
             }
             let Ok(inode) = world.inode(path) else { return Ok(None) };
-            Ok(world.nodes.get(&inode).map(|node| stat(inode, node)))
+            Ok(world.nodes.get(&inode).map(|node| node.stat(world.tells_births)))
         })
     }
 
@@ -368,6 +423,7 @@ impl Fs for SimDisk {
                 node.recycled = freed;
             }
             world.names.change(vec![(from.to_owned(), None), (to.to_owned(), Some(inode))]);
+            world.changed(inode);
             Ok(())
         })
     }
@@ -404,8 +460,7 @@ impl Fs for SimDisk {
             if is_root(dir) || world.inode(dir).is_ok() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
-            let inode = world.new_inode();
-            world.nodes.insert(inode, Node::dir());
+            let inode = world.new_dir();
             world.names.change(vec![(dir.to_owned(), Some(inode))]);
             Ok(())
         })

@@ -55,7 +55,7 @@ impl Attempt<'_> {
             // Whoever takes the name from now on keeps it: it is given at the end, and never taken.
             return Ok(Err(OnDisk::vacant(path)));
         }
-        let existing = ExistingFile::find(fs.as_ref(), &path).map_err(io)?;
+        let existing = ExistingFile::find(fs.as_ref(), &path)?;
         if self.what.if_exists == IfExists::Refuse
             && let (Some(existing), Some(mark)) = (&existing, &self.what.mark)
             && existing.bears(mark)
@@ -80,7 +80,7 @@ impl Attempt<'_> {
             Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
             // What was finished is a file like any other, if it was another address or if there is
             // more to know of it now.
-            Found::Finished => match ExistingFile::find(fs.as_ref(), &path).map_err(io)? {
+            Found::Finished => match ExistingFile::find(fs.as_ref(), &path)? {
                 Some(existing) => self.judge(existing, now).await,
                 None => Ok(Err(OnDisk::default())),
             },
@@ -177,7 +177,12 @@ impl Attempt<'_> {
         for number in 1.. {
             let next = numbered(&path, number);
             let io = |source| PartError::Io { what: "read", path: next.clone(), source };
-            match ExistingFile::find(self.client.fs.as_ref(), &next).map_err(io)? {
+            let there = match ExistingFile::find(self.client.fs.as_ref(), &next) {
+                // Taken, as by a file.
+                Err(PartError::NotAFile { .. }) => continue,
+                there => there?,
+            };
+            match there {
                 Some(file) if now.is_some_and(|now| file.is_version(now)) => {
                     return Ok(Ok(self.already(next)?));
                 }

@@ -1,8 +1,10 @@
 //! Files that stand under the final name: recognised, left alone, replaced, or kept beside.
 
-use std::fs::File;
+use std::fs::{File, FileType};
+use std::os::unix::fs::FileTypeExt;
 use std::time::SystemTime;
 
+use piton_durable::part::PartError;
 use piton_fetch::IfExists;
 use piton_testkit::server::{DigestField, http_date};
 
@@ -188,16 +190,75 @@ fn only_if_newer_on_a_server_without_dates() {
     desk.assert_only("f.bin", 2, LEN);
 }
 
+/// A folder, a socket, a FIFO and a device are never replaced: that is said before anything is asked
+/// for, and nobody is advised to insist.
 #[test]
-fn a_folder_under_the_name() {
-    let desk = desk(Resource::pattern(1, LEN));
-    std::fs::create_dir(desk.path("f.bin")).unwrap();
-    for how in [IfExists::Refuse, IfExists::Overwrite] {
-        let mut what = desk.what("/f.bin");
+fn what_is_no_file_under_the_name() {
+    let refused = |desk: &Desk, kind: &str| {
+        let all = [IfExists::Refuse, IfExists::Overwrite, IfExists::Rename];
+        for (how, only_newer) in all.into_iter().map(|how| (how, false)).chain([(all[0], true)]) {
+            let mut what = desk.what("/f.bin");
+            what.place = Place::File(desk.path("f.bin"));
+            (what.if_exists, what.only_newer) = (how, only_newer);
+            let failure = desk.get(what).unwrap_err();
+            let not_a_file = matches!(&failure, Failure::Local(PartError::NotAFile { path }) if *path == desk.path("f.bin"));
+            assert!(not_a_file, "{kind}, {how:?}: {failure:?}");
+            let hint = failure.hint().unwrap_or_default();
+            assert!(!hint.contains("--overwrite") && !hint.contains("--rename"), "{hint}");
+            assert_eq!((desk.files(), desk.requests()), (vec!["f.bin".to_owned()], 0), "{kind}");
+        }
+    };
+    let is = |desk: &Desk, is: fn(&FileType) -> bool| {
+        is(&std::fs::symlink_metadata(desk.path("f.bin")).unwrap().file_type())
+    };
+    let mknod = |desk: &Desk, kind: &[&str]| {
+        let mut command = std::process::Command::new("mknod");
+        command.arg(desk.path("f.bin")).args(kind).output().unwrap().status.success()
+    };
+
+    let folder = desk(Resource::pattern(1, LEN));
+    std::fs::create_dir(folder.path("f.bin")).unwrap();
+    refused(&folder, "folder");
+    assert!(is(&folder, FileType::is_dir));
+
+    let socket = desk(Resource::pattern(1, LEN));
+    let _listens = std::os::unix::net::UnixListener::bind(socket.path("f.bin")).unwrap();
+    refused(&socket, "socket");
+    assert!(is(&socket, FileType::is_socket));
+
+    let fifo = desk(Resource::pattern(1, LEN));
+    assert!(mknod(&fifo, &["p"]));
+    refused(&fifo, "FIFO");
+    assert!(is(&fifo, FileType::is_fifo));
+
+    let device = desk(Resource::pattern(1, LEN));
+    if mknod(&device, &["c", "1", "3"]) {
+        refused(&device, "device");
+        assert!(is(&device, FileType::is_char_device));
+    } else {
+        piton_testkit::skip("only root may make another /dev/null");
+    }
+}
+
+/// It came while the download ran.
+#[test]
+fn a_fifo_that_took_the_name_meanwhile() {
+    for (len, how) in
+        [(LEN, IfExists::Overwrite), (KIB, IfExists::Overwrite), (LEN, IfExists::Refuse)]
+    {
+        let fault = Fault::pause_after(len / 2, Duration::from_millis(50));
+        let desk = Desk::with(Resource::pattern(1, len).etag("\"a\""), fault);
+        let fifo = desk.path("f");
+        desk.server.add_fault(Fault::in_request(move |_| {
+            let mut command = std::process::Command::new("mknod");
+            // Already there at the second request.
+            let _ = command.arg(&fifo).arg("p").output();
+        }));
+        let mut what = desk.what("/f");
         what.if_exists = how;
         let failure = desk.get(what).unwrap_err();
-        assert!(matches!(failure, Failure::Local(_) | Failure::Exists { .. }), "{failure:?}");
-        assert_eq!(desk.files(), ["f.bin"]);
+        assert!(matches!(failure, Failure::Local(PartError::NotAFile { .. })), "{failure:?}");
+        assert!(std::fs::symlink_metadata(desk.path("f")).unwrap().file_type().is_fifo());
     }
 }
 
