@@ -39,6 +39,7 @@ impl SmallDisk {
     ///
     /// # Panics
     /// If the folder cannot be made.
+    #[allow(clippy::disallowed_methods, reason = "the folder of a test need not survive a crash")]
     pub fn mount_at(folder: &Path, options: &str) -> Option<Self> {
         std::fs::create_dir_all(folder).expect("the folder of a small disk");
         Some(Self { mounted: Mounted::new(folder, options)?, _own: None })

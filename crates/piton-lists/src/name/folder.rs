@@ -206,6 +206,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "files of a test")]
     fn the_target_folder_itself_may_be_a_link() {
         let scratch = tempfile::tempdir().unwrap();
         let real = scratch.path().join("real");

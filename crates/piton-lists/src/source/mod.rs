@@ -273,6 +273,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "files of a test")]
     fn only_the_name_of_a_list_tells_its_algorithm() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("blake3");
