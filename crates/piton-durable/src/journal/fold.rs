@@ -65,16 +65,21 @@ impl Fold {
         self.claims.iter().filter_map(wanted).collect()
     }
 
-    /// The fewest records that fold to the same state: extents that touch are merged, synced ones and
-    /// written ones each among themselves.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    /// The fewest records that fold to the same state: synced extents that touch are merged, and written
+    /// ones if nothing is ever synced. Where that may be, a merged extent would be lost whole to a power
+    /// cut that costs a byte of it, and part of it may have been promised by an earlier sync.
+    pub(crate) fn records(&self, durable: bool) -> Vec<Record> {
         let mut records: Vec<Record> = self.meta.clone().map(Record::Meta).into_iter().collect();
         records.extend(merge(self.synced().into_iter()).into_iter().map(Record::Written));
         if records.len() > 1 {
             records.push(Record::Synced { through: records.len() as u64 });
         }
-        // These as well: where nothing is ever synced they are all there is (G8).
-        records.extend(merge(self.written().into_iter()).into_iter().map(Record::Written));
+        let written = match durable {
+            true => self.written(),
+            // They are all there is, and must not grow in number for ever (G8).
+            false => merge(self.written().into_iter()),
+        };
+        records.extend(written.into_iter().map(Record::Written));
         let hash =
             |(kind, state): (&u8, &Vec<u8>)| Record::Hash { kind: *kind, state: state.clone() };
         records.extend(self.hashes.iter().map(hash));

@@ -102,7 +102,7 @@ impl Part {
                 return Ok(());
             }
             state.since_compaction = Some(Vec::new());
-            state.fold.records()
+            state.fold.records(self.is_durable())
         };
         let temporary = self.target.temporary();
         let staged = Log::stage(&*self.fs, &temporary, self.id, &records, self.is_durable());

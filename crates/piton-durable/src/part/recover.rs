@@ -78,7 +78,8 @@ pub(super) fn recover(
         // after the next crash, when the part may have grown over it.
         part.compact()?;
     } else if full {
-        part.compact_if_there_is_room()?;
+        // What is synced then is merged; what never is, too.
+        part.checkpoint()?;
     }
     Ok((part, recovered))
 }
