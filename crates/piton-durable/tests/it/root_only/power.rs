@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use piton_durable::fs::{Fs, OsFs};
 use piton_testkit::disk::{Broken, Sabotage};
 use piton_testkit::power::{
-    BlockLog, CrashState, Finding, FsKind, Recording, Unavailable, Volume, wanted_states,
+    BlockLog, CrashState, Finding, FsKind, Layer, Recording, Unavailable, Volume, wanted_states,
 };
 use piton_testkit::seed::{draw, seed};
 
@@ -34,21 +34,32 @@ fn disk(broken: Option<Broken>) -> Arc<dyn Fs> {
 
 #[test]
 fn block_log_ext4() {
-    block_log(FsKind::Ext4, wanted_states());
+    block_log(FsKind::Ext4, Layer::Plain, wanted_states());
 }
 
 #[test]
 fn block_log_xfs() {
-    block_log(FsKind::Xfs, wanted_states() / 5);
+    block_log(FsKind::Xfs, Layer::Plain, wanted_states() / 5);
 }
 
 #[test]
 fn block_log_btrfs() {
-    block_log(FsKind::Btrfs, wanted_states());
+    block_log(FsKind::Btrfs, Layer::Plain, wanted_states());
 }
 
-fn block_log(kind: FsKind, count: usize) {
-    let (mut recording, ledger) = match record(kind, None) {
+/// As in containers.
+#[test]
+fn block_log_an_overlay_on_ext4() {
+    block_log(FsKind::Ext4, Layer::Overlay, wanted_states() / 2);
+}
+
+#[test]
+fn block_log_an_overlay_on_btrfs() {
+    block_log(FsKind::Btrfs, Layer::Overlay, wanted_states() / 2);
+}
+
+fn block_log(kind: FsKind, layer: Layer, count: usize) {
+    let (mut recording, ledger) = match record(kind, layer, None) {
         Ok(recorded) => recorded,
         Err(reason) => return piton_testkit::skip(reason),
     };
@@ -83,7 +94,7 @@ fn block_log_catches_a_missing_sync_of_the_directory() {
 
 fn caught_by_block_log(broken: Broken) {
     for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
-        let (mut recording, ledger) = match record(kind, Some(broken)) {
+        let (mut recording, ledger) = match record(kind, Layer::Plain, Some(broken)) {
             Ok(recorded) => recorded,
             Err(reason) => return piton_testkit::skip(reason),
         };
@@ -102,8 +113,12 @@ fn caught_by_block_log(broken: Broken) {
 }
 
 /// Records all downloads on a disk that logs.
-fn record(kind: FsKind, broken: Option<Broken>) -> Result<(Recording, Arc<Ledger>), Unavailable> {
-    let log = BlockLog::create(kind, SIZE)?;
+fn record(
+    kind: FsKind,
+    layer: Layer,
+    broken: Option<Broken>,
+) -> Result<(Recording, Arc<Ledger>), Unavailable> {
+    let log = BlockLog::create_with(kind, layer, SIZE)?;
     let dir = log.path();
     lay_out(&dir);
     let ledger = Arc::new(Ledger::default());
