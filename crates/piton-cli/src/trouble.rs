@@ -31,6 +31,17 @@ impl Trouble {
         Self::new(Exit::Local, format!("cannot {verb} {}: {error}", path.display()))
     }
 
+    /// What the command needs to run at all cannot be had.
+    pub(crate) fn cannot_start(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                Self::new(Exit::Local, format!("cannot start a thread: {error}"))
+                    .hint("raise the limit on processes (ulimit -u, pids.max)")
+            }
+            _ => Self::new(Exit::Unexpected, format!("cannot start: {error}")),
+        }
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

@@ -236,6 +236,9 @@ impl Failure {
                     | std::io::ErrorKind::ReadOnlyFilesystem => {
                         "-d DIR or -o FILE names a place that can be written"
                     }
+                    std::io::ErrorKind::WouldBlock => {
+                        "raise the limit on processes (ulimit -u, pids.max)"
+                    }
                     std::io::ErrorKind::CrossesDevices => {
                         "it is on another file system: move it into the folder of the target first"
                     }

@@ -96,7 +96,7 @@ async fn take_over(
     args: &AdoptArgs,
 ) -> Result<Option<Exit>, Trouble> {
     let stop = Stop::new();
-    let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;
+    let mut signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
     let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.fetch.output.quiet })));
     let mut adopting = std::pin::pin!(client.adopt(what, &monitor, &stop));
     let (result, signalled) = tokio::select! {

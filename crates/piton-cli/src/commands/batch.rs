@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton::fetch::{Client, Download, Event, Failure, Monitor, Observer, Outcome, Stop};
+use piton::fetch::{Client, Download, Event, Failure, Monitor, Observer, Outcome, Stop, blocking};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -15,11 +15,27 @@ use crate::screen::{Ended, File, Screen};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
+/// Threads that run what blocks are kept for longer than any run takes.
+const KEEP: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// Runs a command that talks to servers.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| unexpected(&error))?;
-    let result = LocalSet::new().block_on(&runtime, work);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_keep_alive(KEEP)
+        .build()
+        .map_err(|error| Trouble::cannot_start(&error))?;
+    // The pool panics where its first thread cannot be created, and makes do with one. So there is one before
+    // anything is done, and it stays.
+    std::thread::Builder::new()
+        .spawn(|| {})
+        .map_err(|error| Trouble::cannot_start(&error))?
+        .join()
+        .map_err(|_| Trouble::cannot_start(&std::io::ErrorKind::WouldBlock.into()))?;
+    let result = LocalSet::new().block_on(&runtime, async {
+        blocking(|| ()).await;
+        work.await
+    });
     // A name lookup may sit in the system's resolver for long; everything of ours has ended.
     runtime.shutdown_background();
     result
@@ -32,7 +48,7 @@ pub(super) async fn run(
     downloads: Vec<Download>,
     screen: Box<dyn Screen>,
 ) -> Result<Exit, Trouble> {
-    let signals = Signals::install().map_err(|error| unexpected(&error))?;
+    let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
     // Without a bound, since an observer must not block; events are few.
     let (teller, told) = unbounded_channel();
     let stop = Stop::new();
@@ -157,10 +173,6 @@ impl Observer for Forward {
         // Nobody listens any more only when the command is about to end.
         let _ = self.teller.send((self.index, event.clone()));
     }
-}
-
-pub(super) fn unexpected(error: &std::io::Error) -> Trouble {
-    Trouble::new(Exit::Unexpected, format!("cannot start: {error}"))
 }
 
 #[cfg(test)]

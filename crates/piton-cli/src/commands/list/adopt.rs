@@ -72,7 +72,7 @@ pub(in crate::commands) fn adopt(
             group: Adoption::GROUP,
         };
         let stop = Stop::new();
-        let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;
+        let mut signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
         let adopting = async {
             if brings {
                 bring(&place, &client, &stop).await?;

@@ -46,7 +46,7 @@ pub(super) struct Drive<'a> {
 impl Drive<'_> {
     /// Goes through the list and tells how that ended.
     pub(super) async fn go(self) -> Result<Exit, Trouble> {
-        let signals = Signals::install().map_err(|error| unexpected(&error))?;
+        let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
         let screen = Shared::new(self.screen);
         for note in &self.notes {
             screen.lock().note(&format!("piton: {note}"));
@@ -58,7 +58,7 @@ impl Drive<'_> {
         }
         let mut options = self.options;
         let on_done = self.on_done.map(|words| OnDone::start(words, screen.clone()));
-        let on_done = on_done.transpose().map_err(|error| unexpected(&error))?;
+        let on_done = on_done.transpose().map_err(|error| Trouble::cannot_start(&error))?;
         if let Some(on_done) = &on_done {
             let take = on_done.taker();
             options.recorded = Some(Arc::new(move |done| take(done.into())));
@@ -250,8 +250,4 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
         advice.push(format!("to try that again: piton retry {list}"));
     }
     advice
-}
-
-fn unexpected(error: &std::io::Error) -> Trouble {
-    Trouble::new(Exit::Unexpected, format!("cannot start: {error}"))
 }
