@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use piton_testkit::syscalls::{Action, Errno, Plan, available};
+use piton_testkit::syscalls::{Action, Ended, Errno, Plan, available};
 
 use self::place::{Place, Source};
 use piton_testkit::seed::{draw, seed};
@@ -151,10 +151,13 @@ fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>>
                 let file = hit.path.strip_prefix(place.folder()).unwrap();
                 hits.lock().unwrap().insert((hit.name, file.to_owned()));
             }
+            // Done without its time it is right, and yet not known to be that version: it is left alone.
+            let name = outcome.hit.as_ref().map(|hit| hit.name);
+            let undated = outcome.ended == Ended::Exit(0) && name == Some("utimensat");
             place
                 .check_ended(action, &outcome)
                 .and_then(|()| place.check_between())
-                .and_then(|()| place.check_goes_on(1 + n % 4))
+                .and_then(|()| if undated { Ok(()) } else { place.check_goes_on(1 + n % 4) })
                 .map_err(|problem| format!("{:?}: {problem}", outcome.hit))?;
             Ok(outcome.hit.is_some())
         });
