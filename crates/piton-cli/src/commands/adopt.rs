@@ -15,6 +15,7 @@ use crate::args::{AdoptArgs, AdoptionOptions, ListSource};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::screen::{self, human};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
@@ -36,7 +37,8 @@ pub(crate) fn adopt(
         Leftover::find(&OsFs, &file).map_err(|error| Trouble::file("look at", &file, &error))?;
     let mut what = Adoption::new(leftover, url);
     describe(&args, &mut what)?;
-    let client = super::client(&args.fetch.network, environment)?;
+    let client =
+        Network::of(&args.fetch.network, environment)?.client(&[what.download.url.clone()])?;
     batch::block_on(async {
         if let Some(list) = &args.checks.checksum_file {
             let list = get::checksum_file(list, &client).await?;

@@ -55,7 +55,7 @@ async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, TransportE
     if !origin.tls {
         return Ok(Dialed { stream, h2: false, peer, forward });
     }
-    let (stream, h2) = shared.tls.connect(stream, &origin.host, Inside::Requests, &shown).await?;
+    let (stream, h2) = shared.tls.connect(stream, origin, Inside::Requests, &shown).await?;
     Ok(Dialed { stream, h2, peer, forward })
 }
 
@@ -72,7 +72,8 @@ async fn through(
     };
     let mut stream = tcp(&proxy.host, proxy.port, config.address_family, &proxy.shown).await?;
     if proxy.tls {
-        (stream, _) = shared.tls.connect(stream, &proxy.host, Inside::Proxy, &proxy.shown).await?;
+        let at = Origin { tls: true, host: proxy.host.clone(), port: proxy.port };
+        (stream, _) = shared.tls.connect(stream, &at, Inside::Proxy, &proxy.shown).await?;
     }
     proxy.open(stream, &target, origin, config.max_head_bytes).await
 }

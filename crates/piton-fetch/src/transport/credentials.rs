@@ -16,8 +16,17 @@ use super::request::Request;
 const MAX_COOKIES: usize = 1000;
 const MAX_COOKIE_BYTES: usize = 4096;
 
-/// The headers of a GET for `url`. `first` is the origin of the address the user gave, to which the user's
-/// credentials belong; `in_url` is the login that stood in `url`.
+/// Whether a header of this name may go to servers that nobody named: what a browser tells everybody. Any
+/// other may be a secret.
+pub fn is_harmless(name: &HeaderName) -> bool {
+    const KNOWN: [HeaderName; 5] =
+        [header::CACHE_CONTROL, header::DNT, header::PRAGMA, header::REFERER, header::USER_AGENT];
+    KNOWN.contains(name) || name == header::ACCEPT || name.as_str().starts_with("accept-")
+}
+
+/// The headers of a GET for `url`, which is at `origin`. `first` is the origin of the URL that `request` is
+/// about, before redirects: what belongs to this request alone is for that one. `in_url` is the login that
+/// stood in the URL.
 pub(super) fn headers(
     shared: &Shared,
     request: &Request,
@@ -27,17 +36,21 @@ pub(super) fn headers(
     in_url: Option<Login>,
 ) -> HeaderMap {
     let config = &shared.config;
+    let entrusted = || config.credentials.iter().filter(|own| own.are_for(origin));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, config.user_agent.clone());
+    replace(&mut headers, config.headers.iter());
+    replace(&mut headers, entrusted().flat_map(|own| &own.headers));
     let trusted = first.trusts(origin);
-    let entrusted = trusted && request.credentials;
-    let own = config.headers.iter().filter(|(name, _)| entrusted || !is_credential(name));
-    replace(&mut headers, own);
     replace(&mut headers, request.headers.iter().filter(|_| trusted));
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(value) =
-            login_for(config, first, origin, entrusted, in_url).as_ref().and_then(Login::header)
+        && let Some(value) = entrusted()
+            .find_map(|own| own.login.clone())
+            .or(in_url)
+            .or_else(|| kept_login(config, first, origin))
+            .as_ref()
+            .and_then(Login::header)
     {
         headers.insert(header::AUTHORIZATION, value);
     }
@@ -80,27 +93,12 @@ fn conditions(request: &Request, headers: &mut HeaderMap) {
     }
 }
 
-fn is_credential(name: &HeaderName) -> bool {
-    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
-}
-
-/// The configured login for the user's own host; else the one in the address; else the one that is kept for
-/// this very host, unless a redirect took the encryption away on the way here.
-fn login_for(
-    config: &Config,
-    first: &Origin,
-    origin: &Origin,
-    entrusted: bool,
-    in_url: Option<Login>,
-) -> Option<Login> {
-    if entrusted && config.login.is_some() {
-        return config.login.clone();
-    }
-    in_url.or_else(|| {
-        let exposed = first.tls && !origin.tls;
-        let look_up = config.logins_by_host.as_ref().filter(|_| !exposed)?;
-        look_up(&origin.host.to_string())
-    })
+/// The login that is kept for this very host. In the clear only where that was asked for, and never where a
+/// redirect took the encryption away on the way here.
+fn kept_login(config: &Config, first: &Origin, origin: &Origin) -> Option<Login> {
+    let in_clear = config.logins_in_clear && !first.tls;
+    let look_up = config.logins_by_host.as_ref().filter(|_| origin.tls || in_clear)?;
+    look_up(&origin.host.to_string())
 }
 
 impl Login {

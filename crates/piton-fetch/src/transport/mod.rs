@@ -35,11 +35,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use body::Body;
 pub(crate) use config::check_headers;
 pub use config::{
-    AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions,
+    AddressFamily, Config, ConfigError, Credentials, Identity, Login, LoginsByHost, Tls, Versions,
 };
 use cookie_store::CookieStore;
+pub use credentials::is_harmless;
 pub use error::{TlsFault, TransportError};
 pub use lane::Lane;
+pub use origin::{Origin, OriginError};
 pub use piton_checkpoint::Class;
 pub use proxy::ProxyRules;
 pub use request::{ByteRange, Request, Response};
@@ -67,7 +69,7 @@ impl Transport {
     /// [`ConfigError`] for a certificate or key that cannot be used, or a header that is not the user's to set.
     pub fn new(mut config: Config) -> Result<Transport, ConfigError> {
         config.check()?;
-        let tls = tls::Connector::new(&config.tls, config.versions)?;
+        let tls = tls::Connector::new(&config)?;
         let cookies = Mutex::new(config.cookies.take().unwrap_or_default());
         Ok(Transport {
             shared: Arc::new(Shared {

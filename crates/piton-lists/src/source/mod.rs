@@ -3,6 +3,8 @@
 
 mod decode;
 mod keyed;
+mod origins;
+mod watched;
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use piton_durable::fs::Fs;
 use piton_durable::replace::{ReplaceError, replace_from};
+use piton_fetch::Stop;
 use url::Url;
 
 use crate::Occurrences;
@@ -69,6 +72,7 @@ pub struct Source {
     name: String,
     format: Option<Format>,
     base: Option<Base>,
+    stop: Option<Stop>,
 }
 
 impl Source {
@@ -77,14 +81,15 @@ impl Source {
         let path = path.into();
         // Without its folders, which may be called anything.
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Source { path, name, format: None, base: None }
+        Source { path, name, format: None, base: None, stop: None }
     }
 
     /// The list in a file that was fetched from this address, before redirects: its name tells the
     /// format, and relative addresses in it are relative to it.
     pub fn fetched(path: impl Into<PathBuf>, from: &Url) -> Source {
         let name = from.path().rsplit('/').next().unwrap_or_default().to_owned();
-        Source { path: path.into(), name, format: None, base: Base::new(from.clone()).ok() }
+        let base = Base::new(from.clone()).ok();
+        Source { path: path.into(), name, format: None, base, stop: None }
     }
 
     /// With this format, instead of the one that its name or its content tells.
@@ -98,6 +103,13 @@ impl Source {
     #[must_use]
     pub fn base(mut self, base: Base) -> Source {
         self.base = Some(base);
+        self
+    }
+
+    /// Reading fails as soon as this was stopped, wherever in the list.
+    #[must_use]
+    pub fn until(mut self, stop: Stop) -> Source {
+        self.stop = Some(stop);
         self
     }
 
@@ -116,7 +128,11 @@ impl Source {
         if !file.metadata().map_err(io)?.is_file() {
             return Err(SourceError::NoFile { path: self.path.clone() });
         }
-        decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)
+        let list = decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)?;
+        Ok(match &self.stop {
+            Some(stop) => Box::new(watched::Watched { inner: list, stop: stop.clone() }),
+            None => list,
+        })
     }
 
     /// Opens the list and reads it from its beginning. May be called again and again; the same bytes give

@@ -15,10 +15,11 @@ use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};
 use crate::args::{AdoptArgs, FetchOptions};
-use crate::commands::{batch, client};
+use crate::commands::batch;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::out;
 use crate::screen::human;
 use crate::signals::Signals;
@@ -34,7 +35,7 @@ pub(in crate::commands) fn adopt(
     let FetchOptions { transfer, network, output } = fetch.or(&config);
     let done = taken.done.unwrap_or_default();
     let place = Place::of(&taken.list.unwrap_or_default(), given.state.as_deref())?;
-    let client = client(&network, environment)?;
+    let client = Network::of(&network, environment)?.client(&place.named_urls())?;
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
         // Before a ledger is made for a list that is not there.

@@ -23,10 +23,11 @@ use super::{ledger_durability, now, plan};
 use crate::args::{
     Bytes, CheckOptions, FetchOptions, FileOptions, GetArgs, ListFlow, ListOptions, RetryArgs, Span,
 };
-use crate::commands::{batch, client, get::checksum_file};
+use crate::commands::{batch, get::checksum_file};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::out;
 use crate::screen::list::choose;
 use crate::trouble::Trouble;
@@ -134,7 +135,8 @@ impl Wanted {
 
     fn start(self, environment: &Environment) -> Result<Exit, Trouble> {
         let on_done = self.list.run.on_done.as_deref().map(Words::of).transpose()?;
-        let client = client(&self.fetch.network, environment)?;
+        let network = Network::of(&self.fetch.network, environment)?;
+        let client = network.client(&self.place.named_urls())?;
         let is_retry = matches!(self.select, Select::Retry { .. });
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));
         if !bring {
@@ -173,6 +175,7 @@ impl Wanted {
             let options = self.options(&now_kept, durability, checksums, &mut notes);
             let drive = Drive {
                 place: &self.place,
+                network,
                 client,
                 ledger: ledger.clone(),
                 source,
