@@ -6,15 +6,10 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::Shared;
 use super::config::{Config, Login};
-use super::lock;
 use super::origin::Origin;
 use super::request::Request;
-
-/// More than any honest server sets; a hostile one must not fill the memory (G8).
-const MAX_COOKIES: usize = 1000;
-const MAX_COOKIE_BYTES: usize = 4096;
+use super::{Shared, cookies};
 
 /// Whether a header of this name may go to servers that nobody named: what a browser tells everybody. Any
 /// other may be a secret.
@@ -54,7 +49,7 @@ pub(super) fn headers(
     {
         headers.insert(header::AUTHORIZATION, value);
     }
-    add_cookies(shared, url, &mut headers);
+    cookies::add(shared, url, &mut headers);
     conditions(request, &mut headers);
     headers
 }
@@ -126,41 +121,6 @@ pub(super) fn take_login(url: &mut Url) -> Option<Login> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     found.then(|| Login::Basic { user, password: password.unwrap_or_default() })
-}
-
-/// One `Cookie` line: the user's own first, then those of the store.
-fn add_cookies(shared: &Shared, url: &Url, headers: &mut HeaderMap) {
-    let cookies = lock(&shared.cookies);
-    let mut line = Vec::new();
-    let kept = cookies.get_request_values(url).map(|(name, value)| format!("{name}={value}"));
-    let own = headers.get_all(header::COOKIE).into_iter().map(|value| value.as_bytes().to_vec());
-    for cookie in own.chain(kept.map(String::into_bytes)) {
-        if !line.is_empty() {
-            line.extend_from_slice(b"; ");
-        }
-        line.extend_from_slice(&cookie);
-    }
-    if let Ok(mut value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line))
-        && !value.is_empty()
-    {
-        value.set_sensitive(true);
-        headers.insert(header::COOKIE, value);
-    }
-}
-
-/// Keeps the cookies that `url` sets, for the requests that follow, of all lanes.
-pub(super) fn store_cookies(shared: &Shared, url: &Url, headers: &HeaderMap) {
-    let mut set = headers.get_all(header::SET_COOKIE).into_iter().peekable();
-    if set.peek().is_none() {
-        return;
-    }
-    let mut cookies = lock(&shared.cookies);
-    let room = MAX_COOKIES.saturating_sub(cookies.iter_any().count());
-    let texts = set.filter_map(|value| value.to_str().ok()).filter(|t| t.len() <= MAX_COOKIE_BYTES);
-    for text in texts.take(room) {
-        // A cookie that is malformed or for another domain is not kept; the download goes on without.
-        let _ = cookies.parse(text, url);
-    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::proxy::{Kind, Proxy};
 use super::request::{Request, Response};
 use super::stream::Stream;
-use super::{Shared, credentials, redirect};
+use super::{Shared, cookies, credentials, redirect};
 
 /// Connections kept: one for the address asked, one for where it redirects to.
 const KEEP: usize = 2;
@@ -109,7 +109,7 @@ impl Lane {
             let origin = Origin::of(&url)?;
             let login = own.take().or_else(|| given.clone().filter(|_| first.trusts(&origin)));
             let (head, body) = self.ask(&first, origin, &url, login, request).await?;
-            credentials::store_cookies(&self.shared, &url, &head.headers);
+            cookies::keep(&self.shared, &url, &head.headers);
             let config = &self.shared.config;
             match redirect::next(config, head.status, &head.headers, &url, followed)? {
                 Some(next) => {

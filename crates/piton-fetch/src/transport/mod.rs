@@ -16,6 +16,7 @@ mod advice;
 mod body;
 mod config;
 mod connect;
+mod cookies;
 mod credentials;
 mod error;
 mod h1;
