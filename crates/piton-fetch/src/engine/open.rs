@@ -38,7 +38,7 @@ impl OpenedPart {
             let io = |source| PartError::Io { what: "create", path: parent.to_owned(), source };
             fs.create_dir_all(parent).map_err(io)?;
         }
-        let target = Target::new(path);
+        let target = if what.private { Target::private(path) } else { Target::new(path) };
         let how = OpenPart { durability: what.durability, verify_all: what.verify_part };
         match Part::open(Arc::clone(fs), &target, how)? {
             Opened::Finished => Ok(Found::Finished),

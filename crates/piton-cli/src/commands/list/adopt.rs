@@ -10,7 +10,7 @@ use piton::lists::adopt::{AdoptError, Adoption, DoneReport};
 use piton::lists::source::{Origin, Source};
 use serde_json::{Value, json};
 
-use super::bring::{bring, source};
+use super::bring::{Limit, bring, source};
 use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};
@@ -41,6 +41,7 @@ pub(in crate::commands) fn adopt(
         // Before a ledger is made for a list that is not there.
         Source::new(&place.file).open()?;
     }
+    let limit = Limit::of(config.list.max_list_size, transfer.max_size());
     let durability = transfer.durability().unwrap_or_default();
     let how = How { durability: ledger_durability(durability), create: true, now: now() };
     let is_new = matches!(OsFs.stat(&place.ledger), Ok(None));
@@ -76,7 +77,7 @@ pub(in crate::commands) fn adopt(
         let mut signals = Signals::install().map_err(|error| batch::unexpected(&error))?;
         let adopting = async {
             if brings {
-                bring(&place, &client, &stop).await?;
+                bring(&place, &client, limit, &stop).await?;
             }
             let stop = stop.clone();
             match tokio::task::spawn_blocking(move || adoption.adopt(&stop)).await {

@@ -10,7 +10,7 @@ use piton::lists::run::{End, Event, Monitor, Observer, Options, Run, RunError, S
 use piton::lists::source::Source;
 use tokio::time::interval;
 
-use super::bring::bring;
+use super::bring::{Limit, bring};
 use super::on_done::{OnDone, Tally, Words};
 use super::place::Place;
 use super::whose;
@@ -41,6 +41,7 @@ pub(super) struct Drive<'a> {
     pub(super) screen: Box<dyn ListScreen>,
     /// Whether the list is to be brought anew from where it comes from.
     pub(super) bring: bool,
+    pub(super) limit: Limit,
     /// What is to be told before anything else.
     pub(super) notes: Vec<String>,
     /// Whether only items that failed before are tried, so that the exit code speaks of these.
@@ -58,7 +59,7 @@ impl Drive<'_> {
         let mut controls =
             Controls { screen: screen.clone(), signals, stop: Stop::new(), signalled: None };
         if self.bring {
-            controls.bring(self.place, &self.client).await?;
+            controls.bring(self.place, &self.client, self.limit).await?;
         }
         let client = match whose::is_open(&self.network, self.place) {
             true => controls.client(&self.network, self.source.clone()).await?,
@@ -120,8 +121,8 @@ struct Controls {
 
 impl Controls {
     /// See [`bring`]; a signal ends it.
-    async fn bring(&mut self, place: &Place, client: &Client) -> Result<(), Trouble> {
-        let bringing = bring(place, client, &self.stop);
+    async fn bring(&mut self, place: &Place, client: &Client, limit: Limit) -> Result<(), Trouble> {
+        let bringing = bring(place, client, limit, &self.stop);
         tokio::pin!(bringing);
         let brought = loop {
             tokio::select! {

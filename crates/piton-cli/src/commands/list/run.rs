@@ -13,7 +13,7 @@ use piton::lists::flow::Limits;
 use piton::lists::run::{Adjust, Options, Select};
 use piton::lists::source::{Origin, Source};
 
-use super::bring::source;
+use super::bring::{Limit, source};
 use super::drive::Drive;
 use super::files::raise_limit;
 use super::kept::{Given, Kept};
@@ -183,6 +183,7 @@ impl Wanted {
                 on_done,
                 screen,
                 bring,
+                limit: Limit::of(self.list.flow.max_list_size, self.fetch.transfer.max_size()),
                 notes,
                 retry: is_retry,
             };
