@@ -10,11 +10,14 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use piton_durable::fs::Fs;
 use piton_durable::replace::{ReplaceError, replace_from};
 use piton_fetch::Stop;
 use url::Url;
+
+use watched::{Until, Watched};
 
 use crate::Occurrences;
 use crate::address::{self, Base, SCHEMES};
@@ -72,7 +75,7 @@ pub struct Source {
     name: String,
     format: Option<Format>,
     base: Option<Base>,
-    stop: Option<Stop>,
+    until: Option<Until>,
 }
 
 impl Source {
@@ -81,7 +84,7 @@ impl Source {
         let path = path.into();
         // Without its folders, which may be called anything.
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Source { path, name, format: None, base: None, stop: None }
+        Source { path, name, format: None, base: None, until: None }
     }
 
     /// The list in a file that was fetched from this address, before redirects: its name tells the
@@ -89,7 +92,7 @@ impl Source {
     pub fn fetched(path: impl Into<PathBuf>, from: &Url) -> Source {
         let name = from.path().rsplit('/').next().unwrap_or_default().to_owned();
         let base = Base::new(from.clone()).ok();
-        Source { path: path.into(), name, format: None, base, stop: None }
+        Source { path: path.into(), name, format: None, base, until: None }
     }
 
     /// With this format, instead of the one that its name or its content tells.
@@ -106,10 +109,10 @@ impl Source {
         self
     }
 
-    /// Reading fails as soon as this was stopped, wherever in the list.
+    /// Reading fails, wherever in the list, once `grace` has passed since the stop.
     #[must_use]
-    pub fn until(mut self, stop: Stop) -> Source {
-        self.stop = Some(stop);
+    pub fn until(mut self, stop: Stop, grace: Duration) -> Source {
+        self.until = Some(Until::new(stop, grace));
         self
     }
 
@@ -129,8 +132,8 @@ impl Source {
             return Err(SourceError::NoFile { path: self.path.clone() });
         }
         let list = decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)?;
-        Ok(match &self.stop {
-            Some(stop) => Box::new(watched::Watched { inner: list, stop: stop.clone() }),
+        Ok(match &self.until {
+            Some(until) => Box::new(Watched { inner: list, until: until.clone() }),
             None => list,
         })
     }

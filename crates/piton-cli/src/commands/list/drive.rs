@@ -139,7 +139,7 @@ impl Controls {
 
     /// See [`whose::client`]; a signal ends it.
     async fn client(&mut self, network: &Network, source: Source) -> Result<Client, Trouble> {
-        let asking = whose::client(network, source.until(self.stop.clone()));
+        let asking = whose::client(network, source.until(self.stop.clone(), Duration::ZERO));
         tokio::pin!(asking);
         loop {
             tokio::select! {
