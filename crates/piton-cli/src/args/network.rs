@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::value::{Span, from_text};
+use super::value::{Bytes, Span, from_text};
 
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -66,6 +66,13 @@ pub(crate) struct NetworkOptions {
     #[arg(long, value_name = "TIME", help_heading = "Network", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     pub(crate) connect_timeout: Option<Span>,
+
+    /// Give up a connection over which less than this came a second, for a minute [default: 32]
+    ///
+    /// Frees the place that a server with a byte now and then would hold for ever. 0: however slow.
+    #[arg(long, value_name = "RATE", help_heading = "Network", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) min_rate: Option<Bytes>,
 
     /// Use IPv4 only
     #[arg(
@@ -156,6 +163,7 @@ impl NetworkOptions {
             user_agent: self.user_agent.or(defaults.user_agent),
             http: self.http.or(defaults.http),
             connect_timeout: self.connect_timeout.or(defaults.connect_timeout),
+            min_rate: self.min_rate.or(defaults.min_rate),
             ipv4: self.ipv4,
             ipv6: self.ipv6,
             max_redirect: self.max_redirect.or(defaults.max_redirect),

@@ -12,12 +12,12 @@ use piton::fetch::Client;
 use piton::fetch::parse::cookies_txt::CookiesTxt;
 use piton::fetch::parse::netrc::Netrc;
 use piton::fetch::transport::{
-    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, Origin, ProxyRules, Tls,
-    Transport, Versions,
+    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, Origin,
+    ProxyRules, Tls, Transport, Versions,
 };
 use url::Url;
 
-use crate::args::{HttpVersion, NetworkOptions};
+use crate::args::{Bytes, HttpVersion, NetworkOptions};
 use crate::environment::{Environment, Proxies};
 use crate::read;
 use crate::trouble::Trouble;
@@ -48,6 +48,9 @@ impl Network {
         };
         if let Some(timeout) = options.connect_timeout {
             config.connect_timeout = timeout.0;
+        }
+        if let Some(Bytes(bytes)) = options.min_rate {
+            config.min_rate = (bytes > 0).then_some(MinRate { bytes, ..MinRate::DEFAULT });
         }
         if let Some(redirects) = options.max_redirect {
             config.redirects = redirects;

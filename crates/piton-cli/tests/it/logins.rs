@@ -174,3 +174,15 @@ fn an_item_that_comes_later_gets_no_login() {
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     assert_eq!(told(&field.theirs).0, 0);
 }
+
+#[test]
+fn netrc_is_for_https_unless_asked() {
+    let field = Field::new();
+    field.place.write(".netrc", b"machine 127.0.0.1 login ann password secret\n");
+    let url = field.mine.url("/a");
+    assert_eq!(field.piton(&["get", "--netrc", &url], &[]).code, 0);
+    assert_eq!(told(&field.mine), (0, 1));
+    let ran = field.piton(&["get", "--netrc", "--netrc-http", "-o", "b", &url], &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(told(&field.mine), (1, 2));
+}

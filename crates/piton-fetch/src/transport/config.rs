@@ -8,6 +8,7 @@ use cookie_store::CookieStore;
 use http::header::{self, HeaderName, HeaderValue};
 
 use super::origin::Origin;
+use super::pace::MinRate;
 use super::proxy::ProxyRules;
 
 /// Looks up the login for a host name (netrc). Also asked for the hosts that redirects lead to.
@@ -51,6 +52,9 @@ pub struct Config {
     pub stream_window: u32,
     /// Which addresses of a host may be used.
     pub address_family: AddressFamily,
+    /// A body that comes in more slowly than this fails. `None`: however slowly. Default
+    /// [`MinRate::DEFAULT`].
+    pub min_rate: Option<MinRate>,
     /// The longest response head in bytes. Default 64 KiB; at least 8 KiB.
     pub max_head_bytes: usize,
 }
@@ -73,6 +77,7 @@ impl Default for Config {
             streams_per_connection: 4,
             stream_window: 384 << 10,
             address_family: AddressFamily::Any,
+            min_rate: Some(MinRate::DEFAULT),
             max_head_bytes: 64 << 10,
         }
     }

@@ -136,6 +136,27 @@ mod tests {
         assert!(take_login(&mut url).is_none());
     }
 
+    /// Who writes `http://` into a list would have the password sent in the clear.
+    #[test]
+    fn kept_logins_are_for_https() {
+        let origin = |url: &str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+        let (tls, plain) = (origin("https://h/"), origin("http://h/"));
+        for (in_clear, first, origin, sent) in [
+            (false, &tls, &tls, true),
+            (false, &plain, &plain, false),
+            (false, &plain, &tls, true),
+            (true, &plain, &plain, true),
+            (true, &tls, &plain, false),
+        ] {
+            let config = Config {
+                logins_by_host: Some(std::sync::Arc::new(|_| Some(Login::Bearer("t".into())))),
+                logins_in_clear: in_clear,
+                ..Config::default()
+            };
+            assert_eq!(kept_login(&config, first, origin).is_some(), sent, "{first} {origin}");
+        }
+    }
+
     #[test]
     fn logins_become_headers() {
         let basic = Login::Basic { user: "Aladdin".into(), password: "open sesame".into() };

@@ -98,6 +98,16 @@ pub enum TransportError {
         /// What the connection said.
         source: io::Error,
     },
+    /// The body came in too slowly for too long.
+    #[error("less than {least} bytes a second came from {host} for {} s", over.as_secs_f32())]
+    TooSlow {
+        /// The host asked.
+        host: String,
+        /// The bytes a second that are asked for.
+        least: u64,
+        /// Over this time.
+        over: Duration,
+    },
     /// The body ended before its time.
     #[error("{host} ended the transfer after {got} bytes{}", announced(*expected))]
     Truncated {
@@ -174,6 +184,7 @@ impl TransportError {
             | E::Proxy { .. }
             | E::Reset { .. }
             | E::Io { .. }
+            | E::TooSlow { .. }
             | E::Truncated { .. } => Class::Transient,
             E::Tls { .. }
             | E::Protocol { .. }

@@ -187,13 +187,14 @@ impl Lane {
                     h1::Rest::Raw(raw) => Rest::Raw(raw),
                     h1::Rest::Chunked(chunked) => Rest::Chunked(chunked),
                 };
-                Ok((answer.head, Body::new(rest, via)))
+                Ok((answer.head, Body::new(rest, via, self.shared.config.min_rate)))
             }
             Line::H2(link) => {
                 let request = build(&url[..Position::AfterQuery], headers)?;
                 match link.exchange(request, &host).await {
                     Ok((head, incoming)) => {
-                        Ok((head, Body::new(Rest::H2(Flow::new(link, incoming)), via)))
+                        let rest = Rest::H2(Flow::new(link, incoming));
+                        Ok((head, Body::new(rest, via, self.shared.config.min_rate)))
                     }
                     Err(error) => {
                         self.shared.h2.hub(&via.origin).retire(&link);

@@ -117,7 +117,7 @@ fn transport_class(error: &TransportError) -> &'static str {
     match error {
         E::Resolve { .. } => "dns",
         E::Refused { .. } | E::Connect { .. } => "connect",
-        E::ConnectTimeout { .. } => "timeout",
+        E::ConnectTimeout { .. } | E::TooSlow { .. } => "timeout",
         E::Tls { .. } => "tls",
         E::Proxy { .. } => "proxy",
         E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => "broken",

@@ -11,6 +11,7 @@ use crate::engine::finish::take_back;
 use crate::engine::mirrors::Source;
 use crate::engine::trouble::Trouble;
 use crate::monitor::Event;
+use crate::transport::TransportError;
 
 /// One node of a farm may answer badly; more bad answers than this are the server's way.
 const BAD_ANSWERS: u32 = 2;
@@ -28,7 +29,13 @@ impl Transfer {
         if !self.ranged || whoever {
             return Err((trouble, 1));
         }
-        source.standing().progressed(source.fetched());
+        match trouble {
+            // Its few bytes are no progress: it could go on like that for ever.
+            Trouble::Transport(TransportError::TooSlow { .. }) => {
+                source.standing().crept(source.fetched());
+            }
+            _ => source.standing().progressed(source.fetched()),
+        }
         match trouble {
             Trouble::Replaced => {
                 self.job.monitor.tell(Event::Replaced);
