@@ -140,16 +140,14 @@ fn trouble(failure: &Failure) -> Trouble {
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.fetch.output.json {
-        return out::print(
-            format!("{}\n", object(adopted, file, taken, args.url.as_deref().unwrap_or_default()))
-                .as_bytes(),
-        );
+        let url = args.url.as_deref().unwrap_or_default();
+        return out::print_json(&object(adopted, file, taken, url));
     }
     let lines = sentences(adopted, file, taken);
     match taken {
         true if args.fetch.output.quiet => {}
         true => lines.iter().for_each(out::say),
-        false => out::print(format!("{}\n", lines.join("\n")).as_bytes())?,
+        false => out::print_text(&lines.join("\n"))?,
     }
     Ok(())
 }

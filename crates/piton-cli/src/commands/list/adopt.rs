@@ -112,7 +112,7 @@ fn tell(
     quiet: bool,
 ) -> Result<(), Trouble> {
     if as_json {
-        return out::print(format!("{}\n", object(place, done, report)).as_bytes());
+        return out::print_json(&object(place, done, report));
     }
     if !quiet {
         sentences(place, done, report).iter().for_each(out::say);

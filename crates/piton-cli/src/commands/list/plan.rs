@@ -60,9 +60,10 @@ pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<E
         Err(ReportError::Ledger(LedgerError::Missing { .. })) => new(&source)?,
         Err(error) => return Err(error.into()),
     };
-    let text =
-        if as_json { format!("{}\n", object(place, &plan)) } else { sentences(place, &plan) };
-    out::print(text.as_bytes())?;
+    match as_json {
+        true => out::print_json(&object(place, &plan))?,
+        false => out::print_text(&sentences(place, &plan))?,
+    }
     Ok(Exit::Done)
 }
 

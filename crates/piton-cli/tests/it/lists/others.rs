@@ -42,3 +42,50 @@ fn what_is_kept_of_a_list_is_private() {
         std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o666)).unwrap();
     }
 }
+
+/// What a list, its ledger, a journal and a server say is shown, and none of it may steer the terminal or
+/// hide from whoever reads it.
+#[test]
+fn what_others_wrote_cannot_deceive_the_terminal() {
+    const TRICKS: [char; 6] = ['\u{1b}', '\u{9b}', '\u{202e}', '\u{200b}', '\u{2066}', '\u{feff}'];
+    let tricks: String = TRICKS.iter().collect();
+    let plain = |text: &str| !text.contains(TRICKS) && !text.contains('\u{7}');
+    let desk = Desk::new(2);
+    desk.server.add_fault(Fault::status(404));
+    let item = |out: &str| serde_json::json!({ "url": desk.server.url("/0"), "out": out });
+    let lines = [
+        item(&format!("a{tricks}b")).to_string(),
+        item("c").to_string().replace("\"out\"", &format!("\"dir{}\":1,\"out\"", &tricks[1..])),
+        format!("{{\"url\": \"{tricks}\"}}"),
+        format!("rubbish {tricks}\u{7}"),
+    ];
+    desk.place.write("list.jsonl", lines.join("\n").as_bytes());
+    for more in [&[][..], &["-q"], &["--json"]] {
+        let ran = desk.piton(&[&["get", "-i", "list.jsonl", "--retries", "0"], more].concat());
+        assert!(ran.code == 13 && ran.stderr.contains("line 3"), "{}", ran.stderr);
+        assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
+    }
+    for args in [
+        &["status", "list.jsonl"][..],
+        &["status", "list.jsonl", "--json"],
+        &["failures", "list.jsonl", "--json"],
+        &["get", "-i", "list.jsonl", "--dry-run"],
+    ] {
+        let ran = desk.piton(args);
+        assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
+    }
+
+    desk.server.clear_faults();
+    desk.server.replace("/big", Resource::pattern(1, 4 << 20));
+    desk.server.add_fault(Fault::cut_connection_after(2 << 20).on("/big"));
+    let name = format!("big{tricks}");
+    let ran = desk.piton(&["get", &desk.server.url("/big"), "-o", &name, "--retries", "0"]);
+    assert!(ran.code == 4 && ran.stderr.contains("big\u{fffd}") && plain(&ran.stderr), "{ran:?}");
+    let journal = format!("{name}.piton");
+    for args in
+        [&["status"][..], &["status", "--json"], &["show", &journal], &["resume", "nothing"]]
+    {
+        let ran = desk.piton(args);
+        assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
+    }
+}
