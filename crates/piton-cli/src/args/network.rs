@@ -90,6 +90,15 @@ pub(crate) struct NetworkOptions {
     #[serde(skip)]
     pub(crate) ipv6: bool,
 
+    /// Connect to addresses of the public internet only, but for the servers named here
+    ///
+    /// Refuses loopback, link-local, private and the like for what lists, journals and redirects name.
+    /// The address that is connected to counts, not its name. Names that a proxy looks up cannot be
+    /// judged.
+    #[arg(long, value_name = "BOOL", help_heading = "Network", hide_short_help = true, num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub(crate) public_only: Option<bool>,
+
     /// Redirects that are followed in a row [default: 20]
     #[arg(long, value_name = "N", help_heading = "Network", hide_short_help = true)]
     pub(crate) max_redirect: Option<u32>,
@@ -166,6 +175,7 @@ impl NetworkOptions {
             min_rate: self.min_rate.or(defaults.min_rate),
             ipv4: self.ipv4,
             ipv6: self.ipv6,
+            public_only: self.public_only.or(defaults.public_only),
             max_redirect: self.max_redirect.or(defaults.max_redirect),
             allow_downgrade: self.allow_downgrade,
             proxy: self.proxy.or(defaults.proxy),

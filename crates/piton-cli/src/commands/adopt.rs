@@ -9,6 +9,7 @@ use piton::fetch::{
     Place, Stop,
 };
 use serde_json::json;
+use url::Url;
 
 use super::{batch, get, list};
 use crate::args::{AdoptArgs, AdoptionOptions, ListSource};
@@ -37,8 +38,10 @@ pub(crate) fn adopt(
         Leftover::find(&OsFs, &file).map_err(|error| Trouble::file("look at", &file, &error))?;
     let mut what = Adoption::new(leftover, url);
     describe(&args, &mut what)?;
-    let client =
-        Network::of(&args.fetch.network, environment)?.client(&[what.download.url.clone()])?;
+    let mut network = Network::of(&args.fetch.network, environment)?;
+    let sums = args.checks.checksum_file.iter().filter_map(|text| Url::parse(text).ok());
+    network.allow(&sums.collect::<Vec<_>>());
+    let client = network.client(&[what.download.url.clone()])?;
     batch::block_on(async {
         if let Some(list) = &args.checks.checksum_file {
             let list = get::checksum_file(list, &client).await?;

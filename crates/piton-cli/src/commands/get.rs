@@ -30,7 +30,10 @@ pub(crate) fn get(
     }
     let urls = args.urls.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
     check(&args)?;
-    let client = Network::of(&args.fetch.network, environment)?.client(&urls)?;
+    let mut network = Network::of(&args.fetch.network, environment)?;
+    let beside = args.files.mirror.iter().chain(&args.checks.checksum_file);
+    network.allow(&beside.filter_map(|text| Url::parse(text).ok()).collect::<Vec<_>>());
+    let client = network.client(&urls)?;
     let screen = screen::choose(args.fetch.output, environment);
     batch::block_on(async {
         let downloads = downloads(&args, urls, &client).await?;

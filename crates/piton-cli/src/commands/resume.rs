@@ -19,7 +19,7 @@ pub(crate) fn resume(
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
     let options = args.fetch.or(&config);
-    let network = Network::of(&options.network, environment)?;
+    let mut network = Network::of(&options.network, environment)?;
     // Who wrote a journal could have the login sent anywhere.
     network.all_said("the journals here decide which servers are asked")?;
     let rate_limit = options.transfer.rate_limit();

@@ -13,7 +13,7 @@ use piton::fetch::parse::cookies_txt::CookiesTxt;
 use piton::fetch::parse::netrc::Netrc;
 use piton::fetch::transport::{
     AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, Origin,
-    ProxyRules, Tls, Transport, Versions,
+    ProxyRules, Reach, Tls, Transport, Versions,
 };
 use url::Url;
 
@@ -56,6 +56,9 @@ impl Network {
             config.redirects = redirects;
         }
         config.allow_downgrade = options.allow_downgrade;
+        if options.public_only == Some(true) {
+            config.reach = Reach::Public { except: Vec::new() };
+        }
         if let Some(agent) = &options.user_agent {
             config.user_agent = HeaderValue::from_str(agent).map_err(|_| {
                 Trouble::usage("--user-agent has characters that no header can have")
@@ -84,11 +87,18 @@ impl Network {
         Ok(network)
     }
 
-    /// A client. The URLs are those that the user named: their servers are told what is not said to be for
-    /// others.
-    pub(crate) fn client(&self, named: &[Url]) -> Result<Client, Trouble> {
-        // What is neither http nor https cannot be asked.
-        self.client_for(named.iter().filter_map(|url| Origin::of(url).ok()).collect())
+    /// The user named these: `--public-only` does not keep piton from their servers.
+    pub(crate) fn allow(&mut self, named: &[Url]) {
+        if let Reach::Public { except } = &mut self.config.reach {
+            except.extend(origins(named));
+        }
+    }
+
+    /// A client. The URLs are those that the user wants fetched: their servers are told what is not said to
+    /// be for others.
+    pub(crate) fn client(&mut self, named: &[Url]) -> Result<Client, Trouble> {
+        self.allow(named);
+        self.client_for(origins(named).collect())
     }
 
     /// The same for servers that are named in another way.
@@ -113,6 +123,11 @@ impl Network {
     pub(crate) fn leaves_unsaid(&self) -> bool {
         secrets::unsaid(&self.unsaid).is_some()
     }
+}
+
+/// What is neither http nor https has none, and cannot be asked.
+fn origins(urls: &[Url]) -> impl Iterator<Item = Origin> {
+    urls.iter().filter_map(|url| Origin::of(url).ok())
 }
 
 fn unusable(error: ConfigError) -> Trouble {

@@ -186,3 +186,32 @@ fn netrc_is_for_https_unless_asked() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(told(&field.mine), (1, 2));
 }
+
+#[test]
+fn with_public_only_others_lead_to_no_private_server() {
+    let field = Field::new();
+    field.mine.add_fault(Fault::redirect(302, &field.theirs.url("/a")).on("/moved"));
+    field.mine.replace("/list.txt", Resource::bytes(field.both().into_bytes()));
+    field.place.write("local.txt", field.both().as_bytes());
+    let said = "which is no address of the public internet";
+    // Named by the user, as a list or a file; and what that leads to.
+    let ran = field.piton(&["get", "--public-only", &field.mine.url("/a")], &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let ran =
+        field.piton(&["get", "--public-only", "--tree", "-i", &field.mine.url("/list.txt")], &[]);
+    assert!(ran.code == 13 && ran.stderr.contains(said), "{}", ran.stderr);
+    assert_eq!((told(&field.mine).1, told(&field.theirs).1), (3, 0));
+    for args in [&["get", &field.mine.url("/moved")][..], &["get", "-i", "local.txt", "-d", "d"]] {
+        let ran = field.piton(args, &["--public-only"]);
+        assert!([12, 13].contains(&ran.code) && ran.stderr.contains(said), "{}", ran.stderr);
+        assert_eq!(told(&field.theirs).1, 0);
+    }
+    assert_eq!(told(&field.mine).1, 4, "the redirect alone");
+    // A name that leads here, whatever it is called.
+    let named = field.theirs.url("/a").replace("127.0.0.1", "localhost");
+    field.place.write("named.txt", named.as_bytes());
+    let ran = field.piton(&["get", "-i", "named.txt", "--public-only"], &[]);
+    assert!(ran.code == 13 && ran.stderr.contains(said), "{}", ran.stderr);
+    let ran = field.piton(&["retry", "named.txt"], &[]);
+    assert_eq!((ran.code, told(&field.theirs).1), (0, 1), "{}", ran.stderr);
+}

@@ -10,6 +10,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use super::origin::Origin;
 use super::pace::MinRate;
 use super::proxy::ProxyRules;
+use super::reach::Reach;
 
 /// Looks up the login for a host name (netrc). Also asked for the hosts that redirects lead to.
 pub type LoginsByHost = Arc<dyn Fn(&str) -> Option<Login> + Send + Sync>;
@@ -52,6 +53,8 @@ pub struct Config {
     pub stream_window: u32,
     /// Which addresses of a host may be used.
     pub address_family: AddressFamily,
+    /// Which servers may be connected to. Default all.
+    pub reach: Reach,
     /// A body that comes in more slowly than this fails. `None`: however slowly. Default
     /// [`MinRate::DEFAULT`].
     pub min_rate: Option<MinRate>,
@@ -77,6 +80,7 @@ impl Default for Config {
             streams_per_connection: 4,
             stream_window: 384 << 10,
             address_family: AddressFamily::Any,
+            reach: Reach::Anywhere,
             min_rate: Some(MinRate::DEFAULT),
             max_head_bytes: 64 << 10,
         }

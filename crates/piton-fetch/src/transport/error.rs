@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use piton_checkpoint::Class;
@@ -31,6 +31,14 @@ pub enum TransportError {
         host: String,
         /// The resolver's answer.
         source: io::Error,
+    },
+    /// None of its addresses may be connected to.
+    #[error("{host} is at {addr}, which is no address of the public internet")]
+    NotPublic {
+        /// The host wanted.
+        host: String,
+        /// One of its addresses.
+        addr: IpAddr,
     },
     /// The host is there, but nothing listens on the port.
     #[error("{host} refused the connection (tried {addr})")]
@@ -186,7 +194,8 @@ impl TransportError {
             | E::Io { .. }
             | E::TooSlow { .. }
             | E::Truncated { .. } => Class::Transient,
-            E::Tls { .. }
+            E::NotPublic { .. }
+            | E::Tls { .. }
             | E::Protocol { .. }
             | E::TooManyRedirects { .. }
             | E::DowngradeRefused { .. }

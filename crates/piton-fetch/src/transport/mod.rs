@@ -27,6 +27,7 @@ mod low_water;
 mod origin;
 mod pace;
 mod proxy;
+mod reach;
 mod redirect;
 mod request;
 mod stream;
@@ -47,6 +48,7 @@ pub use origin::{Origin, OriginError};
 pub use pace::MinRate;
 pub use piton_checkpoint::Class;
 pub use proxy::ProxyRules;
+pub use reach::Reach;
 pub use request::{ByteRange, Request, Response};
 
 /// What all lanes share; cheap to clone. It belongs to the runtime in which it is used first, which drives

@@ -125,7 +125,7 @@ fn transport_class(error: &TransportError) -> &'static str {
         E::TooManyRedirects { .. } | E::DowngradeRefused { .. } | E::BadRedirect { .. } => {
             "redirect"
         }
-        E::UnsupportedScheme { .. } | E::BadUrl { .. } => "address",
+        E::UnsupportedScheme { .. } | E::BadUrl { .. } | E::NotPublic { .. } => "address",
         _ => "other",
     }
 }

@@ -13,6 +13,8 @@ use piton::lists::flow::Limits;
 use piton::lists::run::{Adjust, Options, Select};
 use piton::lists::source::{Origin, Source};
 
+use url::Url;
+
 use super::bring::{Limit, source};
 use super::drive::Drive;
 use super::files::raise_limit;
@@ -135,7 +137,9 @@ impl Wanted {
 
     fn start(self, environment: &Environment) -> Result<Exit, Trouble> {
         let on_done = self.list.run.on_done.as_deref().map(Words::of).transpose()?;
-        let network = Network::of(&self.fetch.network, environment)?;
+        let mut network = Network::of(&self.fetch.network, environment)?;
+        let sums = self.checksums.iter().filter_map(|text| Url::parse(text).ok());
+        network.allow(&sums.collect::<Vec<_>>());
         let client = network.client(&self.place.named_urls())?;
         let is_retry = matches!(self.select, Select::Retry { .. });
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));

@@ -27,7 +27,7 @@ pub(super) async fn client(
     let found = spawn_blocking(move || source.origins(2)).await;
     let found = found.map_err(|_| Trouble::new(Exit::Unexpected, "cannot read the list"))??;
     match found.as_slice() {
-        [] => Ok((network.client(&[])?, None)),
+        [] => Ok((network.client_for(Vec::new())?, None)),
         [only] => {
             let told = format!("the login goes to {}, the only server of this list", only.to_url());
             Ok((network.client_for(found)?, Some(told)))
@@ -35,7 +35,7 @@ pub(super) async fn client(
         [one, other, ..] => {
             let why = format!("the list has {} and {}", one.to_url(), other.to_url());
             network.all_said(&why)?;
-            Ok((network.client(&[])?, None))
+            Ok((network.client_for(Vec::new())?, None))
         }
     }
 }
