@@ -96,9 +96,13 @@ impl Files {
     /// of someone else under its hands when it removes it.
     pub(super) fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
         let path = target.part();
-        let part = lock(fs, &path, Open::Create { mode: 0o666 })
+        let part = lock(fs, &path, Open::Create { mode: target.mode() })
             .map_err(|error| PartError::lock(error, &path, &path))?;
         let stat = part.stat().map_err(PartError::io("look at", &path))?;
+        if stat.mode & !target.mode() & 0o666 != 0 {
+            // Left by a run to which it was not private.
+            part.set_mode(target.mode()).map_err(PartError::io("set the mode of", &path))?;
+        }
         if !stat.is_file {
             let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
             return Err(PartError::io("use", &path)(odd));
