@@ -24,6 +24,9 @@ pub(super) async fn ask(
 ) -> Result<Opened, Trouble> {
     if job.needs_introduction(source) {
         introduce(job, source, lane).await?;
+    } else if source.trust() == Trust::Stranger {
+        // Nothing is here: what it gives is the first.
+        source.set_trust(Trust::Proven);
     }
     let mut first = range.start;
     let mut opened = ask_for(job, source, lane, || {

@@ -154,7 +154,8 @@ impl<'a> Attempt<'a> {
     pub(super) fn start_over(&mut self) {
         self.anew = true;
         // Those that had another version may have the right one now.
-        self.sources = Arc::new(Sources::new(&self.what));
+        let turn = self.alone.checked_sub(1).and_then(|turn| Sources::only(&self.what, turn));
+        self.sources = Arc::new(turn.unwrap_or_else(|| Sources::new(&self.what)));
     }
 
     /// The digest was wrong: the next attempt fetches everything again, from one address alone, so that

@@ -62,7 +62,6 @@ impl Transfer {
         // gives is the first.
         let next = sources.choose(|source| source.id != active.id)?;
         active.set_trust(Trust::Stranger);
-        next.set_trust(Trust::Proven);
         sources.activate(&next);
         self.call_back(active.id);
         Some(next).filter(|next| job.may_ask(next))

@@ -87,7 +87,9 @@ fn other_file() -> Site {
 #[test]
 fn two_good_ones_share_the_work() {
     for others in [named("a"), named("b"), of(Resource::pattern(1, LEN))] {
-        let all = Mirrors::new(named("a"), [others]);
+        // Slow enough for the mirror to be compared while most of the work is left.
+        let slow = |site: Site| site.rate_per_connection(2 * MIB);
+        let all = Mirrors::new(slow(named("a")), [slow(others)]);
         let outcome = all.get(4);
         all.desk.assert_only("f", 1, LEN);
         let sent = all.sent();
