@@ -150,6 +150,8 @@ impl Attempt<'_> {
             (false, true) => Join::AskAgain,
             // What is here can be left out of a stream only if it is surely the same.
             (false, false) if rung.wants_overlap() => Join::Anew,
+            // Its validators speak of its own bytes alone, and a stream is compared with nothing.
+            (false, false) if old.is_mixed() && old.judged_by.is_none() => Join::Anew,
             (false, false) => Join::GoOn,
         })
     }

@@ -531,6 +531,28 @@ fn without_a_digest_one_with_other_bytes_adds_nothing() {
     });
 }
 
+/// One that gives no ranges cannot show anything before its first new byte: all is fetched from it.
+#[test]
+fn without_a_digest_one_without_ranges_is_joined_to_nothing() {
+    let ends = [
+        ("resets", Fault::resets_unanswered()),
+        ("404", Fault::status(404)),
+        ("503", Fault::status(503)),
+    ];
+    each(ends, |(kind, end)| {
+        let first = named("a").fault(Fault::cut_after(2 * MIB).first(1)).fault(end.turns(2..));
+        let all = Mirrors::new(first, [other_file().fault(Fault::ignores_range())]);
+        let mut what = all.unjudged(1);
+        what.retries = 1;
+        let outcome = all.desk.get(what.clone());
+        // Should the first run have failed, the next one knows what the mirror is called.
+        if outcome.is_err() {
+            all.desk.get(what).unwrap_or_else(|error| panic!("{kind} {error}"));
+        }
+        all.desk.assert_only("f", 2, LEN);
+    });
+}
+
 /// A kill at any moment of a fail-over leaves nothing of another file for the next run, whichever address
 /// that has.
 #[test]
