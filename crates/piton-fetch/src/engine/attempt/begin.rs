@@ -35,13 +35,10 @@ impl Attempt<'_> {
     ) -> Result<Outcome, End> {
         // What the user wanted of the file is wanted also where none of its bytes are of use.
         let begun = opened.meta.as_ref().filter(|_| !self.what.restart);
-        let same_version = self.is_alone()
-            && begun.is_some_and(|meta| {
-                let verdict = self.known_at(meta, &source).compare(&identity);
-                matches!(verdict, Verdict::Same(rung) if !rung.wants_overlap())
-            });
         let mut wanted = begun.map(kept_digests).unwrap_or_default();
-        wanted.retain(|one| same_version || one.named_by == Named::User);
+        if !begun.is_some_and(|meta| self.is_judged_as_before(meta, &source, &identity)) {
+            wanted.retain(|one| one.named_by == Named::User);
+        }
         let usable = !self.anew && !opened.have().is_empty() && self.can_judge(&opened);
         let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
@@ -104,6 +101,14 @@ impl Attempt<'_> {
         let version = first.as_ref().map(|first| first.response.version);
         self.tell_start(opened.target.path(), &meta.identity, opened.have().len(), version, ranged);
         self.transfer(opened, meta, source, expected, first, shape).await
+    }
+
+    /// Whether what servers said of the file that was begun holds of all that is fetched now. When each URL
+    /// has its turn alone, it does: what another one calls its file does not tell that it is the right one.
+    /// Only who said it can say otherwise.
+    fn is_judged_as_before(&self, begun: &Meta, source: &Source, now: &Identity) -> bool {
+        let unchanged = || matches!(begun.identity.compare(now), Verdict::Same(_));
+        self.is_alone() && (!begun.is_of(&source.address) || unchanged())
     }
 
     /// Whether what is here may be joined with what the server has now (docs/resume-rules.md).

@@ -5,7 +5,7 @@ use piton_durable::fs::OsFs;
 use piton_durable::part::{Durability, Extent, OpenPart, Opened, Part, Target};
 use piton_fetch::Mirror;
 use piton_fetch::digest::Digest;
-use piton_testkit::server::{Body, Excess, Lease, RetryAfter, Stats};
+use piton_testkit::server::{Body, DigestField, Excess, Lease, RetryAfter, Stats};
 
 use super::*;
 
@@ -551,6 +551,25 @@ fn without_a_digest_one_without_ranges_is_joined_to_nothing() {
         }
         all.desk.assert_only("f", 2, LEN);
     });
+}
+
+/// The digest that a server sent judges also what another URL gives when its turn comes.
+#[test]
+fn a_digest_of_a_server_under_which_they_shared_judges_each_alone() {
+    let first = || of(named_file("a").digest(DigestField::ReprSha256)).fault(Fault::flip(5 * MIB));
+    for (seed, right) in [(1, true), (2, false)] {
+        let second = of(Resource::pattern(seed, LEN).etag("\"b\""));
+        let all = Mirrors::new(first(), [second]);
+        match all.desk.get(all.unjudged(4)) {
+            Ok(outcome) => {
+                assert!(right, "{outcome:?} {:?}", all.desk.events());
+                all.desk.assert_only("f", 1, LEN);
+            }
+            Err(failure) => {
+                assert!(!right && matches!(failure, Failure::Integrity { .. }), "{failure:?}");
+            }
+        }
+    }
 }
 
 /// A kill at any moment of a fail-over leaves nothing of another file for the next run, whichever address
