@@ -110,10 +110,15 @@ impl Unfinished {
 impl Meta {
     /// How the source at `address` called this version, if it was asked.
     pub(crate) fn identity_at(&self, address: &str) -> Option<&Identity> {
-        if address == self.identity_of.as_ref().unwrap_or(&self.url) {
+        if self.is_of(address) {
             return Some(&self.identity);
         }
         self.mirrors.iter().find(|mirror| mirror.url == address)?.identity.as_ref()
+    }
+
+    /// Whether `identity` is what the source at `address` said.
+    pub(crate) fn is_of(&self, address: &str) -> bool {
+        address == self.identity_of.as_ref().unwrap_or(&self.url)
     }
 
     /// Whether `address` is one that this download was begun with or went on with.

@@ -262,7 +262,8 @@ impl Run {
 
     /// Drops what was hashed from `start` on, and goes on from the last state before it.
     fn go_back(&mut self, start: u64) {
-        self.marks.retain(|(position, _)| *position <= start);
+        // A digest that was restored may be ahead of the others, and so of the mark's position.
+        self.marks.retain(|(_, hashers)| hashers.iter().all(|hasher| hasher.position() <= start));
         let (position, hashers) = self.marks.last().cloned().unwrap_or_else(|| {
             (0, self.hashers.iter().map(|hasher| Hasher::new(hasher.algorithm())).collect())
         });

@@ -35,13 +35,10 @@ impl Attempt<'_> {
     ) -> Result<Outcome, End> {
         // What the user wanted of the file is wanted also where none of its bytes are of use.
         let begun = opened.meta.as_ref().filter(|_| !self.what.restart);
-        let same_version = self.is_alone()
-            && begun.is_some_and(|meta| {
-                let verdict = self.known_at(meta, &source).compare(&identity);
-                matches!(verdict, Verdict::Same(rung) if !rung.wants_overlap())
-            });
         let mut wanted = begun.map(kept_digests).unwrap_or_default();
-        wanted.retain(|one| same_version || one.named_by == Named::User);
+        if !begun.is_some_and(|meta| self.is_judged_as_before(meta, &source, &identity)) {
+            wanted.retain(|one| one.named_by == Named::User);
+        }
         let usable = !self.anew && !opened.have().is_empty() && self.can_judge(&opened);
         let old = opened.meta.take().filter(|_| usable);
         let joined = match &old {
@@ -106,6 +103,14 @@ impl Attempt<'_> {
         self.transfer(opened, meta, source, expected, first, shape).await
     }
 
+    /// Whether what servers said of the file that was begun holds of all that is fetched now. When each URL
+    /// has its turn alone, it does: what another one calls its file does not tell that it is the right one.
+    /// Only who said it can say otherwise.
+    fn is_judged_as_before(&self, begun: &Meta, source: &Source, now: &Identity) -> bool {
+        let unchanged = || matches!(begun.identity.compare(now), Verdict::Same(_));
+        self.is_alone() && (!begun.is_of(&source.address) || unchanged())
+    }
+
     /// Whether what is here may be joined with what the server has now (docs/resume-rules.md).
     fn join(
         &self,
@@ -150,6 +155,8 @@ impl Attempt<'_> {
             (false, true) => Join::AskAgain,
             // What is here can be left out of a stream only if it is surely the same.
             (false, false) if rung.wants_overlap() => Join::Anew,
+            // Its validators speak of its own bytes alone, and a stream is compared with nothing.
+            (false, false) if old.is_mixed() && old.judged_by.is_none() => Join::Anew,
             (false, false) => Join::GoOn,
         })
     }

@@ -5,7 +5,7 @@ use piton_durable::fs::OsFs;
 use piton_durable::part::{Durability, Extent, OpenPart, Opened, Part, Target};
 use piton_fetch::Mirror;
 use piton_fetch::digest::Digest;
-use piton_testkit::server::{Body, Excess, Lease, RetryAfter, Stats};
+use piton_testkit::server::{Body, DigestField, Excess, Lease, RetryAfter, Stats};
 
 use super::*;
 
@@ -531,6 +531,47 @@ fn without_a_digest_one_with_other_bytes_adds_nothing() {
         assert_eq!(outcome.resumed, kept);
         all.desk.assert_only("f", 1, LEN);
     });
+}
+
+/// One that gives no ranges cannot show anything before its first new byte: all is fetched from it.
+#[test]
+fn without_a_digest_one_without_ranges_is_joined_to_nothing() {
+    let ends = [
+        ("resets", Fault::resets_unanswered()),
+        ("404", Fault::status(404)),
+        ("503", Fault::status(503)),
+    ];
+    each(ends, |(kind, end)| {
+        let first = named("a").fault(Fault::cut_after(2 * MIB).first(1)).fault(end.turns(2..));
+        let all = Mirrors::new(first, [other_file().fault(Fault::ignores_range())]);
+        let mut what = all.unjudged(1);
+        what.retries = 1;
+        let outcome = all.desk.get(what.clone());
+        // Should the first run have failed, the next one knows what the mirror is called.
+        if outcome.is_err() {
+            all.desk.get(what).unwrap_or_else(|error| panic!("{kind} {error}"));
+        }
+        all.desk.assert_only("f", 2, LEN);
+    });
+}
+
+/// The digest that a server sent judges also what another URL gives when its turn comes.
+#[test]
+fn a_digest_of_a_server_under_which_they_shared_judges_each_alone() {
+    let first = || of(named_file("a").digest(DigestField::ReprSha256)).fault(Fault::flip(5 * MIB));
+    for (seed, right) in [(1, true), (2, false)] {
+        let second = of(Resource::pattern(seed, LEN).etag("\"b\""));
+        let all = Mirrors::new(first(), [second]);
+        match all.desk.get(all.unjudged(4)) {
+            Ok(outcome) => {
+                assert!(right, "{outcome:?} {:?}", all.desk.events());
+                all.desk.assert_only("f", 1, LEN);
+            }
+            Err(failure) => {
+                assert!(!right && matches!(failure, Failure::Integrity { .. }), "{failure:?}");
+            }
+        }
+    }
 }
 
 /// A kill at any moment of a fail-over leaves nothing of another file for the next run, whichever address
