@@ -33,7 +33,6 @@ pub(crate) enum Differs {
     FromHalfWay,
     /// A few bytes that no comparison is likely to meet.
     Hardly,
-    Nowhere,
 }
 
 impl Differs {
@@ -43,7 +42,6 @@ impl Differs {
             Self::InTheMiddle => len / 3..len / 2,
             Self::FromHalfWay => len / 2..len,
             Self::Hardly => len / 5..len / 5 + 64,
-            Self::Nowhere => 0..0,
         }
     }
 }
@@ -109,17 +107,15 @@ pub(crate) struct Ask {
     pub(crate) connections: u64,
     /// This one alone and nothing that judges; else all, with what the case has.
     pub(crate) only: Option<usize>,
-    /// Over what stands under the final name.
-    pub(crate) overwrite: bool,
 }
 
 impl Ask {
     pub(crate) fn all(connections: u64) -> Self {
-        Self { connections, only: None, overwrite: false }
+        Self { connections, only: None }
     }
 
     pub(crate) fn only(url: usize, connections: u64) -> Self {
-        Self { connections, only: Some(url), overwrite: false }
+        Self { connections, only: Some(url) }
     }
 }
 
@@ -202,10 +198,7 @@ impl<'a> Urls<'a> {
         let program = Program::new(env!("CARGO_BIN_EXE_piton")).env_clear();
         let program = program.env("HOME", self.home.path()).current_dir(self.home.path());
         let program = program.args(["--config", "none", "get", "--quiet", "--retries", "2"]);
-        let mut program = program.args(["-x", &ask.connections.to_string()]);
-        if ask.overwrite {
-            program = program.arg("--overwrite");
-        }
+        let program = program.args(["-x", &ask.connections.to_string()]);
         match (ask.only, self.case.judge) {
             (Some(number), _) => program.arg("-o").arg(self.file()).arg(self.url(number)),
             (None, Judge::Pieces | Judge::Both) => {
@@ -272,7 +265,8 @@ impl<'a> Urls<'a> {
     /// Whether these bytes may have the final name: where something judged, those of the digests; else the
     /// file of one URL, whichever.
     pub(crate) fn may_be(&self, bytes: &[u8], judged: bool) -> bool {
-        bytes == self.files.right || (!judged && bytes == self.other)
+        let served = self.case.odd < self.case.urls;
+        bytes == self.files.right || (!judged && served && bytes == self.other)
     }
 
     /// What the exit code and stderr of a run say fits what is there: done and right, or a sentence.
@@ -291,17 +285,23 @@ impl<'a> Urls<'a> {
 
     /// The right file, and nothing of piton's beside it.
     pub(crate) fn check_done(&self, ask: Ask) -> Result<(), String> {
-        let judged = ask.only.is_none() && self.case.judge != Judge::Nothing;
-        let bytes = fs::read(self.file()).map_err(|error| format!("done, and: {error}"))?;
-        if !self.may_be(&bytes, judged) {
-            return Err(format!("done, and {}", self.describe(&bytes)));
-        }
+        self.check_final(ask.only.is_none())?;
         for name in [".part", ".piton"] {
             if fs::symlink_metadata(self.folder.join(format!("{NAME}{name}"))).is_ok() {
                 return Err(format!("done, and {NAME}{name} is left"));
             }
         }
         Ok(())
+    }
+
+    /// Under the final name there is the right file.
+    pub(crate) fn check_final(&self, judged: bool) -> Result<(), String> {
+        let judged = judged && self.case.judge != Judge::Nothing;
+        let bytes = fs::read(self.file()).map_err(|error| format!("done, and: {error}"))?;
+        match self.may_be(&bytes, judged) {
+            true => Ok(()),
+            false => Err(format!("done, and {}", self.describe(&bytes))),
+        }
     }
 
     /// Under the final name there is nothing, or what one URL has; the digests' file if every run so far was
