@@ -23,7 +23,7 @@ const RIGHT: u64 = 11;
 const OTHER: u64 = 12;
 const PIECE: u64 = 256 * KIB;
 /// Far beyond what any run takes: only a hang gets there.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the URL that differs has other bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +163,11 @@ impl<'a> Urls<'a> {
         &self.folder
     }
 
+    /// What belongs to the user that runs the command.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.join(NAME)
     }
@@ -239,7 +244,7 @@ impl<'a> Urls<'a> {
     /// again.
     pub(crate) fn run(&self, ask: Ask) -> (i32, String) {
         match end_within(self.start(ask), PATIENCE) {
-            Some((code, _)) if code != 0 && self.is_list() && ask.only.is_none() => {
+            Some((13, _)) if self.is_list() && ask.only.is_none() => {
                 end_within(start(&self.retry()), PATIENCE)
             }
             ended => ended,
