@@ -7,6 +7,7 @@
 //! `PITON_TEST_SEED` draws other moments for the second crash.
 
 mod place;
+mod urls;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
 //! Part and journal that somebody removes or exchanges: under a running download, and between two runs.
 
+mod deeds;
+mod random;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;

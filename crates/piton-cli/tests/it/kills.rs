@@ -6,6 +6,8 @@
 //! and claims it at once. The second also counts what was sent and lay in socket buffers, unread, and
 //! so may be large in single cases. `PITON_TEST_SEED` draws other moments.
 
+mod urls;
+
 use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;

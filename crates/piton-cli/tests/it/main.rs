@@ -27,4 +27,5 @@ mod real_servers;
 mod root_only;
 mod show;
 mod status;
+mod urls;
 mod usage;

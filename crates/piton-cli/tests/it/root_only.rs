@@ -4,3 +4,4 @@ mod failing;
 mod few_threads;
 mod power;
 mod power_lists;
+mod power_urls;

@@ -1,11 +1,15 @@
-//! A list onto a disk that fails under it: nothing is called done that is not there and right.
+//! Downloads and lists onto a disk that fails under them: nothing is called done that is not there and right.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use piton_testkit::power::{Failing, FailingDisk, FsKind, Layer};
-use piton_testkit::server::{Resource, Server, Site, pattern};
+use piton_testkit::seed::{draw, seed};
+use piton_testkit::server::{MIB, Resource, Server, Site, pattern};
 
 use crate::command::{Place, Ran};
+use crate::urls::{Ask, Case, Differs, Files, Judge, PATIENCE, Urls, end_within};
 
 const FILES: u64 = 30;
 const LEN: u64 = 5000;
@@ -75,4 +79,79 @@ fn a_bad_place_under_an_overlay_on_xfs() {
 #[test]
 fn a_bad_place_under_an_overlay_on_btrfs() {
     a_bad_place(FsKind::Btrfs, Layer::Overlay);
+}
+
+/// A file of its own with a part and a journal, from two URLs of which one differs, while the disk has a bad
+/// place or is gone from some moment on.
+fn under_a_download(kind: FsKind, layer: Layer) {
+    const LEN: u64 = 4 * MIB + 777;
+    let disk = match FailingDisk::create(kind, layer, 64 << 20) {
+        Ok(disk) => disk,
+        Err(reason) => return piton_testkit::skip(reason),
+    };
+    let files = Files::new(LEN);
+    let mut failed = 0;
+    for round in 0..ROUNDS {
+        let pick = |salt: u64, bound: u64| draw(round | (salt << 32), bound);
+        let folder = disk.path().join(format!("round-{round}"));
+        std::fs::create_dir(&folder).unwrap();
+        let case = Case {
+            judge: [Judge::Digest, Judge::Pieces, Judge::Both, Judge::Nothing][round as usize % 4],
+            urls: 2,
+            odd: pick(1, 2) as usize,
+            differs: [Differs::InTheMiddle, Differs::FromHalfWay][pick(2, 2) as usize],
+            ends_at: (round % 4 == 3).then_some(LEN / 3),
+        };
+        let urls = Urls::into(folder, case, &files, 3 * MIB);
+        let bad_place = pick(3, 2) == 0;
+        if bad_place {
+            // Before the stretch in which they differ.
+            let at = pick(4, LEN / 4) as usize;
+            disk.fail(Failing::Holding(files.right[at..at + 40].to_vec()));
+        }
+        let child = urls.start(Ask::all(3));
+        if !bad_place {
+            sleep(Duration::from_millis(pick(5, 1200)));
+            disk.fail(Failing::Everything);
+        }
+        let (code, said) = end_within(child, PATIENCE).unwrap();
+        disk.remount().unwrap();
+        failed += u32::from(code != 0);
+        let checked = match code {
+            0 => urls.check_done(Ask::all(3)),
+            _ => urls.check_ended(Ask::all(3), code, &said).and_then(|()| urls.check_between(true)),
+        };
+        // The disk works again, and so do the servers.
+        urls.heal();
+        let checked = checked.and_then(|()| match urls.run(Ask::all(2)) {
+            (0, _) => urls.check_done(Ask::all(2)),
+            (code, said) => Err(format!("at the end: {code}, {said}")),
+        });
+        let told = checked.map_err(|problem| format!("{case:?} {code} {said}: {problem}"));
+        assert_eq!(told, Ok(()), "{} {round}, PITON_TEST_SEED={}", kind.name(), seed());
+        std::fs::remove_dir_all(urls.folder()).unwrap();
+    }
+    assert!(failed > 0, "the disk never failed under it");
+}
+
+const ROUNDS: u64 = 16;
+
+#[test]
+fn under_a_download_on_ext4() {
+    under_a_download(FsKind::Ext4, Layer::Plain);
+}
+
+#[test]
+fn under_a_download_on_an_overlay_on_ext4() {
+    under_a_download(FsKind::Ext4, Layer::Overlay);
+}
+
+#[test]
+fn under_a_download_on_an_overlay_on_xfs() {
+    under_a_download(FsKind::Xfs, Layer::Overlay);
+}
+
+#[test]
+fn under_a_download_on_an_overlay_on_btrfs() {
+    under_a_download(FsKind::Btrfs, Layer::Overlay);
 }
