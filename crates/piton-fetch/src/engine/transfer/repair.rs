@@ -46,9 +46,7 @@ impl Transfer {
             return Ok(());
         }
         self.settle()?;
-        for piece in bad {
-            self.open(piece).await?;
-        }
+        self.open(bad).await?;
         self.send()?;
         let sources = &self.job.sources;
         // Somebody has to be asked.
@@ -80,30 +78,38 @@ impl Transfer {
         Ok(())
     }
 
-    /// A piece is bad: what is here of it is taken back, and it waits for a source.
-    async fn open(&mut self, piece: BadPiece) -> Result<(), (Trouble, u32)> {
-        let (number, range) = (piece.number, piece.range.clone());
-        let giver = self.job.origins().sole(range.clone());
-        let repair = self.repairs.0.entry(number).or_insert_with(|| Repair {
-            last: piece.clone(),
-            gave: Vec::new(),
-            times: 0,
-            claimed: None,
-        });
-        repair.last = piece;
-        repair.times += 1;
-        if let Some(giver) = giver.filter(|giver| !repair.gave.contains(giver)) {
-            repair.gave.push(giver);
+    /// These pieces are bad: what is here of them is taken back, and they wait for sources. All at once: what is
+    /// taken back of one may reach into another, and be there again, from somebody else, an instant later.
+    async fn open(&mut self, bad: Vec<BadPiece>) -> Result<(), (Trouble, u32)> {
+        for piece in &bad {
+            let giver = self.job.origins().sole(piece.range.clone());
+            let repair = self.repairs.0.entry(piece.number).or_insert_with(|| Repair {
+                last: piece.clone(),
+                gave: Vec::new(),
+                times: 0,
+                claimed: None,
+            });
+            repair.last = piece.clone();
+            repair.times += 1;
+            if let Some(giver) = giver.filter(|giver| !repair.gave.contains(giver)) {
+                repair.gave.push(giver);
+            }
+        }
+        if bad.is_empty() {
+            return Ok(());
         }
         if !self.ranged {
             return Err((self.failure(), 1));
         }
-        let bytes = range.end - range.start;
-        let taken = take_back(&self.job, vec![range]).await;
-        let mut taken = taken.map_err(|error| (Trouble::Local(error), 1))?;
-        self.job.monitor.tell(Event::FetchingAgain { bytes });
-        if let Some(repair) = self.repairs.0.get_mut(&number) {
-            repair.claimed = taken.pop();
+        let ranges = bad.iter().map(|piece| piece.range.clone()).collect();
+        let taken = take_back(&self.job, ranges).await;
+        let taken = taken.map_err(|error| (Trouble::Local(error), 1))?;
+        for (piece, claimed) in bad.iter().zip(taken) {
+            let bytes = piece.range.end - piece.range.start;
+            self.job.monitor.tell(Event::FetchingAgain { bytes });
+            if let Some(repair) = self.repairs.0.get_mut(&piece.number) {
+                repair.claimed = Some(claimed);
+            }
         }
         Ok(())
     }
@@ -111,20 +117,22 @@ impl Transfer {
     /// Sends for bad pieces those that did not give them, as far as they can be asked now.
     fn send(&mut self) -> Result<(), (Trouble, u32)> {
         let job = Arc::clone(&self.job);
+        let side_by_side = job.sharing == Sharing::SideBySide;
         // One at a time: the others are not asked for a piece.
-        let alive = match job.sharing {
-            Sharing::SideBySide => job.sources.alive().count(),
-            Sharing::One | Sharing::FailOver => 1,
+        let (known, alive) = match side_by_side {
+            true => (job.sources.iter().count(), job.sources.alive().count()),
+            false => (1, 1),
         };
         let mut hopeless = false;
         let mut sent = Vec::new();
         let mut free = self.count.target().saturating_sub(self.workers.len() as u32);
         for repair in self.repairs.0.values_mut().filter(|repair| repair.claimed.is_some()) {
             let other = |source: &Source| !repair.gave.contains(&source.id);
-            let others = alive > 1 && job.sources.alive().any(|source| other(source));
+            // Also the last one that is left, as long as it did not give it.
+            let others = side_by_side && job.sources.alive().any(|source| other(source));
             // The only source is asked once more: bytes do get spoiled on the way.
             let again = alive == 1 && repair.times == 1;
-            if repair.times > 2 * alive + 1 || !(others || again) || (alive == 1 && !again) {
+            if repair.times > 2 * known + 1 || !(others || again) {
                 hopeless = true;
                 break;
             }
