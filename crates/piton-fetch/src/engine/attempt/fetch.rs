@@ -257,6 +257,7 @@ impl Attempt<'_> {
         let have = job.planner().done().len();
         // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
         let only_anew = !shape.ranged || job.sharing == Sharing::FailOver;
+        let side_by_side = job.sharing == Sharing::SideBySide;
         // After a failure of the disk nothing more of it is believed.
         let checkpoint = !matches!(trouble, Trouble::Local(_));
         if let Err(error) = self.save(job, checkpoint).await {
@@ -264,6 +265,8 @@ impl Attempt<'_> {
         }
         match trouble {
             Trouble::Changed(change) => End::Changed(change),
+            // Of none of the URLs: bytes of several are here, and the digest would not agree.
+            Trouble::OtherFile(change) if side_by_side => End::Changed(change),
             Trouble::NoRanges => End::NoRanges,
             Trouble::Final(failure) if only_anew && is_integrity(&failure) => {
                 End::WrongDigest(*failure)

@@ -39,14 +39,14 @@ impl Losses {
 /// one that may be another later says most, since trying again may help then.
 fn weight(trouble: &Trouble) -> u8 {
     match trouble {
-        Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge => 6,
-        Trouble::Final(_) => 5,
-        Trouble::Changed(_) => 4,
-        Trouble::Status { status, .. } if status.is_server_error() => 3,
-        Trouble::Status { .. } => 2,
-        Trouble::Protocol { .. } | Trouble::NoRanges => 1,
-        Trouble::Transport(_) | Trouble::Stalled { .. } | Trouble::Replaced => 0,
-        // What another address has says nothing of the file.
+        Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge => 7,
+        Trouble::Final(_) => 6,
+        Trouble::Changed(_) => 5,
+        Trouble::Status { status, .. } if status.is_server_error() => 4,
+        Trouble::Status { .. } => 3,
+        Trouble::Protocol { .. } | Trouble::NoRanges => 2,
+        Trouble::Transport(_) | Trouble::Stalled { .. } | Trouble::Replaced => 1,
+        // What another address has says nothing of the file: the reason only where it is that of all.
         Trouble::OtherFile(_) => 0,
     }
 }

@@ -272,6 +272,30 @@ fn a_part_with_places_that_were_to_be_compared() {
     desk.assert_only("f", 1, LEN);
 }
 
+/// An earlier run left bytes of several, and none of them has what is here at the place where it is compared:
+/// that is no reason to fail while there is a digest.
+#[test]
+fn what_no_address_has_is_fetched_again() {
+    let all = Mirrors::new(named("a"), [named("b")]);
+    let (a, b) = (all.desk.server.url("/f"), all.others[0].url("/f"));
+    let meta = format!(
+        r#"{{"url":"{a}","identity":{{"size":{LEN},"etag":{{"tag":"a"}}}},"begun":0,"ranges":true,
+            "judged_by":"whole","mirrors":[{{"url":"{b}","priority":1,
+            "identity":{{"size":{LEN},"etag":{{"tag":"b"}}}}}}]}}"#
+    );
+    put_part(&all.desk, &meta, &[(3, 0, 4 * MIB)]);
+    all.get(3);
+    all.desk.assert_only("f", 1, LEN);
+    // With one of them away nothing is given up.
+    let all = Mirrors::new(named("a"), [named("b").fault(Fault::resets_unanswered())]);
+    put_part(&all.desk, &meta.replace(&a, &all.desk.server.url("/f")), &[(3, 0, 4 * MIB)]);
+    let mut what = all.what(3);
+    what.retries = 1;
+    let failure = all.desk.fail(what);
+    assert!(!matches!(failure, Failure::Changed { .. }), "{failure:?}");
+    assert_eq!(all.desk.claimed(), 4 * MIB);
+}
+
 /// A part of the target `f` that claims bytes of these patterns at these places.
 fn put_part(desk: &Desk, meta: &str, runs: &[(u64, u64, u64)]) {
     let target = Target::new(desk.path("f"));
