@@ -19,6 +19,29 @@ fn no_room_for_files_ends_the_run_and_fails_no_item() {
     assert!(summary.done_before == done && done > 0, "{summary:?}");
 }
 
+/// At the head of the list stands an item that claims more than there is room for.
+#[test]
+fn one_that_claims_more_than_there_is_room_for_fails_alone() {
+    let claims = Resource::pattern(100, 200 << 20).etag("\"c\"");
+    let desk = Desk::new(site_of(30).with("/claims", claims));
+    desk.list(["/claims".to_owned()].into_iter().chain(paths(0..30)));
+    let Some(small) = SmallDisk::mount_at(&desk.path("out"), "size=64m") else { return };
+    assert_fails_alone(&desk);
+    // With more room it is tried again, without being asked for.
+    small.remount("size=512m");
+    let summary = desk.run(desk.options());
+    assert!(summary.is_complete(), "{summary:?}");
+}
+
+/// The first item of the list is the only one that is not done.
+fn assert_fails_alone(desk: &Desk) {
+    let summary = desk.run(desk.options());
+    assert_eq!((summary.done, summary.transient, summary.fatal), (30, 1, 0), "{summary:?}");
+    assert_eq!(summary.ended, None);
+    let known = &desk.known()[&1];
+    assert_eq!(known.class.as_ref().map(|class| class.as_str()), Some("no-room"), "{known:?}");
+}
+
 #[test]
 fn no_room_for_outcomes_ends_the_run_and_costs_no_file() {
     let desk = Desk { ledger: "state/list.piton.db", ..Desk::of_files(3000) };
