@@ -49,6 +49,7 @@
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
 //! - [`dirs`]: directories that are still there after a power cut.
 //! - [`replace`]: atomic replacement of a file.
+//! - [`room`]: whether a disk is full, or only something large did not fit.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
 //!   test kit has a simulated disk that crashes and fails at any chosen operation.
 //!
@@ -92,3 +93,4 @@ pub mod lock;
 mod named;
 pub mod part;
 pub mod replace;
+pub mod room;

@@ -90,8 +90,17 @@ pub trait FsFile: Send + Sync {
     }
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
-    /// Reserves space for `len` bytes without changing the size. `Ok(false)`: not supported here.
-    fn reserve(&self, len: u64) -> io::Result<bool>;
+    /// Reserves space for these bytes without changing the size. `Ok(false)`: not supported here.
+    fn reserve(&self, range: Range<u64>) -> io::Result<bool>;
+    /// Gives back the space of these bytes, of which none was written, without changing the size.
+    fn release(&self, range: Range<u64>) -> io::Result<()> {
+        let _ = range;
+        Ok(())
+    }
+    /// The room on the file system that holds this file. `None`: it does not say.
+    fn space(&self) -> io::Result<Option<Space>> {
+        Ok(None)
+    }
     /// Asks the system to start writing these bytes back. Only a hint.
     fn start_writeback(&self, offset: u64, len: u64);
     /// Size, identity, mode and times.
@@ -116,6 +125,17 @@ pub trait FsFile: Send + Sync {
     fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool>;
     /// Reads an extended attribute of at most 64 KiB. `None`: not set, or not supported here.
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// The room on a file system, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// All of it.
+    pub total: u64,
+    /// Free for this process.
+    pub free: u64,
+    /// What the file that was asked takes up, reservations included.
+    pub held: u64,
 }
 
 /// What the sync of a whole file system proves.

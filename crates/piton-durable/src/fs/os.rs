@@ -17,7 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::path::Arg;
 
 use super::kind::{Kind, is_read_only};
-use super::{Existing, FileId, Fs, FsFile, FsSync, Open, Owner, Stat, is_of_the_disk};
+use super::{Existing, FileId, Fs, FsFile, FsSync, Open, Owner, Space, Stat, is_of_the_disk};
 
 /// The real file system.
 ///
@@ -210,16 +210,42 @@ impl FsFile for OsFile {
         Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.fd, len))?)
     }
 
-    fn reserve(&self, len: u64) -> io::Result<bool> {
+    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
+        let (start, len) = (range.start, range.end.saturating_sub(range.start));
         if len == 0 {
             return Ok(true);
         }
-        let keep_size = || rustix::fs::fallocate(&self.fd, FallocateFlags::KEEP_SIZE, 0, len);
+        let keep_size = || rustix::fs::fallocate(&self.fd, FallocateFlags::KEEP_SIZE, start, len);
         match retry_on_intr(keep_size) {
             Ok(()) => Ok(true),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn release(&self, range: Range<u64>) -> io::Result<()> {
+        let end = self.stat()?.len;
+        if range.start < end.min(range.end) {
+            let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
+            let len = end.min(range.end) - range.start;
+            retry_on_intr(|| rustix::fs::fallocate(&self.fd, flags, range.start, len))?;
+        }
+        // Beyond the end some file systems punch nothing; but a cut at the end frees it all.
+        if end < range.end { self.set_len(end) } else { Ok(()) }
+    }
+
+    fn space(&self) -> io::Result<Option<Space>> {
+        let all = retry_on_intr(|| rustix::fs::fstatvfs(&self.fd))?;
+        // Some that have no disk of their own say nothing.
+        if all.f_blocks == 0 {
+            return Ok(None);
+        }
+        let blocks = retry_on_intr(|| rustix::fs::fstat(&self.fd))?.st_blocks;
+        Ok(Some(Space {
+            total: all.f_blocks.saturating_mul(all.f_frsize),
+            free: all.f_bavail.saturating_mul(all.f_frsize),
+            held: u64::try_from(blocks).unwrap_or(0).saturating_mul(512),
+        }))
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {

@@ -121,6 +121,11 @@ impl Log {
         Ok(self.sequence)
     }
 
+    /// Makes it the file of the two that was changed last, as it is after every write to the part.
+    pub(crate) fn touch(&self) -> io::Result<()> {
+        self.file.set_mode(0o600)
+    }
+
     /// Which file it is.
     pub(crate) fn id(&self) -> FileId {
         self.id

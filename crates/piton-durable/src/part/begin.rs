@@ -11,10 +11,10 @@ use crate::named;
 
 impl Part {
     /// Begins (or begins anew): a new journal holding `meta` (at most
-    /// [`MAX_PAYLOAD`](crate::journal::MAX_PAYLOAD) bytes), then an empty part with `size` bytes
-    /// reserved. Protocol step 1. Whatever was believed before is forgotten first.
+    /// [`MAX_PAYLOAD`](crate::journal::MAX_PAYLOAD) bytes), then an empty part with the
+    /// first of `size` bytes reserved ([`Part::expect`]). Protocol step 1. Whatever was believed before is forgotten first.
     ///
-    /// The reservation finds a full disk before the transfer does. Once this has returned, the
+    /// A disk that is too small is found before the transfer. Once this has returned, the
     /// description survives a power cut.
     ///
     /// # Errors
@@ -73,10 +73,7 @@ impl Part {
     fn empty_part(&self, size: Option<u64>) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(0).map_err(PartError::io("empty", &path))?;
-        if let Some(size) = size {
-            // Where nothing can be reserved the part stays sparse, and a full disk shows later.
-            self.file.reserve(size).map_err(PartError::io("reserve space for", &path))?;
-        }
+        self.expect_beyond(&[], size)?;
         if self.is_durable() {
             self.file.sync_all().map_err(PartError::io("sync", &path))?;
         }

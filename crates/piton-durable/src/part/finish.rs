@@ -87,8 +87,11 @@ impl Part {
 }
 
 impl Drop for Part {
-    /// A part that holds nothing and never began is clutter.
+    /// Gives back the room that was not used. A part that holds nothing and never began is clutter.
     fn drop(&mut self) {
+        if !self.gone.load(Ordering::Relaxed) {
+            self.give_room_back();
+        }
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
             // Where it stays it holds nothing; and nobody could be told.

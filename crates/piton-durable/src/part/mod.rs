@@ -8,6 +8,7 @@ mod finish;
 mod names;
 mod open;
 mod recover;
+mod reserve;
 mod target;
 mod verify;
 mod write;
@@ -27,6 +28,7 @@ pub use crate::extent::Extent;
 pub use adopt::Foreign;
 pub use error::PartError;
 use error::Poison;
+use reserve::Reserved;
 pub use target::Target;
 
 /// How much a crash may cost (`--durability`).
@@ -114,6 +116,8 @@ pub struct Part {
     file: Arc<dyn FsFile>,
     /// Which file that is.
     id: FileId,
+    /// Room for what is to come; `None` before [`Part::expect`]. Never held together with `state`.
+    reserved: Mutex<Option<Reserved>>,
     /// Held for moments only, never during a sync.
     state: Mutex<State>,
     /// Whose turn it is to sync or to replace the journal. Taken before `state`.
@@ -167,6 +171,7 @@ impl Part {
             durability,
             file,
             id,
+            reserved: Mutex::new(None),
             state: Mutex::new(state),
             turn: Mutex::new(()),
             begun: AtomicBool::new(false),

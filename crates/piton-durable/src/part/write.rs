@@ -16,7 +16,9 @@ impl Part {
     /// Some of `buf` may have been written. A full disk poisons nothing: what was claimed stands.
     pub fn write(&self, buf: &[u8], offset: u64) -> Result<(), PartError> {
         self.check()?;
-        write_all_at(&*self.file, buf, offset).map_err(PartError::io("write", &self.target.part()))
+        self.make_room(offset..offset.saturating_add(buf.len() as u64))
+            .and_then(|()| write_all_at(&*self.file, buf, offset))
+            .map_err(PartError::io("write", &self.target.part()))
     }
 
     /// Reads at `offset` of the part; fills `buf` as far as the part goes.

@@ -435,3 +435,40 @@ fn land(path: &Path, bytes: &[u8], existing: Existing) -> Result<Landed, PartErr
     pipeline.settle();
     said.recv().unwrap()
 }
+
+/// What a server says of the length takes no room: bytes do, and what was reserved ahead of them is given
+/// back.
+#[test]
+fn room_is_reserved_for_what_came_and_given_back_when_the_part_is_closed() {
+    use std::os::unix::fs::MetadataExt;
+
+    const MIB: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let held = || std::fs::metadata(target.part()).unwrap().blocks() * 512;
+    let bytes = [7; 6000];
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", Some(512 * MIB)).unwrap();
+    // Two connections, the second before the first came to it, and a third that steals from the second.
+    let starts = [0, 200 * MIB, 205 * MIB];
+    for start in starts {
+        part.write(&bytes, start).unwrap();
+        part.claim(Extent { start, len: 6000, crc: crc32c(&bytes) }).unwrap();
+    }
+    assert!(held() <= 33 * MIB, "{} are reserved", held());
+    part.checkpoint().unwrap();
+    drop(part);
+    // What lies before the third is within the room of the second, and was passed over.
+    assert!(held() < 6 * MIB, "{} are still held", held());
+
+    let (part, recovered) = open(&target, Durability::Power).unwrap();
+    assert_eq!(recovered.extents.len(), 3, "{recovered:?}");
+    part.expect(Some(512 * MIB)).unwrap();
+    part.write(&bytes, 6000).unwrap();
+    drop(part);
+    let how = OpenPart { verify_all: true, ..OpenPart::default() };
+    let Opened::Part(_, recovered) = Part::open(Arc::new(OsFs), &target, how).unwrap() else {
+        panic!("nothing was finished")
+    };
+    assert_eq!((recovered.extents.len(), recovered.damaged.len()), (3, 0), "{recovered:?}");
+}

@@ -5,6 +5,8 @@ mod failing;
 mod land;
 mod power;
 
+use std::io::ErrorKind;
+
 use piton_durable::crc::crc32c;
 use piton_durable::fs::{Fs, OsFs};
 use piton_durable::part::{Durability, Extent, PartError, Target};
@@ -13,7 +15,7 @@ use piton_testkit::SmallDisk;
 use crate::real::{finish, open};
 
 fn is_full(error: &PartError) -> bool {
-    matches!(error, PartError::Io { source, .. } if source.raw_os_error() == Some(28))
+    matches!(error, PartError::Io { source, .. } if source.kind() == ErrorKind::StorageFull)
 }
 
 #[test]

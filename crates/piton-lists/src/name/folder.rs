@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use piton_durable::dirs::{self, DirError};
 use piton_durable::fs::Fs;
 use piton_durable::part::Durability;
+use piton_durable::room;
 
 use super::{FolderError, TargetPath};
 
@@ -101,6 +102,15 @@ impl Folder {
         }
         there.insert(folder.to_owned());
         Ok(())
+    }
+
+    /// Writes something small, and removes it: whether there is no room for anything, or only something
+    /// large did not fit. Blocks.
+    ///
+    /// # Errors
+    /// What the system says where it takes nothing more.
+    pub fn probe(&self) -> io::Result<()> {
+        room::probe(&*self.shared.fs, &self.shared.root)
     }
 
     fn there(&self) -> MutexGuard<'_, HashSet<String>> {

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton_checkpoint::ledger::InFlight;
+use piton_checkpoint::ledger::{ErrorClass, InFlight};
 use piton_fetch::{
     Client, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit, Share, Stop,
 };
 
 use super::job::Job;
+use super::verdict::{self, Verdict};
 use super::{Options, RunError, thread};
 use crate::flow::Moment;
 use crate::name::{Folder, FolderError, TargetPath};
@@ -30,6 +31,8 @@ pub(super) struct Tried {
     pub(super) monitor: Monitor,
     pub(super) flight: Option<Arc<InFlight>>,
     pub(super) result: Result<Outcome, Trouble>,
+    /// The disk did not take this item, and takes nothing small either.
+    pub(super) disk_is_full: bool,
 }
 
 /// How a try failed.
@@ -39,6 +42,22 @@ pub(super) enum Trouble {
     Download(#[from] Failure),
     #[error(transparent)]
     Folder(#[from] FolderError),
+}
+
+impl Trouble {
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::Download(failure) => Verdict::of(failure),
+            Self::Folder(error) => Verdict::of_folder(error),
+        }
+    }
+
+    pub(super) fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Download(failure) => verdict::class_of(failure),
+            Self::Folder(_) => "folder".parse().ok(),
+        }
+    }
 }
 
 impl From<Trouble> for RunError {
@@ -105,4 +124,17 @@ pub(super) async fn attempt(
         thread::begin(move || folder.prepare(&target)).map_err(no_thread)?.await?;
     }
     Ok(client.download(what, monitor, stop).await?)
+}
+
+/// Whether what did not find room would not have found it either, had it been small. What one item claims is its own
+/// matter; the run ends only when nobody else would fare better.
+pub(super) async fn is_disk_full(folder: Folder, result: &Result<Outcome, Trouble>) -> bool {
+    if !matches!(result, Err(trouble) if trouble.verdict() == Verdict::NoRoom) {
+        return false;
+    }
+    match thread::begin(move || folder.probe()) {
+        Ok(probe) => probe.await.is_err(),
+        // Not known. The next item that fails asks again.
+        Err(_) => false,
+    }
 }

@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::accounts::Accounts;
-use super::attempt::{Tried, attempt, download};
+use super::attempt::{Tried, attempt, download, is_disk_full};
 use super::inventory::Inventory;
 use super::job::{Job, Read};
 use super::monitor::Event;
@@ -217,8 +217,9 @@ impl<'a> Conductor<'a> {
         // A download is a large future, which the runtime would move more than once; and as an argument
         // of this one it would be in it twice.
         self.tries.spawn_local(Box::pin(async move {
-            let result = attempt(client, folder, target, what, seen, halt).await;
-            Tried { job, host, begun, number, monitor, flight, result }
+            let result = attempt(client, folder.clone(), target, what, seen, halt).await;
+            let disk_is_full = is_disk_full(folder, &result).await;
+            Tried { job, host, begun, number, monitor, flight, result, disk_is_full }
         }));
     }
 

@@ -30,7 +30,7 @@ struct Try {
 impl Conductor<'_> {
     /// A try is over.
     pub(super) fn tried(&mut self, tried: Tried) {
-        let Tried { mut job, host, begun, number, monitor, flight, result } = tried;
+        let Tried { mut job, host, begun, number, monitor, flight, result, disk_is_full } = tried;
         let progress = monitor.progress();
         self.monitor.leave(number, progress.fetched);
         self.rates.leave(&host);
@@ -53,7 +53,13 @@ impl Conductor<'_> {
                     job.in_vain = 0;
                 }
                 job.have = job.have.max(progress.have);
-                self.failed(job, this, trouble);
+                match disk_is_full {
+                    true => {
+                        self.stopped(&job);
+                        self.fail(trouble.into());
+                    }
+                    false => self.failed(job, this, &trouble),
+                }
             }
         }
     }
@@ -111,23 +117,15 @@ impl Conductor<'_> {
         self.accounts.record(written, this.flight, then);
     }
 
-    fn failed(&mut self, mut job: Job, this: Try, trouble: Trouble) {
-        let (verdict, class) = match &trouble {
-            Trouble::Download(failure) => (Verdict::of(failure), verdict::class_of(failure)),
-            Trouble::Folder(error) => (Verdict::of_folder(error), "folder".parse().ok()),
-        };
-        match verdict {
-            Verdict::Stopped => return self.stopped(&job),
-            Verdict::EndsRun => {
-                self.stopped(&job);
-                return self.fail(trouble.into());
-            }
-            Verdict::Fatal | Verdict::Transient => {}
+    fn failed(&mut self, mut job: Job, this: Try, trouble: &Trouble) {
+        let (verdict, class) = (trouble.verdict(), trouble.class());
+        if verdict == Verdict::Stopped {
+            return self.stopped(&job);
         }
         job.failed = Some(Failed { class, why: trouble.to_string() });
         job.tries = job.tries.saturating_add(1);
         job.in_vain = job.in_vain.saturating_add(1);
-        let again = verdict == Verdict::Transient && job.in_vain <= self.options.retries;
+        let again = verdict != Verdict::Fatal && job.in_vain <= self.options.retries;
         if again && !self.ending {
             return self.again(job, &this.host);
         }

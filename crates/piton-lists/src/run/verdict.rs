@@ -21,8 +21,9 @@ pub(super) enum Verdict {
     Transient,
     /// It was stopped; nothing is said of it.
     Stopped,
-    /// Nothing else of the list would fare better: no room on the disk, or no right to write to it.
-    EndsRun,
+    /// The disk did not take it. It may when others have ended or the user has made room; where the disk
+    /// does not take anything else either, the run ends.
+    NoRoom,
 }
 
 impl Verdict {
@@ -52,7 +53,7 @@ impl Verdict {
         match error.kind() {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::ReadOnlyFilesystem => Self::EndsRun,
+            | io::ErrorKind::ReadOnlyFilesystem => Self::NoRoom,
             _ => Self::Fatal,
         }
     }
@@ -138,6 +139,7 @@ fn local_class(error: &PartError) -> &'static str {
         PartError::Io { source, .. } => match source.kind() {
             io::ErrorKind::PermissionDenied => "permission",
             io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => "name",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no-room",
             _ => "disk",
         },
         _ => "state",
@@ -203,9 +205,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_ends_the_run_and_a_name_that_it_does_not_take_only_the_item() {
-        assert_eq!(Verdict::of(&disk(io::ErrorKind::StorageFull)), Verdict::EndsRun);
-        assert_eq!(Verdict::of(&disk(io::ErrorKind::ReadOnlyFilesystem)), Verdict::EndsRun);
+    fn a_disk_without_room_may_have_some_later_and_a_name_that_it_does_not_take_is_fatal() {
+        assert_eq!(Verdict::of(&disk(io::ErrorKind::StorageFull)), Verdict::NoRoom);
+        assert_eq!(Verdict::of(&disk(io::ErrorKind::ReadOnlyFilesystem)), Verdict::NoRoom);
         assert_eq!(Verdict::of(&disk(io::ErrorKind::PermissionDenied)), Verdict::Fatal);
         let many = PartError::Io { what: "open", path: "x".into(), source: Errno::MFILE.into() };
         assert_eq!(Verdict::of(&many.into()), Verdict::Transient, "others end");

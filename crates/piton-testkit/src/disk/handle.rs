@@ -1,6 +1,7 @@
 //! An open file of the simulated disk.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -107,8 +108,19 @@ impl FsFile for SimFile {
         })
     }
 
-    fn reserve(&self, _len: u64) -> io::Result<bool> {
+    fn reserve(&self, _range: Range<u64>) -> io::Result<bool> {
         self.change(|_, _, _| Ok(true))
+    }
+
+    fn release(&self, range: Range<u64>) -> io::Result<()> {
+        self.change(|node, rng, _| {
+            let len = node.live.len();
+            let place = |at| usize::try_from(at).unwrap_or(usize::MAX).min(len);
+            let (start, end) = (place(range.start), place(range.end));
+            node.write(&vec![0; end - start], start);
+            node.write_back_one(rng);
+            Ok(())
+        })
     }
 
     fn start_writeback(&self, _offset: u64, _len: u64) {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
-use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Owner, Stat, parent_dir};
+use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Owner, Space, Stat, parent_dir};
 
 /// One rule of the crash protocol that is not kept. A harness that does not notice proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,8 +269,16 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
         self.inner.set_len(len)
     }
 
-    fn reserve(&self, len: u64) -> io::Result<bool> {
-        self.inner.reserve(len)
+    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
+        self.inner.reserve(range)
+    }
+
+    fn release(&self, range: Range<u64>) -> io::Result<()> {
+        self.inner.release(range)
+    }
+
+    fn space(&self) -> io::Result<Option<Space>> {
+        self.inner.space()
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {

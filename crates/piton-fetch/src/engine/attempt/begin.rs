@@ -79,6 +79,12 @@ impl Attempt<'_> {
                 if meta != old {
                     opened.part.put_meta(&meta.to_json())?;
                 }
+                let size = identity.size;
+                opened = blocking(move || {
+                    opened.part.expect(size)?;
+                    Ok::<_, PartError>(opened)
+                })
+                .await?;
                 meta
             }
             None => {

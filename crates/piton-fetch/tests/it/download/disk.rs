@@ -1,6 +1,7 @@
 //! A disk that refuses.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -78,8 +79,8 @@ impl FsFile for FullPart {
         self.0.set_len(len)
     }
 
-    fn reserve(&self, len: u64) -> io::Result<bool> {
-        self.0.reserve(len)
+    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
+        self.0.reserve(range)
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {

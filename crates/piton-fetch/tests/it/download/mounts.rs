@@ -43,6 +43,21 @@ fn full_before_the_transfer() {
     desk.assert_pattern("disk/f", 1, 6 * MIB);
 }
 
+/// A server says that much is to come, and breaks off.
+#[test]
+fn little_is_reserved_for_the_little_that_came() {
+    let resource = Resource::pattern(1, 512 * MIB).etag("\"a\"");
+    let desk = Desk::with(resource, Fault::cut_after(6000));
+    for n in [1, 4] {
+        let mut what = desk.over(n, "/f");
+        what.retries = 0;
+        desk.get(what).unwrap_err();
+        let part = std::fs::metadata(desk.path("f.part")).unwrap();
+        let held = std::os::unix::fs::MetadataExt::blocks(&part) * 512;
+        assert!(held < MIB, "{held} bytes are still held");
+    }
+}
+
 /// The length is not known beforehand, so that nothing can be reserved.
 #[test]
 fn full_in_the_middle() {

@@ -1,0 +1,281 @@
+//! Room for the bytes that are to come, reserved in proportion to those that came.
+//!
+//! A length is what a server says. Reserving all of it at once would let an answer of a few bytes take the
+//! whole disk. So each place at which bytes come in has a *span*: reserved ahead of what was written there,
+//! by a quarter of all that is here. What a span holds beyond the last byte that was written into it is
+//! given back when the part is closed.
+//!
+//! Only places where nothing was ever claimed are given back: a span ends where claims begin that were
+//! found when the part was opened, and bytes that this run writes are behind the front of their span. So no
+//! crash, and no claim that comes back with one, can speak of a byte that was given back (G3).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard};
+
+use super::{Part, PartError, hold};
+use crate::extent::Extent;
+use crate::fs::{FsFile, Space};
+
+/// The least that is reserved ahead.
+const LEAST_AHEAD: u64 = 16 << 20;
+/// Of a file whose length is not known, or for which there is not enough room, so much of the file system is
+/// left free: a fiftieth, at most 256 MiB.
+const LEFT_FREE: u64 = 256 << 20;
+
+impl Part {
+    /// Says how long the file will be. Where that is known, a file system that plainly has no room for what
+    /// is missing is found now, before the transfer. [`Part::begin`] does this; a part that is resumed needs
+    /// it, before the first write. Without it nothing is reserved.
+    ///
+    /// # Errors
+    /// `StorageFull` if there is no room; the part is as it was.
+    pub fn expect(&self, size: Option<u64>) -> Result<(), PartError> {
+        let claims = self.state().fold.claims.extents();
+        self.expect_beyond(&claims, size)
+    }
+
+    /// As [`Part::expect`], where these are the claims on the part, none of which was made by this run.
+    pub(super) fn expect_beyond(
+        &self,
+        claims: &[Extent],
+        size: Option<u64>,
+    ) -> Result<(), PartError> {
+        let reserved = Reserved::new(self.id.device, size, claims);
+        let looked = hold(&self.reserved).insert(reserved).look(&*self.file);
+        looked.map_err(PartError::io("reserve space for", &self.target.part()))
+    }
+
+    /// Before bytes are written there.
+    pub(super) fn make_room(&self, range: Range<u64>) -> io::Result<()> {
+        match &mut *hold(&self.reserved) {
+            Some(reserved) => reserved.cover(&*self.file, range),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives back what was reserved and not used.
+    pub(super) fn give_room_back(&self) {
+        let Some(reserved) = hold(&self.reserved).take() else { return };
+        let mut unused =
+            reserved.spans.into_values().filter(|span| span.front < span.end).peekable();
+        if unused.peek().is_none() {
+            return;
+        }
+        for span in unused {
+            // What stays reserved is used by the next run, or freed at the finish.
+            let _ = self.file.release(span.front..span.end);
+        }
+        if let Some(log) = &self.state().log {
+            // Otherwise the next run reads the part again, to see whether somebody else changed it.
+            let _ = log.touch();
+        }
+    }
+}
+
+/// What is reserved for a part.
+pub(super) struct Reserved {
+    size: Option<u64>,
+    /// What was claimed when the part was opened, merged.
+    kept: Vec<Range<u64>>,
+    /// By their start; they neither overlap each other nor what is kept.
+    spans: BTreeMap<u64, Span>,
+    /// Bytes that are kept or were written.
+    here: u64,
+    promise: Promise,
+}
+
+/// A reserved place.
+struct Span {
+    /// Nothing was written from here on.
+    front: u64,
+    end: u64,
+}
+
+impl Reserved {
+    fn new(device: u64, size: Option<u64>, claims: &[Extent]) -> Self {
+        let mut kept: Vec<Range<u64>> = Vec::new();
+        for claim in claims.iter().map(Extent::range) {
+            match kept.last_mut() {
+                Some(last) if last.end == claim.start => last.end = claim.end,
+                _ => kept.push(claim),
+            }
+        }
+        let here = kept.iter().map(|range| range.end.saturating_sub(range.start)).sum();
+        Self { size, kept, spans: BTreeMap::new(), here, promise: Promise::new(device) }
+    }
+
+    /// Reserves the first piece of what is missing, and looks whether the rest would fit.
+    fn look(&mut self, file: &dyn FsFile) -> io::Result<()> {
+        let Some(size) = self.size else { return Ok(()) };
+        let first = self.kept.first().filter(|range| range.start == 0).map_or(0, |range| range.end);
+        if first >= size {
+            return Ok(());
+        }
+        let end = self.end_of_gap(first).min(first.saturating_add(self.ahead()));
+        if !file.reserve(first..end)? {
+            // The part stays sparse, and a full disk shows later: the file system may store less than
+            // the length says.
+            return Ok(());
+        }
+        self.spans.insert(first, Span { front: first, end });
+        let Some(space) = file.space()? else { return Ok(()) };
+        let missing = self.missing(&space).unwrap_or(0);
+        if !self.promise.make(missing, space.free) {
+            let free = space.free.saturating_sub(self.promise.of_others());
+            return Err(full(missing, free));
+        }
+        Ok(())
+    }
+
+    /// Has these bytes be within spans, or within what is kept.
+    fn cover(&mut self, file: &dyn FsFile, range: Range<u64>) -> io::Result<()> {
+        let mut at = range.start;
+        while at < range.end {
+            at = self.step(file, at, range.end)?;
+        }
+        Ok(())
+    }
+
+    /// Covers a piece from `at`, and says where that ends.
+    fn step(&mut self, file: &dyn FsFile, at: u64, end: u64) -> io::Result<u64> {
+        let after = self.kept.partition_point(|kept| kept.end <= at);
+        if let Some(kept) = self.kept.get(after).filter(|kept| kept.start <= at) {
+            return Ok(end.min(kept.end));
+        }
+        let before = self.spans.range_mut(..=at).next_back();
+        let mut start = at;
+        if let Some((&key, span)) = before {
+            if at < span.end {
+                let to = end.min(span.end);
+                self.here = self.here.saturating_add(to.saturating_sub(span.front));
+                span.front = span.front.max(to);
+                return Ok(to);
+            }
+            if at == span.end {
+                start = key;
+            }
+        }
+        let limit = self.end_of_gap(at).max(at.saturating_add(1));
+        let must = end.min(limit);
+        let wanted = at.saturating_add(self.ahead()).min(self.size.unwrap_or(u64::MAX));
+        let to = self.reserve(file, at..must, limit.min(wanted.max(must)))?;
+        self.here = self.here.saturating_add(must.saturating_sub(at));
+        self.spans.insert(start, Span { front: must, end: to });
+        Ok(must)
+    }
+
+    /// Reserves from the start of `must` to `to`, or as far as there is room; all of `must` in any case.
+    fn reserve(&mut self, file: &dyn FsFile, must: Range<u64>, to: u64) -> io::Result<u64> {
+        let mut to = to;
+        if let Some(space) = file.space()?
+            && self.missing(&space).is_none_or(|missing| missing > space.free)
+        {
+            let left = (space.total / 50).min(LEFT_FREE).saturating_add(self.promise.of_others());
+            let room = space.free.saturating_sub(left);
+            let needed = must.end.saturating_sub(must.start);
+            if room < needed {
+                return Err(full(self.missing(&space).unwrap_or(needed), room));
+            }
+            to = to.min(must.start.saturating_add(room));
+        }
+        match file.reserve(must.start..to) {
+            // A quota, or somebody else was faster: what is needed now may fit all the same.
+            Err(_) if to > must.end => {
+                to = must.end;
+                file.reserve(must.start..to)?;
+            }
+            result => {
+                result?;
+            }
+        }
+        self.promise.keep(to.saturating_sub(must.start));
+        Ok(to)
+    }
+
+    /// Up to where nothing is kept or reserved from `at` on; the end of the file at most.
+    fn end_of_gap(&self, at: u64) -> u64 {
+        let next = self.kept.partition_point(|kept| kept.start < at);
+        let kept = self.kept.get(next).map_or(u64::MAX, |kept| kept.start);
+        let span = self.spans.range(at..).next().map_or(u64::MAX, |(&start, _)| start);
+        kept.min(span).min(self.size.filter(|&size| size > at).unwrap_or(u64::MAX))
+    }
+
+    fn ahead(&self) -> u64 {
+        (self.here / 4).max(LEAST_AHEAD)
+    }
+
+    /// What the file system has yet to find room for.
+    fn missing(&self, space: &Space) -> Option<u64> {
+        self.size.map(|size| size.saturating_sub(space.held.max(self.here)))
+    }
+}
+
+/// Room that parts of this process will need, by device. Without it a list would begin more files at once
+/// than there is room for, and none of them would come to its end.
+static PROMISED: Mutex<BTreeMap<u64, u64>> = Mutex::new(BTreeMap::new());
+
+/// The share of one part in that.
+struct Promise {
+    device: u64,
+    left: u64,
+}
+
+impl Promise {
+    fn new(device: u64) -> Self {
+        Self { device, left: 0 }
+    }
+
+    /// Promises so much of the `free` bytes, unless others were promised what is needed for it.
+    fn make(&mut self, bytes: u64, free: u64) -> bool {
+        let mut all = promised();
+        let sum = all.entry(self.device).or_default();
+        if sum.saturating_sub(self.left).saturating_add(bytes) > free {
+            return false;
+        }
+        *sum = sum.saturating_sub(self.left).saturating_add(bytes);
+        self.left = bytes;
+        true
+    }
+
+    /// So much of it is reserved now.
+    fn keep(&mut self, bytes: u64) {
+        let kept = bytes.min(self.left);
+        self.left = self.left.saturating_sub(kept);
+        let mut all = promised();
+        if let Some(sum) = all.get_mut(&self.device) {
+            *sum = sum.saturating_sub(kept);
+            if *sum == 0 {
+                all.remove(&self.device);
+            }
+        }
+    }
+
+    fn of_others(&self) -> u64 {
+        promised().get(&self.device).map_or(0, |sum| sum.saturating_sub(self.left))
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.keep(self.left);
+    }
+}
+
+fn promised() -> MutexGuard<'static, BTreeMap<u64, u64>> {
+    hold(&PROMISED)
+}
+
+fn full(missing: u64, free: u64) -> io::Error {
+    let text = format!("no room: {} are needed, {} are free for it", size(missing), size(free));
+    io::Error::new(io::ErrorKind::StorageFull, text)
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..0xa0_0000 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        0xa0_0000..0x2_8000_0000 => format!("{} MiB", bytes.div_ceil(1 << 20)),
+        _ => format!("{} GiB", bytes.div_ceil(1 << 30)),
+    }
+}
