@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::args::{ListFlow, NetworkOptions, TransferOptions};
+use crate::args::{ListFlow, NetworkOptions, TransferOptions, Whose};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::read;
@@ -58,12 +58,20 @@ impl Config {
             &mut self.network.netrc_file,
             &mut self.network.cookies,
             &mut self.network.ca_file,
-            &mut self.network.cert,
             &mut self.network.key,
         ];
         for path in paths {
             *path = path.take().map(|path| environment.expand(path));
         }
+        // Whom the certificate is for may stand before its path.
+        self.network.cert = self.network.cert.take().map(|cert| {
+            match (Whose::split_path(&cert), cert.to_str().and_then(|text| text.split_once('='))) {
+                ((Whose::Of(_), path), Some((server, _))) => {
+                    format!("{server}={}", environment.expand(path).display()).into()
+                }
+                _ => environment.expand(cert),
+            }
+        });
     }
 }
 
@@ -111,7 +119,8 @@ mod tests {
 
     #[test]
     fn the_documented_example_has_every_option_that_can_be_set() {
-        let per_call = ["user", "bearer", "ipv4", "ipv6", "allow-downgrade", "insecure"];
+        let per_call =
+            ["user", "bearer", "netrc-http", "ipv4", "ipv6", "allow-downgrade", "insecure"];
         let command = clap::Command::new("options");
         let command = ListFlow::augment_args(TransferOptions::augment_args(command));
         let command = NetworkOptions::augment_args(command);

@@ -138,6 +138,7 @@ impl From<&TransportError> for Exit {
             | TransportError::TooManyRedirects { .. }
             | TransportError::BadRedirect { .. }
             | TransportError::UnsupportedScheme { .. }
+            | TransportError::NotPublic { .. }
             | TransportError::BadUrl { .. } => Self::Protocol,
             _ => Self::Network,
         }

@@ -4,13 +4,49 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::exit::Exit;
 use crate::redact;
 use crate::trouble::Trouble;
 
+/// Text that a server, a list, a journal or a file name had a hand in, as a line for a terminal. Everything
+/// that people read goes through this once more on its way out.
+pub(crate) use redact::for_terminal as clean;
+
 /// Writes data to stdout.
 pub(crate) fn print(data: &[u8]) -> Result<(), Trouble> {
     print_with(|stdout| stdout.write_all(data))
+}
+
+/// Writes text for people to stdout, line by line.
+pub(crate) fn print_text(text: &str) -> Result<(), Trouble> {
+    print_with(|stdout| text.lines().try_for_each(|line| writeln!(stdout, "{}", clean(line))))
+}
+
+/// Writes a JSON object, as a line of its own.
+pub(crate) fn print_json(object: &Value) -> Result<(), Trouble> {
+    print(format!("{}\n", json(object)).as_bytes())
+}
+
+/// JSON as text. What would steer a terminal or cannot be seen is escaped: the same data, and whoever looks
+/// at it sees what it is.
+pub(crate) fn json(object: &Value) -> String {
+    let text = object.to_string();
+    if !text.contains(redact::is_deceptive) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if redact::is_deceptive(c) {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            escaped.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Lets `write` write to stdout. A reader that went away (`| head`) wants no more: no error.
@@ -31,7 +67,7 @@ pub(crate) fn stdout_failed(error: &io::Error) -> Trouble {
 
 /// Writes a line to stderr. There is no one to tell when that fails.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", clean(&line.to_string()));
 }
 
 /// Writes an error to stderr, with the name of the file it is about.
@@ -45,12 +81,6 @@ pub(crate) fn complaint(name: Option<&str>, trouble: &Trouble) -> Vec<String> {
     let mut lines = vec![format!("piton: {name}{}", clean(&trouble.message))];
     lines.extend(trouble.hint.as_ref().map(|hint| format!("  hint: {}", clean(hint))));
     lines
-}
-
-/// Text that a server or a file name had a hand in, without logins and without characters that
-/// steer a terminal.
-pub(crate) fn clean(text: &str) -> String {
-    redact::text(text).replace(|c: char| c.is_control(), "\u{fffd}")
 }
 
 /// A path as people write it: without the dot that it begins with, unless it would look like an
@@ -79,6 +109,14 @@ mod tests {
         {
             assert_eq!(path(Path::new(given)), shown);
         }
+    }
+
+    #[test]
+    fn json_shows_what_it_is_and_stays_the_same() {
+        let object = serde_json::json!({ "out": "a\u{9b}2J\u{202e}gpj.exe\u{e0041}\n é名" });
+        let text = json(&object);
+        assert_eq!(text, r#"{"out":"a\u009b2J\u202egpj.exe\udb40\udc41\n é名"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), object);
     }
 
     #[test]

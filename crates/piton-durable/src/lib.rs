@@ -66,6 +66,7 @@
 //! | [`part::Part::finish`] | the final file | the final file |
 //! | [`land::Lander`] has told of it | the final file | the final file |
 //! | [`dirs::create`] | the directories | the directories |
+//! | [`found::settle`] | the file | the file |
 //! | [`replace::replace`], `replace_from` | the new file | the new file |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
@@ -84,6 +85,7 @@ pub mod crc;
 pub mod dirs;
 mod dress;
 pub mod extent;
+pub mod found;
 pub mod fs;
 pub mod journal;
 pub mod land;

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::fs::{Fs, FsFile, Open, parent_dir, write_all_at};
+use crate::fs::{Fs, FsFile, Open, Stat, parent_dir, write_all_at};
 use crate::named::{self, NameError, Over};
 
 /// What could not be done while replacing a file.
@@ -36,13 +36,15 @@ impl ReplaceError {
 /// # Errors
 /// The old file is as it was, unless only the sync of the directory failed.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
-    replace_by(fs, path, mode, &mut |temporary, file| {
+    let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
+    replace_by(fs, path, mode, old, &mut |temporary, file| {
         write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
     })
 }
 
 /// As [`replace`], with all that `input` gives until its end, in bounded memory (G8); returns how many
-/// bytes that were. What was read in part never stands at `path`.
+/// bytes that were. What was read in part never stands at `path`. The new file is ours, with `mode`,
+/// whatever stood there: somebody else may have put that there, to read what comes.
 ///
 /// # Errors
 /// As [`replace`]; also when `input` fails.
@@ -53,7 +55,7 @@ pub fn replace_from(
     mode: u32,
 ) -> Result<u64, ReplaceError> {
     let mut len = 0;
-    replace_by(fs, path, mode, &mut |temporary, file| {
+    replace_by(fs, path, mode, None, &mut |temporary, file| {
         let mut buffer = vec![0; 256 << 10];
         loop {
             let filled = match input.read(&mut buffer) {
@@ -73,14 +75,21 @@ pub fn replace_from(
 /// Writes the content of a new file, of which the path is given for messages.
 pub(crate) type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), ReplaceError>;
 
-fn replace_by(fs: &dyn Fs, path: &Path, mode: u32, write: Write<'_>) -> Result<(), ReplaceError> {
+/// The new file gets mode and owner of `old`, if that is given.
+fn replace_by(
+    fs: &dyn Fs,
+    path: &Path,
+    mode: u32,
+    old: Option<Stat>,
+    write: Write<'_>,
+) -> Result<(), ReplaceError> {
     let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(OsString::from(format!(".tmp-{random:016x}")));
     let temporary = path.with_file_name(name);
 
-    let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
-    if old.is_some_and(|old| !old.is_file) {
+    let existing = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
+    if existing.is_some_and(|existing| !existing.is_file) {
         // The rename would say so too, but only when all of the new file is written.
         return Err(ReplaceError::of("replace", path)(NameError::NotAFile(path.to_owned()).into()));
     }

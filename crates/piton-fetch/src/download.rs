@@ -69,6 +69,8 @@ pub struct Download {
     pub rate_limit: Option<RateLimit>,
     /// Give the file the time of the source's `Last-Modified`.
     pub keep_time: bool,
+    /// Only its owner may read the file, and what is here of it on the way.
+    pub private: bool,
 }
 
 impl Download {
@@ -103,6 +105,7 @@ impl Download {
             stall_timeout: Duration::from_secs(30),
             rate_limit: None,
             keep_time: true,
+            private: false,
         }
     }
 }

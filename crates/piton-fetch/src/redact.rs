@@ -1,4 +1,5 @@
-//! Logins are taken out of addresses before anything is shown.
+//! What is taken out of texts before they are shown: logins, and characters that would make a terminal, or whoever
+//! reads it, see something else than what is there.
 
 use url::Url;
 
@@ -27,6 +28,37 @@ pub fn text(text: &str) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The text as one line for a terminal: without logins, and without characters that steer it, change the
+/// direction of what follows, or cannot be seen.
+pub fn for_terminal(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut before = ' ';
+    for c in text(line).chars() {
+        let joins = JOINERS.contains(&c) && !before.is_ascii() && before != INSTEAD;
+        before = if joins || !is_deceptive(c) { c } else { INSTEAD };
+        shown.push(before);
+    }
+    shown
+}
+
+/// Stands for what is not shown.
+const INSTEAD: char = '\u{fffd}';
+
+/// Within scripts and emoji these shape what stands before them; elsewhere they only hide.
+const JOINERS: [char; 4] = ['\u{200c}', '\u{200d}', '\u{fe0e}', '\u{fe0f}'];
+
+/// Whether a character of a text is not what a reader sees: a control, or one that Unicode calls ignorable
+/// (`Default_Ignorable_Code_Point`), among which are those that turn the direction, or a break of lines.
+pub fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// For what was meant as an address and is none: a password with a `/` in it makes the login hard
@@ -63,5 +95,26 @@ mod tests {
         assert_eq!(rubbish("http://ann:sec/ret@host:99999/x"), "http://host:99999/x");
         assert_eq!(rubbish("ann:secret@host"), "host");
         assert_eq!(rubbish("htp:/x"), "htp:/x");
+    }
+
+    #[test]
+    fn a_terminal_shows_what_is_there() {
+        for (given, shown) in [
+            ("http://ann:secret@h/\u{1b}[2J", "http://h/\u{fffd}[2J"),
+            ("invoice\u{202e}gpj.exe", "invoice\u{fffd}gpj.exe"),
+            ("a\u{2066}b\u{2069}\u{200f}\u{61c}", "a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}"),
+            ("ex\u{200d}am\u{200b}ple\u{feff}.com", "ex\u{fffd}am\u{fffd}ple\u{fffd}.com"),
+            ("a\nb\r\u{85}c\u{2028}d", "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}d"),
+            ("tag\u{e0041}\u{3164}", "tag\u{fffd}\u{fffd}"),
+            // Nothing of these is to be lost.
+            (
+                "👩\u{200d}🔬 ☺\u{fe0f} e\u{301} می\u{200c}خواهم 名前",
+                "👩\u{200d}🔬 ☺\u{fe0f} e\u{301} می\u{200c}خواهم 名前",
+            ),
+            ("\u{200b}\u{200d}x", "\u{fffd}\u{fffd}x"),
+        ] {
+            assert_eq!(for_terminal(given), shown);
+            assert_eq!(for_terminal(shown), shown);
+        }
     }
 }

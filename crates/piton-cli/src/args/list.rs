@@ -69,6 +69,11 @@ pub(crate) struct ListFlow {
     #[serde(deserialize_with = "from_text")]
     pub(crate) requests_per_second: Option<Frequency>,
 
+    /// Refuse a list at a URL that is longer than this; --max-size counts as well [default: 1GiB]
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) max_list_size: Option<Bytes>,
+
     /// Bytes a second from one host (500k, 10M)
     #[arg(long, value_name = "RATE", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
@@ -113,6 +118,7 @@ impl ListFlow {
             wait: self.wait.or(defaults.wait),
             random_wait: self.random_wait.or(defaults.random_wait),
             requests_per_second: self.requests_per_second.or(defaults.requests_per_second),
+            max_list_size: self.max_list_size.or(defaults.max_list_size),
             limit_rate_per_host: self.limit_rate_per_host.or(defaults.limit_rate_per_host),
         }
     }

@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod transfer;
 mod value;
+mod whose;
 
 use std::path::PathBuf;
 
@@ -40,6 +41,7 @@ pub(crate) use show::ShowArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use transfer::TransferOptions;
 pub(crate) use value::{Bytes, Span};
+pub(crate) use whose::Whose;
 
 /// Crash-safe, resumable downloads
 ///

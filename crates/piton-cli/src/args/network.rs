@@ -5,32 +5,42 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::value::{Span, from_text};
+use super::value::{Bytes, Span, from_text};
 
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct NetworkOptions {
-    /// Login for the server
+    /// Login for a server (repeatable)
     ///
-    /// Never sent to another host, and never written to disk. Other users of this machine can see
-    /// the command line: a netrc file is more private.
-    #[arg(long, value_name = "USER:PASSWORD", help_heading = "Login", conflicts_with = "bearer")]
+    /// HOST= says for which one: HOST (https), HOST:PORT or http://HOST:PORT. Without it the login is
+    /// for the servers of the URLs given to this command (for a list: of its URL, or of its items
+    /// where all have the same), and for no other: not for one that a redirect, a mirror or a list
+    /// leads to. Never written to disk. Other users of this machine can see the command line: a netrc
+    /// file is more private.
+    #[arg(long, value_name = "[HOST=]USER:PASSWORD", help_heading = "Login")]
     #[serde(skip)]
-    pub(crate) user: Option<String>,
+    pub(crate) user: Vec<String>,
 
-    /// Token for the server, sent as "Authorization: Bearer TOKEN"
-    #[arg(long, value_name = "TOKEN", help_heading = "Login", hide_short_help = true)]
+    /// Token for a server, sent as "Authorization: Bearer TOKEN" (repeatable)
+    ///
+    /// It goes where a login of --user would go.
+    #[arg(long, value_name = "[HOST=]TOKEN", help_heading = "Login", hide_short_help = true)]
     #[serde(skip)]
-    pub(crate) bearer: Option<String>,
+    pub(crate) bearer: Vec<String>,
 
-    /// Take logins from ~/.netrc
+    /// Take logins from ~/.netrc, for https
     #[arg(long, value_name = "BOOL", help_heading = "Login", hide_short_help = true, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub(crate) netrc: Option<bool>,
 
-    /// Take logins from this file
+    /// Take logins from this file, for https
     #[arg(long, value_name = "FILE", help_heading = "Login", hide_short_help = true)]
     pub(crate) netrc_file: Option<PathBuf>,
+
+    /// Send logins of the netrc file over plain http as well, where everybody on the way can read them
+    #[arg(long, help_heading = "Login", hide_short_help = true)]
+    #[serde(skip)]
+    pub(crate) netrc_http: bool,
 
     /// Send the cookies of this file (Netscape format, as browsers and curl export it)
     #[arg(long, value_name = "FILE", help_heading = "Login", hide_short_help = true)]
@@ -38,7 +48,9 @@ pub(crate) struct NetworkOptions {
 
     /// A header of your own (repeatable)
     ///
-    /// Authorization and Cookie go to the first host only, never to one that it redirects to.
+    /// Accept, Accept-Language and the like, Cache-Control, DNT, Pragma, Referer and User-Agent go to
+    /// every server. Any other may be a secret, and goes where a login of --user would go; "HOST=NAME:
+    /// VALUE" says to which server, "*=NAME: VALUE" to all.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Network")]
     pub(crate) header: Vec<String>,
 
@@ -55,6 +67,13 @@ pub(crate) struct NetworkOptions {
     #[serde(deserialize_with = "from_text")]
     pub(crate) connect_timeout: Option<Span>,
 
+    /// Give up a connection over which less than this came a second, for a minute [default: 32]
+    ///
+    /// Frees the place that a server with a byte now and then would hold for ever. 0: however slow.
+    #[arg(long, value_name = "RATE", help_heading = "Network", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    pub(crate) min_rate: Option<Bytes>,
+
     /// Use IPv4 only
     #[arg(
         short = '4',
@@ -70,6 +89,15 @@ pub(crate) struct NetworkOptions {
     #[arg(short = '6', long, help_heading = "Network", hide_short_help = true)]
     #[serde(skip)]
     pub(crate) ipv6: bool,
+
+    /// Connect to addresses of the public internet only, but for the servers named here
+    ///
+    /// Refuses loopback, link-local, private and the like for what lists, journals and redirects name.
+    /// The address that is connected to counts, not its name. Names that a proxy looks up cannot be
+    /// judged.
+    #[arg(long, value_name = "BOOL", help_heading = "Network", hide_short_help = true, num_args = 0..=1,
+        require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub(crate) public_only: Option<bool>,
 
     /// Redirects that are followed in a row [default: 20]
     #[arg(long, value_name = "N", help_heading = "Network", hide_short_help = true)]
@@ -96,8 +124,10 @@ pub(crate) struct NetworkOptions {
     #[arg(long, value_name = "FILE", help_heading = "TLS", hide_short_help = true)]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Certificate to show to the server, PEM
-    #[arg(long, value_name = "FILE", help_heading = "TLS", hide_short_help = true)]
+    /// Certificate to show to a server, PEM
+    ///
+    /// It is shown where a login of --user would be sent.
+    #[arg(long, value_name = "[HOST=]FILE", help_heading = "TLS", hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,
 
     /// Private key of that certificate, PEM [default: the file of --cert]
@@ -136,13 +166,16 @@ impl NetworkOptions {
             bearer: self.bearer,
             netrc: self.netrc.or(defaults.netrc.filter(|_| !netrc_named)),
             netrc_file: self.netrc_file.or(defaults.netrc_file.filter(|_| !netrc_named)),
+            netrc_http: self.netrc_http,
             cookies: self.cookies.or(defaults.cookies),
             header,
             user_agent: self.user_agent.or(defaults.user_agent),
             http: self.http.or(defaults.http),
             connect_timeout: self.connect_timeout.or(defaults.connect_timeout),
+            min_rate: self.min_rate.or(defaults.min_rate),
             ipv4: self.ipv4,
             ipv6: self.ipv6,
+            public_only: self.public_only.or(defaults.public_only),
             max_redirect: self.max_redirect.or(defaults.max_redirect),
             allow_downgrade: self.allow_downgrade,
             proxy: self.proxy.or(defaults.proxy),

@@ -120,6 +120,10 @@ impl TransferOptions {
         Self { retries: None, ..self.clone() }
     }
 
+    pub(crate) fn max_size(&self) -> Option<u64> {
+        self.max_size.map(|Bytes(limit)| limit)
+    }
+
     pub(crate) fn retries(&self) -> Option<u32> {
         self.retries
     }

@@ -9,12 +9,14 @@ use piton::fetch::{
     Place, Stop,
 };
 use serde_json::json;
+use url::Url;
 
 use super::{batch, get, list};
 use crate::args::{AdoptArgs, AdoptionOptions, ListSource};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::screen::{self, human};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
@@ -36,7 +38,10 @@ pub(crate) fn adopt(
         Leftover::find(&OsFs, &file).map_err(|error| Trouble::file("look at", &file, &error))?;
     let mut what = Adoption::new(leftover, url);
     describe(&args, &mut what)?;
-    let client = super::client(&args.fetch.network, environment)?;
+    let mut network = Network::of(&args.fetch.network, environment)?;
+    let sums = args.checks.checksum_file.iter().filter_map(|text| Url::parse(text).ok());
+    network.allow(&sums.collect::<Vec<_>>());
+    let client = network.client(&[what.download.url.clone()])?;
     batch::block_on(async {
         if let Some(list) = &args.checks.checksum_file {
             let list = get::checksum_file(list, &client).await?;
@@ -138,16 +143,14 @@ fn trouble(failure: &Failure) -> Trouble {
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.fetch.output.json {
-        return out::print(
-            format!("{}\n", object(adopted, file, taken, args.url.as_deref().unwrap_or_default()))
-                .as_bytes(),
-        );
+        let url = args.url.as_deref().unwrap_or_default();
+        return out::print_json(&object(adopted, file, taken, url));
     }
     let lines = sentences(adopted, file, taken);
     match taken {
         true if args.fetch.output.quiet => {}
         true => lines.iter().for_each(out::say),
-        false => out::print(format!("{}\n", lines.join("\n")).as_bytes())?,
+        false => out::print_text(&lines.join("\n"))?,
     }
     Ok(())
 }

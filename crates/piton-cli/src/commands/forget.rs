@@ -28,7 +28,7 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
             false => forget_one(path),
         };
         match removed {
-            Ok(removed) => out::print(format!("{}\n", out::clean(&removed)).as_bytes())?,
+            Ok(removed) => out::print_text(&removed)?,
             Err(trouble) => {
                 out::complain(Some(&path.to_string_lossy()), &trouble);
                 if exit == Exit::Done {

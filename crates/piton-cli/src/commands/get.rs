@@ -12,6 +12,7 @@ use crate::args::{GetArgs, ListOptions};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::trouble::Trouble;
 use crate::{read, redact, screen};
 
@@ -29,7 +30,10 @@ pub(crate) fn get(
     }
     let urls = args.urls.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
     check(&args)?;
-    let client = super::client(&args.fetch.network, environment)?;
+    let mut network = Network::of(&args.fetch.network, environment)?;
+    let beside = args.files.mirror.iter().chain(&args.checks.checksum_file);
+    network.allow(&beside.filter_map(|text| Url::parse(text).ok()).collect::<Vec<_>>());
+    let client = network.client(&urls)?;
     let screen = screen::choose(args.fetch.output, environment);
     batch::block_on(async {
         let downloads = downloads(&args, urls, &client).await?;

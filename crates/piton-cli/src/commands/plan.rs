@@ -21,8 +21,8 @@ pub(super) async fn plan(
     for download in downloads {
         let url = redact::url(&download.url);
         match client.plan(download).await {
-            Ok(plan) if as_json => out::print(format!("{}\n", object(&url, &plan)).as_bytes())?,
-            Ok(plan) => out::print(sentences(&plan).as_bytes())?,
+            Ok(plan) if as_json => out::print_json(&object(&url, &plan))?,
+            Ok(plan) => out::print_text(&sentences(&plan))?,
             Err(failure) => {
                 let trouble = Trouble::from(&failure);
                 out::complain(Some(&url), &trouble);

@@ -3,12 +3,13 @@
 use piton::fetch::{Download, IfExists, Mirror, Place, RateLimit, Unfinished};
 use url::Url;
 
+use super::batch;
 use super::unfinished::{find, places};
-use super::{batch, client};
 use crate::args::{ResumeArgs, TransferOptions};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::trouble::Trouble;
 use crate::{out, screen};
 
@@ -18,6 +19,9 @@ pub(crate) fn resume(
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
     let options = args.fetch.or(&config);
+    let mut network = Network::of(&options.network, environment)?;
+    // Who wrote a journal could have the login sent anywhere.
+    network.all_said("the journals here decide which servers are asked")?;
     let rate_limit = options.transfer.rate_limit();
     let mut downloads: Vec<Download> = Vec::new();
     // What cannot even be begun does not keep the others from going on.
@@ -53,7 +57,7 @@ pub(crate) fn resume(
         }
         return Ok(failed.unwrap_or(Exit::Done));
     }
-    let client = client(&options.network, environment)?;
+    let client = network.client(&[])?;
     let screen = screen::choose(options.output, environment);
     let exit = batch::block_on(batch::run(&client, downloads, screen))?;
     Ok(match exit {

@@ -1,7 +1,5 @@
 //! `piton show`.
 
-use std::io::{self, Write};
-
 use piton::durable::extent::Extent;
 use piton::durable::fs::OsFs;
 use piton::durable::journal::{self, End, Entry, JournalView, Record};
@@ -17,33 +15,34 @@ use crate::{out, redact};
 pub(crate) fn show(args: &ShowArgs) -> Result<Exit, Trouble> {
     let view = journal::read(&OsFs, &args.journal)?;
     if args.json {
-        out::print(format!("{}\n", object(&view)).as_bytes())?;
+        out::print_json(&object(&view))?;
     } else {
-        out::print_with(|to| write_text(&view, to))?;
+        out::print_text(&text(&view))?;
     }
     Ok(Exit::Done)
 }
 
-fn write_text(view: &JournalView, to: &mut dyn Write) -> io::Result<()> {
+fn text(view: &JournalView) -> String {
     let header = &view.header;
-    writeln!(
-        to,
-        "journal format {}, salt {:016x}, part {:016x}",
-        header.version, header.salt, header.part_identity
-    )?;
-    writeln!(to, "\n{:>10}  {:>8}  RECORD", "OFFSET", "SEQUENCE")?;
-    for Entry { offset, sequence, record } in &view.entries {
-        writeln!(to, "{offset:>10}  {sequence:>8}  {}", sentence(record))?;
-    }
-    match &view.end {
-        End::Clean { offset } => writeln!(to, "{offset:>10}  {:>8}  end", "")?,
-        End::Torn { offset, why } => writeln!(to, "{offset:>10}  {:>8}  torn: {why}", "")?,
-    }
-    writeln!(to)?;
-    for (name, value) in state(view) {
-        writeln!(to, "{name:<10}  {}", out::clean(&value))?;
-    }
-    Ok(())
+    let mut lines = vec![
+        format!(
+            "journal format {}, salt {:016x}, part {:016x}",
+            header.version, header.salt, header.part_identity
+        ),
+        String::new(),
+        format!("{:>10}  {:>8}  RECORD", "OFFSET", "SEQUENCE"),
+    ];
+    lines.extend(view.entries.iter().map(|Entry { offset, sequence, record }| {
+        format!("{offset:>10}  {sequence:>8}  {}", out::clean(&sentence(record)))
+    }));
+    lines.push(match &view.end {
+        End::Clean { offset } => format!("{offset:>10}  {:>8}  end", ""),
+        End::Torn { offset, why } => format!("{offset:>10}  {:>8}  torn: {why}", ""),
+    });
+    lines.push(String::new());
+    let state = state(view).into_iter();
+    lines.extend(state.map(|(name, value)| format!("{name:<10}  {}", out::clean(&value))));
+    lines.join("\n")
 }
 
 fn sentence(record: &Record) -> String {

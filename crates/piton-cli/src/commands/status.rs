@@ -52,17 +52,13 @@ fn status_of_files(paths: &[PathBuf], json: bool) -> Result<Exit, Trouble> {
             }
         }
     }
-    let text = if json {
-        unfinished.iter().map(|one| format!("{}\n", object(one))).collect()
-    } else if unfinished.is_empty() {
-        match exit {
-            Exit::Done => format!("nothing is unfinished in {}\n", places(paths)),
-            _ => String::new(),
-        }
-    } else {
-        rows(&unfinished, &TimeZone::system())
-    };
-    out::print(text.as_bytes())?;
+    if json {
+        unfinished.iter().try_for_each(|one| out::print_json(&object(one)))?;
+    } else if !unfinished.is_empty() {
+        out::print_text(&rows(&unfinished, &TimeZone::system()))?;
+    } else if exit == Exit::Done {
+        out::print_text(&format!("nothing is unfinished in {}", places(paths)))?;
+    }
     Ok(exit)
 }
 

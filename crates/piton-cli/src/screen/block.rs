@@ -30,7 +30,7 @@ impl Block {
 
     /// Writes a line above the block.
     pub(super) fn print(&self, line: &str) {
-        self.bar.println(line);
+        self.bar.println(crate::out::clean(line));
         home();
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use piton::fetch::Event;
 use serde_json::{Map, Value, json};
 
-use crate::redact;
+use crate::{out, redact};
 
 pub(super) struct JsonLines<W> {
     to: W,
@@ -30,7 +30,8 @@ impl<W: Write> JsonLines<W> {
                 object.extend(fields);
             }
         }
-        let written = writeln!(self.to, "{}", Value::Object(object)).and_then(|()| self.to.flush());
+        let written = writeln!(self.to, "{}", out::json(&Value::Object(object)))
+            .and_then(|()| self.to.flush());
         self.failed = written.err();
     }
 

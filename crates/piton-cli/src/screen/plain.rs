@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use piton::fetch::{Event, Phase, Progress};
 
 use super::{Ended, File, Screen, human, sentence};
+use crate::out;
 
 /// A line of progress at the latest after this long.
 const EVERY: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ impl<W: Write> Plain<W> {
 
     fn line(&mut self, line: &str) {
         // There is no one to tell when stderr fails.
-        let _ = writeln!(self.to, "{line}");
+        let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }
 

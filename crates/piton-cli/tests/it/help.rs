@@ -72,7 +72,7 @@ fn short_help_fits_a_screen() {
           --retries <N>           Failures in a row that are borne [default: 8]
 
     Login:
-          --user <USER:PASSWORD>  Login for the server
+          --user <[HOST=]USER:PASSWORD>  Login for a server (repeatable)
 
     Network:
       -H, --header <NAME: VALUE>  A header of your own (repeatable)

@@ -21,6 +21,7 @@ mod help;
 mod kills;
 mod list_kills;
 mod lists;
+mod logins;
 mod pages;
 mod real_servers;
 mod root_only;

@@ -36,7 +36,7 @@ impl Part {
         self.check()?;
         let mode = match finish.mode {
             Some(mode) => mode,
-            None => new_file_mode(&*self.fs, self.target.path())?,
+            None => new_file_mode(&*self.fs, &self.target)?,
         };
         self.dress(&finish, mode)?;
         self.sync_whole()?;
@@ -136,7 +136,7 @@ pub(super) fn was_finished(
     }
     let journal = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
     let finished = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
-    open_up(&*finished, path, new_file_mode(fs, path)?, how.durability)?;
+    open_up(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
     named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
@@ -158,9 +158,10 @@ fn is_own(fs: &dyn Fs, path: &Path, last: &Stat) -> Result<bool, PartError> {
 /// Who may write to a file beside its owner.
 const OTHERS: u32 = 0o022;
 
-fn new_file_mode(fs: &dyn Fs, path: &Path) -> Result<u32, PartError> {
-    let folder = parent_dir(path);
-    fs.new_file_mode(folder).map_err(PartError::io("look at", folder))
+fn new_file_mode(fs: &dyn Fs, target: &Target) -> Result<u32, PartError> {
+    let folder = parent_dir(target.path());
+    let mode = fs.new_file_mode(folder).map_err(PartError::io("look at", folder))?;
+    Ok(mode & target.mode())
 }
 
 /// The last of the mode of a file that is done: others may write to it, if `mode` says so. It is one by

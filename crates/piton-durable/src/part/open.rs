@@ -109,6 +109,10 @@ impl Files {
         let (part, flaw) = own::lock_movable(fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
         let stat = part.stat().map_err(PartError::io("look at", &path))?;
+        if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
+            // Left by a run to which it was not private.
+            part.set_mode(0o600).map_err(PartError::io("set the mode of", &path))?;
+        }
         // Only now: under the lock no other process is about to rename it.
         let (temporary, replacement) = (target.temporary(), target.replacement());
         // Whoever holds a new journal writes to a part that lost its name, and is about to find out.

@@ -6,12 +6,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     path: PathBuf,
+    private: bool,
 }
 
 impl Target {
     /// The target whose final name is `path`.
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, private: false }
+    }
+
+    /// The same for a file that only its owner may read, at any instant and whatever stands there.
+    pub fn private(path: PathBuf) -> Self {
+        Self { path, private: true }
+    }
+
+    /// Which permission bits the finished file may have.
+    pub(super) fn mode(&self) -> u32 {
+        if self.private { 0o600 } else { 0o666 }
     }
 
     /// The final name.

@@ -14,7 +14,7 @@ use piton_durable::lock::{LockError, lock};
 use piton_durable::part::{
     Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
 };
-use piton_durable::replace::replace;
+use piton_durable::replace::{replace, replace_from};
 
 pub(crate) fn open(
     target: &Target,
@@ -227,6 +227,34 @@ fn replacing_keeps_the_mode_and_leaves_nothing_beside() {
     replace(&OsFs, &path, b"two", 0o600).unwrap();
     assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
     assert_eq!(OsFs.list(dir.path()).unwrap().len(), 1);
+}
+
+/// A file that somebody else put there would hand over its mode, and with it the bytes.
+#[test]
+fn what_is_spooled_takes_nothing_from_the_file_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("list");
+    fs::write(&path, b"planted").unwrap();
+    OsFs.open(&path, Open::ReadWrite).unwrap().set_mode(0o666).unwrap();
+    let planted = fs::File::open(&path).unwrap();
+    replace_from(&OsFs, &path, &mut &b"secret"[..], 0o600).unwrap();
+    assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"secret".to_vec(), 0o600));
+    assert_eq!(std::io::read_to_string(planted).unwrap(), "planted");
+}
+
+/// Nobody can have opened it before it was private.
+#[test]
+fn a_private_part_is_private_from_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::private(dir.path().join("file"));
+    for _ in 0..2 {
+        let (part, _) = open(&target, Durability::Power).unwrap();
+        assert_eq!(mode(&target.part()), 0o600);
+        part.begin(b"meta", None).unwrap();
+        drop(part);
+        // As a run leaves it to which it is not private.
+        OsFs.open(&target.part(), Open::ReadWrite).unwrap().set_mode(0o644).unwrap();
+    }
 }
 
 #[test]

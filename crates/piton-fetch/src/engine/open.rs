@@ -38,7 +38,7 @@ impl OpenedPart {
         if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
             dirs::create(&**fs, parent, what.durability)?;
         }
-        let target = Target::new(path);
+        let target = if what.private { Target::private(path) } else { Target::new(path) };
         let how = OpenPart { durability: what.durability, verify_all: what.verify_part };
         match Part::open(Arc::clone(fs), &target, how)? {
             Opened::Finished => Ok(Found::Finished),

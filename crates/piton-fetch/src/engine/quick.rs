@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use piton_checkpoint::Identity;
 use piton_durable::part::PartError;
+use tokio::time::timeout;
 use url::Url;
 
 use super::mirrors::Sources;
@@ -54,7 +55,13 @@ pub(crate) async fn read(client: &Client, url: &Url, limit: usize) -> Result<Vec
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
-        let read = probed.response.body.read(&mut buffer).await;
+        let after = what.stall_timeout;
+        let read = timeout(after, probed.response.body.read(&mut buffer)).await;
+        let read = read.map_err(|_| Failure::Stalled {
+            host: url.host_str().unwrap_or_default().to_owned(),
+            after,
+            tries: 1,
+        })?;
         let read = read.map_err(|source| Failure::Transport { source, tries: 1 })?;
         let chunk = buffer.get(..read).unwrap_or_default();
         if chunk.is_empty() {

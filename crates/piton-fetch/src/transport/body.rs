@@ -11,6 +11,7 @@ use super::error::{TransportError, body_failed, io_failed};
 use super::h1::{Chunked, Raw, take};
 use super::h2::Flow;
 use super::lane::{Held, Lane, Line, Via};
+use super::pace::{MinRate, Pace};
 
 /// A rest of this size is read to keep the connection, if it is there already.
 const DRAIN: u64 = 64 << 10;
@@ -26,6 +27,7 @@ pub struct Body {
     length: Option<u64>,
     ended: bool,
     low_water: usize,
+    pace: Pace,
 }
 
 pub(super) enum Rest {
@@ -37,7 +39,7 @@ pub(super) enum Rest {
 }
 
 impl Body {
-    pub(super) fn new(rest: Rest, via: Via) -> Body {
+    pub(super) fn new(rest: Rest, via: Via, least: Option<MinRate>) -> Body {
         let length = match &rest {
             Rest::Raw(raw) => raw.length,
             Rest::Chunked(_) => None,
@@ -46,7 +48,8 @@ impl Body {
         };
         let ended = length == Some(0);
         let ahead = Bytes::new();
-        Body { ahead, failed: None, rest, via, got: 0, length, ended, low_water: 1 }
+        let pace = Pace::new(least);
+        Body { ahead, failed: None, rest, via, got: 0, length, ended, low_water: 1, pace }
     }
 
     /// Hands back the bytes that were read last, and the error that came instead of more: the next reads
@@ -91,7 +94,10 @@ impl Body {
             && !self.ended
         {
             let buf = within(buf, self.length.map(|length| length.saturating_sub(self.got)));
-            let received = raw.stream.try_recv(buf)?;
+            let Some(received) = raw.stream.try_recv(buf) else {
+                self.pace.wait();
+                return None;
+            };
             return Some(self.raw_received(received));
         }
         match self.poll_read(&mut Context::from_waker(Waker::noop()), buf) {
@@ -145,6 +151,18 @@ impl Body {
     }
 
     fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize, TransportError>> {
+        let polled = self.poll_recv(cx, buf);
+        if polled.is_pending() {
+            self.pace.wait();
+        }
+        polled
+    }
+
+    fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
@@ -204,7 +222,13 @@ impl Body {
             }
             _ => self.ended = n == 0,
         }
-        Ok(n)
+        match self.pace.came(n) {
+            Some(least) if !self.ended => {
+                let host = self.via.origin.to_string();
+                Err(TransportError::TooSlow { host, least: least.bytes, over: least.over })
+            }
+            _ => Ok(n),
+        }
     }
 }
 

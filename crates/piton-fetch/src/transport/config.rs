@@ -1,36 +1,44 @@
 //! What the user decides about connections and requests.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cookie_store::CookieStore;
 use http::header::{self, HeaderName, HeaderValue};
 
+use super::origin::Origin;
+use super::pace::MinRate;
 use super::proxy::ProxyRules;
+use super::reach::Reach;
 
 /// Looks up the login for a host name (netrc). Also asked for the hosts that redirects lead to.
-pub type LoginsByHost = Box<dyn Fn(&str) -> Option<Login> + Send + Sync>;
+pub type LoginsByHost = Arc<dyn Fn(&str) -> Option<Login> + Send + Sync>;
 
 /// How to connect and what to send. Start from [`Config::default`] and set fields.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// The longest that name lookup, TCP, proxy and TLS may take together. Default 15 s.
     pub connect_timeout: Duration,
     /// Which HTTP versions may be spoken.
     pub versions: Versions,
-    /// Whom to trust, and who we are.
+    /// Whom to trust.
     pub tls: Tls,
     /// Which proxy to use for which host. Default: none.
     pub proxy: ProxyRules,
     /// The `User-Agent`. Default `piton/VERSION`.
     pub user_agent: HeaderValue,
-    /// The user's own headers. `Authorization`, `Proxy-Authorization` and `Cookie` among them go to the
-    /// original host only, the others to every host that redirects lead to as well.
+    /// Headers for every server that is asked: those that lists name and redirects lead to as well. What
+    /// may be a secret ([`is_harmless`](super::is_harmless) says what is not) belongs in `credentials`.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Login for the original host. Wins over one in the address, which wins over `logins_by_host`.
-    pub login: Option<Login>,
-    /// Logins by host name, where neither the configuration nor the address has one.
+    /// What only some servers are told. Of several logins for one server the first counts.
+    pub credentials: Vec<Credentials>,
+    /// Logins by host name, where neither `credentials` nor the URL has one. Only for https.
     pub logins_by_host: Option<LoginsByHost>,
+    /// Whether `logins_by_host` is asked for plain http as well, where everybody on the way can read the
+    /// login. Default no.
+    pub logins_in_clear: bool,
     /// Cookies to begin with. Cookies that servers set are kept for the life of the transport in any case.
     pub cookies: Option<CookieStore>,
     /// How many redirects one request may follow. Default 20.
@@ -45,6 +53,11 @@ pub struct Config {
     pub stream_window: u32,
     /// Which addresses of a host may be used.
     pub address_family: AddressFamily,
+    /// Which servers may be connected to. Default all.
+    pub reach: Reach,
+    /// A body that comes in more slowly than this fails. `None`: however slowly. Default
+    /// [`MinRate::DEFAULT`].
+    pub min_rate: Option<MinRate>,
     /// The longest response head in bytes. Default 64 KiB; at least 8 KiB.
     pub max_head_bytes: usize,
 }
@@ -58,14 +71,17 @@ impl Default for Config {
             proxy: ProxyRules::default(),
             user_agent: HeaderValue::from_static(concat!("piton/", env!("CARGO_PKG_VERSION"))),
             headers: Vec::new(),
-            login: None,
+            credentials: Vec::new(),
             logins_by_host: None,
+            logins_in_clear: false,
             cookies: None,
             redirects: 20,
             allow_downgrade: false,
             streams_per_connection: 4,
             stream_window: 384 << 10,
             address_family: AddressFamily::Any,
+            reach: Reach::Anywhere,
+            min_rate: Some(MinRate::DEFAULT),
             max_head_bytes: 64 << 10,
         }
     }
@@ -76,8 +92,17 @@ impl Config {
     /// resumed byte land in the wrong place.
     pub(super) fn check(&mut self) -> Result<(), ConfigError> {
         check_headers(&self.headers)?;
-        if self.login.as_ref().is_some_and(|login| login.header().is_none()) {
-            return Err(ConfigError::Login);
+        let secret = |name: &&HeaderName| {
+            [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION].contains(name)
+        };
+        if let Some(name) = self.headers.iter().map(|(name, _)| name).find(secret) {
+            return Err(ConfigError::ForAll { name: name.clone() });
+        }
+        for credentials in &self.credentials {
+            check_headers(&credentials.headers)?;
+            if credentials.login.as_ref().is_some_and(|login| login.header().is_none()) {
+                return Err(ConfigError::Login);
+            }
         }
         // hyper refuses smaller buffers than this.
         self.max_head_bytes = self.max_head_bytes.max(8 << 10);
@@ -122,15 +147,34 @@ pub enum Versions {
     Http2,
 }
 
-/// Whom to trust, and who we are.
+/// Whom to trust.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
     /// Extra trusted roots, each a PEM file's contents, beside those of the platform.
     pub ca_pem: Vec<Vec<u8>>,
     /// Accept any certificate. Whoever is between can then read and change everything.
     pub insecure: bool,
-    /// The client's own certificate.
+}
+
+/// What only some servers are told: a login belongs to an origin, and no list, journal or redirect can
+/// send it to another one.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Who is told. `http://HOST/` on the usual port includes `https://HOST/`, never the other way round.
+    pub origins: Vec<Origin>,
+    /// Wins over a login in the URL, which wins over [`Config::logins_by_host`].
+    pub login: Option<Login>,
+    /// Headers, such as `Cookie` or `PRIVATE-TOKEN`.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The client's own certificate. An https proxy is shown it where that is one of `origins`.
     pub identity: Option<Identity>,
+}
+
+impl Credentials {
+    /// Whether `origin` is told.
+    pub(super) fn are_for(&self, origin: &Origin) -> bool {
+        self.origins.iter().any(|own| own.trusts(origin))
+    }
 }
 
 /// A client certificate with its key.
@@ -212,6 +256,12 @@ pub enum ConfigError {
     /// A login that no header can hold.
     #[error("the token holds characters that cannot be sent (hint: a line end from a file?)")]
     Login,
+    /// A header that is a login, and was given for every server.
+    #[error("the header {name} is a login and cannot go to every server")]
+    ForAll {
+        /// Its name.
+        name: HeaderName,
+    },
     /// A header that the transport sets itself.
     #[error("the header {name} is set by piton itself and cannot be given")]
     Header {

@@ -45,7 +45,11 @@ async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, TransportE
     let shown = origin.to_string();
     let family = shared.config.address_family;
     let (stream, forward) = match shared.config.proxy.route(origin)? {
-        Route::Direct => (tcp(&origin.host, origin.port, family, &shown).await?, None),
+        Route::Direct => {
+            let found = look_up(&origin.host, origin.port, family, &shown).await?;
+            let found = shared.config.reach.filter(origin, found)?;
+            (tcp(found, &shown).await?, None)
+        }
         Route::By(proxy) => {
             let stream = through(shared, &proxy, origin).await?;
             (stream, matches!(proxy.kind, Kind::Forward { .. }).then_some(proxy))
@@ -56,7 +60,7 @@ async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, TransportE
     if !origin.tls {
         return Ok(Dialed { stream, h2: false, peer, forward });
     }
-    let (stream, h2) = shared.tls.connect(stream, &origin.host, Inside::Requests, &shown).await?;
+    let (stream, h2) = shared.tls.connect(stream, origin, Inside::Requests, &shown).await?;
     Ok(Dialed { stream, h2, peer, forward })
 }
 
@@ -67,20 +71,25 @@ async fn through(
 ) -> Result<Stream, TransportError> {
     let config = &shared.config;
     let target = if proxy.wants_address() {
-        Origin { host: look_up_for_proxy(origin, config.address_family).await?, ..origin.clone() }
+        Origin { host: look_up_for_proxy(shared, origin).await?, ..origin.clone() }
     } else {
+        config.reach.check_named(origin)?;
         origin.clone()
     };
-    let mut stream = tcp(&proxy.host, proxy.port, config.address_family, &proxy.shown).await?;
+    let found = look_up(&proxy.host, proxy.port, config.address_family, &proxy.shown).await?;
+    let mut stream = tcp(found, &proxy.shown).await?;
     if proxy.tls {
-        (stream, _) = shared.tls.connect(stream, &proxy.host, Inside::Proxy, &proxy.shown).await?;
+        let at = Origin { tls: true, host: proxy.host.clone(), port: proxy.port };
+        (stream, _) = shared.tls.connect(stream, &at, Inside::Proxy, &proxy.shown).await?;
     }
     proxy.open(stream, &target, origin, config.max_head_bytes).await
 }
 
 /// Proxies are better at IPv4, and SOCKS 4 knows nothing else.
-async fn look_up_for_proxy(origin: &Origin, family: AddressFamily) -> Result<Host, TransportError> {
+async fn look_up_for_proxy(shared: &Shared, origin: &Origin) -> Result<Host, TransportError> {
+    let family = shared.config.address_family;
     let found = look_up(&origin.host, origin.port, family, &origin.to_string()).await?;
+    let found = shared.config.reach.filter(origin, found)?;
     let best = found.iter().find(|addr| addr.is_ipv4()).or(found.first());
     Ok(match best {
         Some(SocketAddr::V4(v4)) => Host::Ipv4(*v4.ip()),
@@ -89,13 +98,7 @@ async fn look_up_for_proxy(origin: &Origin, family: AddressFamily) -> Result<Hos
     })
 }
 
-async fn tcp(
-    host: &Host,
-    port: u16,
-    family: AddressFamily,
-    shown: &str,
-) -> Result<Stream, TransportError> {
-    let addresses = look_up(host, port, family, shown).await?;
+async fn tcp(addresses: Vec<SocketAddr>, shown: &str) -> Result<Stream, TransportError> {
     let stream = race(&interleave(addresses)).await.map_err(|(addr, source)| {
         let host = shown.to_owned();
         if source.kind() == io::ErrorKind::ConnectionRefused {

@@ -6,18 +6,22 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::Shared;
 use super::config::{Config, Login};
-use super::lock;
 use super::origin::Origin;
 use super::request::Request;
+use super::{Shared, cookies};
 
-/// More than any honest server sets; a hostile one must not fill the memory (G8).
-const MAX_COOKIES: usize = 1000;
-const MAX_COOKIE_BYTES: usize = 4096;
+/// Whether a header of this name may go to servers that nobody named: what a browser tells everybody. Any
+/// other may be a secret.
+pub fn is_harmless(name: &HeaderName) -> bool {
+    const KNOWN: [HeaderName; 5] =
+        [header::CACHE_CONTROL, header::DNT, header::PRAGMA, header::REFERER, header::USER_AGENT];
+    KNOWN.contains(name) || name == header::ACCEPT || name.as_str().starts_with("accept-")
+}
 
-/// The headers of a GET for `url`. `first` is the origin of the address the user gave, to which the user's
-/// credentials belong; `in_url` is the login that stood in `url`.
+/// The headers of a GET for `url`, which is at `origin`. `first` is the origin of the URL that `request` is
+/// about, before redirects: what belongs to this request alone is for that one. `in_url` is the login that
+/// stood in the URL.
 pub(super) fn headers(
     shared: &Shared,
     request: &Request,
@@ -27,21 +31,25 @@ pub(super) fn headers(
     in_url: Option<Login>,
 ) -> HeaderMap {
     let config = &shared.config;
+    let entrusted = || config.credentials.iter().filter(|own| own.are_for(origin));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, config.user_agent.clone());
+    replace(&mut headers, config.headers.iter());
+    replace(&mut headers, entrusted().flat_map(|own| &own.headers));
     let trusted = first.trusts(origin);
-    let entrusted = trusted && request.credentials;
-    let own = config.headers.iter().filter(|(name, _)| entrusted || !is_credential(name));
-    replace(&mut headers, own);
     replace(&mut headers, request.headers.iter().filter(|_| trusted));
     if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(value) =
-            login_for(config, first, origin, entrusted, in_url).as_ref().and_then(Login::header)
+        && let Some(value) = entrusted()
+            .find_map(|own| own.login.clone())
+            .or(in_url)
+            .or_else(|| kept_login(config, first, origin))
+            .as_ref()
+            .and_then(Login::header)
     {
         headers.insert(header::AUTHORIZATION, value);
     }
-    add_cookies(shared, url, &mut headers);
+    cookies::add(shared, url, &mut headers);
     conditions(request, &mut headers);
     headers
 }
@@ -80,27 +88,12 @@ fn conditions(request: &Request, headers: &mut HeaderMap) {
     }
 }
 
-fn is_credential(name: &HeaderName) -> bool {
-    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE].contains(name)
-}
-
-/// The configured login for the user's own host; else the one in the address; else the one that is kept for
-/// this very host, unless a redirect took the encryption away on the way here.
-fn login_for(
-    config: &Config,
-    first: &Origin,
-    origin: &Origin,
-    entrusted: bool,
-    in_url: Option<Login>,
-) -> Option<Login> {
-    if entrusted && config.login.is_some() {
-        return config.login.clone();
-    }
-    in_url.or_else(|| {
-        let exposed = first.tls && !origin.tls;
-        let look_up = config.logins_by_host.as_ref().filter(|_| !exposed)?;
-        look_up(&origin.host.to_string())
-    })
+/// The login that is kept for this very host. In the clear only where that was asked for, and never where a
+/// redirect took the encryption away on the way here.
+fn kept_login(config: &Config, first: &Origin, origin: &Origin) -> Option<Login> {
+    let in_clear = config.logins_in_clear && !first.tls;
+    let look_up = config.logins_by_host.as_ref().filter(|_| origin.tls || in_clear)?;
+    look_up(&origin.host.to_string())
 }
 
 impl Login {
@@ -130,41 +123,6 @@ pub(super) fn take_login(url: &mut Url) -> Option<Login> {
     found.then(|| Login::Basic { user, password: password.unwrap_or_default() })
 }
 
-/// One `Cookie` line: the user's own first, then those of the store.
-fn add_cookies(shared: &Shared, url: &Url, headers: &mut HeaderMap) {
-    let cookies = lock(&shared.cookies);
-    let mut line = Vec::new();
-    let kept = cookies.get_request_values(url).map(|(name, value)| format!("{name}={value}"));
-    let own = headers.get_all(header::COOKIE).into_iter().map(|value| value.as_bytes().to_vec());
-    for cookie in own.chain(kept.map(String::into_bytes)) {
-        if !line.is_empty() {
-            line.extend_from_slice(b"; ");
-        }
-        line.extend_from_slice(&cookie);
-    }
-    if let Ok(mut value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(line))
-        && !value.is_empty()
-    {
-        value.set_sensitive(true);
-        headers.insert(header::COOKIE, value);
-    }
-}
-
-/// Keeps the cookies that `url` sets, for the requests that follow, of all lanes.
-pub(super) fn store_cookies(shared: &Shared, url: &Url, headers: &HeaderMap) {
-    let mut set = headers.get_all(header::SET_COOKIE).into_iter().peekable();
-    if set.peek().is_none() {
-        return;
-    }
-    let mut cookies = lock(&shared.cookies);
-    let room = MAX_COOKIES.saturating_sub(cookies.iter_any().count());
-    let texts = set.filter_map(|value| value.to_str().ok()).filter(|t| t.len() <= MAX_COOKIE_BYTES);
-    for text in texts.take(room) {
-        // A cookie that is malformed or for another domain is not kept; the download goes on without.
-        let _ = cookies.parse(text, url);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +134,27 @@ mod tests {
         assert!(login == Login::Basic { user: "me@home".into(), password: "p:w".into() });
         assert_eq!(url.as_str(), "http://a.example/x");
         assert!(take_login(&mut url).is_none());
+    }
+
+    /// Who writes `http://` into a list would have the password sent in the clear.
+    #[test]
+    fn kept_logins_are_for_https() {
+        let origin = |url: &str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+        let (tls, plain) = (origin("https://h/"), origin("http://h/"));
+        for (in_clear, first, origin, sent) in [
+            (false, &tls, &tls, true),
+            (false, &plain, &plain, false),
+            (false, &plain, &tls, true),
+            (true, &plain, &plain, true),
+            (true, &tls, &plain, false),
+        ] {
+            let config = Config {
+                logins_by_host: Some(std::sync::Arc::new(|_| Some(Login::Bearer("t".into())))),
+                logins_in_clear: in_clear,
+                ..Config::default()
+            };
+            assert_eq!(kept_login(&config, first, origin).is_some(), sent, "{first} {origin}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use piton_checkpoint::Class;
@@ -31,6 +31,14 @@ pub enum TransportError {
         host: String,
         /// The resolver's answer.
         source: io::Error,
+    },
+    /// None of its addresses may be connected to.
+    #[error("{host} is at {addr}, which is no address of the public internet")]
+    NotPublic {
+        /// The host wanted.
+        host: String,
+        /// One of its addresses.
+        addr: IpAddr,
     },
     /// The host is there, but nothing listens on the port.
     #[error("{host} refused the connection (tried {addr})")]
@@ -97,6 +105,16 @@ pub enum TransportError {
         host: String,
         /// What the connection said.
         source: io::Error,
+    },
+    /// The body came in too slowly for too long.
+    #[error("less than {least} bytes a second came from {host} for {} s", over.as_secs_f32())]
+    TooSlow {
+        /// The host asked.
+        host: String,
+        /// The bytes a second that are asked for.
+        least: u64,
+        /// Over this time.
+        over: Duration,
     },
     /// The body ended before its time.
     #[error("{host} ended the transfer after {got} bytes{}", announced(*expected))]
@@ -174,8 +192,10 @@ impl TransportError {
             | E::Proxy { .. }
             | E::Reset { .. }
             | E::Io { .. }
+            | E::TooSlow { .. }
             | E::Truncated { .. } => Class::Transient,
-            E::Tls { .. }
+            E::NotPublic { .. }
+            | E::Tls { .. }
             | E::Protocol { .. }
             | E::TooManyRedirects { .. }
             | E::DowngradeRefused { .. }

@@ -74,16 +74,29 @@ pub(super) async fn exchange(
     });
     let mut answer = pin!(sender.send_request(request));
     let mut ended = false;
-    let response = poll_fn(|cx| {
+    let answered = poll_fn(|cx| {
         if !ended {
             ended = connection.poll_without_shutdown(cx).is_ready();
         }
         if interim.load(Ordering::Relaxed) > MAX_INTERIM {
-            return Poll::Ready(Err(protocol(host, "interim answers without end")));
+            return Poll::Ready(Err(Unanswered::Interim));
         }
-        answer.as_mut().poll(cx).map_err(|error| head_failed(host, &error))
+        answer.as_mut().poll(cx).map_err(Unanswered::Failed)
     })
-    .await?;
+    .await;
+    let response = match answered {
+        Ok(response) => response,
+        Err(Unanswered::Interim) => return Err(protocol(host, "interim answers without end")),
+        // hyper says the same of a length that it cannot count, of which it has taken the head already.
+        Err(Unanswered::Failed(error))
+            if error.is_parse()
+                && error.to_string().contains("too large")
+                && !connection.into_parts().read_buf.starts_with(b"HTTP/") =>
+        {
+            return Err(protocol(host, "it announces a length that nothing can have"));
+        }
+        Err(Unanswered::Failed(error)) => return Err(head_failed(host, &error)),
+    };
 
     let (head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -101,6 +114,12 @@ pub(super) async fn exchange(
     let frame = Bytes::new();
     let chunked = Chunked { connection, _sender: sender, body, frame, ended, keep_alive };
     Ok(Answer { head, rest: Rest::Chunked(Box::new(chunked)) })
+}
+
+/// Why there is no head.
+enum Unanswered {
+    Interim,
+    Failed(hyper::Error),
 }
 
 /// Collects what hyper read too much, and takes the socket back.

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::proxy::{Kind, Proxy};
 use super::request::{Request, Response};
 use super::stream::Stream;
-use super::{Shared, credentials, redirect};
+use super::{Shared, cookies, credentials, redirect};
 
 /// Connections kept: one for the address asked, one for where it redirects to.
 const KEEP: usize = 2;
@@ -79,8 +79,9 @@ impl Lane {
     /// redirect is an answer. There is no time limit beyond the one for connecting; dropping the future gives
     /// the request up.
     ///
-    /// The user's credentials belong to the origin of `request.url`. Where that is an address that the user
-    /// never gave, because an earlier answer was redirected to it, use [`Lane::get_for`].
+    /// What the configuration keeps for an origin is sent there and nowhere else. Headers of the request
+    /// and a login in its URL belong to the origin of `request.url`; where that is what an earlier answer
+    /// was redirected to, use [`Lane::get_for`].
     ///
     /// # Errors
     /// See [`TransportError`]; [`TransportError::retry`] says whether to try again.
@@ -88,8 +89,8 @@ impl Lane {
         self.get_for(&request.url, request).await
     }
 
-    /// Like [`Lane::get`], for an address that `original` redirected to: login, `Authorization` and `Cookie`
-    /// are sent only if it has the origin of `original`, which is the address that the user gave.
+    /// Like [`Lane::get`], for a URL that `original` redirected to: the headers of the request and the login
+    /// in `original` are sent only if it has the origin of `original`.
     ///
     /// # Errors
     /// As [`Lane::get`].
@@ -102,13 +103,13 @@ impl Lane {
         let given = credentials::take_login(&mut original);
         let first = Origin::of(&original)?;
         let mut url = request.url.clone();
+        let mut own = credentials::take_login(&mut url);
         let mut followed = 0;
         loop {
-            let login = credentials::take_login(&mut url);
             let origin = Origin::of(&url)?;
-            let login = login.or_else(|| given.clone().filter(|_| first.trusts(&origin)));
+            let login = own.take().or_else(|| given.clone().filter(|_| first.trusts(&origin)));
             let (head, body) = self.ask(&first, origin, &url, login, request).await?;
-            credentials::store_cookies(&self.shared, &url, &head.headers);
+            cookies::keep(&self.shared, &url, &head.headers);
             let config = &self.shared.config;
             match redirect::next(config, head.status, &head.headers, &url, followed)? {
                 Some(next) => {
@@ -186,13 +187,14 @@ impl Lane {
                     h1::Rest::Raw(raw) => Rest::Raw(raw),
                     h1::Rest::Chunked(chunked) => Rest::Chunked(chunked),
                 };
-                Ok((answer.head, Body::new(rest, via)))
+                Ok((answer.head, Body::new(rest, via, self.shared.config.min_rate)))
             }
             Line::H2(link) => {
                 let request = build(&url[..Position::AfterQuery], headers)?;
                 match link.exchange(request, &host).await {
                     Ok((head, incoming)) => {
-                        Ok((head, Body::new(Rest::H2(Flow::new(link, incoming)), via)))
+                        let rest = Rest::H2(Flow::new(link, incoming));
+                        Ok((head, Body::new(rest, via, self.shared.config.min_rate)))
                     }
                     Err(error) => {
                         self.shared.h2.hub(&via.origin).retire(&link);

@@ -16,6 +16,7 @@ mod advice;
 mod body;
 mod config;
 mod connect;
+mod cookies;
 mod credentials;
 mod error;
 mod h1;
@@ -24,7 +25,9 @@ mod idle;
 mod lane;
 mod low_water;
 mod origin;
+mod pace;
 mod proxy;
+mod reach;
 mod redirect;
 mod request;
 mod stream;
@@ -35,13 +38,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use body::Body;
 pub(crate) use config::check_headers;
 pub use config::{
-    AddressFamily, Config, ConfigError, Identity, Login, LoginsByHost, Tls, Versions,
+    AddressFamily, Config, ConfigError, Credentials, Identity, Login, LoginsByHost, Tls, Versions,
 };
 use cookie_store::CookieStore;
+pub use credentials::is_harmless;
 pub use error::{TlsFault, TransportError};
 pub use lane::Lane;
+pub use origin::{Origin, OriginError};
+pub use pace::MinRate;
 pub use piton_checkpoint::Class;
 pub use proxy::ProxyRules;
+pub use reach::Reach;
 pub use request::{ByteRange, Request, Response};
 
 /// What all lanes share; cheap to clone. It belongs to the runtime in which it is used first, which drives
@@ -67,7 +74,7 @@ impl Transport {
     /// [`ConfigError`] for a certificate or key that cannot be used, or a header that is not the user's to set.
     pub fn new(mut config: Config) -> Result<Transport, ConfigError> {
         config.check()?;
-        let tls = tls::Connector::new(&config.tls, config.versions)?;
+        let tls = tls::Connector::new(&config)?;
         let cookies = Mutex::new(config.cookies.take().unwrap_or_default());
         Ok(Transport {
             shared: Arc::new(Shared {

@@ -1,20 +1,27 @@
 //! Scheme, host and port: what a connection leads to and what a credential belongs to (RFC 6454).
 
 use std::fmt;
+use std::str::FromStr;
 
 use url::{Host, Url};
 
 use super::error::TransportError;
 
+/// Scheme, host and port of a server. Read from text as `[SCHEME://]HOST[:PORT]`; without a scheme it is
+/// https, so that nobody sends a login in the clear by leaving something out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Origin {
+pub struct Origin {
     pub(super) tls: bool,
     pub(super) host: Host,
     pub(super) port: u16,
 }
 
 impl Origin {
-    pub(super) fn of(url: &Url) -> Result<Origin, TransportError> {
+    /// The origin of a URL.
+    ///
+    /// # Errors
+    /// It is neither http nor https, or names no host.
+    pub fn of(url: &Url) -> Result<Origin, TransportError> {
         let tls = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -38,6 +45,34 @@ impl Origin {
     pub(super) fn authority(&self) -> String {
         let usual = if self.tls { 443 } else { 80 };
         if self.port == usual { self.host.to_string() } else { self.to_string() }
+    }
+}
+
+/// Why a text names no [`Origin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a server: expected HOST, HOST:PORT or http://HOST:PORT")]
+pub struct OriginError;
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Origin, OriginError> {
+        let (scheme, authority) = text.split_once("://").unwrap_or(("https", text));
+        // What the parser of URLs would skip, or take for something else than a host and its port.
+        let is_strange = |c: char| c.is_whitespace() || c.is_control() || "/?#\\@%".contains(c);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        if authority.is_empty() || authority.ends_with(':') || authority.contains(is_strange) {
+            return Err(OriginError);
+        }
+        let url = Url::parse(&format!("{scheme}://{authority}/")).map_err(|_| OriginError)?;
+        Origin::of(&url).map_err(|_| OriginError)
+    }
+}
+
+impl Origin {
+    /// As a URL without a path: what [`FromStr`] reads.
+    pub fn to_url(&self) -> String {
+        format!("{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
 }
 
@@ -67,6 +102,41 @@ mod tests {
         assert!(plain.trusts(&origin("https://a.example/")));
         for other in ["https://b.example/", "https://a.example:8443/", "http://a.example:8080/"] {
             assert!(!plain.trusts(&origin(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn origins_are_read_and_written() {
+        for (text, url) in [
+            ("a.example", "https://a.example"),
+            ("A.example:8443", "https://a.example:8443"),
+            ("a.example:443", "https://a.example"),
+            ("http://a.example", "http://a.example"),
+            ("https://a.example/", "https://a.example"),
+            ("[::1]:80", "https://[::1]:80"),
+        ] {
+            let origin = text.parse::<Origin>().unwrap();
+            assert_eq!(origin.to_url(), url);
+            assert_eq!(origin.to_url().parse(), Ok(origin));
+        }
+        for wrong in [
+            "",
+            ":",
+            "a:",
+            "a:b",
+            "a:0",
+            "me@a",
+            "a/b",
+            "a?",
+            "a b",
+            "ftp://a",
+            "http://",
+            "a\\b",
+            "a%41",
+            "a\tb",
+            "https://a/x",
+        ] {
+            assert!(wrong.parse::<Origin>().is_err(), "{wrong:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which way leads to a host: straight, by an HTTP proxy, through a tunnel, or through SOCKS.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
@@ -18,8 +19,8 @@ use super::origin::Origin;
 use super::stream::Stream;
 
 /// Which proxy serves which hosts.
-#[derive(Default)]
-pub struct ProxyRules(Option<Matcher>);
+#[derive(Clone, Default)]
+pub struct ProxyRules(Option<Arc<Matcher>>);
 
 impl ProxyRules {
     /// The proxy for http, the one for https, the one for what these two leave open, and the hosts that are
@@ -43,7 +44,7 @@ impl ProxyRules {
             return Ok(ProxyRules(None));
         }
         let rules = Matcher::builder().http(http).https(https).all(all).no(no);
-        Ok(ProxyRules(Some(rules.build())))
+        Ok(ProxyRules(Some(Arc::new(rules.build()))))
     }
 
     pub(super) fn route(&self, origin: &Origin) -> Result<Route, TransportError> {
@@ -55,7 +56,7 @@ impl ProxyRules {
 
 impl From<Matcher> for ProxyRules {
     fn from(matcher: Matcher) -> ProxyRules {
-        ProxyRules(Some(matcher))
+        ProxyRules(Some(Arc::new(matcher)))
     }
 }
 

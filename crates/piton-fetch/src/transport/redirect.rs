@@ -26,23 +26,19 @@ pub(super) fn next(
     // Addresses with raw UTF-8 in them are wrong and common.
     let location = String::from_utf8_lossy(location.as_bytes());
     let mut to = url.join(&location).map_err(|error| bad(&error.to_string()))?;
+    // A server does not choose the login for the next one.
+    super::credentials::take_login(&mut to);
     if to.fragment().is_none() {
         to.set_fragment(url.fragment());
     }
     let target = Origin::of(&to).map_err(|error| bad(&error.to_string()))?;
     if followed >= config.redirects {
-        return Err(TransportError::TooManyRedirects { limit: config.redirects, url: bare(to) });
+        return Err(TransportError::TooManyRedirects { limit: config.redirects, url: to });
     }
     if from.tls && !target.tls && !config.allow_downgrade {
-        return Err(TransportError::DowngradeRefused { from: from.to_string(), to: bare(to) });
+        return Err(TransportError::DowngradeRefused { from: from.to_string(), to });
     }
     Ok(Some(to))
-}
-
-/// An address fit for a message.
-fn bare(mut url: Url) -> Url {
-    super::credentials::take_login(&mut url);
-    url
 }
 
 #[cfg(test)]
@@ -61,6 +57,10 @@ mod tests {
         assert_eq!(follow("http://a.example/x/y?q#f", "../z").unwrap(), "http://a.example/z#f");
         assert_eq!(follow("http://a.example/x", "//b.example/#g").unwrap(), "http://b.example/#g");
         assert_eq!(follow("https://a.example/x", "?s=1").unwrap(), "https://a.example/x?s=1");
+        assert_eq!(
+            follow("http://a.example/", "http://u:p@b.example/").unwrap(),
+            "http://b.example/"
+        );
     }
 
     #[test]

@@ -31,11 +31,8 @@ pub struct Request {
     /// `If-Modified-Since`.
     pub if_modified_since: Option<HeaderValue>,
     /// Headers of this request alone. They replace the configuration's of the same name, and go to the origin
-    /// of the address that the user gave only, whatever they are.
+    /// of `url` before redirects only, whatever they are.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Whether the login and the credentials of the configuration are meant for the address that the user
-    /// gave. They are not for a mirror on another host.
-    pub credentials: bool,
 }
 
 impl Request {
@@ -48,7 +45,6 @@ impl Request {
             if_none_match: None,
             if_modified_since: None,
             headers: Vec::new(),
-            credentials: true,
         }
     }
 }

@@ -1,10 +1,10 @@
-//! TLS by rustls: whom to trust, who we are, and what is spoken inside.
+//! TLS by rustls: whom to trust, who we are to whom, and what is spoken inside.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_name;
+use rustls::client::{Resumption, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -19,8 +19,9 @@ use tokio::io::BufReader;
 use tokio_rustls::TlsConnector;
 use url::Host;
 
-use super::config::{ConfigError, Identity, Tls, Versions};
+use super::config::{Config, ConfigError, Identity, Versions};
 use super::error::{TlsFault, TransportError, cause};
+use super::origin::Origin;
 use super::stream::{Stream, TLS_READ_AHEAD};
 
 /// Opens TLS on connections, resuming sessions where the server allows.
@@ -28,10 +29,19 @@ pub(super) struct Connector {
     provider: Arc<CryptoProvider>,
     extra_roots: Vec<CertificateDer<'static>>,
     insecure: bool,
-    identity: Option<Arc<SingleCertAndKey>>,
+    /// Who we are, to whom.
+    selves: Vec<Own>,
     alpn: Vec<Vec<u8>>,
     /// Made at the first use: reading the platform's roots takes milliseconds that plain http need not pay.
     config: OnceLock<Result<Arc<ClientConfig>, Error>>,
+}
+
+/// A certificate of ours, and who is shown it.
+struct Own {
+    origins: Vec<Origin>,
+    identity: Arc<SingleCertAndKey>,
+    /// With sessions of its own: one that began with a certificate says who we are as well.
+    config: OnceLock<Arc<ClientConfig>>,
 }
 
 /// What the connection inside is for.
@@ -44,7 +54,8 @@ pub(super) enum Inside {
 }
 
 impl Connector {
-    pub(super) fn new(tls: &Tls, versions: Versions) -> Result<Connector, ConfigError> {
+    pub(super) fn new(config: &Config) -> Result<Connector, ConfigError> {
+        let Config { tls, versions, credentials, .. } = config;
         // The process default is ambiguous as soon as another library brings a second provider.
         let mut provider = aws_lc_rs::default_provider();
         // As browsers do: AES-128 is as safe in practice and a quarter cheaper than AES-256.
@@ -55,36 +66,62 @@ impl Connector {
             Versions::Http1 => &[b"http/1.1"],
             Versions::Http2 => &[b"h2"],
         };
+        let selves = credentials.iter().filter_map(|own| Some((own, own.identity.as_ref()?)));
+        let selves = selves.map(|(own, identity)| {
+            Ok(Own {
+                origins: own.origins.clone(),
+                identity: parse_identity(identity, &provider)?,
+                config: OnceLock::new(),
+            })
+        });
         Ok(Connector {
             extra_roots: parse_roots(&tls.ca_pem)?,
             insecure: tls.insecure,
-            identity: tls.identity.as_ref().map(|id| parse_identity(id, &provider)).transpose()?,
+            selves: selves.collect::<Result<_, _>>()?,
             alpn: alpn.iter().map(|name| name.to_vec()).collect(),
             provider,
             config: OnceLock::new(),
         })
     }
 
-    /// Opens TLS to `host` on `stream`; also says whether HTTP/2 was agreed on.
+    /// Opens TLS to `origin` on `stream`; also says whether HTTP/2 was agreed on.
     pub(super) async fn connect(
         &self,
         stream: Stream,
-        host: &Host,
+        origin: &Origin,
         inside: Inside,
         shown: &str,
     ) -> Result<(Stream, bool), TransportError> {
-        let config = self.config.get_or_init(|| self.build().map(Arc::new)).clone();
-        let mut config = config.map_err(|error| failed(shown, &error, TlsFault::Roots))?;
+        let mut config =
+            self.config_for(origin).map_err(|error| failed(shown, &error, TlsFault::Roots))?;
         if inside == Inside::Proxy {
             Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
-        let name = server_name(host)
+        let name = server_name(&origin.host)
             .ok_or(TransportError::BadUrl { why: "its host is not a name that TLS knows" })?;
         let connecting = TlsConnector::from(config)
             .connect(name, BufReader::with_capacity(TLS_READ_AHEAD, stream));
         let tls = connecting.await.map_err(|error| handshake_failed(shown, error))?;
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((Stream::Tls(Box::new(tls)), h2))
+    }
+
+    /// The configuration for connections to `origin`: with our certificate only where it is for that one.
+    fn config_for(&self, origin: &Origin) -> Result<Arc<ClientConfig>, Error> {
+        let base = self.config.get_or_init(|| self.build().map(Arc::new)).clone()?;
+        let own = |own: &&Own| own.origins.iter().any(|named| named.trusts(origin));
+        Ok(match self.selves.iter().find(own) {
+            None => base,
+            Some(own) => {
+                let config = own.config.get_or_init(|| {
+                    let mut config = ClientConfig::clone(&base);
+                    config.client_auth_cert_resolver = own.identity.clone();
+                    config.resumption = Resumption::default();
+                    Arc::new(config)
+                });
+                Arc::clone(config)
+            }
+        })
     }
 
     fn build(&self) -> Result<ClientConfig, Error> {
@@ -96,14 +133,11 @@ impl Connector {
             let verifier = Verifier::new_with_extra_roots(named.iter().cloned(), provider)?;
             Arc::new(Roots { verifier, named })
         };
-        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+        let mut config = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(verifier);
-        let mut config = match &self.identity {
-            Some(identity) => builder.with_client_cert_resolver(identity.clone()),
-            None => builder.with_no_client_auth(),
-        };
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
         config.alpn_protocols.clone_from(&self.alpn);
         Ok(config)
     }

@@ -14,7 +14,7 @@ mod texts;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use piton_checkpoint::ledger::{Ledger, LedgerError, Run as Entry};
 use piton_durable::fs::Fs;
@@ -176,6 +176,7 @@ impl Adoption {
 
     /// What the done file says, and which items of the list may repeat.
     fn said(&self, piece: usize, stop: &Stop) -> Result<(Said, Occurrences), AdoptError> {
+        let source = self.source.clone().until(stop.clone(), Duration::ZERO);
         let (census, is_taken) = (RefCell::new(Census::default()), Cell::new(false));
         let said = std::thread::scope(|scope| {
             let done = || {
@@ -184,7 +185,7 @@ impl Adoption {
                 Ok(unless(stop, lines.map_err(io)?.into_iter().flatten()))
             };
             let items = || {
-                let items = ahead(scope, ListTexts::read(&self.source)?, Texts::weight);
+                let items = ahead(scope, ListTexts::read(&source)?, Texts::weight);
                 let items = items.map_err(ListError::from)?.into_iter().flatten();
                 let (census, counts) = (&census, !is_taken.replace(true));
                 Ok(unless(stop, items).inspect(move |item| {
@@ -220,9 +221,10 @@ impl Adoption {
             last_is_stranger: strangers.at_the_end,
             ..DoneReport::default()
         };
+        let source = self.source.clone().until(stop.clone(), Duration::ZERO);
         let mut marking = Marking::new(self, folder)?;
         let marked = std::thread::scope(|scope| {
-            let entries = self.source.keyed_by(occurrences).map_err(ListError::from)?;
+            let entries = source.keyed_by(occurrences).map_err(ListError::from)?;
             let entries = parse(scope, entries).map_err(ListError::from)?.into_iter().flatten();
             let mut number = 0;
             for entry in unless(stop, entries.map(|entry| entry.map_err(AdoptError::from))) {

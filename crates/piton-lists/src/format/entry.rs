@@ -225,8 +225,8 @@ impl Out {
 
 /// A name from a list, for a notice: short and printable.
 pub(super) fn short(name: &str) -> String {
-    let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    redact::rubbish(name).chars().take(40).map(printable).collect()
+    let short: String = redact::rubbish(name).chars().take(40).collect();
+    redact::for_terminal(&short)
 }
 
 /// The beginning of a text, printable. Logins go before the rest is cut: what is cut off tells where they

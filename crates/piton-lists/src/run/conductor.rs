@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use piton_fetch::{Share, Stop};
 use tokio::sync::mpsc::Receiver;
@@ -249,12 +249,12 @@ impl<'a> Conductor<'a> {
         if std::mem::replace(&mut self.counting, true) || self.monitor.shared().items.is_some() {
             return;
         }
-        let (source, monitor) = (self.run.source.clone(), self.monitor.clone());
-        let halt = self.halt.clone();
+        let source = self.run.source.clone().until(self.halt.clone(), Duration::ZERO);
+        let monitor = self.monitor.clone();
         // What goes wrong here is found by the thread that reads; without a thread how much is left stays
         // unknown.
         drop(thread::begin(move || {
-            if let Ok(Some(found)) = Inventory::take(&source, || !halt.is_stopped()) {
+            if let Ok(found) = Inventory::take(&source) {
                 monitor.counted(found.items);
             }
         }));

@@ -10,11 +10,8 @@ pub(super) struct Inventory {
 }
 
 impl Inventory {
-    /// Reads the whole list, as long as `goes_on` says so; `None` if it did not.
-    pub(super) fn take(
-        source: &Source,
-        goes_on: impl Fn() -> bool,
-    ) -> Result<Option<Self>, ListError> {
+    /// Reads the whole list.
+    pub(super) fn take(source: &Source) -> Result<Self, ListError> {
         let mut found = Self::default();
         for entry in source.entries()? {
             match entry? {
@@ -25,10 +22,7 @@ impl Inventory {
                 }
                 Entry::Notice(_) => {}
             }
-            if !goes_on() {
-                return Ok(None);
-            }
         }
-        Ok(Some(found))
+        Ok(found)
     }
 }

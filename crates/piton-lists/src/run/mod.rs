@@ -29,7 +29,7 @@ mod thread;
 mod verdict;
 
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use piton_checkpoint::ledger::{Ledger, Reader, Run as Entry, RunId};
 use piton_fetch::{Client, Stop};
@@ -45,7 +45,7 @@ pub(crate) use job::weight;
 pub(crate) use parsing::{ahead, parse};
 
 pub use error::RunError;
-pub use monitor::{End, Event, Monitor, Observer, Progress};
+pub use monitor::{End, Event, Hushed, Monitor, Observer, Progress};
 pub use options::{Adjust, Classes, DoneFile, MaxFailures, Options, Recorded, Select};
 pub use summary::{Early, Summary};
 
@@ -109,8 +109,12 @@ impl Run {
         let fs = Arc::clone(self.client.fs());
         let folder = Folder::open(fs, &options.folder, options.durability)?;
         if options.strict || matches!(options.max_failures, Some(MaxFailures::Percent(_))) {
-            let found = Inventory::take(&self.source, || !stop.is_stopped())?;
-            let Some(found) = found else { return Ok(None) };
+            let source = self.source.clone().until(stop.clone(), Duration::ZERO);
+            let found = match Inventory::take(&source) {
+                // Whatever is wrong with the list, the next run finds it again.
+                Err(_) if stop.is_stopped() => return Ok(None),
+                found => found?,
+            };
             if let Some(first) = found.first_bad.filter(|_| options.strict) {
                 return Err(RunError::Strict { first, lines: found.bad_lines });
             }
@@ -141,7 +145,9 @@ impl Run {
         let Prepared { folder, id } = prepared;
         let (to, batches) = channel(BATCHES);
         let reading = Reading {
-            source: self.source.clone(),
+            source: self.source.clone().until(stop.clone(), reading::COUNTING),
+            stop: stop.clone(),
+            told: reading::Told::default(),
             known: self.known()?,
             ledger: self.ledger.clone(),
             folder: folder.clone(),

@@ -20,6 +20,8 @@ pub enum Event<'a> {
     },
     /// A wrong line.
     BadLine(&'a BadLine),
+    /// From here on what is of this kind is only counted: a list may have millions of it.
+    Hushed(Hushed),
     /// Something in the list that piton passes over.
     Notice(&'a Notice),
     /// A try of an item begins.
@@ -99,6 +101,15 @@ pub enum End<'a> {
     },
     /// The run was stopped; what had come in is saved.
     Stopped,
+}
+
+/// Of what a list has too much to tell all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hushed {
+    /// Wrong lines.
+    BadLines,
+    /// What is passed over.
+    Notices,
 }
 
 /// Receives events, on whatever thread they happen. Must not block.

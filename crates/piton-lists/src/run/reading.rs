@@ -1,14 +1,16 @@
 //! The thread that reads the list: it leaves out what the ledger knows to be over and names the rest.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use piton_checkpoint::ledger::{ErrorClass, Key, Known, Ledger, LedgerError, Reader, State};
+use piton_fetch::Stop;
 use tokio::sync::mpsc::Sender;
 
 use super::job::{Job, Nameless, Read};
 use super::parsing::parse;
-use super::{Event, Monitor, Options, RunError, Select};
+use super::{Event, Hushed, Monitor, Options, RunError, Select};
 use crate::Item;
 use crate::format::ListError;
 use crate::name::{Folder, TargetPath, claim};
@@ -23,7 +25,17 @@ const BATCH_WEIGHT: usize = 1 << 20;
 /// A batch that is not full goes when so many items were looked at.
 const SEEN: usize = 4096;
 /// When nobody takes items any more, the rest is counted for so long.
-const COUNTING: Duration = Duration::from_secs(2);
+pub(super) const COUNTING: Duration = Duration::from_secs(2);
+
+/// So many wrong lines are told, and so much of what is passed over; more would bury all the rest.
+const TELL: u64 = 20;
+
+/// What was told of the list.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    bad_lines: u64,
+    notices: u64,
+}
 
 /// What becomes of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +75,9 @@ pub(super) struct Reading {
     pub(super) folder: Folder,
     pub(super) options: Arc<Options>,
     pub(super) monitor: Monitor,
+    /// Ends the reading of `source` too.
+    pub(super) stop: Stop,
+    pub(super) told: Told,
 }
 
 impl Reading {
@@ -73,8 +88,12 @@ impl Reading {
         std::thread::scope(|scope| {
             let entries = source.keyed().map_err(ListError::from)?;
             let entries = parse(scope, entries).map_err(ListError::from)?;
-            if !self.hand_over_all(entries.into_iter().flatten(), to)? {
-                return Ok(());
+            match self.hand_over_all(entries.into_iter().flatten(), to) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                // Whatever is wrong with the list, the next run finds it again.
+                Err(RunError::List(_)) if self.stop.is_stopped() => return Ok(()),
+                Err(error) => return Err(error),
             }
             let read = self.monitor.shared().read;
             self.monitor.counted(read);
@@ -130,17 +149,30 @@ impl Reading {
         Ok(true)
     }
 
-    /// The item, if it is one; what it is otherwise is told.
-    fn item(&self, entry: Keyed) -> Option<(Item, Key)> {
+    /// The item, if it is one; what it is otherwise is told, up to a point.
+    fn item(&mut self, entry: Keyed) -> Option<(Item, Key)> {
         match entry {
             Keyed::Item(item, key) => return Some((item, Key::from(key))),
             Keyed::Bad(bad) => {
                 self.monitor.count(|summary| summary.bad_lines += 1);
-                self.monitor.tell(&Event::BadLine(&bad));
+                self.told.bad_lines += 1;
+                self.tell(self.told.bad_lines, &Event::BadLine(&bad), Hushed::BadLines);
             }
-            Keyed::Notice(notice) => self.monitor.tell(&Event::Notice(&notice)),
+            Keyed::Notice(notice) => {
+                self.told.notices += 1;
+                self.tell(self.told.notices, &Event::Notice(&notice), Hushed::Notices);
+            }
         }
         None
+    }
+
+    /// Tells the `number`th event of its kind.
+    fn tell(&self, number: u64, event: &Event<'_>, kind: Hushed) {
+        match number.cmp(&(TELL + 1)) {
+            Ordering::Less => self.monitor.tell(event),
+            Ordering::Equal => self.monitor.tell(&Event::Hushed(kind)),
+            Ordering::Greater => {}
+        }
     }
 
     /// `false`: nobody takes items any more.

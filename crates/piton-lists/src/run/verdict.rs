@@ -117,7 +117,7 @@ fn transport_class(error: &TransportError) -> &'static str {
     match error {
         E::Resolve { .. } => "dns",
         E::Refused { .. } | E::Connect { .. } => "connect",
-        E::ConnectTimeout { .. } => "timeout",
+        E::ConnectTimeout { .. } | E::TooSlow { .. } => "timeout",
         E::Tls { .. } => "tls",
         E::Proxy { .. } => "proxy",
         E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => "broken",
@@ -125,7 +125,7 @@ fn transport_class(error: &TransportError) -> &'static str {
         E::TooManyRedirects { .. } | E::DowngradeRefused { .. } | E::BadRedirect { .. } => {
             "redirect"
         }
-        E::UnsupportedScheme { .. } | E::BadUrl { .. } => "address",
+        E::UnsupportedScheme { .. } | E::BadUrl { .. } | E::NotPublic { .. } => "address",
         _ => "other",
     }
 }

@@ -3,15 +3,21 @@
 
 mod decode;
 mod keyed;
+mod origins;
+mod watched;
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use piton_durable::fs::Fs;
 use piton_durable::replace::{ReplaceError, replace_from};
+use piton_fetch::Stop;
 use url::Url;
+
+use watched::{Until, Watched};
 
 use crate::Occurrences;
 use crate::address::{self, Base, SCHEMES};
@@ -69,6 +75,7 @@ pub struct Source {
     name: String,
     format: Option<Format>,
     base: Option<Base>,
+    until: Option<Until>,
 }
 
 impl Source {
@@ -77,14 +84,15 @@ impl Source {
         let path = path.into();
         // Without its folders, which may be called anything.
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Source { path, name, format: None, base: None }
+        Source { path, name, format: None, base: None, until: None }
     }
 
     /// The list in a file that was fetched from this address, before redirects: its name tells the
     /// format, and relative addresses in it are relative to it.
     pub fn fetched(path: impl Into<PathBuf>, from: &Url) -> Source {
         let name = from.path().rsplit('/').next().unwrap_or_default().to_owned();
-        Source { path: path.into(), name, format: None, base: Base::new(from.clone()).ok() }
+        let base = Base::new(from.clone()).ok();
+        Source { path: path.into(), name, format: None, base, until: None }
     }
 
     /// With this format, instead of the one that its name or its content tells.
@@ -98,6 +106,13 @@ impl Source {
     #[must_use]
     pub fn base(mut self, base: Base) -> Source {
         self.base = Some(base);
+        self
+    }
+
+    /// Reading fails, wherever in the list, once `grace` has passed since the stop.
+    #[must_use]
+    pub fn until(mut self, stop: Stop, grace: Duration) -> Source {
+        self.until = Some(Until::new(stop, grace));
         self
     }
 
@@ -116,7 +131,11 @@ impl Source {
         if !file.metadata().map_err(io)?.is_file() {
             return Err(SourceError::NoFile { path: self.path.clone() });
         }
-        decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)
+        let list = decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)?;
+        Ok(match &self.until {
+            Some(until) => Box::new(Watched { inner: list, until: until.clone() }),
+            None => list,
+        })
     }
 
     /// Opens the list and reads it from its beginning. May be called again and again; the same bytes give

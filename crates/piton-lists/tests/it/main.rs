@@ -70,6 +70,8 @@ impl Observer for Diary {
                 _ => format!("unchecked {}", item.line),
             },
             Event::BadLine(bad) => format!("bad {}", bad.line),
+            Event::Notice(notice) => format!("notice {}", notice.line),
+            Event::Hushed(kind) => format!("hushed {kind:?}"),
             Event::GivenUp { host, items, .. } => format!("given up {host} {items}"),
             _ => return,
         };

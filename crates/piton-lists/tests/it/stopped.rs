@@ -75,3 +75,45 @@ fn a_stop_before_the_first_download() {
     assert_eq!(desk.asked().len(), 0);
     assert!(desk.run(desk.options()).is_complete());
 }
+
+/// Compressed, 8 GiB of the same.
+fn endless(same: &str) -> Vec<u8> {
+    let frame = same.repeat((64 << 20) / same.len());
+    zstd::encode_all(frame.as_bytes(), 1).unwrap().repeat(128)
+}
+
+#[test]
+fn a_list_of_comments_or_rubbish_hears_the_stop() {
+    for (head, same) in
+        [("", "# nothing\n"), ("", "?\n"), ("url,size\n", "a,b\n"), ("url,size\n", "\"\n")]
+    {
+        let desk = Desk::of_files(0);
+        let list = [zstd::encode_all(head.as_bytes(), 1).unwrap(), endless(same)].concat();
+        std::fs::write(desk.path("list"), list).unwrap();
+        for strict in [false, true] {
+            let stop = Stop::new();
+            let later = stop.clone();
+            let stopping = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(200));
+                later.stop();
+            });
+            let mut options = desk.options();
+            options.strict = strict;
+            let summary = desk.run_watched(options, Arc::new(Diary::default()), stop).unwrap();
+            stopping.join().unwrap();
+            assert_eq!(summary.ended, Some(Early::Stopped), "{head}{same}");
+            assert_eq!(summary.unread, None, "{head}{same}: it was read to its end");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_a_few_times_and_then_counted() {
+    let desk = Desk::of_files(1);
+    desk.list((0..100).map(|_| "?".to_owned()).chain(paths(0..1)));
+    let (summary, lines) = desk.run_with(desk.options(), Diary::default());
+    let summary = summary.unwrap();
+    assert_eq!((summary.bad_lines, summary.done), (100, 1));
+    assert_eq!(lines.iter().filter(|line| line.starts_with("bad ")).count(), 20);
+    assert_eq!(lines.iter().filter(|line| *line == "hushed BadLines").count(), 1);
+}

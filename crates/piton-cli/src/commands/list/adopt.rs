@@ -10,15 +10,16 @@ use piton::lists::adopt::{AdoptError, Adoption, DoneReport};
 use piton::lists::source::{Origin, Source};
 use serde_json::{Value, json};
 
-use super::bring::{bring, source};
+use super::bring::{Limit, bring, source};
 use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};
 use crate::args::{AdoptArgs, FetchOptions};
-use crate::commands::{batch, client};
+use crate::commands::batch;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::out;
 use crate::screen::human;
 use crate::signals::Signals;
@@ -34,12 +35,13 @@ pub(in crate::commands) fn adopt(
     let FetchOptions { transfer, network, output } = fetch.or(&config);
     let done = taken.done.unwrap_or_default();
     let place = Place::of(&taken.list.unwrap_or_default(), given.state.as_deref())?;
-    let client = client(&network, environment)?;
+    let client = Network::of(&network, environment)?.client(&place.named_urls())?;
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
         // Before a ledger is made for a list that is not there.
         Source::new(&place.file).open()?;
     }
+    let limit = Limit::of(config.list.max_list_size, transfer.max_size());
     let durability = transfer.durability().unwrap_or_default();
     let how = How { durability: ledger_durability(durability), create: true, now: now() };
     let is_new = matches!(OsFs.stat(&place.ledger), Ok(None));
@@ -75,7 +77,7 @@ pub(in crate::commands) fn adopt(
         let mut signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
         let adopting = async {
             if brings {
-                bring(&place, &client, &stop).await?;
+                bring(&place, &client, limit, &stop).await?;
             }
             let stop = stop.clone();
             match tokio::task::spawn_blocking(move || adoption.adopt(&stop)).await {
@@ -110,7 +112,7 @@ fn tell(
     quiet: bool,
 ) -> Result<(), Trouble> {
     if as_json {
-        return out::print(format!("{}\n", object(place, done, report)).as_bytes());
+        return out::print_json(&object(place, done, report));
     }
     if !quiet {
         sentences(place, done, report).iter().for_each(out::say);

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use piton::durable::fs::{Fs, OsFs, parent_dir};
-use piton::fetch::{Client, Download, IfExists, Monitor, Place as Target, Stop};
+use piton::fetch::{Client, Download, Failure, IfExists, Monitor, Place as Target, Stop};
 use piton::lists::address::Base;
 use piton::lists::format::Format;
 use piton::lists::source::{Origin, Source, spool};
 
 use super::kept::Kept;
 use super::place::Place;
-use crate::args::ListSource;
+use crate::args::{Bytes, ListSource};
 use crate::exit::Exit;
 use crate::redact;
 use crate::trouble::Trouble;
@@ -51,9 +51,36 @@ pub(super) fn base_to_keep(place: &Place, given: &ListSource, kept: &Kept) -> Op
     })
 }
 
-/// Puts a list that is no file into one, durable and whole or not at all. The ledger must be locked:
-/// another run may be reading the file.
-pub(super) async fn bring(place: &Place, client: &Client, stop: &Stop) -> Result<(), Trouble> {
+/// The longest list that is fetched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    bytes: u64,
+    /// The option that raises it.
+    option: &'static str,
+}
+
+impl Limit {
+    /// Hours of going through it, and a disk that is not full after it.
+    const DEFAULT: u64 = 1 << 30;
+
+    /// The smaller of `--max-list-size` and `--max-size`.
+    pub(super) fn of(list: Option<Bytes>, all: Option<u64>) -> Self {
+        let list = list.map_or(Self::DEFAULT, |Bytes(bytes)| bytes);
+        match all {
+            Some(bytes) if bytes < list => Self { bytes, option: "--max-size" },
+            _ => Self { bytes: list, option: "--max-list-size" },
+        }
+    }
+}
+
+/// Puts a list that is no file into one, durable and whole or not at all, that only its owner may read:
+/// addresses can hold logins. The ledger must be locked: another run may be reading the file.
+pub(super) async fn bring(
+    place: &Place,
+    client: &Client,
+    limit: Limit,
+    stop: &Stop,
+) -> Result<(), Trouble> {
     match &place.origin {
         Origin::File(_) => Ok(()),
         Origin::Input => {
@@ -77,12 +104,30 @@ pub(super) async fn bring(place: &Place, client: &Client, stop: &Stop) -> Result
         Origin::Address(url) => {
             let mut list = Download::new(url.clone(), Target::File(place.file.clone()));
             list.if_exists = IfExists::Overwrite;
+            list.max_size = Some(limit.bytes);
+            list.private = true;
+            refuse_readable(&place.file)?;
             let fetched = client.download(list, Monitor::default(), stop.clone()).await;
             fetched.map(drop).map_err(|failure| {
                 let trouble = Trouble::from(&failure);
+                let trouble = match failure {
+                    Failure::TooLarge { .. } => {
+                        trouble.hint(format!("{} raises the limit", limit.option))
+                    }
+                    _ => trouble,
+                };
                 Trouble { message: format!("the list: {}", trouble.message), ..trouble }
             })
         }
+    }
+}
+
+/// What is kept of a list that others may read is not gone on with: it may be theirs, and would stay readable.
+fn refuse_readable(file: &Path) -> Result<(), Trouble> {
+    let io = |error| Trouble::file("replace", file, &error);
+    match OsFs.stat(file).map_err(io)? {
+        Some(stat) if stat.mode & 0o077 != 0 => OsFs.remove(file).map_err(io),
+        _ => Ok(()),
     }
 }
 

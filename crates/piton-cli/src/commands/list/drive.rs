@@ -10,11 +10,13 @@ use piton::lists::run::{End, Event, Monitor, Observer, Options, Run, RunError, S
 use piton::lists::source::Source;
 use tokio::time::interval;
 
-use super::bring::bring;
+use super::bring::{Limit, bring};
 use super::on_done::{OnDone, Tally, Words};
 use super::place::Place;
+use super::whose;
 use crate::commands::batch::{tick, ticker};
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::out;
 use crate::screen::human;
 use crate::screen::list::{Ended, Frame, ListScreen, Shared};
@@ -29,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// All that a run takes.
 pub(super) struct Drive<'a> {
     pub(super) place: &'a Place,
+    pub(super) network: Network,
+    /// Knows the server of the list's URL, if it has one.
     pub(super) client: Client,
     pub(super) ledger: Ledger,
     pub(super) source: Source,
@@ -37,6 +41,7 @@ pub(super) struct Drive<'a> {
     pub(super) screen: Box<dyn ListScreen>,
     /// Whether the list is to be brought anew from where it comes from.
     pub(super) bring: bool,
+    pub(super) limit: Limit,
     /// What is to be told before anything else.
     pub(super) notes: Vec<String>,
     /// Whether only items that failed before are tried, so that the exit code speaks of these.
@@ -54,8 +59,12 @@ impl Drive<'_> {
         let mut controls =
             Controls { screen: screen.clone(), signals, stop: Stop::new(), signalled: None };
         if self.bring {
-            controls.bring(self.place, &self.client).await?;
+            controls.bring(self.place, &self.client, self.limit).await?;
         }
+        let client = match whose::is_open(&self.network, self.place) {
+            true => controls.client(&self.network, self.source.clone()).await?,
+            false => self.client,
+        };
         let mut options = self.options;
         let on_done = self.on_done.map(|words| OnDone::start(words, screen.clone()));
         let on_done = on_done.transpose().map_err(|error| Trouble::cannot_start(&error))?;
@@ -65,7 +74,7 @@ impl Drive<'_> {
         }
         let observer = Arc::new(Watch { screen: screen.clone(), classes: Mutex::default() });
         let monitor = Monitor::new(Some(Arc::clone(&observer) as Arc<dyn Observer>));
-        let run = Run::new(self.client, self.ledger, self.source, options);
+        let run = Run::new(client, self.ledger, self.source, options);
         let result = controls.conduct(&run, &monitor, on_done.as_ref()).await;
         let tally = match on_done {
             Some(on_done) => controls.wait_for(on_done).await,
@@ -112,8 +121,8 @@ struct Controls {
 
 impl Controls {
     /// See [`bring`]; a signal ends it.
-    async fn bring(&mut self, place: &Place, client: &Client) -> Result<(), Trouble> {
-        let bringing = bring(place, client, &self.stop);
+    async fn bring(&mut self, place: &Place, client: &Client, limit: Limit) -> Result<(), Trouble> {
+        let bringing = bring(place, client, limit, &self.stop);
         tokio::pin!(bringing);
         let brought = loop {
             tokio::select! {
@@ -126,6 +135,30 @@ impl Controls {
         };
         let signalled = self.signalled;
         brought.map_err(|trouble| Trouble { exit: signalled.unwrap_or(trouble.exit), ..trouble })
+    }
+
+    /// See [`whose::client`]; a signal ends it.
+    async fn client(&mut self, network: &Network, source: Source) -> Result<Client, Trouble> {
+        let asking = whose::client(network, source.until(self.stop.clone(), Duration::ZERO));
+        tokio::pin!(asking);
+        loop {
+            tokio::select! {
+                asked = &mut asking => {
+                    let (client, told) = match (asked, self.signalled) {
+                        (Err(trouble), Some(exit)) => return Err(Trouble { exit, ..trouble }),
+                        (asked, _) => asked?,
+                    };
+                    if let Some(told) = told {
+                        self.screen.lock().note(&format!("piton: {told}"));
+                    }
+                    return Ok(client);
+                }
+                exit = self.signals.first() => {
+                    self.signalled = Some(exit);
+                    self.stop.stop();
+                }
+            }
+        }
     }
 
     /// Goes through the list; a signal stops that with everything saved.

@@ -53,7 +53,7 @@ fn write_objects(
 ) -> Result<(), ReportError> {
     let mut failed: Option<io::Error> = None;
     each_failure(source, &place.ledger, wanted, |item, known| {
-        failed = writeln!(to, "{}", object(item, known)).err();
+        failed = writeln!(to, "{}", out::json(&object(item, known))).err();
         if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     failed.map_or(Ok(()), |error| Err(ReportError::Write(error)))

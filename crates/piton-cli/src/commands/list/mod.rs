@@ -14,6 +14,7 @@ mod plan;
 mod run;
 mod status;
 mod trouble;
+mod whose;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use piton::fetch::parse::file_name::FileName;
 use piton::lists::source::Origin;
+use url::Url;
 
 use crate::redact;
 use crate::trouble::Trouble;
@@ -65,6 +66,14 @@ impl Place {
                 Self { named, origin, ledger, file }
             }
         })
+    }
+
+    /// The URL of the list, if it has one: its server is the one that the command line names.
+    pub(super) fn named_urls(&self) -> Vec<Url> {
+        match &self.origin {
+            Origin::Address(url) => vec![url.clone()],
+            Origin::File(_) | Origin::Input => Vec::new(),
+        }
     }
 
     /// Whether the file is a copy that piton made.

@@ -1,5 +1,7 @@
 //! `piton get -i LIST --dry-run`: what a run would do, without asking any server.
 
+use std::cmp::Ordering;
+
 use piton::checkpoint::ledger::{LedgerError, Reader};
 use piton::lists::format::Entry;
 use piton::lists::report::{self, ReportError};
@@ -15,6 +17,9 @@ use crate::exit::Exit;
 use crate::out;
 use crate::screen::human;
 use crate::trouble::Trouble;
+
+/// So many wrong lines are told, as in a run.
+const TELL: u64 = 20;
 
 /// What a run of a list would meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,9 +60,10 @@ pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<E
         Err(ReportError::Ledger(LedgerError::Missing { .. })) => new(&source)?,
         Err(error) => return Err(error.into()),
     };
-    let text =
-        if as_json { format!("{}\n", object(place, &plan)) } else { sentences(place, &plan) };
-    out::print(text.as_bytes())?;
+    match as_json {
+        true => out::print_json(&object(place, &plan))?,
+        false => out::print_text(&sentences(place, &plan))?,
+    }
     Ok(Exit::Done)
 }
 
@@ -68,8 +74,14 @@ fn new(source: &Source) -> Result<Plan, Trouble> {
         match entry? {
             Entry::Item(_) => plan.items = plan.items.saturating_add(1),
             Entry::Bad(bad) => {
-                out::say(format!("piton: {}", out::clean(&bad.to_string())));
                 plan.bad_lines = plan.bad_lines.saturating_add(1);
+                match plan.bad_lines.cmp(&(TELL + 1)) {
+                    Ordering::Less => out::say(format!("piton: {}", out::clean(&bad.to_string()))),
+                    Ordering::Equal => {
+                        out::say("piton: more lines are wrong; from here on they are only counted");
+                    }
+                    Ordering::Greater => {}
+                }
             }
             Entry::Notice(_) => {}
         }

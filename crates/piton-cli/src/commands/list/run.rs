@@ -13,7 +13,9 @@ use piton::lists::flow::Limits;
 use piton::lists::run::{Adjust, Options, Select};
 use piton::lists::source::{Origin, Source};
 
-use super::bring::source;
+use url::Url;
+
+use super::bring::{Limit, source};
 use super::drive::Drive;
 use super::files::raise_limit;
 use super::kept::{Given, Kept};
@@ -23,10 +25,11 @@ use super::{ledger_durability, now, plan};
 use crate::args::{
     Bytes, CheckOptions, FetchOptions, FileOptions, GetArgs, ListFlow, ListOptions, RetryArgs, Span,
 };
-use crate::commands::{batch, client, get::checksum_file};
+use crate::commands::{batch, get::checksum_file};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::network::Network;
 use crate::out;
 use crate::screen::list::choose;
 use crate::trouble::Trouble;
@@ -134,7 +137,10 @@ impl Wanted {
 
     fn start(self, environment: &Environment) -> Result<Exit, Trouble> {
         let on_done = self.list.run.on_done.as_deref().map(Words::of).transpose()?;
-        let client = client(&self.fetch.network, environment)?;
+        let mut network = Network::of(&self.fetch.network, environment)?;
+        let sums = self.checksums.iter().filter_map(|text| Url::parse(text).ok());
+        network.allow(&sums.collect::<Vec<_>>());
+        let client = network.client(&self.place.named_urls())?;
         let is_retry = matches!(self.select, Select::Retry { .. });
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));
         if !bring {
@@ -173,6 +179,7 @@ impl Wanted {
             let options = self.options(&now_kept, durability, checksums, &mut notes);
             let drive = Drive {
                 place: &self.place,
+                network,
                 client,
                 ledger: ledger.clone(),
                 source,
@@ -180,6 +187,7 @@ impl Wanted {
                 on_done,
                 screen,
                 bring,
+                limit: Limit::of(self.list.flow.max_list_size, self.fetch.transfer.max_size()),
                 notes,
                 retry: is_retry,
             };

@@ -36,12 +36,10 @@ pub(in crate::commands) fn status(
     let source = source(&place, given, &kept)?;
     let status = report::status(&source, &place.ledger, now())?;
     let running = running(&place.ledger);
-    let text = if as_json {
-        format!("{}\n", object(&place, &kept, &status, running))
-    } else {
-        sentences(&place, &kept, &status, running, &TimeZone::system())
-    };
-    out::print(text.as_bytes())
+    match as_json {
+        true => out::print_json(&object(&place, &kept, &status, running)),
+        false => out::print_text(&sentences(&place, &kept, &status, running, &TimeZone::system())),
+    }
 }
 
 /// The process that is at the list.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::redact;
 use piton::lists::Item;
-use piton::lists::run::{Early, End, Event, Summary};
+use piton::lists::run::{Early, End, Event, Hushed, Summary};
 use serde_json::{Value, json};
 
 use super::pace::Pace;
@@ -86,6 +86,13 @@ impl<W: Write + Send> ListScreen for Json<W> {
                     "bad_line",
                     json!({ "line": bad.line, "why": why, "excerpt": bad.excerpt }),
                 );
+            }
+            Event::Hushed(kind) => {
+                let what = match kind {
+                    Hushed::BadLines => "bad_line",
+                    Hushed::Notices => "notice",
+                };
+                self.emit("only_counted", json!({ "what": what }));
             }
             Event::Notice(notice) => {
                 let fields = json!({ "line": notice.line, "message": notice.what.to_string() });

@@ -28,7 +28,7 @@ impl<W: Write> Plain<W> {
 
     fn line(&mut self, line: &str) {
         // There is no one to tell when stderr fails.
-        let _ = writeln!(self.to, "{line}");
+        let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::redact;
 use piton::lists::Item;
-use piton::lists::run::{Early, End, Event, Progress, Summary};
+use piton::lists::run::{Early, End, Event, Hushed, Progress, Summary};
 
 use super::super::{human, sentence};
 use super::Ended;
@@ -39,6 +39,9 @@ impl Teller {
                 format!("line {line}: {}", sentence::event(event)?)
             }
             Event::Notice(notice) => notice.to_string(),
+            Event::Hushed(Hushed::Notices) => {
+                "more is passed over; from here on that is not told".to_owned()
+            }
             _ => return failure(event),
         };
         Some(format!("piton: {}", out::clean(&said)))
@@ -63,6 +66,9 @@ impl Teller {
 pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     let said = match event {
         Event::BadLine(bad) => bad.to_string(),
+        Event::Hushed(Hushed::BadLines) => {
+            "more lines are wrong; from here on they are only counted".to_owned()
+        }
         // One line for all its items.
         Event::GivenUp { host, why, items } => format!(
             "{host} is given up: {why}; its {} that wait, and what else the list has of it, are left \

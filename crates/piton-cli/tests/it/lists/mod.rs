@@ -8,6 +8,7 @@ mod killed;
 mod ledger;
 mod named;
 mod on_done;
+mod others;
 mod refused;
 
 use piton_testkit::server::{Fault, Resource, Server, Site, pattern};

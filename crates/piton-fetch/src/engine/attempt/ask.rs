@@ -101,7 +101,7 @@ impl Attempt<'_> {
             Answer::Whole(identity) => (identity, Holds::Whole),
             Answer::NotModified => {
                 let path = disk.existing.map(|existing| existing.path).unwrap_or_default();
-                return Ok(Outcome { not_newer: true, ..self.already(path)? });
+                return Ok(Outcome { not_newer: true, ..self.already(path).await? });
             }
             Answer::Unsatisfied(total) => return self.unsatisfied(disk, total, &question).await,
         };

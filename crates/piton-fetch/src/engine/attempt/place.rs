@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_checkpoint::Identity;
-use piton_durable::part::{PartError, Target};
+use piton_durable::found;
+use piton_durable::part::{Durability, PartError, Target};
 
 use super::{Attempt, End, OnDisk};
 use crate::blocking::blocking;
@@ -77,7 +78,9 @@ impl Attempt<'_> {
         let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
             Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
-            Found::Finished if same && self.what.digests.is_empty() => Ok(Ok(self.already(path)?)),
+            Found::Finished if same && self.what.digests.is_empty() => {
+                Ok(Ok(self.already(path).await?))
+            }
             // What was finished is a file like any other, if it was another address or if there is
             // more to know of it now.
             Found::Finished => match ExistingFile::find(fs.as_ref(), &path)? {
@@ -134,7 +137,7 @@ impl Attempt<'_> {
             .await;
             let io = |source| PartError::Io { what: "read", path: path.clone(), source };
             if same.map_err(io)? {
-                let outcome = self.already(path)?;
+                let outcome = self.already(path).await?;
                 return Ok(Ok(Outcome { verified: digests, ..outcome }));
             }
             return self.not_this(existing, now).await;
@@ -144,12 +147,12 @@ impl Attempt<'_> {
         };
         if self.what.only_newer {
             if existing.is_not_older(now) {
-                return Ok(Ok(Outcome { not_newer: true, ..self.already(path)? }));
+                return Ok(Ok(Outcome { not_newer: true, ..self.already(path).await? }));
             }
             return self.not_this(existing, Some(now)).await;
         }
         if existing.is_version(now) {
-            return Ok(Ok(self.already(path)?));
+            return Ok(Ok(self.already(path).await?));
         }
         self.not_this(existing, Some(now)).await
     }
@@ -168,7 +171,7 @@ impl Attempt<'_> {
             }
             return match self.open(path.clone()).await? {
                 Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
-                Found::Finished => Ok(Ok(self.already(path)?)),
+                Found::Finished => Ok(Ok(self.already(path).await?)),
             };
         }
         if self.what.if_exists == IfExists::Refuse {
@@ -184,7 +187,7 @@ impl Attempt<'_> {
             };
             match there {
                 Some(file) if now.is_some_and(|now| file.is_version(now)) => {
-                    return Ok(Ok(self.already(next)?));
+                    return Ok(Ok(self.already(next).await?));
                 }
                 Some(_) => {}
                 None if self.has_no_part(&next).map_err(io)? => {
@@ -202,13 +205,21 @@ impl Attempt<'_> {
         Err(Failure::Exists { path }.into())
     }
 
-    /// An outcome for a file that is complete already.
-    pub(super) fn already(&self, path: PathBuf) -> Result<Outcome, Failure> {
-        let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
-        let size = self.client.fs.stat(&path).map_err(io)?.map_or(0, |stat| stat.len);
+    /// An outcome for a file that is complete already, and durable when this returns: the process that
+    /// completed it may have been killed before its sync.
+    pub(super) async fn already(&self, path: PathBuf) -> Result<Outcome, Failure> {
+        let (fs, durability) = (Arc::clone(&self.client.fs), self.what.durability);
+        let found = path.clone();
+        let size = blocking(move || {
+            if durability == Durability::Power {
+                found::settle(&*fs, &found)?;
+            }
+            let io = |source| PartError::Io { what: "look at", path: found.clone(), source };
+            Ok::<_, PartError>(fs.stat(&found).map_err(io)?.map_or(0, |stat| stat.len))
+        });
         Ok(Outcome {
+            size: size.await?,
             path,
-            size,
             fetched: 0,
             resumed: 0,
             took: self.begun.elapsed(),

@@ -108,8 +108,9 @@ impl Attempt<'_> {
 
     /// The length of a file that may go the short way.
     fn fits(&self, identity: &Identity, holds: Holds) -> Option<usize> {
-        // Digests of pieces are the usual way's to check.
-        let size = identity.size.filter(|size| *size <= SMALL && self.what.pieces.is_none())?;
+        // Digests of pieces are the usual way's to check, and so is who may read the file.
+        let unusual = self.what.pieces.is_some() || self.what.private;
+        let size = identity.size.filter(|size| *size <= SMALL && !unusual)?;
         let whole = match holds {
             Holds::Whole => true,
             Holds::Range(first, end) => first == 0 && end == size,

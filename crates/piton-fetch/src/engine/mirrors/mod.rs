@@ -62,10 +62,8 @@ impl Sources {
             if all.iter().any(|known| known.address == redacted(url)) {
                 continue;
             }
-            // The login that belongs to the first address is not shown to another host.
-            let credentials = url.origin() == what.url.origin();
             let id = SourceId(all.len());
-            let source = Source::new(id, url.clone(), priority, credentials, what.retries);
+            let source = Source::new(id, url.clone(), priority, what.retries);
             all.push(Arc::new(source));
         }
         Self { all, active: AtomicUsize::new(0), losses: Mutex::default() }

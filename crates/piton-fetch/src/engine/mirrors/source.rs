@@ -35,8 +35,6 @@ pub(in crate::engine) struct Source {
     /// Without a login; how it is called in messages and in the journal.
     pub(in crate::engine) address: String,
     pub(in crate::engine) priority: u32,
-    /// Whether the login of the configuration is meant for it too.
-    credentials: bool,
     link: Mutex<Link>,
     /// Held by the connection that resolves the address again for all.
     turn: tokio::sync::Mutex<()>,
@@ -58,18 +56,11 @@ pub(in crate::engine) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(
-        id: SourceId,
-        url: Url,
-        priority: u32,
-        credentials: bool,
-        retries: u32,
-    ) -> Self {
+    pub(super) fn new(id: SourceId, url: Url, priority: u32, retries: u32) -> Self {
         Self {
             id,
             address: super::redacted(&url),
             priority,
-            credentials,
             link: Mutex::new(Link::new(url)),
             turn: tokio::sync::Mutex::default(),
             introduction: tokio::sync::Mutex::default(),
@@ -104,8 +95,8 @@ impl Source {
         self.link().original.host().map(|host| host.to_owned())
     }
 
-    /// A request to it on no condition, the address that the user gave (only its origin is told
-    /// logins), and the generation of the address that is asked.
+    /// A request to it on no condition, its URL before redirects (only that origin is told what belongs to
+    /// this download), and the generation of the address that is asked.
     pub(in crate::engine) fn request(
         &self,
         range: Option<ByteRange>,
@@ -115,7 +106,6 @@ impl Source {
         let mut request = Request::new(link.address().clone());
         request.range = range;
         request.headers = headers.to_vec();
-        request.credentials = self.credentials;
         (request, link.original.clone(), link.generation)
     }
 

@@ -59,6 +59,11 @@ impl Standing {
         }
     }
 
+    /// Bytes came since the last failure, and so few that they forgive nothing.
+    pub(in crate::engine) fn crept(&mut self, fetched: u64) {
+        self.spent_at.0 = fetched;
+    }
+
     /// Spends a failure. Returns its number and the pause before the next try, or `None` if no more
     /// are borne. `patience` is the pause that the server asked for.
     pub(in crate::engine) fn spend(

@@ -11,6 +11,7 @@ use super::{LOOK, SILENCE, Transfer};
 use crate::engine::mirrors::{Sharing, Source};
 use crate::engine::trouble::Trouble;
 use crate::monitor::Event;
+use crate::transport::TransportError;
 
 /// Beside connections that are served, a server is not left alone for longer than this.
 const CROWDED: Duration = Duration::from_secs(60);
@@ -31,7 +32,13 @@ impl Transfer {
         if !self.ranged || whoever {
             return Err((trouble, 1));
         }
-        source.standing().progressed(source.fetched());
+        match trouble {
+            // Its few bytes are no progress: it could go on like that for ever.
+            Trouble::Transport(TransportError::TooSlow { .. }) => {
+                source.standing().crept(source.fetched());
+            }
+            _ => source.standing().progressed(source.fetched()),
+        }
         match trouble {
             Trouble::Replaced => {
                 self.job.monitor.tell(Event::Replaced);

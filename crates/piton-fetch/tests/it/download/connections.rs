@@ -1,5 +1,6 @@
 //! Connections that are refused, stall, crawl, break, or lead to a server that is away.
 
+use piton_fetch::transport::MinRate;
 use piton_testkit::server::{Excess, Lease};
 
 use super::*;
@@ -84,6 +85,30 @@ fn every_connection_stalls() {
     desk.server.clear_faults();
     assert!(desk.get(desk.what("/f")).unwrap().resumed >= MIB);
     desk.assert_only("f", 1, 4 * MIB);
+}
+
+/// What it sends would renew the retries for as long as it likes.
+#[test]
+fn a_byte_now_and_then_is_no_progress() {
+    let desk = Desk::new(site(4 * MIB, 64 * MIB).fault(Fault::crawl(50)));
+    let mut what = desk.over(1, "/f");
+    what.retries = 2;
+    let mut config = Config::default();
+    config.min_rate = Some(MinRate { bytes: 10_000, over: Duration::from_millis(200) });
+    let client = Client::new(Transport::new(config).unwrap(), Arc::new(OsFs));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let failure = runtime.block_on(async {
+        let ended = client.download(what, Monitor::default(), Stop::new());
+        tokio::time::timeout(Duration::from_secs(60), ended)
+            .await
+            .expect("it holds on")
+            .unwrap_err()
+    });
+    let slow = |failure: &Failure| {
+        matches!(failure, Failure::Transport { source: TransportError::TooSlow { .. }, tries: 3 })
+    };
+    assert!(slow(&failure), "{failure:?}");
+    assert_eq!(desk.files(), ["f.part", "f.piton"]);
 }
 
 /// Whoever waits for a silent server is not kept waiting by it.

@@ -4,8 +4,10 @@ use std::fs::{File, FileType};
 use std::os::unix::fs::FileTypeExt;
 use std::time::SystemTime;
 
+use piton_durable::fs::{Open, write_all_at};
 use piton_durable::part::PartError;
 use piton_fetch::IfExists;
+use piton_testkit::disk::{Crash, SimDisk};
 use piton_testkit::server::{DigestField, http_date};
 
 use super::*;
@@ -273,4 +275,30 @@ fn a_restart_forgets_what_is_here() {
     let outcome = desk.get(what).unwrap();
     assert_eq!((outcome.resumed, outcome.size), (0, LEN));
     desk.assert_only("f.bin", 1, LEN);
+}
+
+/// A kill between the name of a file and its sync: the next run finds it complete, and says so only of what
+/// a power cut leaves.
+#[test]
+fn a_file_that_is_found_complete_is_durable() {
+    each(0..8, |seed| {
+        let disk = SimDisk::seeded(seed);
+        let desk =
+            Desk::new(Site::new().with("/f", Resource::pattern(1, 9000).last_modified(time(1))));
+        // What the run before did until it was killed.
+        let file = disk.open("/f".as_ref(), Open::CreateNew { mode: 0o644 }).unwrap();
+        write_all_at(&*file, &pattern::bytes(1, 9000), 0).unwrap();
+        file.set_modified(time(1)).unwrap();
+        drop(file);
+        disk.crash(Crash::Kill);
+        disk.restart();
+
+        let mut what = desk.what("/f");
+        what.place = Place::File("/f".into());
+        let outcome = desk.get_onto(Arc::new(disk.clone()), what, Stop::new()).unwrap();
+        assert!(outcome.already_complete, "{outcome:?}");
+        disk.crash(Crash::Power);
+        disk.restart();
+        assert_eq!(disk.bytes("/f"), Some(pattern::bytes(1, 9000)), "seed {seed}");
+    });
 }

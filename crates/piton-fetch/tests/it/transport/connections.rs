@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use piton_fetch::transport::{AddressFamily, Class, Config, Transport, TransportError};
+use piton_fetch::transport::{AddressFamily, Class, Config, MinRate, Transport, TransportError};
 use socket2::{Domain, Socket, Type};
 
 use super::scripted::{Scripted, Then, ok, say};
@@ -207,4 +207,24 @@ async fn other_schemes_are_refused() {
         let error = lane(|_| {}).get(&request(url)).await.unwrap_err();
         assert!(matches!(error, TransportError::UnsupportedScheme { .. }), "{error:?}");
     }
+}
+
+/// A server that is never silent, and never done.
+#[tokio::test]
+async fn a_body_that_crawls_is_given_up() {
+    let server = Scripted::start(|_, stream| {
+        say(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+        while let Then::Keep = say(stream, b"x") {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Then::Close
+    });
+    let over = std::time::Duration::from_millis(300);
+    let mut lane = lane(|config| config.min_rate = Some(MinRate { bytes: 10_000, over }));
+    let error = fetch(&mut lane, &server.url("/")).await.unwrap_err();
+    assert!(matches!(error, TransportError::TooSlow { least: 10_000, .. }), "{error:?}");
+    assert_eq!(error.retry(), Class::Transient);
+    // One that does not wait for more is not too slow.
+    let quick = Scripted::saying(ok("all of it"));
+    fetch(&mut lane, &quick.url("/")).await.unwrap();
 }

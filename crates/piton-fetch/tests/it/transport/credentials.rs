@@ -2,11 +2,13 @@
 
 use cookie_store::CookieStore;
 use http::header::{self, HeaderName, HeaderValue};
-use piton_fetch::transport::{Config, ConfigError, Login, Transport};
+use std::sync::Arc;
+
+use piton_fetch::transport::{Config, ConfigError, Credentials, Login, Transport};
 use url::Url;
 
 use super::scripted::{Scripted, Seen, ok, say};
-use super::{fetch, head, lane, request};
+use super::{credentials, fetch, head, lane, login, request};
 
 const BASIC: &str = "Basic bWU6c2VjcmV0";
 
@@ -34,10 +36,16 @@ async fn credentials_do_not_follow_to_another_host() {
         header(header::AUTHORIZATION, "Token t"),
         header(header::COOKIE, "own=1"),
         header(header::PROXY_AUTHORIZATION, "Basic x"),
-        header(HeaderName::from_static("x-mine"), "yes"),
+        header(HeaderName::from_static("private-token"), "secret"),
     ];
-    fetch(&mut lane(|config| config.headers = own), &server.url("/")).await.unwrap();
-    fetch(&mut lane(|config| config.login = Some(me())), &server.url("/")).await.unwrap();
+    let url = server.url("/");
+    let own = Credentials { headers: own, ..credentials(&[&url]) };
+    let mut with_headers = lane(|config| {
+        config.credentials = vec![own];
+        config.headers = vec![header(HeaderName::from_static("x-mine"), "yes")];
+    });
+    fetch(&mut with_headers, &url).await.unwrap();
+    fetch(&mut lane(|config| config.credentials = login(me(), &[&url])), &url).await.unwrap();
     let with_login = server.url("/").replace("http://", "http://me:secret@");
     fetch(&mut lane(|_| {}), &with_login).await.unwrap();
 
@@ -45,57 +53,71 @@ async fn credentials_do_not_follow_to_another_host() {
     for seen in &here[..2] {
         assert_eq!(seen.header("authorization"), Some("Token t"));
         assert_eq!(seen.header("cookie"), Some("own=1"));
+        assert_eq!(seen.header("private-token"), Some("secret"));
     }
     assert_eq!(here[3].header("authorization"), Some(BASIC));
     assert_eq!(here[4].header("authorization"), Some(BASIC), "from the address");
     assert_eq!(there.len(), 3);
     assert_eq!(there[0].header("x-mine"), Some("yes"));
     for seen in &there {
-        for name in ["authorization", "cookie", "proxy-authorization"] {
+        for name in ["authorization", "cookie", "proxy-authorization", "private-token"] {
             assert_eq!(seen.header(name), None);
         }
     }
 }
 
-/// Headers of one request are for the address that the user gave, and the configured login is not for a
-/// mirror.
+/// What a list says of one of its files is for the server of that file.
 #[tokio::test]
 async fn headers_of_one_request_stay_with_its_origin() {
     let other = Scripted::saying(ok("file"));
     let server = leading_to(&other);
     let mut lane = lane(|config| {
-        config.login = Some(me());
-        config.headers = vec![
-            (HeaderName::from_static("x-mine"), HeaderValue::from_static("config")),
-            (header::COOKIE, HeaderValue::from_static("own=1")),
-        ];
+        config.headers = vec![(HeaderName::from_static("x-mine"), HeaderValue::from_static("all"))];
     });
     let mut asked = request(&server.url("/"));
     asked.headers = ["a", "b"]
         .map(|value| (HeaderName::from_static("x-mine"), HeaderValue::from_static(value)))
         .to_vec();
-    asked.credentials = false;
     lane.get(&asked).await.unwrap();
     for seen in server.seen() {
         assert_eq!(seen.head.matches("x-mine: ").count(), 2, "{seen:?}");
-        assert_eq!((seen.header("authorization"), seen.header("cookie")), (None, None));
     }
-    assert_eq!(other.seen()[0].header("x-mine"), Some("config"));
-    asked.credentials = true;
-    lane.get(&asked).await.unwrap();
-    assert_eq!(server.seen()[2].header("authorization"), Some(BASIC));
+    assert_eq!(other.seen()[0].header("x-mine"), Some("all"));
 }
 
-/// A segment is asked for at the address that an earlier answer was redirected to.
+/// A login is for the origins that were named with it, whoever sends the request there: a mirror, an item of
+/// a list, a redirect, or a list of digests.
 #[tokio::test]
-async fn an_address_behind_a_redirect_is_not_the_users() {
-    let cdn = Scripted::saying(ok("file"));
-    let mut lane = lane(|config| config.login = Some(me()));
-    let original = Url::parse("http://a.example/f").unwrap();
-    lane.get_for(&original, &request(&cdn.url("/f"))).await.unwrap();
-    lane.get(&request(&cdn.url("/f"))).await.unwrap();
-    let sent = cdn.seen().iter().map(|s| s.header("authorization").is_some()).collect::<Vec<_>>();
-    assert_eq!(sent, [false, true]);
+async fn a_login_goes_to_the_origins_that_it_is_for() {
+    let [mine, theirs, evil] = [(); 3].map(|()| Scripted::saying(ok("file")));
+    let other = Login::Bearer("theirs".to_owned());
+    let mut lane = lane(|config| {
+        config.credentials = login(me(), &[&mine.url("/")]);
+        config.credentials.extend(login(other, &[&theirs.url("/x"), &mine.url("/")]));
+    });
+    for server in [&mine, &theirs, &evil] {
+        fetch(&mut lane, &server.url("/f")).await.unwrap();
+    }
+    // As a segment is asked for, at the URL that an earlier answer was redirected to.
+    let original = Url::parse(&mine.url("/")).unwrap();
+    lane.get_for(&original, &request(&evil.url("/f"))).await.unwrap();
+    let sent = |server: &Scripted| -> Vec<_> {
+        server.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect()
+    };
+    assert_eq!(sent(&mine), [Some(BASIC.to_owned())], "the first that is for it");
+    assert_eq!(sent(&theirs), [Some("Bearer theirs".to_owned())]);
+    assert_eq!(sent(&evil), [None, None]);
+}
+
+/// `Location: http://me:secret@other/` would pick the login for a server that the user never gave one.
+#[tokio::test]
+async fn a_redirect_picks_no_login() {
+    let other = Scripted::saying(ok("file"));
+    let target = other.url("/").replace("http://", "http://me:secret@");
+    let moved = format!("HTTP/1.1 302 X\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n");
+    let server = Scripted::saying(moved);
+    fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap();
+    assert_eq!(other.seen()[0].header("authorization"), None);
 }
 
 #[tokio::test]
@@ -118,7 +140,8 @@ async fn logins_by_host_are_for_that_host() {
     let server = leading_to(&other);
     let url = server.url("/").replace("127.0.0.1", "localhost");
     let mut lane = lane(|config| {
-        config.logins_by_host = Some(Box::new(|host| {
+        config.logins_in_clear = true;
+        config.logins_by_host = Some(Arc::new(|host| {
             (host == "localhost").then(|| Login::Bearer("for-localhost".to_owned()))
         }));
     });
@@ -183,11 +206,20 @@ async fn headers_are_the_users_within_reason() {
     assert!(seen[1].header("user-agent").unwrap().starts_with("piton/"));
 
     let mut config = Config::default();
-    config.login = Some(Login::Bearer("token\n".to_owned()));
+    config.credentials = login(Login::Bearer("token\n".to_owned()), &["http://h/"]);
     assert!(matches!(Transport::new(config), Err(ConfigError::Login)));
     for name in ["range", "if-range", "accept-encoding", "host", "transfer-encoding"] {
         let mut config = Config::default();
         config.headers = vec![pair(name, "x")];
         assert!(matches!(Transport::new(config), Err(ConfigError::Header { .. })), "{name}");
+        let mut config = Config::default();
+        config.credentials =
+            vec![Credentials { headers: vec![pair(name, "x")], ..Credentials::default() }];
+        assert!(matches!(Transport::new(config), Err(ConfigError::Header { .. })), "{name}");
+    }
+    for name in ["authorization", "cookie", "proxy-authorization"] {
+        let mut config = Config::default();
+        config.headers = vec![pair(name, "x")];
+        assert!(matches!(Transport::new(config), Err(ConfigError::ForAll { .. })), "{name}");
     }
 }

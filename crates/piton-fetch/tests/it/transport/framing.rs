@@ -216,3 +216,23 @@ async fn a_chunked_body_without_its_end_is_cut() {
         assert!(matches!(error, TransportError::Truncated { .. }), "{came}: {error}");
     }
 }
+
+/// hyper calls both a head that is too large.
+#[tokio::test]
+async fn a_length_that_nothing_can_have_is_told_from_a_head_that_is_too_large() {
+    for (length, said) in [
+        ("18446744073709551615", "announces a length that nothing can have"),
+        ("18446744073709551614", "announces a length that nothing can have"),
+        ("18446744073709551616", "invalid content-length"),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nbody");
+        let server = Scripted::saying(answer);
+        let error = fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{length}: {error}");
+    }
+    for head in ["X: y\r\n".repeat(1000), format!("X: {}\r\n", "y".repeat(100_000))] {
+        let server = Scripted::saying(format!("HTTP/1.1 200 OK\r\n{head}\r\n"));
+        let error = fetch(&mut lane(|_| {}), &server.url("/")).await.unwrap_err();
+        assert!(error.to_string().contains("head is too large"), "{error}");
+    }
+}

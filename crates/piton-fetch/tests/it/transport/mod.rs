@@ -12,13 +12,26 @@ mod redirects;
 mod scripted;
 mod tls;
 
-use piton_fetch::transport::{Body, Config, Lane, Request, Response, Transport, TransportError};
+use piton_fetch::transport::{
+    Body, Config, Credentials, Lane, Login, Origin, Request, Response, Transport, TransportError,
+};
 use url::Url;
 
 fn lane(change: impl FnOnce(&mut Config)) -> Lane {
     let mut config = Config::default();
     change(&mut config);
     Transport::new(config).unwrap().lane()
+}
+
+/// A login for the origins of these URLs.
+fn login(login: Login, urls: &[&str]) -> Vec<Credentials> {
+    vec![Credentials { login: Some(login), ..credentials(urls) }]
+}
+
+/// Nothing yet, for the origins of these URLs.
+fn credentials(urls: &[&str]) -> Credentials {
+    let origin = |url: &&str| Origin::of(&Url::parse(url).unwrap()).unwrap();
+    Credentials { origins: urls.iter().map(origin).collect(), ..Credentials::default() }
 }
 
 fn request(url: &str) -> Request {

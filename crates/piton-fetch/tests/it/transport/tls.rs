@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use piton_fetch::transport::{
-    Class, Config, ConfigError, Identity, Login, Tls, TlsFault, Transport, TransportError, Versions,
+    Class, Config, ConfigError, Credentials, Identity, Login, Tls, TlsFault, Transport,
+    TransportError, Versions,
 };
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::authority::Authority;
-use super::{fetch, lane, read_all, request};
+use super::{credentials, fetch, lane, read_all, request};
 
 const NOT_YET: i32 = 4000;
 
@@ -112,14 +113,21 @@ async fn a_client_certificate_opens_the_door() {
     let mine = theirs.leaf("me", NOT_YET);
     let identity =
         Identity { cert_chain_pem: mine.cert.into_bytes(), key_pem: mine.key.into_bytes() };
-    let mut known = lane(|config| {
-        trusting(&ours)(config);
-        config.tls.identity = Some(identity);
-    });
-    assert_eq!(fetch(&mut known, &url).await.unwrap(), b"hello");
-    let error = fetch(&mut lane(trusting(&ours)), &url).await.unwrap_err();
-    assert!(matches!(error, TransportError::Tls { kind: TlsFault::Protocol, .. }), "{error:?}");
-    assert_eq!(error.retry(), Class::Fatal);
+    let own = |url: &str| Credentials { identity: Some(identity.clone()), ..credentials(&[url]) };
+    let shown_to = |origin: &str| {
+        let own = own(origin);
+        lane(|config| {
+            trusting(&ours)(config);
+            config.credentials = vec![own];
+        })
+    };
+    assert_eq!(fetch(&mut shown_to(&url), &url).await.unwrap(), b"hello");
+    // Nor is it shown to a server that it is not for.
+    for mut stranger in [lane(trusting(&ours)), shown_to("https://localhost:1/")] {
+        let error = fetch(&mut stranger, &url).await.unwrap_err();
+        assert!(matches!(error, TransportError::Tls { kind: TlsFault::Protocol, .. }), "{error:?}");
+        assert_eq!(error.retry(), Class::Fatal);
+    }
 }
 
 #[tokio::test]
@@ -173,7 +181,8 @@ async fn encryption_is_not_given_up_unless_allowed() {
     let mut willing = lane(|config| {
         trusting(&ours)(config);
         config.allow_downgrade = true;
-        config.logins_by_host = Some(Box::new(|_| Some(Login::Bearer("t".to_owned()))));
+        config.logins_in_clear = true;
+        config.logins_by_host = Some(Arc::new(|_| Some(Login::Bearer("t".to_owned()))));
     });
     assert_eq!(fetch(&mut willing, &url).await.unwrap(), b"plain");
     assert_eq!(plain.seen()[0].header("authorization"), None, "a kept login stays encrypted");
@@ -238,18 +247,19 @@ async fn what_does_not_speak_tls() {
 fn files_that_are_no_certificates() {
     let ours = Authority::new("ours");
     let (one, other) = (ours.leaf("a", NOT_YET), ours.leaf("b", NOT_YET));
-    let with = |tls: Tls| {
+    let with = |tls: Tls, identity| {
         let mut config = Config::default();
         config.tls = tls;
+        config.credentials = vec![Credentials { identity, ..Credentials::default() }];
         Transport::new(config).map(drop)
     };
     for bad in ["", "rubbish", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         let tls = Tls { ca_pem: vec![bad.as_bytes().to_vec()], ..Tls::default() };
-        assert!(matches!(with(tls), Err(ConfigError::Ca { .. })), "{bad:?}");
+        assert!(matches!(with(tls, None), Err(ConfigError::Ca { .. })), "{bad:?}");
     }
     for (cert, key) in [("", one.key.as_str()), (one.cert.as_str(), ""), (&one.cert, &other.key)] {
         let identity = Identity { cert_chain_pem: cert.into(), key_pem: key.into() };
-        let tls = Tls { identity: Some(identity), ..Tls::default() };
-        assert!(matches!(with(tls), Err(ConfigError::Identity { .. })), "{cert:?} {key:?}");
+        let error = with(Tls::default(), Some(identity));
+        assert!(matches!(error, Err(ConfigError::Identity { .. })), "{cert:?} {key:?}");
     }
 }

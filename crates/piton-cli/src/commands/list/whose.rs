@@ -1,0 +1,41 @@
+//! A login without a server, and a list: which server may be told?
+//!
+//! Who wrote the list decides which servers are asked, so a login is not sent to whatever stands there. A list
+//! that came from a URL has a server that the user named. Any other list must be about one server as a
+//! whole, which is then said; that is known once all of it was read, before anything is fetched.
+
+use piton::fetch::Client;
+use piton::lists::source::{Origin, Source};
+use tokio::task::spawn_blocking;
+
+use super::place::Place;
+use crate::exit::Exit;
+use crate::network::Network;
+use crate::trouble::Trouble;
+
+/// Whether the list has to be looked at.
+pub(super) fn is_open(network: &Network, place: &Place) -> bool {
+    network.leaves_unsaid() && !matches!(place.origin, Origin::Address(_))
+}
+
+/// A client that tells the login to the only server of the list, and what to say of that. An item that the
+/// list gets later, at another server, is fetched without.
+pub(super) async fn client(
+    network: &Network,
+    source: Source,
+) -> Result<(Client, Option<String>), Trouble> {
+    let found = spawn_blocking(move || source.origins(2)).await;
+    let found = found.map_err(|_| Trouble::new(Exit::Unexpected, "cannot read the list"))??;
+    match found.as_slice() {
+        [] => Ok((network.client_for(Vec::new())?, None)),
+        [only] => {
+            let told = format!("the login goes to {}, the only server of this list", only.to_url());
+            Ok((network.client_for(found)?, Some(told)))
+        }
+        [one, other, ..] => {
+            let why = format!("the list has {} and {}", one.to_url(), other.to_url());
+            network.all_said(&why)?;
+            Ok((network.client_for(Vec::new())?, None))
+        }
+    }
+}

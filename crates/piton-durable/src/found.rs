@@ -1,0 +1,17 @@
+//! A file that is found under its final name.
+
+use std::path::Path;
+
+use crate::fs::{Fs, Open, parent_dir};
+use crate::part::PartError;
+
+/// Makes the file at `path` and its name durable. An earlier process may have given it the name and died
+/// before its sync: what is visible then is not yet what a power cut leaves.
+///
+/// # Errors
+/// The file is as it was, and nothing may be said of it (G7).
+pub fn settle(fs: &dyn Fs, path: &Path) -> Result<(), PartError> {
+    let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
+    file.sync_all().map_err(PartError::io("sync", path))?;
+    fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))
+}

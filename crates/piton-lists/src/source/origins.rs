@@ -1,0 +1,30 @@
+//! Whose servers a list names: known before anything is sent to one of them.
+
+use piton_fetch::transport::Origin;
+
+use super::Source;
+use crate::format::{Entry, ListError};
+
+impl Source {
+    /// The origins of the list's items, mirrors included, in their order; reading ends at the `most`th.
+    ///
+    /// # Errors
+    /// As reading the list.
+    pub fn origins(&self, most: usize) -> Result<Vec<Origin>, ListError> {
+        let mut found = Vec::new();
+        for entry in self.entries()? {
+            let Entry::Item(item) = entry? else { continue };
+            for address in &item.addresses {
+                // What cannot be asked is told nothing.
+                let Ok(origin) = Origin::of(&address.url) else { continue };
+                if !found.contains(&origin) {
+                    found.push(origin);
+                }
+                if found.len() >= most {
+                    return Ok(found);
+                }
+            }
+        }
+        Ok(found)
+    }
+}
