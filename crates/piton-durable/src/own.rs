@@ -57,8 +57,8 @@ impl NotOurs {
         }
     }
 
-    /// Whether the name is this user's to move, though the bytes are not to be believed.
-    pub(crate) fn may_be_moved(self) -> bool {
+    /// Whether [`crate::part::Part::open`] moves such a file aside: the name is this user's to move, though the bytes are not to be believed.
+    pub fn may_be_moved(self) -> bool {
         matches!(self, Self::Writable { .. } | Self::Linked { .. })
     }
 }
