@@ -2,5 +2,6 @@
 
 mod failing;
 mod few_threads;
+mod planted;
 mod power;
 mod power_lists;
