@@ -47,6 +47,7 @@
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
+//! - [`own`]: whether what an earlier run is to have left is ours, or was planted.
 //! - [`dirs`]: directories that are still there after a power cut.
 //! - [`replace`]: atomic replacement of a file.
 //! - [`room`]: whether a disk is full, or only something large did not fit.
@@ -91,6 +92,7 @@ pub mod journal;
 pub mod land;
 pub mod lock;
 mod named;
+pub mod own;
 pub mod part;
 pub mod replace;
 pub mod room;

@@ -23,6 +23,9 @@ pub enum LockError {
         /// The process that holds it, where the system tells.
         holder: Option<u32>,
     },
+    /// It is not what an earlier run of this user left. Only [`crate::own`] says this.
+    #[error("{0}")]
+    NotOurs(crate::own::NotOurs),
     /// The system refused to open or lock it.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -14,7 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::fs::{Existing, FileId, Fs, Open};
-use crate::lock::{LockError, lock};
+use crate::lock::LockError;
+use crate::own;
 
 /// Why a name was left alone.
 #[derive(Debug)]
@@ -129,17 +130,18 @@ pub(crate) fn remove(fs: &dyn Fs, file: FileId, path: &Path) -> Result<(), NameE
 }
 
 /// Removes the temporary file that a crash left at `path`. Whoever is still at work with one holds its
-/// lock. What is not a file is nobody's temporary file, and stays.
+/// lock. What is not a file is nobody's temporary file, and stays; so does one of another user.
 ///
 /// # Errors
-/// [`LockError::Held`]: it is not a leftover.
+/// [`LockError::Held`]: it is not a leftover. [`LockError::NotOurs`]: nor is it ours.
 pub(crate) fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LockError> {
     if !fs.lstat(path)?.is_some_and(|there| there.is_file) {
         return Ok(());
     }
-    let file = match lock(fs, path, Open::ReadWrite) {
+    let file = match own::lock_movable(fs, path, Open::ReadWrite) {
         Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        result => result?,
+        // Whatever it holds, and whoever can write to it: it goes.
+        result => result?.0,
     };
     match remove(fs, file.stat()?.id, path) {
         Err(NameError::Io(error)) => Err(error.into()),

@@ -227,6 +227,7 @@ impl Failure {
                 "what is there now was left alone; if another download writes it, wait for that one"
             }
             Self::Local(PartError::NotAFile { .. }) => "-o FILE names another place",
+            Self::Local(PartError::NotOurs { why, .. }) => why.remedy(),
             Self::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
                 match source.kind() {
                     std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

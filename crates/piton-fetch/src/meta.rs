@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use piton_checkpoint::Identity;
 use piton_durable::fs::{Fs, Open};
 use piton_durable::journal;
+use piton_durable::own::{self, OwnError};
 use piton_durable::part::{Extent, PartError, Target};
 use serde::{Deserialize, Serialize};
 
@@ -167,6 +168,10 @@ const LONGEST: usize = 256 << 10;
 
 /// Reads the state of the download whose journal, part or final name is `path`, without a lock and
 /// without touching anything. `None` where there is no journal of a download.
+///
+/// # Errors
+/// [`PartError::NotOurs`] where journal or part are those of somebody else: what they say is not for this
+/// user to go on with.
 pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError> {
     let target = target_of(path);
     let at = Target::new(target.clone());
@@ -174,6 +179,13 @@ pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError
         return Ok(None);
     }
     let view = journal::read(fs, &at.journal())?;
+    match own::check(fs, &at.part()) {
+        Err(OwnError::NotOurs(why)) if !why.may_be_moved() => {
+            return Err(PartError::NotOurs { path: at.part(), why });
+        }
+        // What cannot be looked at is found out when it is opened.
+        _ => {}
+    }
     let Some(meta) = view.fold.meta.as_deref().and_then(Meta::parse) else { return Ok(None) };
     let len = |extents: Vec<Extent>| extents.iter().map(|extent| extent.len).sum();
     let running = fs.open(&at.part(), Open::Read).ok().and_then(|part| part.lock_holder());

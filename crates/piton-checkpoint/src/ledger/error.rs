@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::lock::LockError;
+use piton_durable::own::{NotOurs, OwnError};
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
@@ -33,6 +34,15 @@ pub enum LedgerError {
     Foreign {
         /// The file.
         path: PathBuf,
+    },
+    /// The ledger, or a file that belongs to it, is not what a run of this user left there. Nothing of it is
+    /// used or touched. For the user to look at ([`NotOurs::remedy`]).
+    #[error("{} is not used: {why}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NotOurs,
     },
     /// A ledger of a newer format: this program must not touch it, and a newer one can go on.
     #[error("{} was written by a newer version of piton (ledger format {found})", path.display())]
@@ -135,9 +145,18 @@ impl LedgerError {
         }
     }
 
+    pub(super) fn own(what: &'static str, path: &Path) -> impl FnOnce(OwnError) -> Self {
+        move |error| match error {
+            OwnError::NotOurs(why) => Self::NotOurs { path: path.to_owned(), why },
+            OwnError::Io(source) => Self::io(what, path)(source),
+            other => Self::io(what, path)(io::Error::other(other)),
+        }
+    }
+
     pub(super) fn lock(error: LockError, file: &Path, ledger: &Path) -> Self {
         match error {
             LockError::Held { holder } => Self::Locked { path: ledger.to_owned(), holder },
+            LockError::NotOurs(why) => Self::NotOurs { path: file.to_owned(), why },
             LockError::Io(source) => Self::io("lock", file)(source),
             other => Self::io("lock", file)(io::Error::other(other)),
         }

@@ -73,6 +73,7 @@ mod error;
 pub mod flight;
 mod names;
 mod open;
+mod ours;
 mod outcome;
 mod owner;
 mod reader;
@@ -158,7 +159,7 @@ impl Ledger {
     /// killed become [`State::Interrupted`], or [`State::Quarantined`].
     ///
     /// # Errors
-    /// [`LedgerError::Locked`] at once, without waiting. [`LedgerError::Missing`],
+    /// [`LedgerError::Locked`] at once, without waiting. [`LedgerError::NotOurs`], [`LedgerError::Missing`],
     /// [`LedgerError::Foreign`], [`LedgerError::NewerFormat`], [`LedgerError::Damaged`]: what is there
     /// stays as it is.
     pub fn open(path: &Path, how: &How) -> Result<Self, LedgerError> {

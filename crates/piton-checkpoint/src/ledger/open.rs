@@ -14,11 +14,12 @@ use super::names::Names;
 use super::owner::Owner;
 use super::schema::Access;
 use super::writer::Writer;
-use super::{How, Ledger, Recovered, Shared, schema};
+use super::{How, Ledger, Recovered, Shared, ours, schema};
 
 /// Where the ledger really is: its recorder lies beside the file, not beside a link to it, so that the
 /// lock is one whatever the name (G5).
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
+    ours::check_link(path)?;
     let resolved = match OsFs.stat(path).map_err(LedgerError::io("look at", path))? {
         Some(_) => OsFs.canonicalize(path),
         None => OsFs
@@ -36,6 +37,7 @@ pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
     if stat()?.is_none() && !how.create {
         return Err(LedgerError::Missing { path });
     }
+    ours::check(&path)?;
     let found = Found::lock(Arc::clone(&fs), &path)?;
     let there = stat().and_then(|stat| match stat {
         Some(stat) if stat.len == 0 => {
@@ -114,6 +116,7 @@ pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     if look(&path)?.is_none() {
         return Err(LedgerError::Missing { path });
     }
+    ours::check_removable(&path)?;
     // Held until all is gone: its owner may be at work (G5).
     let found = Found::lock(Arc::clone(&fs), &path)?;
     if let Err(error @ LedgerError::Foreign { .. }) = schema::connect(&path, Access::Read, 1) {

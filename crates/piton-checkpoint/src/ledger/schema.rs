@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Fault, LedgerError};
+use super::ours;
 
 /// "PITL", in the header of the database.
 const APPLICATION: i64 = 0x5049_544c;
@@ -65,12 +66,13 @@ pub(super) struct Connected {
     path: PathBuf,
 }
 
-/// Connects to the ledger at `path`, having checked that it is one. Writes nothing.
+/// Connects to the ledger at `path`, having checked that it is one, and ours. Writes nothing.
 pub(super) fn connect(
     path: &Path,
     access: Access,
     cache_kib: u32,
 ) -> Result<Connected, LedgerError> {
+    ours::check(path)?;
     // SQLite opens what it may only read to be read. A reader needs more where it can: it may have to
     // make the shared memory, and to remove it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -92,6 +94,8 @@ pub(super) fn connect(
     .map_err(Fault::Sql)
     .map_err(Fault::at(path))?;
     check(&connected, path, access)?;
+    // Once more: by now SQLite has opened what was there then.
+    ours::check(path)?;
     Ok(connected)
 }
 

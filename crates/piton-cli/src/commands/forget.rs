@@ -53,7 +53,13 @@ fn forget_one(path: &Path) -> Result<String, Trouble> {
     // Without durability a part that lacks its journal is taken as it is, not set aside first.
     let how = OpenPart { durability: Durability::None, ..OpenPart::default() };
     match Part::open(Arc::new(OsFs), &target, how)? {
-        Opened::Part(part, _) => part.discard()?,
+        Opened::Part(part, recovered) => {
+            part.discard()?;
+            // It was moved away to be left alone, and is to go.
+            if let Some(aside) = recovered.set_aside {
+                OsFs.remove(&aside).map_err(|error| Trouble::file("remove", &aside, &error))?;
+            }
+        }
         Opened::Finished => {
             return Ok(format!("{} was complete; removed its journal", target.path().display()));
         }

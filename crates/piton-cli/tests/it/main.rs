@@ -18,6 +18,7 @@ mod crashes;
 mod exchanged;
 mod forget;
 mod help;
+mod hostile_state;
 mod kills;
 mod list_kills;
 mod lists;

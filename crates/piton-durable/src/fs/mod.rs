@@ -42,6 +42,11 @@ pub trait Fs: Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+    /// The user that this process acts for: the owner of what it creates.
+    fn user(&self) -> u32;
+    /// The permission bits that a new file gets in `dir` where nobody asks for others: those that the
+    /// umask, or a default access list of `dir`, leaves of 0666.
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32>;
     /// 64 random bits, for journal salts and temporary names.
     fn random(&self) -> io::Result<u64>;
     /// A new file in `dir` that has no name, to read and write; `mode` is its permission bits before
@@ -224,7 +229,7 @@ pub struct Owner {
     pub group: u32,
 }
 
-/// Size, identity, owner, mode and times of a file.
+/// Size, identity, owner, mode, names and times of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     /// Which file.
@@ -237,6 +242,8 @@ pub struct Stat {
     pub is_dir: bool,
     /// Permission bits.
     pub mode: u32,
+    /// How many names it has.
+    pub links: u64,
     /// To whom it belongs.
     pub owner: Owner,
     /// Last modification of its bytes.

@@ -96,6 +96,22 @@ impl Fs for OsFs {
         std::fs::canonicalize(path)
     }
 
+    fn user(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        let made = open_unnamed(dir, 0o666)
+            .and_then(|file| stat_at(&file, c"", AtFlags::EMPTY_PATH))
+            .map_err(io::Error::from);
+        match made {
+            Ok(stat) => Ok(stat.mode & 0o777),
+            Err(error) if is_of_the_disk(&error) => Err(error),
+            // No such files here, or no room for one.
+            Err(_) => Ok(0o666 & !umask().unwrap_or(0o077)),
+        }
+    }
+
     fn random(&self) -> io::Result<u64> {
         getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
     }
@@ -119,6 +135,13 @@ fn rename_keeping(from: &Path, to: &Path) -> io::Result<()> {
         Err(Errno::NOENT) => Ok(retry_on_intr(|| rustix::fs::rename(from, to))?),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The umask, read without setting it: setting it and back would race with files that other threads create.
+fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
 }
 
 fn open_unnamed(dir: &Path, mode: u32) -> Result<OwnedFd, Errno> {
@@ -384,6 +407,7 @@ fn from_statx(stat: &Statx) -> Stat {
         is_file: kind == FileType::RegularFile,
         is_dir: kind == FileType::Directory,
         mode: u32::from(stat.stx_mode) & 0o7777,
+        links: stat.stx_nlink.into(),
         owner: Owner { user: stat.stx_uid, group: stat.stx_gid },
         modified: time(&stat.stx_mtime),
         changed: time(&stat.stx_ctime),
@@ -398,6 +422,7 @@ fn from_stat(stat: &rustix::fs::Stat) -> Stat {
         is_file: kind == FileType::RegularFile,
         is_dir: kind == FileType::Directory,
         mode: stat.st_mode & 0o7777,
+        links: stat.st_nlink.into(),
         owner: Owner { user: stat.st_uid, group: stat.st_gid },
         modified: system_time(stat.st_mtime, stat.st_mtime_nsec),
         changed: system_time(stat.st_ctime, stat.st_ctime_nsec),

@@ -54,6 +54,7 @@ impl Log {
             ReplaceError::of("create", temporary)(match error {
                 // Of a process that lost its part, or that is about to find out that it did.
                 LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
+                LockError::NotOurs(why) => io::Error::other(format!("there is one, and {why}")),
                 LockError::Io(error) => error,
             })
         })?;

@@ -19,7 +19,8 @@ pub use format::{
 };
 pub use parse::{End, Entry, HeadError, Parsed, Tear, parse};
 
-use crate::fs::{Fs, FsFile, Open, read_full_at};
+use crate::fs::{Fs, FsFile, read_full_at};
+use crate::own;
 use crate::part::PartError;
 
 /// A journal as it is on disk.
@@ -40,9 +41,10 @@ pub struct JournalView {
 ///
 /// # Errors
 /// [`PartError::Unreadable`] and [`PartError::NewerFormat`] for a head that says nothing,
-/// [`PartError::Io`] where the file cannot be opened or read.
+/// [`PartError::NotOurs`] for one that no run of this user left, [`PartError::Io`] where the file cannot be
+/// opened or read.
 pub fn read(fs: &dyn Fs, path: &Path) -> Result<JournalView, PartError> {
-    let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
+    let file = own::open(fs, path).map_err(PartError::own("open", path))?;
     let bytes = read_bytes(&*file).map_err(PartError::io("read", path))?;
     let Parsed { header, entries, end } =
         parse(&bytes).map_err(|error| PartError::head(error, path))?;

@@ -149,7 +149,7 @@ fn link_beside(
                 why = PartError::Locked { path: path.to_owned(), holder };
                 std::thread::sleep(PAUSE);
             }
-            Err(LockError::Io(error)) => return Err(PartError::io("remove", beside)(error)),
+            Err(error) => return Err(PartError::lock(error, beside, path)),
         }
     }
     Err(why)

@@ -14,8 +14,8 @@ use crate::extent::longest;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
 use crate::journal::Record;
 use crate::journal::log::Log;
-use crate::lock::lock;
 use crate::named::{self, Over};
+use crate::own::{self, NotOurs};
 use crate::part::OpenPart;
 
 /// A file that another program began and that may become the part of a target. It and the target are
@@ -51,6 +51,7 @@ impl Foreign {
     /// # Errors
     /// [`PartError::Begun`] if a download of piton stands there that can go on; [`PartError::Exists`]
     /// if another file has the name of the part, or the target is found finished;
+    /// [`PartError::NotOurs`] if the file belongs to another user or has other names;
     /// [`PartError::Locked`], [`PartError::NewerFormat`] and [`PartError::Io`] as with [`Part::open`].
     pub fn open(fs: Arc<dyn Fs>, target: &Target, path: &Path) -> Result<Self, PartError> {
         let look = |path: &Path| fs.stat(path).map_err(PartError::io("look at", path));
@@ -95,11 +96,15 @@ impl Foreign {
             }
             Found::Unbelievable { .. } | Found::Nothing => {}
         }
-        let file = match &place {
-            Some(_) => lock(&*fs, path, Open::ReadWrite)
+        let (file, flaw) = match &place {
+            Some(_) => own::lock_movable(&*fs, path, Open::ReadWrite)
                 .map_err(|error| PartError::lock(error, path, path))?,
-            None => files.part,
+            None => (files.part, files.flaw),
         };
+        // Others may write to it: other programs leave what the umask gives. See `Foreign::adopt`.
+        if let Some(why @ NotOurs::Linked { .. }) = flaw {
+            return Err(PartError::NotOurs { path: path.to_owned(), why });
+        }
         let stat = file.stat().map_err(PartError::io("look at", path))?;
         let (target, path) = (target.clone(), path.to_owned());
         Ok(Self { fs, target, path, file, stat, place, journal: files.journal.take() })
@@ -169,6 +174,12 @@ impl Foreign {
         let now = self.file.stat().map_err(PartError::io("look at", &self.path))?;
         if (now.len, now.modified) != (self.stat.len, self.stat.modified) {
             return Err(PartError::Changing { path: self.path.clone() });
+        }
+
+        if self.stat.mode & 0o077 != 0 {
+            // As every part. What others have open already they can still write to: the user vouches for
+            // the file. Where there are no modes, none is looked at later.
+            let _ = self.file.set_mode(self.stat.mode & !0o077);
         }
 
         let (temporary, journal) = (self.target.temporary(), self.target.journal());

@@ -7,6 +7,7 @@ use crate::dirs::DirError;
 use crate::journal::HeadError;
 use crate::lock::LockError;
 use crate::named::NameError;
+use crate::own::{NotOurs, OwnError};
 use crate::replace::ReplaceError;
 
 /// What could not be done with a part, its journal or its final name. None of these costs a byte that
@@ -47,6 +48,15 @@ pub enum PartError {
     NotAFile {
         /// The final name.
         path: PathBuf,
+    },
+    /// What stands where this download keeps its state is not what a run of this user left there. It is
+    /// neither used nor touched. For the user to look at ([`NotOurs::remedy`]).
+    #[error("{} is not used: {why}", path.display())]
+    NotOurs {
+        /// The file: a part, a journal, or what is to become one.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: NotOurs,
     },
     /// A journal of a newer format: this program must not touch it, and a newer one can go on.
     #[error("{} was written by a newer version of piton (journal format {found})", path.display())]
@@ -121,6 +131,13 @@ impl PartError {
         }
     }
 
+    pub(crate) fn own(what: &'static str, path: &Path) -> impl FnOnce(OwnError) -> Self {
+        move |error| match error {
+            OwnError::NotOurs(why) => Self::NotOurs { path: path.to_owned(), why },
+            OwnError::Io(source) => Self::io(what, path)(source),
+        }
+    }
+
     pub(crate) fn head(error: HeadError, path: &Path) -> Self {
         let path = path.to_owned();
         match error {
@@ -130,9 +147,10 @@ impl PartError {
     }
 
     /// `path` is the file that was to be locked, `part` what the user knows it by.
-    pub(super) fn lock(error: LockError, path: &Path, part: &Path) -> Self {
+    pub(crate) fn lock(error: LockError, path: &Path, part: &Path) -> Self {
         match error {
             LockError::Held { holder } => Self::Locked { path: part.to_owned(), holder },
+            LockError::NotOurs(why) => Self::NotOurs { path: path.to_owned(), why },
             LockError::Io(source) => Self::Io { what: "open", path: path.to_owned(), source },
         }
     }

@@ -9,13 +9,15 @@ use super::open::Journal;
 use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
 use crate::dress::dress;
 use crate::extent::cover;
-use crate::fs::{FileId, Fs, FsFile, Open, parent_dir};
+use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::named::{self, NameError};
+use crate::own::{self, NotOurs};
 
 impl Part {
     /// Protocol step 6, from "verified" on: sets length, mode and times, syncs, says in the journal that
-    /// all is verified, renames, syncs the directory, removes the journal, syncs the directory again.
+    /// all is verified, renames, syncs the directory, lets others write to the file if its mode is to, removes
+    /// the journal, syncs the directory again.
     /// Returns the final path.
     ///
     /// A crash after any step leaves what the next [`Part::open`] goes on from: first
@@ -32,7 +34,11 @@ impl Part {
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
         let _turn = hold(&self.turn);
         self.check()?;
-        self.dress(&finish)?;
+        let mode = match finish.mode {
+            Some(mode) => mode,
+            None => new_file_mode(&*self.fs, &self.target)?,
+        };
+        self.dress(&finish, mode)?;
         self.sync_whole()?;
         self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
@@ -41,6 +47,7 @@ impl Part {
         self.rename(&finish)?;
         self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
+        open_up(&*self.file, self.target.path(), mode, self.durability)?;
         if let Some(journal) = self.journal_id() {
             remove_journal(&*self.fs, &self.target, journal, self.durability)?;
         }
@@ -48,12 +55,11 @@ impl Part {
     }
 
     /// Everything that the final file has beside its bytes.
-    fn dress(&self, finish: &Finish) -> Result<(), PartError> {
+    fn dress(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(finish.len).map_err(PartError::io("cut", &path))?;
-        if let Some(mode) = finish.mode {
-            self.file.set_mode(mode).map_err(PartError::io("set the mode of", &path))?;
-        }
+        // As long as it is a part nobody else may write to it: one that is found so is not believed.
+        set_mode(&*self.file, &path, mode & !OTHERS)?;
         dress(&*self.file, &path, &finish.attributes, finish.modified)
     }
 
@@ -118,7 +124,7 @@ pub(super) fn was_finished(
     let Some(last) = fs.stat(path).map_err(PartError::io("look at", path))? else {
         return Ok(false);
     };
-    if !last.is_file || last.len != len {
+    if !last.is_file || last.len != len || !is_own(fs, path, &last)? {
         return Ok(false);
     }
     let part_path = target.part();
@@ -132,6 +138,8 @@ pub(super) fn was_finished(
         return Ok(false);
     }
     let journal = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    let finished = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
+    open_up(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
     named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
@@ -139,6 +147,51 @@ pub(super) fn was_finished(
     }
     remove_journal(fs, target, journal.id, how.durability)?;
     Ok(true)
+}
+
+/// Whether the file under the final name is this user's, so that it can be what a run left. Who may write to it
+/// beside its owner, that run or the user said.
+fn is_own(fs: &dyn Fs, path: &Path, last: &Stat) -> Result<bool, PartError> {
+    let there = fs.lstat(path).map_err(PartError::io("look at", path))?;
+    let is_itself = there.is_some_and(|there| there.id == last.id);
+    let foreign = matches!(own::judge(fs, path, last), Err(NotOurs::OtherOwner { .. }));
+    Ok(is_itself && !foreign)
+}
+
+/// Who may write to a file beside its owner.
+const OTHERS: u32 = 0o022;
+
+fn new_file_mode(fs: &dyn Fs, target: &Target) -> Result<u32, PartError> {
+    let folder = parent_dir(target.path());
+    let mode = fs.new_file_mode(folder).map_err(PartError::io("look at", folder))?;
+    Ok(mode & target.mode())
+}
+
+/// The last of the mode of a file that is done: others may write to it, if `mode` says so. It is one by
+/// now, and no part; a crash before this leaves the journal, and the next run comes by here.
+fn open_up(
+    file: &dyn FsFile,
+    path: &Path,
+    mode: u32,
+    durability: Durability,
+) -> Result<(), PartError> {
+    if mode & OTHERS != 0 && set_mode(file, path, mode)? && durability == Durability::Power {
+        file.sync_all().map_err(PartError::io("sync", path))?;
+    }
+    Ok(())
+}
+
+/// Returns whether there was something to set.
+fn set_mode(file: &dyn FsFile, path: &Path, mode: u32) -> Result<bool, PartError> {
+    let now = file.stat().map_err(PartError::io("look at", path))?.mode;
+    if now == mode {
+        return Ok(false);
+    }
+    match file.set_mode(mode) {
+        Err(error) if is_of_the_disk(&error) => Err(PartError::io("set the mode of", path)(error)),
+        // Set, or not to be had here: some file systems have one mode for all files.
+        _ => Ok(true),
+    }
 }
 
 /// The end of the journal of a file that is durable under its final name. Durable as well: of what is

@@ -81,7 +81,8 @@ pub struct Recovered {
     /// Whether the journal says that everything was verified and only the finish was missing, and
     /// every byte of it may be believed.
     pub verified: bool,
-    /// Where an unbelievable part (no journal, or one whose head is unreadable) was moved to; if
+    /// Where an unbelievable part (no journal, or one whose head is unreadable, or others may write to it:
+    /// [`crate::own`]) was moved to; if
     /// there was only such a journal, where that was moved to.
     pub set_aside: Option<PathBuf>,
 }
@@ -93,7 +94,7 @@ pub struct Finish {
     pub len: u64,
     /// What happens to a file that stands under the final name.
     pub existing: Existing,
-    /// Permission bits to set; `None` leaves those a new file gets from the umask.
+    /// Permission bits to set; `None`: those that a new file gets from the umask.
     pub mode: Option<u32>,
     /// Time of last modification to set.
     pub modified: Option<SystemTime>,
@@ -104,8 +105,8 @@ pub struct Finish {
 /// An open, locked part file with its journal. Methods take `&self` and may be called from
 /// several threads; writes to different places wait neither for each other nor for a checkpoint.
 ///
-/// The part has the mode that the umask gives a new file, so that nothing is left to guess at the
-/// end; the journal, which may hold secret addresses, can be read by its owner only.
+/// Only its owner may read and write part and journal. The part gets the mode of a new file at its end:
+/// whoever could open it to write before could still write to the finished file.
 ///
 /// Dropping it gives up the lock and keeps everything for the next run; a part that never began is
 /// removed.

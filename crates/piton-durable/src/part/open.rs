@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
 use crate::fs::{FileId, Fs, FsFile, Open, Stat};
 use crate::journal::{self, Fold, HeadError, Parsed};
-use crate::lock::{LockError, lock};
+use crate::lock::LockError;
 use crate::named::{self, NameError, Over};
+use crate::own::{self, NotOurs};
 
 /// Setting something aside makes room once; more often only if another program keeps filling it.
 const TRIES: u32 = 4;
@@ -24,7 +25,7 @@ impl Part {
     ///
     /// # Errors
     /// [`PartError::Locked`] if another process has it (G5), [`PartError::NewerFormat`] with
-    /// everything left untouched, [`PartError::Io`] where the system refuses.
+    /// everything left untouched, [`PartError::NotOurs`] for what others put there, [`PartError::Io`] where the system refuses.
     pub fn open(fs: Arc<dyn Fs>, target: &Target, how: OpenPart) -> Result<Opened, PartError> {
         let mut set_aside = None;
         for _ in 0..TRIES {
@@ -34,6 +35,10 @@ impl Part {
                     if super::finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)?
                     {
                         return Ok(Opened::Finished);
+                    }
+                    if files.flaw.is_some() {
+                        set_aside = Some(move_aside(&*fs, files.stat.id, &target.part())?);
+                        continue;
                     }
                     let (part, recovered) =
                         super::recover::recover(fs, target, how, files.part, journal, fold)?;
@@ -66,6 +71,8 @@ pub(super) struct Files {
     pub(super) part: Arc<dyn FsFile>,
     /// As the part was found.
     pub(super) stat: Stat,
+    /// Why nothing of it may be used, and nothing be written to it either.
+    pub(super) flaw: Option<NotOurs>,
     pub(super) journal: Option<JournalFile>,
     journal_path: PathBuf,
 }
@@ -73,6 +80,8 @@ pub(super) struct Files {
 pub(super) struct JournalFile {
     file: Arc<dyn FsFile>,
     pub(super) id: FileId,
+    /// Why nothing of it may be believed.
+    flaw: Option<NotOurs>,
     bytes: Vec<u8>,
 }
 
@@ -96,16 +105,13 @@ impl Files {
     /// of someone else under its hands when it removes it.
     pub(super) fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
         let path = target.part();
-        let part = lock(fs, &path, Open::Create { mode: target.mode() })
+        // Private until its end: what somebody opened to write before stays open when it is done.
+        let (part, flaw) = own::lock_movable(fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
         let stat = part.stat().map_err(PartError::io("look at", &path))?;
-        if stat.mode & !target.mode() & 0o666 != 0 {
+        if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
             // Left by a run to which it was not private.
-            part.set_mode(target.mode()).map_err(PartError::io("set the mode of", &path))?;
-        }
-        if !stat.is_file {
-            let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(PartError::io("use", &path)(odd));
+            part.set_mode(0o600).map_err(PartError::io("set the mode of", &path))?;
         }
         // Only now: under the lock no other process is about to rename it.
         let (temporary, replacement) = (target.temporary(), target.replacement());
@@ -113,19 +119,19 @@ impl Files {
         named::sweep(fs, &temporary).map_err(|error| PartError::lock(error, &temporary, &path))?;
         match named::sweep(fs, &replacement) {
             // A small file that somebody lands at this instant has nothing to do with the part.
-            Ok(()) | Err(LockError::Held { .. }) => {}
+            Ok(()) | Err(LockError::Held { .. } | LockError::NotOurs(_)) => {}
             Err(LockError::Io(error)) => {
                 return Err(PartError::io("remove", &replacement)(error));
             }
         }
 
         let journal_path = target.journal();
-        let journal = match lock(fs, &journal_path, Open::ReadWrite) {
-            Ok(file) => {
+        let journal = match own::lock_movable(fs, &journal_path, Open::ReadWrite) {
+            Ok((file, flaw)) => {
                 let read =
                     journal::read_bytes(&*file).and_then(|bytes| Ok((file.stat()?.id, bytes)));
                 let (id, bytes) = read.map_err(PartError::io("read", &journal_path))?;
-                Some(JournalFile { file, id, bytes })
+                Some(JournalFile { file, id, flaw, bytes })
             }
             Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
@@ -138,19 +144,24 @@ impl Files {
                 return Err(PartError::lock(error, &journal_path, &path));
             }
         };
-        Ok(Self { part, stat, journal, journal_path })
+        Ok(Self { part, stat, flaw, journal, journal_path })
     }
 
     pub(super) fn look(&self, durability: Durability) -> Result<Found, PartError> {
-        let Some(JournalFile { file, bytes, .. }) = &self.journal else {
+        let Some(JournalFile { file, bytes, flaw, .. }) = &self.journal else {
             // A part without a journal is worth nothing. One of a run that kept no journal is
             // simply written over by the next such run.
-            let part = self.stat.len > 0 && durability != Durability::None;
+            let part = self.flaw.is_some() || self.stat.len > 0 && durability != Durability::None;
             return Ok(match part {
                 true => Found::Unbelievable { part, journal: false },
                 false => Found::Nothing,
             });
         };
+        let unbelievable =
+            Found::Unbelievable { part: self.flaw.is_some() || self.stat.len > 0, journal: true };
+        if flaw.is_some() {
+            return Ok(unbelievable);
+        }
         match journal::parse(bytes) {
             Ok(parsed) => {
                 let fold = journal::fold(&parsed.entries);
@@ -165,7 +176,7 @@ impl Files {
             }
             Err(HeadError::Unreadable) => {}
         }
-        Ok(Found::Unbelievable { part: self.stat.len > 0, journal: true })
+        Ok(unbelievable)
     }
 }
 

@@ -20,7 +20,7 @@ impl Target {
         Self { path, private: true }
     }
 
-    /// The mode that the part is created with, before the umask.
+    /// Which permission bits the finished file may have.
     pub(super) fn mode(&self) -> u32 {
         if self.private { 0o600 } else { 0o666 }
     }

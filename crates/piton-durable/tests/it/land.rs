@@ -440,6 +440,12 @@ impl Fs for Slow {
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         self.disk.canonicalize(path)
     }
+    fn user(&self) -> u32 {
+        self.disk.user()
+    }
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        self.disk.new_file_mode(dir)
+    }
     fn random(&self) -> io::Result<u64> {
         self.disk.random()
     }
@@ -495,6 +501,12 @@ fn where_files_cannot_be_without_a_name_nothing_is_done() {
         }
         fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
             self.0.canonicalize(path)
+        }
+        fn user(&self) -> u32 {
+            self.0.user()
+        }
+        fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+            self.0.new_file_mode(dir)
         }
         fn random(&self) -> io::Result<u64> {
             self.0.random()

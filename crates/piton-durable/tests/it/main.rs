@@ -15,6 +15,7 @@ mod killed;
 mod land;
 mod long;
 mod names;
+mod own;
 mod properties;
 mod real;
 mod root_only;

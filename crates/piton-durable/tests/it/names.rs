@@ -249,6 +249,12 @@ impl Fs for Visited {
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         self.disk.canonicalize(path)
     }
+    fn user(&self) -> u32 {
+        self.disk.user()
+    }
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        self.disk.new_file_mode(dir)
+    }
     fn random(&self) -> io::Result<u64> {
         self.disk.random()
     }
@@ -388,6 +394,12 @@ impl Fs for Overtaken {
     }
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         self.disk.canonicalize(path)
+    }
+    fn user(&self) -> u32 {
+        self.disk.user()
+    }
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        self.disk.new_file_mode(dir)
     }
     fn random(&self) -> io::Result<u64> {
         self.disk.random()

@@ -58,7 +58,7 @@ fn a_download_in_two_runs_lands_with_all_that_was_asked_for() {
         claim(&part, 100_000, 200_000);
         part.checkpoint().unwrap();
         claim(&part, 0, 100_000);
-        assert_eq!(mode(&target.part()) & 0o777, 0o666 & !umask());
+        assert_eq!(mode(&target.part()) & 0o777, 0o600, "nobody else can have it open");
         let part = match durability {
             Durability::None => part,
             _ => {
@@ -258,13 +258,23 @@ fn a_private_part_is_private_from_its_beginning() {
 }
 
 #[test]
+fn a_file_that_is_done_has_the_mode_of_a_new_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = Target::new(dir.path().join("file"));
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", None).unwrap();
+    let path = part.finish(finish(0)).unwrap();
+    assert_eq!(mode(&path), 0o666 & !umask());
+}
+
+#[test]
 fn a_link_in_the_place_of_the_part_leads_nowhere() {
     let dir = tempfile::tempdir().unwrap();
     let target = Target::new(dir.path().join("file"));
     let precious = dir.path().join("precious");
     fs::write(&precious, b"precious").unwrap();
     std::os::unix::fs::symlink(&precious, target.part()).unwrap();
-    assert!(matches!(open(&target, Durability::None), Err(PartError::Io { .. })));
+    assert!(matches!(open(&target, Durability::None), Err(PartError::NotOurs { .. })));
     assert_eq!(fs::read(&precious).unwrap(), b"precious");
 }
 

@@ -47,6 +47,12 @@ impl Fs for Editor {
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         OsFs.canonicalize(path)
     }
+    fn user(&self) -> u32 {
+        OsFs.user()
+    }
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        OsFs.new_file_mode(dir)
+    }
     fn random(&self) -> io::Result<u64> {
         OsFs.random()
     }

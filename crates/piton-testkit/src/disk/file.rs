@@ -53,7 +53,7 @@ impl Node {
             durable: Vec::new(),
             dirty: BTreeSet::new(),
             recycled: Vec::new(),
-            mode: mode & !0o022,
+            mode,
             owner: Owner { user: 0, group: 0 },
             modified: UNIX_EPOCH + Duration::from_secs(1),
             attributes: BTreeMap::new(),
@@ -82,13 +82,14 @@ impl Node {
         self.number
     }
 
-    pub(super) fn stat(&self, tells_births: bool) -> Stat {
+    pub(super) fn stat(&self, tells_births: bool, links: u64) -> Stat {
         Stat {
             id: FileId { device: 1, inode: self.number, birth: tells_births.then_some(self.birth) },
             len: self.live.len() as u64,
             is_file: !self.is_dir,
             is_dir: self.is_dir,
             mode: self.mode,
+            links,
             owner: self.owner,
             modified: self.modified,
             changed: UNIX_EPOCH + Duration::from_nanos(self.changed),

@@ -133,8 +133,7 @@ impl FsFile for SimFile {
     fn stat(&self) -> io::Result<Stat> {
         self.disk.operate(Some(self.process), |world, step| {
             refuse(step)?;
-            let node = world.nodes.get(&self.inode).ok_or_else(dead)?;
-            Ok(node.stat(world.tells_births))
+            world.look(self.inode).ok_or_else(dead)
         })
     }
 

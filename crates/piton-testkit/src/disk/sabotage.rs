@@ -195,6 +195,14 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         self.inner.canonicalize(path)
     }
 
+    fn user(&self) -> u32 {
+        self.inner.user()
+    }
+
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        self.inner.new_file_mode(dir)
+    }
+
     fn random(&self) -> io::Result<u64> {
         let random = self.inner.random()?;
         Ok(if self.broken == Broken::NoSaltAtCompaction { 4 } else { random })

@@ -32,6 +32,7 @@ pub(super) struct World {
     pub(super) now: u64,
     /// Whether it says when a file was created.
     pub(super) tells_births: bool,
+    umask: u32,
     /// What names stand for: of each file another number, which programs do not see.
     next_node: u64,
     next_handle: u64,
@@ -53,6 +54,7 @@ impl SimDisk {
             names: Names::default(),
             now: 1,
             tells_births: true,
+            umask: 0o022,
             next_node: 1,
             next_handle: 1,
             process: 1,
@@ -74,6 +76,34 @@ impl SimDisk {
     /// From now on it does not say when a file was created, as some file systems.
     pub fn hide_births(&self) {
         self.world().tells_births = false;
+    }
+
+    /// From now on new files lack these permission bits.
+    pub fn set_umask(&self, umask: u32) {
+        self.world().umask = umask;
+    }
+
+    /// The file at `path` belongs to this user, with this mode.
+    pub fn give(&self, path: impl AsRef<Path>, user: u32, mode: u32) {
+        let mut world = self.world();
+        let node = world.names.live.get(path.as_ref()).copied();
+        if let Some(node) = node.and_then(|node| world.nodes.get_mut(&node)) {
+            (node.owner.user, node.mode) = (user, mode);
+        }
+    }
+
+    /// The file at `path` has this name too, durably.
+    pub fn link(&self, path: impl AsRef<Path>, other: impl AsRef<Path>) {
+        let mut world = self.world();
+        if let Some(node) = world.names.live.get(path.as_ref()).copied() {
+            world.names.settle(other.as_ref().to_owned(), node);
+        }
+    }
+
+    /// What is at `path`, without counting.
+    pub fn about(&self, path: impl AsRef<Path>) -> Option<Stat> {
+        let world = self.world();
+        world.look(*world.names.live.get(path.as_ref())?)
     }
 
     /// Adds a fault.
@@ -304,8 +334,14 @@ impl World {
         let taken: BTreeSet<u64> = taken.map(|(_, node)| node.number()).collect();
         let number = (1..).find(|number| !taken.contains(number)).unwrap_or_default();
         self.next_node += 1;
-        self.nodes.insert(self.next_node, Node::new(number, self.now, mode));
+        self.nodes.insert(self.next_node, Node::new(number, self.now, mode & !self.umask));
         self.next_node
+    }
+
+    /// What a program is told of a file.
+    pub(super) fn look(&self, inode: u64) -> Option<Stat> {
+        let links = self.names.live.values().filter(|named| **named == inode).count() as u64;
+        self.nodes.get(&inode).map(|node| node.stat(self.tells_births, links))
     }
 
     fn new_dir(&mut self) -> u64 {
@@ -401,10 +437,10 @@ impl Fs for SimDisk {
         self.operate(None, |world, step| {
             refuse(step)?;
             if is_root(path) {
-                return Ok(Some(Node::dir(1, 1).stat(world.tells_births)));
+                return Ok(Some(Node::dir(1, 1).stat(world.tells_births, 1)));
             }
             let Ok(inode) = world.inode(path) else { return Ok(None) };
-            Ok(world.nodes.get(&inode).map(|node| node.stat(world.tells_births)))
+            Ok(world.look(inode))
         })
     }
 
@@ -473,6 +509,17 @@ impl Fs for SimDisk {
                 true => Ok(path.to_owned()),
                 false => world.inode(path).map(|_| path.to_owned()),
             }
+        })
+    }
+
+    fn user(&self) -> u32 {
+        0
+    }
+
+    fn new_file_mode(&self, _dir: &Path) -> io::Result<u32> {
+        self.operate(None, |world, step| {
+            refuse(step)?;
+            Ok(0o666 & !world.umask)
         })
     }
 

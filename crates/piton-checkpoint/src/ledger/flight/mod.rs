@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, write_all_at};
-use piton_durable::lock::lock;
+use piton_durable::own::{self, OwnError};
 
 pub use format::{Entry, Head, parse};
 
@@ -35,13 +35,13 @@ pub fn path_of(ledger: &Path) -> PathBuf {
 /// Takes no lock, and shows a moment.
 ///
 /// # Errors
-/// [`LedgerError::Io`].
+/// [`LedgerError::NotOurs`], [`LedgerError::Io`].
 pub fn in_flight(ledger: &Path) -> Result<Vec<Entry>, LedgerError> {
     let path = path_of(&super::open::resolve(ledger)?);
-    let file = match OsFs.open(&path, Open::Read) {
+    let file = match own::open(&OsFs, &path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(LedgerError::io("open", &path)(error)),
+        Err(OwnError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(LedgerError::own("open", &path)(error)),
     };
     let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
     // One without a head speaks of no attempt: it is being begun at this moment.
@@ -68,7 +68,7 @@ impl Found {
     /// Locks the recorder of `ledger`, creating it where there is none.
     pub(super) fn lock(fs: Arc<dyn Fs>, ledger: &Path) -> Result<Self, LedgerError> {
         let path = path_of(ledger);
-        let file = lock(&*fs, &path, Open::Create { mode: 0o600 })
+        let file = own::lock_ours(&*fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| LedgerError::lock(error, &path, ledger))?;
         let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
         Ok(Self { fs, path, file, bytes })

@@ -10,7 +10,7 @@ use piton::lists::adopt::{AdoptError, Adoption, DoneReport};
 use piton::lists::source::{Origin, Source};
 use serde_json::{Value, json};
 
-use super::bring::{Limit, bring, source};
+use super::bring::{check_kept, Limit, bring, source};
 use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};
@@ -38,6 +38,7 @@ pub(in crate::commands) fn adopt(
     let client = Network::of(&network, environment)?.client(&place.named_urls())?;
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
+        check_kept(&place)?;
         // Before a ledger is made for a list that is not there.
         Source::new(&place.file).open()?;
     }

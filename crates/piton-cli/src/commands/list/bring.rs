@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use piton::durable::fs::{Fs, OsFs, parent_dir};
+use piton::durable::own::{self, NotOurs, OwnError};
+use piton::durable::part::PartError;
 use piton::fetch::{Client, Download, Failure, IfExists, Monitor, Place as Target, Stop};
 use piton::lists::address::Base;
 use piton::lists::format::Format;
@@ -122,9 +124,30 @@ pub(super) async fn bring(
     }
 }
 
-/// What is kept of a list that others may read is not gone on with: it may be theirs, and would stay readable.
+/// Refuses the copy of a list that is no longer what piton made, before it is read as that list.
+pub(super) fn check_kept(place: &Place) -> Result<(), Trouble> {
+    match place.is_copy() {
+        true => own::check(&OsFs, &place.file).map_err(|error| not_ours(&place.file, error)),
+        false => Ok(()),
+    }
+}
+
+fn not_ours(file: &Path, error: OwnError) -> Trouble {
+    match error {
+        OwnError::NotOurs(why) => PartError::NotOurs { path: file.to_owned(), why }.into(),
+        OwnError::Io(error) => Trouble::file("look at", file, &error),
+        other => Trouble::new(Exit::Local, format!("{}: {other}", file.display())),
+    }
+}
+
+/// What is kept of a list that others may read is not gone on with: it would stay readable. Nor is what somebody
+/// else put there: it could pass for the list as the server has it.
 fn refuse_readable(file: &Path) -> Result<(), Trouble> {
     let io = |error| Trouble::file("replace", file, &error);
+    match own::check(&OsFs, file) {
+        Ok(()) | Err(OwnError::NotOurs(NotOurs::Writable { .. })) => {}
+        Err(error) => return Err(not_ours(file, error)),
+    }
     match OsFs.stat(file).map_err(io)? {
         Some(stat) if stat.mode & 0o077 != 0 => OsFs.remove(file).map_err(io),
         _ => Ok(()),

@@ -9,7 +9,7 @@ use piton::lists::format::to_json;
 use piton::lists::report::{ReportError, Wanted, each_failure, write_failures};
 use serde_json::{Map, Value};
 
-use super::bring::source;
+use super::bring::{check_kept, source};
 use super::kept::Kept;
 use super::place::Place;
 use super::refuse_input;
@@ -24,6 +24,7 @@ pub(crate) fn failures(args: &FailuresArgs) -> Result<Exit, Trouble> {
     let place = Place::of(&args.list, args.source.state.as_deref())?;
     refuse_input(&place)?;
     let kept = Kept::of(&Reader::open(&place.ledger)?)?;
+    check_kept(&place)?;
     let source = source(&place, &args.source, &kept.unwrap_or_default())?;
     let classes = args.class.iter().cloned().map(Into::into).collect();
     let wanted = Wanted { classes, ..Wanted::default() };

@@ -8,7 +8,7 @@ use piton::lists::report::{self, ReportError};
 use piton::lists::source::{Origin, Source};
 use serde_json::json;
 
-use super::bring::source;
+use super::bring::{check_kept, source};
 use super::kept::Kept;
 use super::now;
 use super::place::Place;
@@ -47,6 +47,7 @@ pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<E
         Err(LedgerError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    check_kept(place)?;
     let source = source(place, given, &kept.unwrap_or_default())?;
     let plan = match report::status(&source, &place.ledger, now()) {
         Ok(status) => Plan {

@@ -15,7 +15,7 @@ use piton::lists::source::{Origin, Source};
 
 use url::Url;
 
-use super::bring::{Limit, source};
+use super::bring::{check_kept, Limit, source};
 use super::drive::Drive;
 use super::files::raise_limit;
 use super::kept::{Given, Kept};
@@ -144,6 +144,7 @@ impl Wanted {
         let is_retry = matches!(self.select, Select::Retry { .. });
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));
         if !bring {
+            check_kept(&self.place)?;
             // Before a ledger is made for a list that is not there.
             Source::new(&self.place.file).open()?;
         }

@@ -11,7 +11,7 @@ use piton::durable::fs::{Fs, Open, OsFs};
 use piton::lists::report::{self, Status};
 use serde_json::{Value, json};
 
-use super::bring::source;
+use super::bring::{check_kept, source};
 use super::kept::Kept;
 use super::place::Place;
 use super::{now, refuse_input};
@@ -33,6 +33,7 @@ pub(in crate::commands) fn status(
     let place = Place::of(list, given.state.as_deref())?;
     refuse_input(&place)?;
     let kept = Kept::of(&Reader::open(&place.ledger)?)?.unwrap_or_default();
+    check_kept(&place)?;
     let source = source(&place, given, &kept)?;
     let status = report::status(&source, &place.ledger, now())?;
     let running = running(&place.ledger);

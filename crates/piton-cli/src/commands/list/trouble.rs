@@ -28,6 +28,7 @@ impl From<LedgerError> for Trouble {
                 "--state FILE keeps the state elsewhere"
             }
             LedgerError::NewerFormat { .. } => "use that version",
+            LedgerError::NotOurs { why, .. } => why.remedy(),
             LedgerError::Full { .. } => {
                 "make room and run the same command again: what is recorded is kept"
             }

@@ -51,6 +51,12 @@ impl Fs for FullParts {
         OsFs.canonicalize(path)
     }
 
+    fn user(&self) -> u32 {
+        OsFs.user()
+    }
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        OsFs.new_file_mode(dir)
+    }
     fn random(&self) -> io::Result<u64> {
         OsFs.random()
     }
