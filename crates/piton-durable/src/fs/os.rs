@@ -422,7 +422,7 @@ fn from_stat(stat: &rustix::fs::Stat) -> Stat {
         is_file: kind == FileType::RegularFile,
         is_dir: kind == FileType::Directory,
         mode: stat.st_mode & 0o7777,
-        links: stat.st_nlink.into(),
+        links: stat.st_nlink,
         owner: Owner { user: stat.st_uid, group: stat.st_gid },
         modified: system_time(stat.st_mtime, stat.st_mtime_nsec),
         changed: system_time(stat.st_ctime, stat.st_ctime_nsec),
