@@ -261,7 +261,15 @@ impl Sink {
 }
 
 impl State {
-    /// These bytes are in the part now. Returns whether that made a piece complete.
+    /// Other bytes may be in the part here now, which the journal does not claim yet. What was said of those
+    /// before is void at once, so that no digest state of them is saved after the claim.
+    fn written_over(&mut self, range: &Range<u64>) {
+        if self.written.gaps(range.clone()).next().as_ref() != Some(range) {
+            self.void(range);
+        }
+    }
+
+    /// These bytes are in the part now, and claimed where anything is. Returns whether that made a piece complete.
     fn add(&mut self, range: Range<u64>) -> bool {
         let fresh = self.written.insert(range.clone()) == range.end - range.start;
         if !fresh {

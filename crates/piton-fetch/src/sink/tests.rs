@@ -229,3 +229,28 @@ fn a_state_of_bytes_that_were_taken_back_is_not_saved() {
     // Hashing may have begun again on what is left, which is nothing from the start on.
     assert!(states.is_empty(), "{states:?}");
 }
+
+/// A digest state may be saved of what the journal claims, and of nothing else: after a kill between the write
+/// and its claim, other bytes come in there, and no claim is taken back.
+#[test]
+fn bytes_that_are_not_claimed_are_not_hashed() {
+    let disk = SimDisk::seeded(piton_testkit::seed::seed());
+    disk.create_dir(PathBuf::from("/d").as_path()).unwrap();
+    let process = Process::start(&disk, ALGORITHMS.len());
+    process.write(0..SIZE / 2, 1);
+    let mut writer = process.sink.writer(SIZE / 2, 1);
+    let len = (SIZE / 2) as usize;
+    writer.room()[..len].fill(1);
+    writer.filled(len);
+    // The second question comes between the write and the claim.
+    let mut asked = 0;
+    let looked = writer.flush(|left| {
+        asked += 1;
+        if asked == 2 {
+            assert_eq!(process.sink.look(IntervalSet::len), SIZE / 2);
+        }
+        Grant { skip: 0, write: left.min(SIZE / 4) }
+    });
+    looked.unwrap();
+    assert_eq!((asked, process.sink.look(IntervalSet::len)), (2, SIZE));
+}

@@ -99,17 +99,8 @@ impl SegmentWriter {
             let bytes = self.buffer.get(from..from + write as usize).unwrap_or_default();
             if !bytes.is_empty() {
                 self.shared.part.write(bytes, self.at)?;
+                self.shared.state().written_over(&(self.at..self.at + write));
                 self.crc = crc::combine(self.crc, crc::crc32c(bytes), write);
-                let mut state = self.shared.state();
-                let complete = state.add(self.at..self.at + write);
-                let hashing = state.hash_front.is_running();
-                drop(state);
-                if complete {
-                    self.shared.complete.notify_one();
-                }
-                if hashing {
-                    self.shared.front.notify_one();
-                }
                 self.at += write;
                 from += write as usize;
                 written += write;
@@ -120,13 +111,27 @@ impl SegmentWriter {
         Ok((written, true))
     }
 
-    /// Claims what is written and not yet claimed, in the journal, with its CRC32C.
+    /// Claims what is written and not yet claimed, in the journal, with its CRC32C. Only then do others hear of
+    /// it: no digest state may speak of bytes that the journal does not claim, since other bytes may be
+    /// written there after a crash without a claim of these being taken back.
     fn claim(&mut self) -> Result<(), PartError> {
         let len = self.at - self.start;
-        if len > 0 && self.shared.durability != Durability::None {
-            let extent = Extent { start: self.start, len, crc: self.crc };
-            self.shared.part.claim(extent)?;
-            self.shared.wrote(extent, &self.account);
+        if len > 0 {
+            if self.shared.durability != Durability::None {
+                let extent = Extent { start: self.start, len, crc: self.crc };
+                self.shared.part.claim(extent)?;
+                self.shared.wrote(extent, &self.account);
+            }
+            let mut state = self.shared.state();
+            let complete = state.add(self.start..self.at);
+            let hashing = state.hash_front.is_running();
+            drop(state);
+            if complete {
+                self.shared.complete.notify_one();
+            }
+            if hashing {
+                self.shared.front.notify_one();
+            }
         }
         self.crc = NO_BYTES;
         self.start = self.at;

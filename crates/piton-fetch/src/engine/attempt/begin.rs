@@ -128,10 +128,13 @@ impl Attempt<'_> {
         source: &Source,
     ) -> Result<Join, End> {
         let rung = match self.known_at(old, source).compare(now) {
-            // A mirror that has another version says nothing of the file that was begun, while there
-            // are others to ask.
+            // A mirror that has another version says nothing of the file that was begun, while there are
+            // others to ask; nor does one that was asked before and has a new version.
             Verdict::Changed(change)
-                if self.is_ours(old) && old.identity_at(&source.address).is_none() =>
+                if self.is_ours(old)
+                    && !old.is_of(&source.address)
+                    && (old.identity_at(&source.address).is_none()
+                        || self.sources.others(source)) =>
             {
                 let trouble = Trouble::OtherFile(change);
                 let given_up = self.sources.give_up(source, trouble, 1, &self.monitor);

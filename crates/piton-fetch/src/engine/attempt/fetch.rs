@@ -81,6 +81,11 @@ impl Attempt<'_> {
         let resumed = have.len();
         let path = opened.target.path().to_owned();
         let size = meta.identity.size;
+        if let Some(size) = size {
+            // The journal may say what the answer does not.
+            let checked = check_size(&self.what, &source.host(), size);
+            checked.map_err(|trouble| trouble.into_failure(1, self.what.max_size))?;
+        }
         let window = match size {
             Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
             _ => u64::MAX,
@@ -218,9 +223,6 @@ impl Attempt<'_> {
                 false if source.id == active.id => Trust::Proven,
                 _ => Trust::Stranger,
             });
-        }
-        if meta.identity_at(&active.address).is_none() {
-            active.set_identity(Some(meta.identity.clone()));
         }
         active.set_if_range(shape.if_range);
     }

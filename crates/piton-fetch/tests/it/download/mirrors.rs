@@ -579,6 +579,52 @@ fn without_a_digest_one_without_ranges_is_joined_to_nothing() {
     });
 }
 
+/// A mirror that gave some of what is here has a new version, and is asked first since the first URL is busy:
+/// that says nothing of the file that was begun.
+#[test]
+fn a_mirror_that_was_used_has_a_new_version_in_the_next_run() {
+    let busy = Fault::status(503).turns(2..);
+    let first = named("a").fault(Fault::cut_after(2 * MIB).first(1)).fault(busy);
+    let all = Mirrors::new(first, [named("b").fault(Fault::withholds_last(64 * KIB))]);
+    let mut what = all.unjudged(1);
+    what.retries = 1;
+    all.desk.kill_when_claimed(what.clone(), 4 * MIB);
+    let here = all.desk.claimed();
+    all.others[0].clear_faults();
+    all.others[0].replace("/f", Resource::pattern(2, LEN).etag("\"c\""));
+    all.desk.server.clear_faults();
+    all.desk.server.add_fault(Fault::status(503).first(1));
+    let outcome = all.desk.get(what).unwrap();
+    assert_eq!(outcome.resumed, here, "{:?}", all.desk.events());
+    all.desk.assert_only("f", 1, LEN);
+}
+
+/// Every byte is here, and some rotted: the mirror that is given now is asked for those by its own validators.
+#[test]
+fn a_whole_part_that_rots_is_repaired_from_another_url() {
+    let desk = Desk::new(named("b"));
+    let identity = format!(r#"{{"size":{LEN},"etag":{{"tag":"a"}}}}"#);
+    let meta = format!(
+        r#"{{"url":"http://a.test/f","identity":{identity},"begun":0,"ranges":true,
+            "mirrors":[{{"url":"{}","priority":1}}]}}"#,
+        desk.server.url("/f")
+    );
+    let runs: Vec<_> = (0..12).map(|n| (1, n * MIB, (n + 1) * MIB)).collect();
+    put_part(&desk, &meta, &runs);
+    let part = desk.path("f.part");
+    let mut bytes = std::fs::read(&part).unwrap();
+    bytes[5 * MIB as usize + 9] ^= 1;
+    std::fs::write(&part, bytes).unwrap();
+    // The change shall not show.
+    let journal = desk.path("f.piton");
+    std::fs::set_permissions(&journal, std::fs::metadata(&journal).unwrap().permissions()).unwrap();
+    let mut what = desk.what("/f");
+    what.digests = vec![right()];
+    let outcome = desk.get(what).unwrap_or_else(|error| panic!("{error} {:?}", desk.events()));
+    assert!(outcome.fetched < LEN / 2, "{outcome:?} {:?}", desk.events());
+    desk.assert_only("f", 1, LEN);
+}
+
 /// The digest that a server sent judges also what another URL gives when its turn comes.
 #[test]
 fn a_digest_of_a_server_under_which_they_shared_judges_each_alone() {

@@ -187,6 +187,20 @@ fn a_file_of_another_length_is_not_fetched() {
 }
 
 /// The digest of the whole is that of the bytes that stayed, not of those that came in first.
+/// Also if only the journal says how long the file is.
+#[test]
+fn a_resume_of_a_file_of_another_length() {
+    let desk = Desk::new(named("a"));
+    desk.kill_at(desk.what("/f"), 3 * MIB);
+    desk.server.add_fault(Fault::content_range_total("*"));
+    for len in [LEN - PIECE, LEN + PIECE] {
+        let mut what = desk.what("/f");
+        what.pieces = Some(pieces_of(len));
+        let failure = desk.fail(what);
+        assert!(matches!(failure, Failure::WrongSize { is: LEN, .. }), "{failure:?}");
+    }
+}
+
 #[test]
 fn a_piece_that_was_spoiled_on_the_way_under_a_digest_of_the_whole() {
     each([(1, 0), (4, 0), (4, 1)], |(n, mirrors)| {
