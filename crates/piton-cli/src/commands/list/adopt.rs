@@ -50,15 +50,16 @@ pub(in crate::commands) fn adopt(
     let exit = batch::block_on(async {
         let last = Kept::of(&ledger.reader()?)?;
         let mut notes = Vec::new();
-        let kept = Given {
+        let given_now = Given {
             place: &place,
             source: &given,
             directory: taken.directory.as_deref(),
             default_directory: config.get.directory.as_deref(),
             tree: taken.tree,
             flat: taken.flat,
-        }
-        .kept(last.as_ref(), &mut notes);
+        };
+        given_now.check(last.as_ref())?;
+        let kept = given_now.kept(last.as_ref(), &mut notes);
         if !output.quiet {
             notes.iter().for_each(|note| out::say(format!("piton: {}", out::clean(note))));
         }

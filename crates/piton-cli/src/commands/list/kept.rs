@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use piton::checkpoint::ledger::Reader;
+use piton::durable::fs::{Fs, OsFs, parent_dir};
 use piton::lists::name::Naming;
+use piton::lists::source::Origin;
 use serde::{Deserialize, Serialize};
 
 use super::bring::base_to_keep;
 use super::place::Place;
 use crate::args::ListSource;
+use crate::screen::quoted;
 use crate::trouble::Trouble;
+use crate::{out, redact};
 
 /// The options that decide where files go and what the list means. Stands in ledgers as JSON: fields
 /// may be added, and none may change its meaning.
@@ -24,6 +28,9 @@ pub(super) struct Kept {
     pub(super) format: Option<String>,
     /// `--base`, or the address that the list came from; without a login.
     pub(super) base: Option<String>,
+    /// Which file the ledger was that this was written to. A copy, or what came out of an archive, is
+    /// another one, and says nothing of what the user of this machine wanted.
+    pub(super) ledger: Option<String>,
 }
 
 impl Kept {
@@ -56,6 +63,48 @@ pub(super) struct Given<'a> {
 }
 
 impl Given<'_> {
+    /// Whether the last run may decide again where files go and whom relative addresses mean. A ledger that
+    /// was not written here may have come with the list, from anybody.
+    pub(super) fn check(&self, last: Option<&Kept>) -> Result<(), Trouble> {
+        let ledger = &self.place.ledger;
+        let Some(last) = last else { return Ok(()) };
+        if last.ledger.is_some() && last.ledger == which_file(ledger) {
+            return Ok(());
+        }
+        let harmless = [
+            absolute(self.default_directory.unwrap_or_else(|| Path::new("."))),
+            absolute(parent_dir(&self.place.file)),
+        ];
+        let folder = &last.folder;
+        if self.directory.is_none() && folder.is_absolute() && !harmless.contains(folder) {
+            let (ledger, shown) = (out::path(ledger), out::path(folder));
+            let there = quoted(&folder.to_string_lossy());
+            return Err(Trouble::usage(format!(
+                "{ledger} was moved or copied here, and would put files into {shown}"
+            ))
+            .hint(format!(
+                "-d DIR says where they are to go: -d {there} for there, -d . for here"
+            )));
+        }
+        let own = |base: &&String| match &self.place.origin {
+            Origin::Address(url) => is_of_origin(base, url),
+            _ => false,
+        };
+        if self.source.base.is_none()
+            && let Some(base) = last.base.as_ref().filter(|base| !own(base))
+        {
+            let (ledger, shown) = (out::path(ledger), redact::rubbish(base));
+            return Err(Trouble::usage(format!(
+                "{ledger} was moved or copied here, and would complete addresses with {shown}"
+            ))
+            .hint(format!(
+                "--base URL says what they belong to: --base {} for that",
+                quoted(&shown)
+            )));
+        }
+        Ok(())
+    }
+
     /// What decides where files go: as given, or as in the last run. Notes what was taken from there.
     pub(super) fn kept(&self, last: Option<&Kept>, notes: &mut Vec<String>) -> Kept {
         let default = absolute(self.default_directory.unwrap_or_else(|| Path::new(".")));
@@ -91,8 +140,21 @@ impl Given<'_> {
             tree,
             format: self.source.list_format.clone().or_else(|| last.format.clone()),
             base: base_to_keep(self.place, self.source, last),
+            ledger: which_file(&self.place.ledger),
         }
     }
+}
+
+/// The ledger as no copy of it is: by the inode and its birth. Not by the device, whose number another start
+/// of the machine may change. `None` where the file system tells no birth.
+fn which_file(ledger: &Path) -> Option<String> {
+    // Without an answer the options have to be given again.
+    let stat = OsFs.stat(ledger).ok().flatten()?;
+    Some(format!("{:x}:{:x}", stat.id.inode, stat.id.birth?))
+}
+
+fn is_of_origin(base: &str, url: &url::Url) -> bool {
+    url::Url::parse(base).is_ok_and(|base| base.origin() == url.origin())
 }
 
 /// The folder as the ledger keeps it: the same wherever the next run is called from.
@@ -111,6 +173,7 @@ mod tests {
             tree: true,
             format: Some("csv".to_owned()),
             base: Some("http://h/".to_owned()),
+            ledger: Some("2a:1f".to_owned()),
         };
         let read = |text: &str| serde_json::from_str::<Kept>(text).ok();
         assert_eq!(read(&kept.to_text()), Some(kept));

@@ -169,6 +169,7 @@ impl Wanted {
             tree: self.list.run.tree,
             flat: self.list.run.flat,
         };
+        given.check(kept.as_ref())?;
         let now_kept = given.kept(kept.as_ref(), &mut notes);
         let source = source(&self.place, &self.list.source, &kept.unwrap_or_default())?;
         let screen = choose(self.fetch.output, environment);

@@ -6,6 +6,7 @@ mod events;
 mod failed;
 mod killed;
 mod ledger;
+mod moved;
 mod named;
 mod on_done;
 mod others;
