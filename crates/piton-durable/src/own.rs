@@ -52,7 +52,9 @@ impl NotOurs {
             Self::OtherOwner { .. } => {
                 "run piton as that user; if nobody should have put it there, remove it or use another folder"
             }
-            Self::Writable { .. } => "move it away; if it is sure that nobody wrote to it, chmod go-w",
+            Self::Writable { .. } => {
+                "move it away; if it is sure that nobody wrote to it, chmod go-w"
+            }
             Self::Linked { .. } => "move it away, or remove it: the file keeps its other name",
         }
     }
@@ -110,9 +112,8 @@ fn looks_like_a_new_file(fs: &dyn Fs, path: &Path, stat: &Stat) -> bool {
         new
     };
     // Where nothing can be created nothing speaks for the file.
-    created().is_ok_and(|new| {
-        new.owner.user == stat.owner.user && stat.mode & OTHERS & !new.mode == 0
-    })
+    created()
+        .is_ok_and(|new| new.owner.user == stat.owner.user && stat.mode & OTHERS & !new.mode == 0)
 }
 
 /// Whether what is at `path`, if anything, is ours.

@@ -128,7 +128,8 @@ fn whole_runs_over_it_stay_in_their_folder_and_show_no_login() {
     let server = Server::start(Site::new().with("/f", file).with("/g", Resource::pattern(9, 5000)));
     let (f, g) = (server.url("/f"), server.url("/g"));
     for round in 0..ROUNDS {
-        let mut draw = Draw((piton_testkit::seed::seed() ^ (round + 1)).wrapping_mul(0x9e37_79b9) | 1);
+        let mut draw =
+            Draw((piton_testkit::seed::seed() ^ (round + 1)).wrapping_mul(0x9e37_79b9) | 1);
         let place = Place::new();
         place.write("outside/precious", b"precious");
         place.write("work/list.txt", format!("{f}\n{g}\n").as_bytes());

@@ -40,7 +40,9 @@ pub fn in_flight(ledger: &Path) -> Result<Vec<Entry>, LedgerError> {
     let path = path_of(&super::open::resolve(ledger)?);
     let file = match own::open(&OsFs, &path) {
         Ok(file) => file,
-        Err(OwnError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(OwnError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(LedgerError::own("open", &path)(error)),
     };
     let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;

@@ -10,7 +10,7 @@ use piton::lists::adopt::{AdoptError, Adoption, DoneReport};
 use piton::lists::source::{Origin, Source};
 use serde_json::{Value, json};
 
-use super::bring::{check_kept, Limit, bring, source};
+use super::bring::{Limit, bring, check_kept, source};
 use super::kept::{Given, Kept};
 use super::place::Place;
 use super::{ledger_durability, now, run};

@@ -15,7 +15,7 @@ use piton::lists::source::{Origin, Source};
 
 use url::Url;
 
-use super::bring::{check_kept, Limit, source};
+use super::bring::{Limit, check_kept, source};
 use super::drive::Drive;
 use super::files::raise_limit;
 use super::kept::{Given, Kept};

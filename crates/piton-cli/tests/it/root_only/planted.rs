@@ -185,7 +185,12 @@ fn a_journal_has_root_replace_nothing() {
             true => drop(desk.give("precious.part", 0o644)),
             false => fs::remove_file(desk.place.path("precious.part")).unwrap(),
         }
-        for args in [&["resume", "."][..], &["resume", "precious"], &["status", "."], &["show", "precious.piton"]] {
+        for args in [
+            &["resume", "."][..],
+            &["resume", "precious"],
+            &["status", "."],
+            &["show", "precious.piton"],
+        ] {
             desk.refuses("precious.piton", args);
         }
         assert_eq!(fs::read(desk.place.path("precious")).unwrap(), b"precious");
@@ -257,7 +262,8 @@ fn a_ledger_and_what_belongs_to_it() {
             let before = fs::read(desk.place.path(&name)).unwrap();
             desk.refuses(&name, &["get", "-i", "list.txt"]);
             if begun {
-                for args in [["status", "list.txt"], ["retry", "list.txt"], ["forget", "list.txt"]] {
+                for args in [["status", "list.txt"], ["retry", "list.txt"], ["forget", "list.txt"]]
+                {
                     desk.refuses(&name, &args);
                 }
             }
