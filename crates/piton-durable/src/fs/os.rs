@@ -414,6 +414,10 @@ fn from_statx(stat: &Statx) -> Stat {
     }
 }
 
+#[allow(
+    clippy::useless_conversion,
+    reason = "the count of links has another width on other machines"
+)]
 fn from_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = FileType::from_raw_mode(stat.st_mode);
     Stat {
