@@ -113,7 +113,9 @@ impl Attempt<'_> {
     /// has its turn alone, it does: what another one calls its file does not tell that it is the right one.
     /// Only who said it can say otherwise.
     fn is_judged_as_before(&self, begun: &Meta, source: &Source, now: &Identity) -> bool {
-        let unchanged = || matches!(begun.identity.compare(now), Verdict::Same(_));
+        let surely = |rung: Rung| !rung.wants_overlap();
+        let unchanged =
+            || matches!(begun.identity.compare(now), Verdict::Same(rung) if surely(rung));
         self.is_alone() && (!begun.is_of(&source.address) || unchanged())
     }
 

@@ -89,6 +89,12 @@ impl Standing {
         self.hold = self.hold.max(now.checked_add(pause).unwrap_or(now));
     }
 
+    /// It is asked after so long at the latest.
+    pub(in crate::engine) fn hold_at_most(&mut self, pause: Duration) {
+        let now = Instant::now();
+        self.hold = now.checked_add(pause).map_or(self.hold, |latest| self.hold.min(latest));
+    }
+
     /// A connection to it runs at this many bytes a second.
     pub(in crate::engine) fn measured(&mut self, rate: f64) {
         self.rate = Some(match self.rate {

@@ -135,7 +135,12 @@ impl Transfer {
         trouble: Trouble,
         tries: u32,
     ) -> Result<(), (Trouble, u32)> {
-        self.job.sources.give_up(source, trouble, tries, &self.job.monitor)?;
+        let sources = &self.job.sources;
+        sources.give_up(source, trouble, tries, &self.job.monitor)?;
+        // Beside others it may have been left alone for hours. Now it has to say so again.
+        if let Some(last) = sources.alive().next().filter(|last| !sources.others(last)) {
+            last.standing().hold_at_most(self.job.what.patience);
+        }
         if self.job.sharing == Sharing::FailOver {
             // Nothing of it may come in beside bytes of the next one.
             self.call_back(source.id);

@@ -625,6 +625,24 @@ fn a_whole_part_that_rots_is_repaired_from_another_url() {
     desk.assert_only("f", 1, LEN);
 }
 
+/// Beside another one nobody waits for it. When that one is gone, nobody waits longer than is allowed.
+#[test]
+fn the_last_one_left_wants_to_be_left_alone_for_hours() {
+    let patience = Fault::status_retry_after(503, RetryAfter::Seconds(3600)).turns(2..);
+    let first = named("a").fault(Fault::cut_after(MIB).first(1)).fault(patience);
+    let second =
+        named("b").fault(Fault::cut_after(MIB).first(3)).fault(Fault::status(404).turns(4..));
+    let all = Mirrors::new(first, [second]);
+    let mut what = all.what(2);
+    what.patience = Duration::from_secs(1);
+    let failure = all.desk.fail(what);
+    assert!(
+        matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 503),
+        "{failure:?} {:?}",
+        all.desk.events()
+    );
+}
+
 /// The digest that a server sent judges also what another URL gives when its turn comes.
 #[test]
 fn a_digest_of_a_server_under_which_they_shared_judges_each_alone() {
