@@ -17,13 +17,17 @@ fn every_test_that_the_pages_name_exists() {
         count += 1;
         let mut modules: Vec<_> = path.split("::").collect();
         let test = modules.pop().unwrap();
+        let own = modules.clone();
         // A module within the file of another.
         modules.pop_if(|last| *last == "tests");
-        let file = root.join("crates").join(name).join("tests/it").join(modules.join("/"));
-        let source = fs::read_to_string(file.with_extension("rs"));
-        let source = source.or_else(|_| fs::read_to_string(file.join("mod.rs")));
-        let source = source.unwrap_or_else(|error| panic!("{name} {path}: {error}"));
-        assert!(source.contains(&format!("fn {test}()")), "no test {name} {path}");
+        let dir = root.join("crates").join(name);
+        let files =
+            [dir.join("tests/it").join(modules.join("/")), dir.join("src").join(own.join("/"))];
+        let sources =
+            files.iter().flat_map(|file| [file.with_extension("rs"), file.join("mod.rs")]);
+        let source = sources.filter_map(|file| fs::read_to_string(file).ok()).next();
+        let source = source.unwrap_or_else(|| panic!("no file for {name} {path}"));
+        assert!(source.contains(&format!("fn {test}(")), "no test {name} {path}");
     }
     assert!(count > 60, "only {count} tests are named");
 }
