@@ -112,19 +112,21 @@ impl Transfer {
     fn send(&mut self) -> Result<(), (Trouble, u32)> {
         let job = Arc::clone(&self.job);
         // One at a time: the others are not asked for a piece.
-        let alive = match job.sharing {
-            Sharing::SideBySide => job.sources.alive().count(),
-            Sharing::One | Sharing::FailOver => 1,
+        let (all, alive) = match job.sharing {
+            Sharing::SideBySide => (job.sources.iter().count(), job.sources.alive().count()),
+            Sharing::One | Sharing::FailOver => (1, 1),
         };
         let mut hopeless = false;
         let mut sent = Vec::new();
         let mut free = self.count.target().saturating_sub(self.workers.len() as u32);
         for repair in self.repairs.0.values_mut().filter(|repair| repair.claimed.is_some()) {
             let other = |source: &Source| !repair.gave.contains(&source.id);
-            let others = alive > 1 && job.sources.alive().any(|source| other(source));
+            // Also the last one that is left, if it did not give this piece: the others may have been dropped
+            // for pieces of their own.
+            let others = all > 1 && job.sources.alive().any(|source| other(source));
             // The only source is asked once more: bytes do get spoiled on the way.
             let again = alive == 1 && repair.times == 1;
-            if repair.times > 2 * alive + 1 || !(others || again) || (alive == 1 && !again) {
+            if repair.times > 2 * all + 1 || !(others || again) {
                 hopeless = true;
                 break;
             }
