@@ -297,7 +297,7 @@ fn what_no_address_has_is_fetched_again() {
 }
 
 /// A part of the target `f` that claims bytes of these patterns at these places.
-fn put_part(desk: &Desk, meta: &str, runs: &[(u64, u64, u64)]) {
+pub(super) fn put_part(desk: &Desk, meta: &str, runs: &[(u64, u64, u64)]) {
     let target = Target::new(desk.path("f"));
     let how = OpenPart { durability: Durability::Power, verify_all: false };
     let Opened::Part(part, _) = Part::open(Arc::new(OsFs), &target, how).unwrap() else {

@@ -6,7 +6,7 @@ use piton_fetch::digest::{Algorithm, Digest, Hasher, Pieces};
 
 use piton_testkit::server::Body;
 
-use super::mirrors::{Mirrors, named};
+use super::mirrors::{Mirrors, named, put_part};
 use super::*;
 
 const LEN: u64 = 12 * MIB;
@@ -155,6 +155,25 @@ fn a_piece_that_an_earlier_run_left_bad() {
     desk.kill_at(desk.over(2, "/f"), LEN / 2);
     desk.get(with_pieces(desk.over(2, "/f"))).unwrap();
     desk.assert_only("f", 1, LEN);
+}
+
+/// Many pieces that an earlier run left bad, and a first address that has them no better: whoever is the last
+/// one left is still asked for each of them.
+#[test]
+fn pieces_that_an_earlier_run_left_bad_and_one_address_has_right() {
+    let turns = (0..6).flat_map(|turn| [2, 3, 4].map(|n| (turn, n)));
+    each(turns, |(_, n)| {
+        let wrong = || Fault::overwritten_from(LEN / 2, Body::Pattern { seed: 2, len: LEN });
+        let all = Mirrors::new(named("a").fault(wrong()), [named("b")]);
+        let url = all.desk.server.url("/f");
+        let meta = format!(
+            r#"{{"url":"{url}","identity":{{"size":{LEN},"etag":{{"tag":"a"}}}},"begun":0,"ranges":true}}"#
+        );
+        put_part(&all.desk, &meta, &[(1, 0, LEN / 2), (2, LEN / 2, LEN - 64 * KIB)]);
+        let outcome = all.desk.get(with_pieces(all.unjudged(n)));
+        outcome.unwrap_or_else(|error| panic!("{n} {error} {:?}", all.desk.events()));
+        all.desk.assert_only("f", 1, LEN);
+    });
 }
 
 #[test]
