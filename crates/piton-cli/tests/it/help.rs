@@ -54,7 +54,7 @@ fn short_help_fits_a_screen() {
           --rename           Leave a file that stands there, and take the next free name
       -N, --only-newer       Fetch only what is newer than the file that stands there
           --restart          Begin again, forgetting what an earlier run fetched
-          --mirror <URL>     Another address of the same file (repeatable; one URL only)
+          --mirror <URL>     Another URL of the same file (repeatable; one URL only)
           --dry-run          Only say what would be fetched
 
     Integrity:
