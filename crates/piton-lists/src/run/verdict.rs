@@ -47,7 +47,8 @@ impl Verdict {
 
     fn of_disk(error: &io::Error) -> Self {
         // Others end, and then there is room.
-        if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) {
+        let wanting = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+        if Errno::from_io_error(error).is_some_and(|error| wanting.contains(&error)) {
             return Self::Transient;
         }
         match error.kind() {
@@ -209,8 +210,11 @@ mod tests {
         assert_eq!(Verdict::of(&disk(io::ErrorKind::StorageFull)), Verdict::NoRoom);
         assert_eq!(Verdict::of(&disk(io::ErrorKind::ReadOnlyFilesystem)), Verdict::NoRoom);
         assert_eq!(Verdict::of(&disk(io::ErrorKind::PermissionDenied)), Verdict::Fatal);
-        let many = PartError::Io { what: "open", path: "x".into(), source: Errno::MFILE.into() };
-        assert_eq!(Verdict::of(&many.into()), Verdict::Transient, "others end");
+        // No descriptor, and no thread.
+        for wanting in [Errno::MFILE, Errno::AGAIN] {
+            let many = PartError::Io { what: "open", path: "x".into(), source: wanting.into() };
+            assert_eq!(Verdict::of(&many.into()), Verdict::Transient, "others end");
+        }
         let locked = PartError::Locked { path: "x".into(), holder: None }.into();
         assert_eq!(Verdict::of(&locked), Verdict::Transient);
         assert_eq!(Verdict::of(&Failure::Stopped { have: 0, path: None }), Verdict::Stopped);
