@@ -79,7 +79,7 @@ fn a_part_that_is_gone_or_is_no_file() {
     std::fs::remove_file(desk.path("f.part")).unwrap();
     std::fs::create_dir(desk.path("f.part")).unwrap();
     let failure = desk.get(desk.what("/f")).unwrap_err();
-    assert!(matches!(failure, Failure::Local(PartError::Io { .. })), "{failure:?}");
+    assert!(matches!(failure, Failure::Local(PartError::NotOurs { .. })), "{failure:?}");
 }
 
 /// A link in the place of the part must not lead piton to write elsewhere.
