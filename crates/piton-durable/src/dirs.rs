@@ -97,8 +97,13 @@ pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
     if device(above)? != device(dir)? {
         return Ok(());
     }
-    match fs.sync_dir(above) {
-        // Of a place where this process may not look, or not write, it has not created anything.
+    sync_found(fs, above).map_err(DirError::of("sync the directory", above))
+}
+
+/// Syncs a directory whose entry was found. Where this process may not look, or not write, it has not created
+/// anything that would have to be synced.
+pub(crate) fn sync_found(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
+    match fs.sync_dir(dir) {
         Err(error)
             if matches!(
                 error.kind(),
@@ -107,6 +112,6 @@ pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
         {
             Ok(())
         }
-        result => result.map_err(DirError::of("sync the directory", above)),
+        result => result,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::dirs;
 use crate::fs::{Fs, Open, parent_dir};
 use crate::part::PartError;
 
@@ -13,5 +14,5 @@ use crate::part::PartError;
 pub fn settle(fs: &dyn Fs, path: &Path) -> Result<(), PartError> {
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     file.sync_all().map_err(PartError::io("sync", path))?;
-    fs.sync_dir(parent_dir(path)).map_err(PartError::io("sync the directory of", path))
+    dirs::sync_found(fs, parent_dir(path)).map_err(PartError::io("sync the directory of", path))
 }

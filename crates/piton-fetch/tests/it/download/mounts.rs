@@ -125,6 +125,18 @@ fn a_disk_that_turns_read_only() {
     desk.assert_pattern("disk/f", 1, 6 * MIB);
 }
 
+/// Where nothing can be written nothing has to be synced either.
+#[test]
+fn a_file_that_is_complete_on_a_read_only_disk() {
+    let desk = Desk::new(Site::new().with("/f", Resource::pattern(1, MIB).etag("\"a\"")));
+    let folder = desk.path("disk");
+    let Some(disk) = SmallDisk::mount_at(&folder, "size=32m") else { return };
+    desk.get(into(&desk, &folder, 1)).unwrap();
+    disk.remount("ro");
+    let outcome = desk.get(into(&desk, &folder, 1)).unwrap();
+    assert!(outcome.already_complete, "{outcome:?}");
+}
+
 #[test]
 fn places_that_cannot_be() {
     let desk = Desk::with(Resource::pattern(1, MIB), Fault::no_accept_ranges());
