@@ -14,7 +14,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Part, PartError, hold};
+use super::{Part, PartError, hold, verify};
 use crate::extent::Extent;
 use crate::fs::{FsFile, Space};
 
@@ -95,13 +95,7 @@ struct Span {
 
 impl Reserved {
     fn new(device: u64, size: Option<u64>, claims: &[Extent]) -> Self {
-        let mut kept: Vec<Range<u64>> = Vec::new();
-        for claim in claims.iter().map(Extent::range) {
-            match kept.last_mut() {
-                Some(last) if last.end == claim.start => last.end = claim.end,
-                _ => kept.push(claim),
-            }
-        }
+        let kept = verify::join(claims.iter().map(Extent::range));
         let here = kept.iter().map(|range| range.end.saturating_sub(range.start)).sum();
         Self { size, kept, spans: BTreeMap::new(), here, promise: Promise::new(device) }
     }
