@@ -70,6 +70,11 @@ impl Client {
         adopt::adopt(self, what, monitor, stop).await
     }
 
+    /// The same client, with its connections, cookies and limits, that keeps its files on `fs`.
+    pub fn keeping(&self, fs: Arc<dyn Fs>) -> Self {
+        Self::new(self.transport.clone(), fs)
+    }
+
     /// The file system that files are kept on.
     pub fn fs(&self) -> &Arc<dyn Fs> {
         &self.fs

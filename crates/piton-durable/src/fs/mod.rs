@@ -12,7 +12,6 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
-mod kind;
 mod os;
 
 pub use os::OsFs;
@@ -42,6 +41,14 @@ pub trait Fs: Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+    /// The same files, but none that lies outside of `dir`, which must be there: the paths that it takes begin
+    /// with `dir` in its resolved form, and one that leads out over a symbolic link fails with
+    /// `CrossesDevices` and [`LeadsOut`], whoever puts such links there meanwhile. `None`: nothing of the kind
+    /// can happen here.
+    fn beneath(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
+        let _ = dir;
+        Ok(None)
+    }
     /// The user that this process acts for: the owner of what it creates.
     fn user(&self) -> u32;
     /// The permission bits that a new file gets in `dir` where nobody asks for others: those that the
@@ -132,6 +139,16 @@ pub trait FsFile: Send + Sync {
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
 }
 
+/// Why a path is not used by an [`Fs::beneath`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it leads out of {}, to {}", folder.display(), to.display())]
+pub struct LeadsOut {
+    /// The folder that it leads out of.
+    pub folder: PathBuf,
+    /// Where it leads.
+    pub to: PathBuf,
+}
+
 /// The room on a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -173,7 +190,12 @@ pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
                 | Errno::BADMSG
         ),
         // Not from an operating system. A file system that says more than that is taken seriously.
-        None => !matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput),
+        None => !matches!(
+            error.kind(),
+            io::ErrorKind::Unsupported
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::CrossesDevices
+        ),
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are compared")]
 
 mod adopt;
+mod beneath;
 mod broken;
 mod crash;
 mod extras;

@@ -86,9 +86,16 @@ impl<'a> Marking<'a> {
     /// The length of the file, if it is there and can be that of the item.
     fn look(&self, item: &Item, target: &TargetPath) -> Result<Option<u64>, FolderError> {
         let path = self.folder.join(target);
-        let stat = match self.what.fs.stat(&path) {
-            // A name that no file can have is the list's fault.
-            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => None,
+        let stat = match self.folder.fs().stat(&path) {
+            // A name that no file can have is the list's fault, and what lies elsewhere is no file of it.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidFilename | io::ErrorKind::CrossesDevices
+                ) =>
+            {
+                None
+            }
             Err(source) => return Err(FolderError::Io { what: "look at", path, source }),
             Ok(stat) => stat,
         };

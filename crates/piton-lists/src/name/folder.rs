@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use piton_durable::dirs::{self, DirError};
-use piton_durable::fs::Fs;
+use piton_durable::fs::{Fs, LeadsOut};
 use piton_durable::part::Durability;
 use piton_durable::room;
 
@@ -16,14 +16,15 @@ const REMEMBERED: usize = 16_384;
 /// The target folder, and those below it that items need. Clones share what they know.
 ///
 /// A folder is used only if it really lies in the target folder: a symbolic link that leads out is
-/// refused. Somebody who moves folders about while this looks is not defended against; whoever can
-/// do that can write there anyway.
+/// refused, also one that somebody puts in the place of a folder while items are downloaded to it
+/// ([`Fs::beneath`]).
 #[derive(Clone)]
 pub struct Folder {
     shared: Arc<Shared>,
 }
 
 struct Shared {
+    /// Of what lies in the target folder, and of nothing else.
     fs: Arc<dyn Fs>,
     root: PathBuf,
     /// What a folder must survive before a file in it is called done (G1).
@@ -56,6 +57,7 @@ impl Folder {
 
     fn at(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
         let root = fs.canonicalize(path).map_err(io("find", path))?;
+        let fs = fs.beneath(&root).map_err(io("open", &root))?.unwrap_or(fs);
         let (there, making) = Default::default();
         Ok(Self { shared: Arc::new(Shared { fs, root, durability, there, making }) })
     }
@@ -63,6 +65,11 @@ impl Folder {
     /// Where it is: absolute, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.shared.root
+    }
+
+    /// The files in it. Paths begin with [`Folder::path`], and none leads out.
+    pub fn fs(&self) -> &Arc<dyn Fs> {
+        &self.shared.fs
     }
 
     /// The full path of a target.
@@ -85,12 +92,6 @@ impl Folder {
         let shared = &self.shared;
         let _making = shared.making.lock().unwrap_or_else(PoisonError::into_inner);
         let path = shared.root.join(folder);
-        // Before anything is made: a link could have it made elsewhere.
-        let there = deepest_there(&*shared.fs, &shared.root, &path)?;
-        let really = shared.fs.canonicalize(&there).map_err(io("find", &there))?;
-        if !really.starts_with(&shared.root) {
-            return Err(FolderError::LeadsOut { path: there, to: really });
-        }
         let known = |at: &Path| match at.strip_prefix(&shared.root).map(Path::to_str) {
             Ok(Some(below)) => below.is_empty() || self.there().contains(below),
             _ => false,
@@ -118,20 +119,6 @@ impl Folder {
     }
 }
 
-/// The deepest folder of those from `root` down to `path` that is there.
-fn deepest_there(fs: &dyn Fs, root: &Path, path: &Path) -> Result<PathBuf, FolderError> {
-    let mut deepest = root;
-    let below: Vec<&Path> = path.ancestors().take_while(|ancestor| *ancestor != root).collect();
-    for folder in below.into_iter().rev() {
-        match fs.stat(folder).map_err(io("look at", folder))? {
-            Some(stat) if stat.is_dir => deepest = folder,
-            Some(_) => return Err(FolderError::NotAFolder { path: folder.to_owned() }),
-            None => break,
-        }
-    }
-    Ok(deepest.to_owned())
-}
-
 fn make(
     fs: &dyn Fs,
     path: &Path,
@@ -140,6 +127,9 @@ fn make(
 ) -> Result<(), FolderError> {
     dirs::create_below(fs, path, durability, known).map_err(|error| {
         let DirError { what, path, source } = error;
+        if let Some(out) = source.get_ref().and_then(|error| error.downcast_ref::<LeadsOut>()) {
+            return FolderError::LeadsOut { path, to: out.to.clone() };
+        }
         match source.kind() {
             io::ErrorKind::NotADirectory => FolderError::NotAFolder { path },
             _ => FolderError::Io { what, path, source },

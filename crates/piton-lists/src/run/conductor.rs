@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use piton_fetch::{Share, Stop};
+use piton_fetch::{Client, Share, Stop};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -23,6 +23,8 @@ use crate::name::Folder;
 /// See [`Conductor::run`].
 pub(super) struct Conductor<'a> {
     run: &'a Run,
+    /// Of the run, with its files in the folder.
+    client: Client,
     pub(super) folder: &'a Folder,
     pub(super) options: &'a Options,
     pub(super) monitor: &'a Monitor,
@@ -50,6 +52,7 @@ impl<'a> Conductor<'a> {
         let options = &*run.options;
         Self {
             run,
+            client: run.client.keeping(Arc::clone(folder.fs())),
             folder,
             options,
             monitor,
@@ -212,7 +215,7 @@ impl<'a> Conductor<'a> {
         self.slots.hold(number, slot);
         self.monitor.tell(&Event::Started { item: &job.item, path: &path, monitor: &monitor });
         let what = download(&job, self.run.ledger.number(), path, self.options, rate, share);
-        let (client, folder) = (self.run.client.clone(), self.folder.clone());
+        let (client, folder) = (self.client.clone(), self.folder.clone());
         let (target, seen, halt) = (job.target.clone(), monitor.clone(), self.halt.clone());
         // A download is a large future, which the runtime would move more than once; and as an argument
         // of this one it would be in it twice.

@@ -53,3 +53,48 @@ fn what_the_server_calls_it_does_not_count() {
     desk.run(desk.options());
     assert_eq!(desk.files(), ["0"]);
 }
+
+/// Somebody who may write in the target folder: when an item is done, its folder `a` becomes a link to
+/// `elsewhere`.
+struct Swapper {
+    folder: PathBuf,
+    swapped: std::sync::atomic::AtomicBool,
+}
+
+impl Observer for Swapper {
+    fn event(&self, event: &Event<'_>) {
+        let done = matches!(event, Event::Ended { end: End::Done(_), .. });
+        if done && !self.swapped.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            std::fs::rename(self.folder.join("out/a"), self.folder.join("moved")).unwrap();
+            std::os::unix::fs::symlink(self.folder.join("elsewhere"), self.folder.join("out/a"))
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_becomes_a_link_during_the_run_is_not_followed() {
+    let large = |number| Resource::pattern(number, 3 << 20).etag("\"large\"");
+    let site = site_of(6).with("/large", large(7)).with("/new", large(8));
+    let desk = Desk::new(site);
+    std::fs::create_dir(desk.path("elsewhere")).unwrap();
+    let in_a = |path: &str| vec![path.to_owned(), "  dir=a".to_owned()];
+    desk.list(["/0", "/1", "/large", "/2"].into_iter().flat_map(in_a));
+    let folder = desk.folder.path().to_owned();
+    let swapper = Arc::new(Swapper { folder, swapped: Default::default() });
+    let summary = desk.run_watched(desk.one_at_a_time(), swapper.clone(), Stop::new()).unwrap();
+    assert!(swapper.swapped.load(std::sync::atomic::Ordering::Relaxed));
+    let elsewhere = || std::fs::read_dir(desk.path("elsewhere")).unwrap().count();
+    assert_eq!(elsewhere(), 0, "{summary:?}");
+    // Small ones are where the folder that is held open is now; for the large one it is looked at first.
+    let known = desk.known();
+    assert_eq!((summary.done, summary.fatal), (3, 1), "{known:?}");
+    let detail = known[&5].detail.clone().unwrap();
+    assert!(detail.contains("/out/a: it leads out of "), "{detail}");
+    assert_eq!(std::fs::read_dir(desk.path("moved")).unwrap().count(), 3);
+    // The next run opens it again, and says that it leads out.
+    desk.list(["/3", "/new"].into_iter().flat_map(in_a));
+    let summary = desk.run(desk.options());
+    assert_eq!((summary.done, summary.fatal, elsewhere()), (0, 2, 0), "{summary:?}");
+    assert!(desk.known().values().all(|known| known.class.as_ref().unwrap().as_str() == "folder"));
+}

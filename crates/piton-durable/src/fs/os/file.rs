@@ -1,0 +1,235 @@
+//! An open file.
+
+#![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::time::SystemTime;
+
+use rustix::fs::{
+    AtFlags, CWD, FallocateFlags, FlockOperation, Gid, Mode, SeekFrom, Timespec, Timestamps,
+    UTIME_OMIT, Uid, XattrFlags,
+};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::holder::holder;
+use super::kind::{Kind, is_read_only};
+use super::place::Place;
+use super::stat::{stat_at, timespec};
+use super::still_takes_changes;
+use crate::fs::{FsFile, FsSync, Owner, Space, Stat};
+
+pub(super) struct OsFile<P> {
+    pub(super) fd: OwnedFd,
+    /// Where the paths begin that it is given.
+    pub(super) place: P,
+}
+
+impl<P: Place> FsFile for OsFile<P> {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::io::pwrite(&self.fd, buf, offset))?)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.fd)?)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.fd)?)
+    }
+
+    fn syncs_alone(&self) -> bool {
+        Kind::of(&self.fd).is_ok_and(Kind::syncs_unnamed_alone)
+    }
+
+    fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
+        let kind = Kind::of(&self.fd)?;
+        if kind == Kind::Tmpfs {
+            // Nothing there is written anywhere.
+            return Ok(FsSync::Proven);
+        }
+        rustix::fs::syncfs(&self.fd)?;
+        if !kind.tells() {
+            return Ok(FsSync::NotTold);
+        }
+        if is_read_only(&self.fd)? {
+            return Err(Errno::ROFS.into());
+        }
+        still_takes_changes(&self.place.directory(dir)?)?;
+        Ok(FsSync::Proven)
+    }
+
+    fn link_to(&self, path: &Path) -> io::Result<()> {
+        let to = self.place.name(path)?;
+        let by_descriptor =
+            || rustix::fs::linkat(&self.fd, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
+        let linked = match retry_on_intr(by_descriptor) {
+            // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
+            Err(Errno::NOENT) => {
+                let here = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+                let by_path =
+                    || rustix::fs::linkat(CWD, &*here, &to.dir, to.path, AtFlags::SYMLINK_FOLLOW);
+                match retry_on_intr(by_path) {
+                    Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => {
+                        Err(Errno::OPNOTSUPP)
+                    }
+                    result => result,
+                }
+            }
+            result => result,
+        };
+        match linked {
+            Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.fd, len))?)
+    }
+
+    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
+        let (start, len) = (range.start, range.end.saturating_sub(range.start));
+        if len == 0 {
+            return Ok(true);
+        }
+        let keep_size = || rustix::fs::fallocate(&self.fd, FallocateFlags::KEEP_SIZE, start, len);
+        match retry_on_intr(keep_size) {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn release(&self, range: Range<u64>) -> io::Result<()> {
+        let end = self.stat()?.len;
+        if range.start < end.min(range.end) {
+            let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
+            let len = end.min(range.end) - range.start;
+            retry_on_intr(|| rustix::fs::fallocate(&self.fd, flags, range.start, len))?;
+        }
+        // Beyond the end some file systems punch nothing; but a cut at the end frees it all.
+        if end < range.end { self.set_len(end) } else { Ok(()) }
+    }
+
+    fn space(&self) -> io::Result<Option<Space>> {
+        let all = retry_on_intr(|| rustix::fs::fstatvfs(&self.fd))?;
+        // Some that have no disk of their own say nothing.
+        if all.f_blocks == 0 {
+            return Ok(None);
+        }
+        let blocks = retry_on_intr(|| rustix::fs::fstat(&self.fd))?.st_blocks;
+        Ok(Some(Space {
+            total: all.f_blocks.saturating_mul(all.f_frsize),
+            free: all.f_bavail.saturating_mul(all.f_frsize),
+            held: u64::try_from(blocks).unwrap_or(0).saturating_mul(512),
+        }))
+    }
+
+    fn start_writeback(&self, offset: u64, len: u64) {
+        let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else { return };
+        if len == 0 {
+            // To the system this means "to the end of the file".
+            return;
+        }
+        // SAFETY: the descriptor is open for as long as `self` lives, and no memory is passed.
+        // The result is left alone: the call is a hint, and the sync that follows finds any error.
+        unsafe {
+            libc::sync_file_range(self.fd.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE);
+        }
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat_at(&self.fd, c"", AtFlags::EMPTY_PATH)?)
+    }
+
+    fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
+        // The cursor that this moves is used by nothing else.
+        let seek = |to: SeekFrom| retry_on_intr(|| rustix::fs::seek(&self.fd, to));
+        let start = match seek(SeekFrom::Data(from)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                let len = self.stat()?.len;
+                return Ok((from < len).then_some(from..len));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match seek(SeekFrom::Hole(start)) {
+            Ok(end) => Ok((start < end).then_some(start..end)),
+            // Cut off since the first call.
+            Err(Errno::NXIO) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        match retry_on_intr(|| rustix::fs::flock(&self.fd, exclusive)) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn lock_holder(&self) -> Option<u32> {
+        // For a message only: without it that says "another process".
+        let id = self.stat().ok()?.id;
+        holder(&std::fs::read_to_string("/proc/locks").ok()?, id)
+    }
+
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode)))?)
+    }
+
+    fn set_owner(&self, owner: Owner) -> io::Result<()> {
+        let user = Some(Uid::from_raw(owner.user));
+        let group = Some(Gid::from_raw(owner.group));
+        Ok(retry_on_intr(|| rustix::fs::fchown(&self.fd, user, group))?)
+    }
+
+    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
+        let times = Timestamps {
+            last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+            last_modification: timespec(time)?,
+        };
+        Ok(retry_on_intr(|| rustix::fs::futimens(&self.fd, &times))?)
+    }
+
+    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
+        let set = || rustix::fs::fsetxattr(&self.fd, name, value, XattrFlags::empty());
+        match retry_on_intr(set) {
+            Ok(()) => Ok(true),
+            // "No room for it" and "not this name" are ways of not supporting it.
+            Err(
+                Errno::OPNOTSUPP
+                | Errno::NOSYS
+                | Errno::PERM
+                | Errno::TOOBIG
+                | Errno::RANGE
+                | Errno::NOSPC,
+            ) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let mut value = vec![0; 64 * 1024];
+        match retry_on_intr(|| rustix::fs::fgetxattr(&self.fd, name, value.as_mut_slice())) {
+            Ok(len) => {
+                value.truncate(len);
+                Ok(Some(value))
+            }
+            Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

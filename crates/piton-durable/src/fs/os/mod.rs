@@ -1,0 +1,231 @@
+//! The operating system's files (Linux).
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::{Errno, retry_on_intr};
+
+use self::beneath::Beneath;
+use self::file::OsFile;
+use self::kind::Kind;
+use self::place::{At, Place};
+use self::stat::stat_at;
+use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk};
+
+mod beneath;
+mod file;
+mod holder;
+mod kind;
+mod place;
+mod stat;
+
+/// The real file system.
+///
+/// Interrupted calls are made again, except a sync: a sync that failed says that bytes may be lost,
+/// and the next one would say "done" without them (G7). Where a file is opened for writing, a
+/// symbolic link in the last place of the path is refused (`ELOOP`), so that nobody can aim a
+/// write elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFs;
+
+impl<P: Place> Fs for P {
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
+        let write = OFlags::RDWR;
+        let (flags, mode) = match how {
+            Open::Read => (OFlags::RDONLY, 0),
+            Open::ReadWrite => (write, 0),
+            Open::Create { mode } => (write | OFlags::CREATE, mode),
+            Open::CreateNew { mode } => (write | OFlags::CREATE | OFlags::EXCL, mode),
+        };
+        // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
+        let flags = flags | OFlags::NONBLOCK;
+        let fd = match open_at(&self.name(path)?, flags | OFlags::NOFOLLOW, mode) {
+            Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
+            opened => opened?,
+        };
+        Ok(Arc::new(OsFile { fd, place: self.clone() }))
+    }
+
+    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
+        match open_unnamed(&self.directory(dir)?, mode) {
+            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => {
+                Ok(Arc::new(OsFile { fd, place: self.clone() }))
+            }
+            Ok(_) => Err(io::ErrorKind::Unsupported.into()),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        match self.lstat(path)? {
+            // A link, or something that is opened in vain.
+            Some(stat) if !stat.is_file && !stat.is_dir => found(
+                self.follow(path, OFlags::PATH)
+                    .and_then(|fd| Ok(stat_at(&fd, c"", AtFlags::EMPTY_PATH)?)),
+            ),
+            stat => Ok(stat),
+        }
+    }
+
+    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        found(
+            self.name(path)
+                .and_then(|at| Ok(stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)?)),
+        )
+    }
+
+    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        let (from, to) = (self.name(from)?, self.name(to)?);
+        match existing {
+            Existing::Replace => Ok(rename_at(&from, &to)?),
+            Existing::Keep => rename_keeping(&from, &to),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Ok(remove_at(&self.name(path)?)?)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let at = self.directory(dir)?;
+        let fd = open_at(&at, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        match rustix::fs::fsync(&fd) {
+            // Some file systems cannot sync a directory: what they can sync is everything.
+            Err(Errno::INVAL) => rustix::fs::syncfs(&fd)?,
+            result => result?,
+        }
+        still_takes_changes(&at)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let fd = open_at(&self.directory(dir)?, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::new(fd)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name != "." && name != ".." {
+                names.push(PathBuf::from(name));
+            }
+        }
+        Ok(names)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let at = self.name(dir)?;
+        let mode = Mode::from_raw_mode(0o777);
+        Ok(retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))?)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        // Whether it may be used at all.
+        self.follow(path, OFlags::PATH)?;
+        std::fs::canonicalize(path)
+    }
+
+    fn beneath(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
+        // Also of one that is beneath another already.
+        self.directory(dir)?;
+        Ok(Some(Arc::new(Beneath::open(dir)?)))
+    }
+
+    fn user(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
+        let made = open_unnamed(&self.directory(dir)?, 0o666)
+            .and_then(|file| stat_at(&file, c"", AtFlags::EMPTY_PATH))
+            .map_err(io::Error::from);
+        match made {
+            Ok(stat) => Ok(stat.mode & 0o777),
+            Err(error) if is_of_the_disk(&error) => Err(error),
+            // No such files here, or no room for one.
+            Err(_) => Ok(0o666 & !umask().unwrap_or(0o077)),
+        }
+    }
+
+    fn random(&self) -> io::Result<u64> {
+        getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
+    }
+}
+
+/// `None` where there is nothing.
+fn found(result: io::Result<Stat>) -> io::Result<Option<Stat>> {
+    match result {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        result => Ok(Some(result?)),
+    }
+}
+
+fn open_at(at: &At, flags: OFlags, mode: u32) -> Result<OwnedFd, Errno> {
+    let (flags, mode) = (flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode));
+    retry_on_intr(|| rustix::fs::openat(&at.dir, at.path, flags, mode))
+}
+
+fn open_unnamed(dir: &At, mode: u32) -> Result<OwnedFd, Errno> {
+    open_at(dir, OFlags::RDWR | OFlags::TMPFILE, mode)
+}
+
+fn rename_at(from: &At, to: &At) -> Result<(), Errno> {
+    retry_on_intr(|| rustix::fs::renameat(&from.dir, from.path, &to.dir, to.path))
+}
+
+fn remove_at(at: &At) -> Result<(), Errno> {
+    retry_on_intr(|| rustix::fs::unlinkat(&at.dir, at.path, AtFlags::empty()))
+}
+
+/// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links
+/// either, a look before the rename, which leaves an instant for another program to step into.
+fn rename_keeping(from: &At, to: &At) -> io::Result<()> {
+    let no_replace = || {
+        let flags = RenameFlags::NOREPLACE;
+        rustix::fs::renameat_with(&from.dir, from.path, &to.dir, to.path, flags)
+    };
+    match retry_on_intr(no_replace) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        result => return Ok(result?),
+    }
+    let link = || rustix::fs::linkat(&from.dir, from.path, &to.dir, to.path, AtFlags::empty());
+    match retry_on_intr(link) {
+        Ok(()) => return Ok(remove_at(from)?),
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match stat_at(&to.dir, to.path, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EXIST.into()),
+        Err(Errno::NOENT) => Ok(rename_at(from, to)?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The umask, read without setting it: setting it and back would race with files that other threads create.
+fn umask() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
+/// Whether the file system of `dir` was alive when a sync before this said that all is durable.
+///
+/// A journal that fails to be written (in the background, say) is the end of a file system until it is
+/// mounted again; but ext4 finds that out with the next change only, and until then answers the sync of a
+/// folder, or of a file, with success, although what it was to make durable is lost. Such a change is a
+/// file without a name. Where there are none, or none may be made, nothing is learned.
+fn still_takes_changes(dir: &At) -> io::Result<()> {
+    match open_unnamed(dir, 0o600).map_err(io::Error::from) {
+        Err(error) if is_of_the_disk(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
