@@ -89,12 +89,17 @@ pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
     if dir.file_name().is_none() || above == dir {
         return Ok(());
     }
-    let device = |path: &Path| {
+    let device = |path: &Path| -> Result<Option<u64>, DirError> {
         let stat = fs.stat(path).map_err(DirError::of("look at", path))?;
         Ok(stat.map(|stat| stat.id.device))
     };
+    let device_above = match device(above) {
+        // The directory that `fs` is limited to (`Fs::beneath`): whoever opened it has seen to it.
+        Err(error) if error.source.kind() == io::ErrorKind::CrossesDevices => return Ok(()),
+        device => device?,
+    };
     // What something is mounted on is no matter of that file system.
-    if device(above)? != device(dir)? {
+    if device_above != device(dir)? {
         return Ok(());
     }
     sync_found(fs, above).map_err(DirError::of("sync the directory", above))

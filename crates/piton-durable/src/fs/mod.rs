@@ -41,7 +41,7 @@ pub trait Fs: Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
-    /// The same files, but none that lies outside of `dir`, which must be there: the paths that it takes begin
+    /// The same files, but none that lies outside of `dir`, which must be there and durable in its parent: the paths that it takes begin
     /// with `dir` in its resolved form, and one that leads out over a symbolic link fails with
     /// `CrossesDevices` and [`LeadsOut`], whoever puts such links there meanwhile. `None`: nothing of the kind
     /// can happen here.

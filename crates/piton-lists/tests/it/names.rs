@@ -74,27 +74,47 @@ impl Observer for Swapper {
 
 #[test]
 fn a_folder_that_becomes_a_link_during_the_run_is_not_followed() {
-    let large = |number| Resource::pattern(number, 3 << 20).etag("\"large\"");
-    let site = site_of(6).with("/large", large(7)).with("/new", large(8));
-    let desk = Desk::new(site);
-    std::fs::create_dir(desk.path("elsewhere")).unwrap();
-    let in_a = |path: &str| vec![path.to_owned(), "  dir=a".to_owned()];
-    desk.list(["/0", "/1", "/large", "/2"].into_iter().flat_map(in_a));
-    let folder = desk.folder.path().to_owned();
-    let swapper = Arc::new(Swapper { folder, swapped: Default::default() });
-    let summary = desk.run_watched(desk.one_at_a_time(), swapper.clone(), Stop::new()).unwrap();
-    assert!(swapper.swapped.load(std::sync::atomic::Ordering::Relaxed));
-    let elsewhere = || std::fs::read_dir(desk.path("elsewhere")).unwrap().count();
-    assert_eq!(elsewhere(), 0, "{summary:?}");
-    // Small ones are where the folder that is held open is now; for the large one it is looked at first.
-    let known = desk.known();
-    assert_eq!((summary.done, summary.fatal), (3, 1), "{known:?}");
-    let detail = known[&5].detail.clone().unwrap();
-    assert!(detail.contains("/out/a: it leads out of "), "{detail}");
-    assert_eq!(std::fs::read_dir(desk.path("moved")).unwrap().count(), 3);
-    // The next run opens it again, and says that it leads out.
-    desk.list(["/3", "/new"].into_iter().flat_map(in_a));
-    let summary = desk.run(desk.options());
-    assert_eq!((summary.done, summary.fatal, elsewhere()), (0, 2, 0), "{summary:?}");
-    assert!(desk.known().values().all(|known| known.class.as_ref().unwrap().as_str() == "folder"));
+    use Durability::{Power, Process};
+    for durability in [Power, Process, Durability::None] {
+        let large = |number| Resource::pattern(number, 3 << 20).etag("\"large\"");
+        let site = site_of(6).with("/large", large(7)).with("/new", large(8));
+        let desk = Desk::new(site);
+        let mut options = desk.one_at_a_time();
+        options.durability = durability;
+        std::fs::create_dir(desk.path("elsewhere")).unwrap();
+        let in_a = |path: &str| vec![path.to_owned(), "  dir=a".to_owned()];
+        desk.list(["/0", "/1", "/large", "/2"].into_iter().flat_map(in_a));
+        let folder = desk.folder.path().to_owned();
+        let swapper = Arc::new(Swapper { folder, swapped: Default::default() });
+        let summary = desk.run_watched(options.clone(), swapper.clone(), Stop::new()).unwrap();
+        assert!(swapper.swapped.load(std::sync::atomic::Ordering::Relaxed));
+        let elsewhere = || std::fs::read_dir(desk.path("elsewhere")).unwrap().count();
+        assert_eq!(elsewhere(), 0, "{summary:?}");
+        // Small ones are where the folder that is held open is now; for a large one it is looked at first.
+        let known = desk.known();
+        assert_eq!(summary.done + summary.fatal, 4, "{known:?}");
+        let moved = std::fs::read_dir(desk.path("moved")).unwrap().count() as u64;
+        assert_eq!(moved, summary.done, "{known:?}");
+        // The next run opens it again, and says that it leads out.
+        desk.list(["/3", "/new"].into_iter().flat_map(in_a));
+        let summary = desk.run(options);
+        assert_eq!((summary.done, summary.fatal, elsewhere()), (0, 2, 0), "{summary:?}");
+        let known = desk.known();
+        let class = |known: &Known| known.class.as_ref().unwrap().as_str().to_owned();
+        assert!(known.values().all(|known| class(known) == "folder"), "{known:?}");
+    }
+}
+
+#[test]
+fn folders_new_and_old_are_as_durable_as_asked() {
+    for durability in [Durability::Power, Durability::Process, Durability::None] {
+        let desk = Desk::of_files(4);
+        let mut options = desk.options();
+        options.durability = durability;
+        desk.list(["/0", "/1", "  dir=a/b"]);
+        assert_eq!(desk.run(options.clone()).done, 2);
+        desk.list(["/2", "/3", "  dir=a/b"]);
+        assert_eq!(desk.run(options).done, 2);
+        assert_eq!(desk.files(), ["0", "2", "a/b/1", "a/b/3"]);
+    }
 }
