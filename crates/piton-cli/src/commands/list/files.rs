@@ -9,6 +9,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const PER_JOB: u64 = 4;
 /// What the command needs however little is under way.
 const BASE: u64 = 64;
+/// Folders are held open while they are used, at most one for so many files that may be open.
+const FILES_PER_FOLDER: u64 = 16;
 
 /// Raises the soft limit of open files as far as `jobs` files at once over `connections` each need it
 /// and the hard limit allows. How many files at once that is enough for, and what to tell if these are
@@ -19,6 +21,7 @@ pub(super) fn raise_limit(
 ) -> (NonZeroUsize, Option<String>) {
     let per_job = (connections as u64).saturating_add(PER_JOB);
     let wanted = (jobs.get() as u64).saturating_mul(per_job).saturating_add(BASE);
+    let wanted = wanted.saturating_add(wanted / (FILES_PER_FOLDER - 1)).saturating_add(1);
     let mut limit = getrlimit(Resource::Nofile);
     let Some(current) = limit.current.filter(|current| *current < wanted) else {
         return (jobs, None);
@@ -37,7 +40,8 @@ pub(super) fn raise_limit(
 
 /// How many files at once fit into a limit of open ones: one at least, in the hope of the best.
 fn within(limit: u64, per_job: u64) -> NonZeroUsize {
-    let fewer = limit.saturating_sub(BASE).checked_div(per_job).unwrap_or(0);
+    let taken = BASE.saturating_add(limit / FILES_PER_FOLDER);
+    let fewer = limit.saturating_sub(taken).checked_div(per_job).unwrap_or(0);
     usize::try_from(fewer).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -51,7 +55,7 @@ mod tests {
         assert_eq!(raise_limit(jobs(1), 1), (jobs(1), None));
         let hard = getrlimit(Resource::Nofile).maximum.unwrap();
         let (fewer, told) = raise_limit(NonZeroUsize::MAX, 1);
-        assert_eq!(fewer.get() as u64, (hard - BASE) / 5);
+        assert_eq!(fewer.get() as u64, (hard - BASE - hard / 16) / 5);
         assert!(told.unwrap().starts_with(&format!("only {hard} files may be open here")));
         assert_eq!(getrlimit(Resource::Nofile).current, Some(hard));
     }
@@ -59,8 +63,8 @@ mod tests {
     #[test]
     fn files_at_once_within_a_limit() {
         assert_eq!(
-            [0, 64, 68, 69, 74, 1024].map(|limit| within(limit, 5).get()),
-            [1, 1, 1, 1, 2, 192]
+            [0, 64, 68, 73, 79, 1024].map(|limit| within(limit, 5).get()),
+            [1, 1, 1, 1, 2, 179]
         );
     }
 }

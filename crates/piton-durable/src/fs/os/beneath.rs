@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
 
 use super::place::{At, Dir, Place};
 use crate::fs::LeadsOut;
 
-/// So many directories below the root are held open; then it lets them all go and opens them again.
-const HELD: usize = 32;
+/// At most so many directories below the root are held open; then it lets them all go and opens them again.
+const MOST_HELD: u64 = 128;
+/// And at most one for so many files that the process may have open.
+const FILES_PER_HELD: u64 = 16;
 /// So often a path is resolved again that somebody changed meanwhile.
 const RACES: usize = 16;
 
@@ -33,6 +36,7 @@ struct Shared {
     path: PathBuf,
     fd: Arc<OwnedFd>,
     held: Mutex<HashMap<PathBuf, Arc<OwnedFd>>>,
+    most_held: u64,
 }
 
 impl Beneath {
@@ -41,7 +45,9 @@ impl Beneath {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let path = std::fs::canonicalize(path)?;
         let fd = retry_on_intr(|| rustix::fs::open(&path, DIRECTORY, Mode::empty()))?;
-        let shared = Shared { path, fd: Arc::new(fd), held: Mutex::default() };
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let most_held = (files / FILES_PER_HELD).min(MOST_HELD);
+        let shared = Shared { path, fd: Arc::new(fd), held: Mutex::default(), most_held };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -66,7 +72,7 @@ impl Beneath {
         }
         let fd = Arc::new(self.open_below(below, DIRECTORY)?);
         let mut held = held();
-        if held.len() >= HELD {
+        if held.len() as u64 >= self.shared.most_held {
             held.clear();
         }
         held.insert(below.to_owned(), Arc::clone(&fd));
