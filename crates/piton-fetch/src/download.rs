@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use piton_checkpoint::Identity;
 use piton_durable::part::Durability;
 use url::Url;
 
@@ -190,6 +191,24 @@ pub struct Outcome {
     pub already_complete: bool,
     /// `Only if newer` was asked for, and the source is not newer.
     pub not_newer: bool,
+}
+
+/// What a download would do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The final name.
+    pub path: PathBuf,
+    /// Which version the server has.
+    pub identity: Identity,
+    /// Whether the server gives ranges.
+    pub ranges: bool,
+    /// Bytes that are here from an earlier run.
+    pub have: u64,
+    /// A file stands under the final name.
+    pub exists: bool,
+    /// After redirects.
+    pub address: Url,
 }
 
 pub use crate::flow::{RateLimit, Share};

@@ -67,13 +67,15 @@ mod monitor;
 mod plan;
 mod resume;
 mod sink;
+mod stop;
 
 pub use adopt::{Adopted, Adoption, Evidence, Leftover, Unadoptable};
 pub use blocking::blocking;
-pub use client::{Client, Plan, Stop};
+pub use client::Client;
 pub use download::{
-    Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, RateLimit, Share,
+    Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, Plan, RateLimit, Share,
 };
 pub use error::{Failure, Fault};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};
+pub use stop::Stop;

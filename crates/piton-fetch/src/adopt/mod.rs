@@ -20,12 +20,12 @@ use url::Url;
 
 use self::survey::{PLACE, Source, survey};
 use crate::blocking::blocking;
-use crate::client::{Client, Stop};
 use crate::download::{Download, IfExists, Place};
-use crate::engine::{First, RangeReader};
+use crate::engine::{First, RangeReader, Tools};
 use crate::error::Failure;
 use crate::monitor::Monitor;
 use crate::parse::aria2_control::ControlFile;
+use crate::stop::Stop;
 
 pub use evidence::Evidence;
 pub use leftover::Leftover;
@@ -73,7 +73,7 @@ pub struct Adopted {
 
 /// Carries out [`Client::adopt`].
 pub(crate) async fn adopt(
-    client: &Client,
+    tools: &Tools,
     what: &Adoption,
     monitor: &Monitor,
     stop: &Stop,
@@ -82,7 +82,7 @@ pub(crate) async fn adopt(
         path: what.leftover.file().to_owned(),
         why: Box::new(why),
     };
-    let fs = &client.fs;
+    let fs = &tools.fs;
     let target = target(what, &**fs)?;
     let control = match what.leftover.control() {
         Some(path) => {
@@ -109,7 +109,7 @@ pub(crate) async fn adopt(
     };
 
     let head = first.start..first.end.min(first.start.saturating_add(PLACE));
-    let begun = RangeReader::begin(client, &what.download, monitor, stop, head.clone()).await?;
+    let begun = RangeReader::begin(tools, &what.download, monitor, stop, head.clone()).await?;
     let (reader, bytes) = match begun {
         First::Ranges(reader, bytes) => (reader, bytes),
         First::Beyond { size } => {

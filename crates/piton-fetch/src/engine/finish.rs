@@ -14,13 +14,13 @@ use super::existing::attributes;
 use super::job::Job;
 use super::worker::Claimed;
 use crate::blocking::blocking;
-use crate::client::Stop;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists};
 use crate::error::Failure;
 use crate::parse::digest_headers::{Covers, server_digests};
 use crate::parse::http_date;
 use crate::sink::{BadPiece, Hashing};
+use crate::stop::Stop;
 
 /// A digest that the whole must have, and who says so.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! One download from the call to the end.
 //!
-//! [`run`] makes attempts. An [`attempt`] is the whole story: find the place, ask the server, open
-//! the part, transfer, verify, finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure
-//! calls for; [`job`] is what they share, and [`mirrors`] the addresses of the file.
+//! [`attempt`] is the whole story, and the page to begin with: look, ask, decide, begin, transfer, verify,
+//! finish. [`transfer`] keeps the right number of [`worker`]s busy and decides what a failure calls for;
+//! [`job`] is what they share, and [`mirrors`] the URLs of the file.
 
 mod ask;
 mod attempt;
@@ -16,11 +16,12 @@ mod open;
 mod probe;
 mod quick;
 mod range_reader;
-mod run;
+mod tools;
 mod transfer;
 mod trouble;
 mod worker;
 
+pub(crate) use attempt::download;
 pub(crate) use quick::{plan, read};
 pub(crate) use range_reader::{First, RangeReader};
-pub(crate) use run::run;
+pub(crate) use tools::Tools;

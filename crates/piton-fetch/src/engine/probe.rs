@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::mirrors::{Source, Sources};
 use super::trouble::Trouble;
-use crate::client::Stop;
 use crate::download::Download;
 use crate::error::Failure;
 use crate::monitor::{Event, Monitor};
 use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
+use crate::stop::Stop;
 use crate::transport::{ByteRange, Lane, Response, Transport};
 
 /// With other sources left to ask, one that is silent is waited for no longer than this.
@@ -29,6 +29,13 @@ pub(super) struct Question {
     pub(super) if_modified_since: Option<HeaderValue>,
     /// The version of which some is here, if any, as the source that is asked calls it.
     pub(super) known: Option<Identity>,
+}
+
+impl Question {
+    /// The same, for whatever version there is now.
+    pub(super) fn without_if_range(&self) -> Self {
+        Self { if_range: None, ..self.clone() }
+    }
 }
 
 /// An answer that can be worked with, and the connection it came over.

@@ -10,17 +10,18 @@ use url::Url;
 use super::mirrors::Sources;
 use super::name::name_of;
 use super::probe::{Prober, Question};
-use crate::client::{Client, Plan, Stop};
-use crate::download::{Download, Place};
+use super::tools::Tools;
+use crate::download::{Download, Place, Plan};
 use crate::error::Failure;
 use crate::monitor::Monitor;
 use crate::resume::Answer;
+use crate::stop::Stop;
 use crate::transport::ByteRange;
 
 /// What [`super::run`] would do, without doing it.
-pub(crate) async fn plan(client: &Client, what: &Download) -> Result<Plan, Failure> {
+pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
-    let prober = Prober { transport: &client.transport, what, monitor: &monitor, stop: &stop };
+    let prober = Prober { transport: &tools.transport, what, monitor: &monitor, stop: &stop };
     let range = Some(ByteRange { first: 0, last: Some(0) });
     let question = |_: &_| Question { range, ..Question::default() };
     let probed = prober.ask(&Sources::new(what), question).await?;
@@ -37,7 +38,7 @@ pub(crate) async fn plan(client: &Client, what: &Download) -> Result<Plan, Failu
             folder.join(name_of(&response.headers, &what.url, &response.url).as_str())
         }
     };
-    let fs = client.fs.as_ref();
+    let fs = tools.fs.as_ref();
     let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
     let exists = fs.stat(&path).map_err(io)?.is_some();
     let have = crate::meta::inspect(fs, &path)?.map_or(0, |found| found.synced + found.written);
@@ -46,11 +47,11 @@ pub(crate) async fn plan(client: &Client, what: &Download) -> Result<Plan, Failu
 }
 
 /// Reads a small resource into memory.
-pub(crate) async fn read(client: &Client, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
     let what = Download::new(url.clone(), Place::File(PathBuf::new()));
     let prober =
-        Prober { transport: &client.transport, what: &what, monitor: &monitor, stop: &stop };
+        Prober { transport: &tools.transport, what: &what, monitor: &monitor, stop: &stop };
     let mut probed = prober.ask(&Sources::new(&what), |_| Question::default()).await?;
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];

@@ -12,13 +12,14 @@ use super::attempt::{describe, file_name};
 use super::finish::expected;
 use super::mirrors::Sources;
 use super::probe::{Probed, Prober, Question};
+use super::tools::Tools;
 use super::trouble::Trouble;
-use crate::client::{Client, Stop};
 use crate::download::Download;
 use crate::error::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor};
 use crate::resume::Answer;
+use crate::stop::Stop;
 use crate::transport::ByteRange;
 
 /// Reads one range after the other.
@@ -49,13 +50,13 @@ pub(crate) enum First<'a> {
 impl<'a> RangeReader<'a> {
     /// Asks for `first`, which decides what version all later answers must be of.
     pub(crate) async fn begin(
-        client: &'a Client,
+        tools: &'a Tools,
         what: &'a Download,
         monitor: &'a Monitor,
         stop: &'a Stop,
         first: Range<u64>,
     ) -> Result<First<'a>, Failure> {
-        let prober = Prober { transport: &client.transport, what, monitor, stop };
+        let prober = Prober { transport: &tools.transport, what, monitor, stop };
         let sources = Sources::new(what);
         let probed = prober.ask(&sources, |_| question(&first)).await?;
         let identity = match &probed.answer {

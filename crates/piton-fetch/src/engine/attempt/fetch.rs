@@ -1,22 +1,20 @@
-//! From the first byte to the final name.
+//! Transfer, verify, finish: from an open part to the final name.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
 use piton_checkpoint::Class;
 use piton_durable::part::PartError;
 
-use super::begin::{file_name, kept_digests};
-use super::{Attempt, End, FirstAnswer, Holds, OnDisk, Shape};
+use super::reply::{Exchange, Holds};
+use super::{Again, Attempt, End};
 use crate::blocking::blocking;
-use crate::digest::{Digest, Hasher, Pieces};
+use crate::digest::{Algorithm, Digest, Hasher};
 use crate::download::Outcome;
 use crate::engine::compare::compare;
-use crate::engine::finish::{
-    Expected, Verified, damaged, expected, land, pieces_failure, take_back, verify,
-};
+use crate::engine::finish::{Expected, Verified, damaged, land, pieces_failure, take_back, verify};
 use crate::engine::job::Job;
 use crate::engine::mirrors::{Sharing, Source, Trust};
 use crate::engine::open::OpenedPart;
@@ -29,7 +27,7 @@ use crate::meta::Meta;
 use crate::monitor::{Event, Phase};
 use crate::plan::Planner;
 use crate::resume::OVERLAP;
-use crate::sink::{BadPiece, HashSteps, Hashing, Sink, bad_pieces, restore};
+use crate::sink::{HashSteps, Hashing, Sink, bad_pieces, restore};
 
 /// How often bytes that the disk did not keep are fetched again after a wrong digest.
 const REPAIRS: u32 = 3;
@@ -37,74 +35,97 @@ const REPAIRS: u32 = 3;
 /// No segment is split into parts shorter than this, in bytes.
 const FLOOR: u64 = 512 << 10;
 
-impl Attempt<'_> {
-    /// Every byte was here when the last run ended: only the finish is missing, and no request.
-    pub(super) async fn all_here(&self, disk: &mut OnDisk) -> Result<Option<Outcome>, End> {
-        let complete = disk.opened.as_ref().is_some_and(|opened| {
-            let ours = |meta: &&Meta| self.is_ours(meta);
-            let size = opened.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
-            let right = |size: u64| check_size(&self.what, "", size).is_ok();
-            !self.anew
-                && self.can_judge(opened)
-                && size.is_some_and(|size| right(size) && opened.have().covers(0..size))
-        });
-        match disk.opened.take_if(|_| complete) {
-            // Apart: it is seldom so, and large.
-            Some(opened) => Box::pin(self.only_finish(*opened)).await,
-            None => Ok(None),
-        }
-    }
+/// What a fetch starts with.
+pub(super) struct Ready {
+    pub(super) part: Box<OpenedPart>,
+    pub(super) meta: Meta,
+    /// The one that answered.
+    pub(super) source: Arc<Source>,
+    pub(super) expected: Vec<Expected>,
+    pub(super) first: Option<FirstBody>,
+    pub(super) delivery: Delivery,
+    pub(super) joined: Joined,
+}
 
-    async fn only_finish(&self, opened: OpenedPart) -> Result<Option<Outcome>, End> {
-        let Some(meta) = opened.meta.clone() else { return Ok(None) };
-        let name = file_name(opened.target.path());
-        let no_headers = HeaderMap::new();
-        let status = StatusCode::PARTIAL_CONTENT;
-        let expected = expected(&self.what, &name, kept_digests(&meta), &no_headers, status)?;
-        let Some(source) = self.sources.first() else { return Ok(None) };
-        let shape = Shape { ranged: meta.ranges, if_range: true, unproven: true };
-        self.monitor.shared().progress.path = Some(opened.target.path().to_owned());
-        self.transfer(opened, meta, source, expected, None, shape).await.map(Some)
-    }
+/// The body of the first answer, which is waiting.
+pub(super) struct FirstBody {
+    pub(super) exchange: Exchange,
+    pub(super) holds: Holds,
+}
 
-    /// Fetches what is missing, verifies, and gives the file its name.
-    pub(super) async fn transfer(
-        &self,
-        opened: OpenedPart,
-        meta: Meta,
-        source: Arc<Source>,
-        expected: Vec<Expected>,
-        first: Option<FirstAnswer>,
-        shape: Shape,
-    ) -> Result<Outcome, End> {
-        let have = opened.have();
-        let resumed = have.len();
-        let path = opened.target.path().to_owned();
-        let size = meta.identity.size;
+/// How the server gives the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// In ranges, over any number of connections.
+    Ranges,
+    /// From its start to its end over one connection.
+    Stream,
+}
+
+/// What the bytes join that are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// Those of an earlier run, which were not compared yet with what the server has now.
+    Old,
+    /// Nothing.
+    Nothing,
+}
+
+/// A part that is filled, verified, and gets its final name.
+pub(super) struct Fetch<'a> {
+    attempt: &'a Attempt<'a>,
+    job: Arc<Job>,
+    source: Arc<Source>,
+    path: PathBuf,
+    meta: Meta,
+    expected: Vec<Expected>,
+    /// For the digests that are expected; where the digest thread starts.
+    hashers: Vec<Hasher>,
+    first: Option<FirstBody>,
+    delivery: Delivery,
+    /// Bytes of an earlier run.
+    resumed: u64,
+    repairs: u32,
+}
+
+/// What the digests say of all bytes.
+enum Checked {
+    /// They are right; these agree.
+    Right(Vec<Digest>),
+    /// The disk did not keep these.
+    Damaged(Vec<Range<u64>>),
+}
+
+impl<'a> Fetch<'a> {
+    /// Starts the threads that save and hash.
+    pub(super) fn start(attempt: &'a Attempt<'a>, ready: Ready) -> Result<Self, End> {
+        let Ready { part, meta, source, expected, first, delivery, joined } = ready;
+        let what = &attempt.what;
+        let have = part.have();
+        let (resumed, size) = (have.len(), meta.identity.size);
+        let path = part.target.path().to_owned();
         if let Some(size) = size {
             // The journal may say what the answer does not.
-            let checked = check_size(&self.what, &source.host(), size);
-            checked.map_err(|trouble| trouble.into_failure(1, self.what.max_size))?;
+            let checked = check_size(what, &source.host(), size);
+            checked.map_err(|trouble| trouble.into_failure(1, what.max_size))?;
         }
         let window = match size {
             Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
             _ => u64::MAX,
         };
-        let mut algorithms: Vec<_> = expected.iter().map(|one| one.digest.algorithm()).collect();
-        algorithms.sort_unstable();
-        algorithms.dedup();
         // A stream cannot fetch again what a state covers and the disk did not keep: all is hashed afresh.
-        let trusted = if shape.ranged { have.end_of_run(0).unwrap_or(0) } else { 0 };
-        let saved = &opened.recovered.hashes;
-        let (hashers, unread) = restore(algorithms.iter().copied(), saved, trusted);
+        let trusted = match delivery {
+            Delivery::Ranges => have.end_of_run(0).unwrap_or(0),
+            Delivery::Stream => 0,
+        };
+        let (hashers, unread) = restore(algorithms(&expected), &part.recovered.hashes, trusted);
         let no_thread = |source| PartError::Io {
             what: "start a thread that saves",
             path: path.clone(),
             source,
         };
-        let mut sink =
-            Sink::new(opened.part, have.clone(), self.what.durability).map_err(no_thread)?;
-        match (&self.what.pieces, size) {
+        let mut sink = Sink::new(part.part, have.clone(), what.durability).map_err(no_thread)?;
+        match (&what.pieces, size) {
             // Every piece is read, and so is all that a digest state covers.
             (Some(pieces), Some(size)) => {
                 sink.check_pieces(pieces.clone(), size).map_err(no_thread)?;
@@ -112,124 +133,95 @@ impl Attempt<'_> {
             _ if unread > 0 => sink.recheck(unread).map_err(no_thread)?,
             _ => {}
         }
-        let steps = HashSteps::default();
-        let mut hashing = Hashing::start(sink.shared(), hashers, steps).map_err(no_thread)?;
-        self.prepare(&source, &meta, shape);
+        attempt.prepare_sources(&source, &meta, joined);
         let job = Arc::new(Job::new(
-            self.what.clone(),
-            self.client.transport.clone(),
-            self.monitor.clone(),
+            what.clone(),
+            attempt.tools.transport.clone(),
+            attempt.monitor.clone(),
             sink,
-            Arc::clone(&self.sources),
+            Arc::clone(&attempt.sources),
             meta.clone(),
             Planner::new(size, have, FLOOR, window),
         ));
-        let mut first = match first {
-            None => None,
-            Some(first) => match self.first(&job, first).await {
-                Ok(first) => first,
-                Err(trouble) if shape.ranged && trouble.class() == Class::Transient => {
-                    let (why, pause) = (trouble.describe(), Duration::ZERO);
-                    self.monitor.tell(Event::Retrying { why, pause, tries: 1 });
-                    None
-                }
-                Err(trouble) => {
-                    drop(hashing);
-                    return Err(self.wind_up(job, trouble, 1, shape).await);
-                }
-            },
-        };
-        let mut repairs = 0;
+        let repairs = 0;
+        Ok(Self {
+            attempt,
+            job,
+            source,
+            path,
+            meta,
+            expected,
+            hashers,
+            first,
+            delivery,
+            resumed,
+            repairs,
+        })
+    }
+
+    /// Fetches what is missing, verifies, and gives the file its name.
+    pub(super) async fn run(mut self) -> Result<Outcome, End> {
         loop {
-            let transfer = Transfer::new(Arc::clone(&job), self.stop.clone(), shape.ranged);
-            if let Err((trouble, tries)) = transfer.run(first.take()).await {
-                drop(hashing);
-                return Err(self.wind_up(job, trouble, tries, shape).await);
-            }
-            let size = job.planner().size().unwrap_or(0);
-            if let Err(trouble) = check_size(&self.what, &source.host(), size) {
-                drop(hashing);
-                return Err(self.wind_up(job, trouble, 1, shape).await);
-            }
-            if !job.sink.holds(size) {
-                // Whatever kept a write from being told of: no file gets its name with a hole (G1).
-                let source = std::io::Error::other("some bytes did not reach it");
-                let trouble = PartError::Io { what: "write", path: path.clone(), source };
-                drop(hashing);
-                return Err(self.wind_up(job, trouble.into(), 1, shape).await);
-            }
-            if let Some(pieces) = self.what.pieces.clone().filter(|_| meta.identity.size.is_none())
-            {
-                let bad = bad_pieces_of(&job, pieces, size).await?;
-                if let Some(failure) = pieces_failure(path.clone(), &bad) {
+            let hashing = self.start_hashing()?;
+            let checked = match self.transfer().await {
+                Ok(()) => self.verify(hashing).await,
+                Err(end) => {
                     drop(hashing);
-                    self.save(job, true).await?;
-                    return Err(End::WrongDigest(failure));
+                    Err(end)
                 }
-            }
-            if !expected.is_empty() {
-                self.monitor.shared().progress.phase = Phase::Verifying;
-                self.monitor.tell(Event::Verifying);
-            }
-            let (wanted, got) = match verify(&job, hashing, &expected, size, &self.stop).await? {
-                Verified::Agrees(verified) => {
-                    return self.land(job, meta, size, resumed, verified).await;
-                }
-                Verified::Stopped => {
-                    return Err(self.wind_up(job, Trouble::Stopped, 1, shape).await);
-                }
-                Verified::Differs { expected, got } => (expected, got),
             };
-            // Bytes that the disk did not keep are fetched again, and only those.
-            let repairable = shape.ranged && repairs < REPAIRS && self.what.pieces.is_none();
-            let bad = if repairable { damaged(&job).await? } else { Vec::new() };
-            if bad.is_empty() {
-                let failure = Failure::Integrity {
-                    path,
-                    expected: wanted.digest,
-                    got,
-                    source_of: wanted.named_by.describe(),
-                    pieces: Box::default(),
-                };
-                let end = match self.what.pieces {
-                    // Each of them is right: to fetch them again cannot help.
-                    Some(_) => End::Failed(failure),
-                    None => End::WrongDigest(failure),
-                };
-                self.save(job, true).await?;
-                return Err(end);
+            match checked {
+                Ok(Checked::Right(digests)) => return self.finish(digests).await,
+                Ok(Checked::Damaged(ranges)) => self.take_back(ranges).await?,
+                Err(end) => return Err(self.save(end).await),
             }
-            repairs += 1;
-            let bytes = bad.iter().map(|range| range.end - range.start).sum();
-            drop(take_back(&job, bad).await?);
-            self.monitor.tell(Event::FetchingAgain { bytes });
-            job.reopen();
-            let hashers = algorithms.iter().copied().map(Hasher::new).collect();
-            hashing = Hashing::start(job.sink.shared(), hashers, steps).map_err(no_thread)?;
-            self.monitor.shared().progress.phase = Phase::Fetching;
         }
     }
 
-    /// What is known of each source before the first byte.
-    fn prepare(&self, active: &Source, meta: &Meta, shape: Shape) {
-        self.sources.activate(active);
-        for source in self.sources.iter() {
-            let identity = meta.identity_at(&source.address);
-            let gave_all = identity.is_some() && !meta.is_mixed();
-            source.set_identity(identity.cloned());
-            source.set_trust(match shape.unproven {
-                _ if self.what.pieces_judge() => Trust::Proven,
-                true if gave_all => Trust::Returning,
-                false if source.id == active.id => Trust::Proven,
-                _ => Trust::Stranger,
-            });
+    fn start_hashing(&mut self) -> Result<Hashing, PartError> {
+        let hashers = std::mem::take(&mut self.hashers);
+        let started = Hashing::start(self.job.sink.shared(), hashers, HashSteps::default());
+        started.map_err(|source| {
+            let path = self.path.clone();
+            PartError::Io { what: "start a thread that saves", path, source }
+        })
+    }
+
+    /// Fetches what is missing, until every byte is in the part.
+    async fn transfer(&mut self) -> Result<(), End> {
+        let job = Arc::clone(&self.job);
+        self.attempt.monitor.shared().progress.phase = Phase::Fetching;
+        let first = match self.first.take() {
+            Some(first) => match self.first_segment(first).await {
+                Ok(first) => first,
+                Err(trouble) if self.is_ranged() && trouble.class() == Class::Transient => {
+                    let (why, pause) = (trouble.describe(), Duration::ZERO);
+                    self.attempt.monitor.tell(Event::Retrying { why, pause, tries: 1 });
+                    None
+                }
+                Err(trouble) => return Err(self.end(trouble, 1)),
+            },
+            None => None,
+        };
+        let transfer = Transfer::new(Arc::clone(&job), self.attempt.stop.clone(), self.is_ranged());
+        let ended = transfer.run(first).await;
+        ended.map_err(|(trouble, tries)| self.end(trouble, tries))?;
+        let size = job.planner().size().unwrap_or(0);
+        let checked = check_size(&self.attempt.what, &self.source.host(), size);
+        checked.map_err(|trouble| self.end(trouble, 1))?;
+        if !job.sink.holds(size) {
+            // Whatever kept a write from being reported: no file gets its name with a hole (G1).
+            let source = std::io::Error::other("some bytes did not reach it");
+            let error = PartError::Io { what: "write", path: self.path.clone(), source };
+            return Err(self.end(error.into(), 1));
         }
-        active.set_if_range(shape.if_range);
+        Ok(())
     }
 
     /// Makes the answer that is there already the first segment. `None`: it is of no use here.
-    async fn first(&self, job: &Arc<Job>, first: FirstAnswer) -> Result<Option<First>, Trouble> {
-        let FirstAnswer { source, lane, mut response, holds } = first;
+    async fn first_segment(&self, first: FirstBody) -> Result<Option<First>, Trouble> {
+        let FirstBody { exchange: Exchange { lane, mut response }, holds } = first;
+        let (job, source) = (&self.job, Arc::clone(&self.source));
         let (start, end) = match holds {
             Holds::Whole => {
                 let segment = job.planner().stream();
@@ -254,64 +246,126 @@ impl Attempt<'_> {
         Ok(Some(First { source, lane, segment, opened }))
     }
 
-    /// Ends a transfer that did not get to its end: saves everything, says why.
-    async fn wind_up(&self, job: Arc<Job>, trouble: Trouble, tries: u32, shape: Shape) -> End {
-        let have = job.planner().done().len();
-        // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
-        let only_anew = !shape.ranged || job.sharing == Sharing::FailOver;
-        let side_by_side = job.sharing == Sharing::SideBySide;
-        // After a failure of the disk nothing more of it is believed.
-        let checkpoint = !matches!(trouble, Trouble::Local(_));
-        if let Err(error) = self.save(job, checkpoint).await {
-            return End::Failed(error.into());
-        }
-        match trouble {
-            Trouble::Changed(change) => End::Changed(change),
-            // Of none of the URLs: bytes of several are here, and the digest would not agree.
-            Trouble::OtherFile(change) if side_by_side => End::Changed(change),
-            Trouble::NoRanges => End::NoRanges,
-            Trouble::Final(failure) if only_anew && is_integrity(&failure) => {
-                End::WrongDigest(*failure)
+    /// Compares the digests of what is in the part with those that it should have.
+    async fn verify(&mut self, hashing: Hashing) -> Result<Checked, End> {
+        let (job, what) = (&self.job, &self.attempt.what);
+        let size = job.planner().size().unwrap_or(0);
+        if let Some(pieces) = what.pieces.clone().filter(|_| self.meta.identity.size.is_none()) {
+            // The length was not known before, and so no piece was checked.
+            let own = Arc::clone(job);
+            let bad = blocking(move || bad_pieces(own.sink.part(), &pieces, size)).await?;
+            if let Some(failure) = pieces_failure(self.path.clone(), &bad) {
+                return Err(Again::WrongDigest(failure).into());
             }
-            Trouble::Protocol { .. } if shape.ranged => End::NoRanges,
-            Trouble::Stopped => End::Failed(Failure::Stopped { have, path: self.path() }),
-            other if !shape.ranged && other.class() == Class::Transient => End::StreamBroke(other),
-            other => End::Failed(other.into_failure(tries, self.what.max_size)),
         }
-    }
-
-    /// Closes the part, with a checkpoint if that is wanted.
-    async fn save(&self, job: Arc<Job>, checkpoint: bool) -> Result<(), PartError> {
-        self.fetched.set(self.fetched.get() + job.fetched());
-        let sink = Arc::into_inner(job).map(|job| job.sink);
-        blocking(move || match sink.and_then(Sink::close) {
-            Some(part) if checkpoint => part.checkpoint(),
-            _ => Ok(()),
+        if !self.expected.is_empty() {
+            self.attempt.monitor.shared().progress.phase = Phase::Verifying;
+            self.attempt.monitor.tell(Event::Verifying);
+        }
+        let verified = verify(job, hashing, &self.expected, size, &self.attempt.stop).await?;
+        let (wanted, got) = match verified {
+            Verified::Agrees(digests) => return Ok(Checked::Right(digests)),
+            Verified::Stopped => return Err(self.end(Trouble::Stopped, 1)),
+            Verified::Differs { expected, got } => (expected, got),
+        };
+        // Bytes that the disk did not keep are fetched again, and only those.
+        if self.is_ranged() && self.repairs < REPAIRS && what.pieces.is_none() {
+            let damaged = damaged(job).await?;
+            if !damaged.is_empty() {
+                return Ok(Checked::Damaged(damaged));
+            }
+        }
+        let failure = Failure::Integrity {
+            path: self.path.clone(),
+            expected: wanted.digest,
+            got,
+            source_of: wanted.named_by.describe(),
+            pieces: Box::default(),
+        };
+        Err(match what.pieces {
+            // Each of them is right: to fetch them again cannot help.
+            Some(_) => failure.into(),
+            None => Again::WrongDigest(failure).into(),
         })
-        .await
     }
 
-    async fn land(
-        &self,
-        job: Arc<Job>,
-        mut meta: Meta,
-        size: u64,
-        resumed: u64,
-        verified: Vec<Digest>,
-    ) -> Result<Outcome, End> {
-        let fetched = self.fetched.get() + job.fetched();
+    /// These bytes are to be fetched again, and all to be hashed again.
+    async fn take_back(&mut self, ranges: Vec<Range<u64>>) -> Result<(), End> {
+        self.repairs += 1;
+        let bytes = ranges.iter().map(|range| range.end - range.start).sum();
+        drop(take_back(&self.job, ranges).await?);
+        self.attempt.monitor.tell(Event::FetchingAgain { bytes });
+        self.job.reopen();
+        self.hashers = algorithms(&self.expected).into_iter().map(Hasher::new).collect();
+        Ok(())
+    }
+
+    /// Gives the file its times, its attributes and its final name.
+    async fn finish(self, verified: Vec<Digest>) -> Result<Outcome, End> {
+        let Self { attempt, job, mut meta, path, resumed, .. } = self;
+        let fetched = attempt.fetched.get() + job.fetched();
+        let size = job.planner().size().unwrap_or(0);
         meta.identity.size = Some(size);
         let sink = Arc::into_inner(job).map(|job| job.sink);
         let part = blocking(move || sink.and_then(Sink::close)).await;
         let Some(part) = part else {
             let source = std::io::Error::other("a connection still holds it");
-            let path = self.path().unwrap_or_default();
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
-        let path = land(part, &self.what, meta.identity, size, meta.overwrite).await?;
-        Ok(self.landed(path, size, fetched, resumed, verified))
+        let path = land(part, &attempt.what, meta.identity, size, meta.overwrite).await?;
+        Ok(attempt.landed(path, size, fetched, resumed, verified))
     }
 
+    /// Closes the part of a fetch that ends here, with all that came in, and passes on why.
+    async fn save(self, end: End) -> End {
+        // After a failure of the disk nothing more of it is believed.
+        let checkpoint = !matches!(end, End::Failed(Failure::Local(_)));
+        let Self { attempt, job, .. } = self;
+        attempt.fetched.set(attempt.fetched.get() + job.fetched());
+        let sink = Arc::into_inner(job).map(|job| job.sink);
+        let saved = blocking(move || match sink.and_then(Sink::close) {
+            Some(part) if checkpoint => part.checkpoint(),
+            _ => Ok(()),
+        });
+        match saved.await {
+            Ok(()) => end,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// What a trouble means that ends the transfer.
+    fn end(&self, trouble: Trouble, tries: u32) -> End {
+        // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
+        let is_alone = !self.is_ranged() || self.job.sharing == Sharing::FailOver;
+        let is_integrity = |failure: &Failure| matches!(failure, Failure::Integrity { .. });
+        match trouble {
+            Trouble::Changed(change) => Again::StartOver(change).into(),
+            // Of none of the URLs: bytes of several are here, and the digest would not agree.
+            Trouble::OtherFile(change) if self.job.sharing == Sharing::SideBySide => {
+                Again::StartOver(change).into()
+            }
+            Trouble::NoRanges => Again::WithoutRanges.into(),
+            Trouble::Final(failure) if is_alone && is_integrity(&failure) => {
+                Again::WrongDigest(*failure).into()
+            }
+            Trouble::Protocol { .. } if self.is_ranged() => Again::WithoutRanges.into(),
+            Trouble::Stopped => {
+                let have = self.job.planner().done().len();
+                Failure::Stopped { have, path: self.attempt.path() }.into()
+            }
+            other if !self.is_ranged() && other.class() == Class::Transient => {
+                Again::StreamBroke(other).into()
+            }
+            other => other.into_failure(tries, self.attempt.what.max_size).into(),
+        }
+    }
+
+    fn is_ranged(&self) -> bool {
+        self.delivery == Delivery::Ranges
+    }
+}
+
+impl Attempt<'_> {
     /// The file is under its final name.
     pub(super) fn landed(
         &self,
@@ -333,7 +387,7 @@ impl Attempt<'_> {
             size,
             fetched,
             resumed,
-            took: self.begun.elapsed(),
+            took: self.started.elapsed(),
             verified,
             already_complete: false,
             not_newer: false,
@@ -341,16 +395,10 @@ impl Attempt<'_> {
     }
 }
 
-fn is_integrity(failure: &Failure) -> bool {
-    matches!(failure, Failure::Integrity { .. })
-}
-
-/// The pieces that are bad, of a file whose length was not known before its end.
-async fn bad_pieces_of(
-    job: &Arc<Job>,
-    pieces: Pieces,
-    size: u64,
-) -> Result<Vec<BadPiece>, PartError> {
-    let own = Arc::clone(job);
-    blocking(move || bad_pieces(own.sink.part(), &pieces, size)).await
+/// Each algorithm that is needed, once.
+fn algorithms(expected: &[Expected]) -> Vec<Algorithm> {
+    let mut algorithms: Vec<_> = expected.iter().map(|one| one.digest.algorithm()).collect();
+    algorithms.sort_unstable();
+    algorithms.dedup();
+    algorithms
 }

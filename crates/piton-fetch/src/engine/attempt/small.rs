@@ -4,7 +4,7 @@
 //! than well before that hands back what was read, and the usual way begins as if nothing had been: its
 //! rules of retry, of stopping and of a wrong digest hold for every file.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,14 +14,13 @@ use piton_durable::land::{Landed, Landing};
 use piton_durable::part::PartError;
 use tokio::time::{sleep, timeout};
 
-use super::begin::file_name;
-use super::{Attempt, End, FirstAnswer, Holds};
+use super::describe::file_name;
+use super::reply::{Holds, Reply};
+use super::{Again, Attempt, End};
 use crate::blocking::blocking;
 use crate::digest::{Digest, Hasher};
 use crate::download::{IfExists, Outcome};
 use crate::engine::finish::{Dress, Expected, dress, expected};
-use crate::engine::open::{Found, OpenedPart};
-use crate::error::Failure;
 use crate::monitor::{Event, Phase};
 use crate::transport::{Body, TransportError};
 
@@ -32,42 +31,34 @@ const TICK: Duration = Duration::from_millis(100);
 /// More than this many bytes are not hashed on the network's thread.
 const HASHED_HERE: usize = 64 << 10;
 
-/// How an attempt at the short way ended.
-pub(super) enum Small {
-    /// The file has its final name.
-    Landed(Outcome),
-    /// The usual way, with this answer.
-    Not(Box<FirstAnswer>),
-}
-
 impl Attempt<'_> {
-    /// Lands the file at `path`, where nothing is, if it is a small one and `first` brings all of it.
+    /// Lands the file at `path`, where nothing is, if it is a small one and `reply` brings all of it.
+    /// `None`: it goes the usual way, with the same answer.
     pub(super) async fn land_small(
         &self,
         path: &Path,
-        identity: &Identity,
-        mut first: FirstAnswer,
-        ranged: bool,
-    ) -> Result<Small, End> {
-        let Some((size, landings)) = self.fits(identity, first.holds).zip(self.client.landings())
-        else {
-            return Ok(Small::Not(Box::new(first)));
+        reply: &mut Reply,
+    ) -> Result<Option<Outcome>, End> {
+        let (identity, ranged) = (&reply.identity, reply.is_ranged());
+        let fitting = self.fits(identity, reply.holds).zip(self.tools.landings());
+        let Some(((size, landings), exchange)) = fitting.zip(reply.exchange.as_mut()) else {
+            return Ok(None);
         };
-        let response = &mut first.response;
+        let response = &mut exchange.response;
         let wanted =
             expected(&self.what, &file_name(path), Vec::new(), &response.headers, response.status)?;
         let room = tokio::select! {
             room = landings.room(size) => room,
-            () = self.stop.stopped() => return Ok(Small::Not(Box::new(first))),
+            () = self.stop.stopped() => return Ok(None),
         };
         let Some(bytes) = self.read_at_once(&mut response.body, size).await else {
-            return Ok(Small::Not(Box::new(first)));
+            return Ok(None);
         };
         let (bytes, verified) = verify(bytes, &wanted).await;
         let Some(verified) = verified else {
             // The usual way finds the same, and knows what to do about it.
             response.body.unread(bytes.into(), None);
-            return Ok(Small::Not(Box::new(first)));
+            return Ok(None);
         };
         self.tell_start(path, identity, 0, Some(response.version), ranged);
         if !wanted.is_empty() {
@@ -75,8 +66,8 @@ impl Attempt<'_> {
             self.monitor.tell(Event::Verifying);
         }
         // The next download has the connection while this one waits for the disk.
-        response.body.release(&mut first.lane);
-        first.lane = self.client.transport.lane();
+        response.body.release(&mut exchange.lane);
+        exchange.lane = self.tools.transport.lane();
         let debt = self.what.rate_limit.as_ref().map(|limit| limit.take(size));
 
         let landed = landings.land(room, self.landing(path, bytes, identity));
@@ -88,13 +79,15 @@ impl Attempt<'_> {
         match landed {
             Ok(Landed::There) => {
                 let size = size as u64;
-                Ok(Small::Landed(self.landed(path.to_owned(), size, size, 0, verified)))
+                Ok(Some(self.landed(path.to_owned(), size, size, 0, verified)))
             }
             Ok(Landed::NotHere(bytes)) => {
-                first.response.body.unread(bytes.into(), None);
-                Ok(Small::Not(Box::new(first)))
+                response.body.unread(bytes.into(), None);
+                Ok(None)
             }
-            Err(PartError::Exists { .. }) if self.may_take_the_next(path) => Err(End::NameTaken),
+            Err(PartError::Exists { .. }) if self.may_take_the_next(path) => {
+                Err(Again::NameTaken.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -102,7 +95,7 @@ impl Attempt<'_> {
     /// Whether another file has got the name meanwhile and the next one is to be tried. A link that
     /// leads nowhere takes a name too, but to look again would not show it.
     fn may_take_the_next(&self, path: &Path) -> bool {
-        let stands = || self.client.fs.stat(path).is_ok_and(|stat| stat.is_some());
+        let stands = || self.tools.fs.stat(path).is_ok_and(|stat| stat.is_some());
         self.what.if_exists == IfExists::Rename && stands()
     }
 
@@ -150,22 +143,6 @@ impl Attempt<'_> {
             modified: Some(modified),
             attributes,
             durability: self.what.durability,
-        }
-    }
-
-    /// The part for a file that goes the usual way after all.
-    pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
-        match self.open(path.clone()).await {
-            Ok(Found::Part(opened)) => Ok(opened),
-            // Another process has put it there since the look at the disk,
-            Ok(Found::Finished) => Err(Failure::Exists { path }.into()),
-            // or is about to.
-            Err(End::Failed(Failure::Local(PartError::Locked { .. })))
-                if self.what.if_exists == IfExists::Rename =>
-            {
-                Err(End::NameTaken)
-            }
-            Err(error) => Err(error),
         }
     }
 }

@@ -19,10 +19,10 @@ use super::job::Job;
 use super::mirrors::{Source, SourceId};
 use super::trouble::Trouble;
 use super::worker::{Claimed, Engaged, Failed, Opened, work};
-use crate::client::Stop;
 use crate::flow::ConnectionCount;
 use crate::monitor::Event;
 use crate::plan::SegmentId;
+use crate::stop::Stop;
 use crate::transport::Lane;
 
 /// How often the coordinator looks at the flow.

@@ -1,4 +1,4 @@
-//! What is on disk, and what that means for the download.
+//! A look at the disk, and what it means for the download.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,54 +7,105 @@ use piton_checkpoint::Identity;
 use piton_durable::found;
 use piton_durable::part::{Durability, PartError, Target};
 
-use super::{Attempt, End, OnDisk};
+use super::here::{Here, Looked};
+use super::reply::{Holds, Reply};
+use super::{Again, Attempt, End, Old};
 use crate::blocking::blocking;
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
-use crate::engine::name::numbered;
+use crate::engine::mirrors::redacted;
+use crate::engine::name::{name_of, numbered};
 use crate::engine::open::{Found, OpenedPart};
+use crate::engine::probe::check_size;
 use crate::error::Failure;
+use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;
 
 impl Attempt<'_> {
-    /// The path of the target, if it is known before the server was asked.
-    pub(super) fn known_path(&mut self) -> Option<PathBuf> {
-        match &self.what.place {
-            Place::File(path) => Some(path.clone()),
-            Place::Folder(folder) => {
-                let path = folder.join(FileName::from_url(&self.what.url).as_str());
-                let fs = self.client.fs.as_ref();
-                let stands = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
-                let journal = Target::new(path.clone()).journal();
-                let begun = stands(&journal)
-                    .then(|| crate::meta::inspect(fs, &path).ok().flatten())
-                    .flatten()
-                    .is_some_and(|it| self.is_ours(&it.meta));
-                // If it is a guess, `answered` looks again once the server has named the file.
-                if begun || stands(&path) {
-                    return Some(path);
-                }
-                self.free = Some(path);
-                None
-            }
+    /// Looks at what is here before the server is asked.
+    pub(super) async fn look_before_asking(&mut self) -> Result<Looked, End> {
+        match self.known_path() {
+            Ok(path) => self.look(path, None, None).await,
+            Err(free) => Ok(Here::Unnamed { free: Some(free) }.into()),
         }
     }
 
-    /// Looks at what is on disk for `path`: `Ok(Ok)` if that ends the download, else what is there.
-    /// `now` is what the server says, if it was asked already.
-    pub(super) async fn look(
+    /// Looks again, now that the answer says how the file is called, or what the version is of the one that
+    /// is here.
+    pub(super) async fn look_after_asking(
+        &mut self,
+        here: Here,
+        reply: &mut Reply,
+    ) -> Result<Looked, End> {
+        let path = match (&self.what.place, &reply.exchange) {
+            (Place::Folder(folder), Some(exchange)) => {
+                // A mirror is another place of the file, and no reason for another name.
+                let mirror = reply.source.address != redacted(&self.what.url);
+                let response = &exchange.response;
+                let answered = if mirror { &self.what.url } else { &response.url };
+                folder.join(name_of(&response.headers, &self.what.url, answered).as_str())
+            }
+            (Place::File(path) | Place::Folder(path), _) => path.clone(),
+        };
+        let free = match here {
+            Here::File(_) if matches!(reply.holds, Holds::Range(..)) => {
+                // Only a byte was asked for, to see whether there is anything to fetch.
+                reply.exchange = None;
+                None
+            }
+            Here::Unnamed { free } => free,
+            _ => None,
+        };
+        self.look(path, free, Some(&reply.identity)).await
+    }
+
+    /// The path of the target where it is known before the server is asked; otherwise the one that it
+    /// will have if the server does not name the file, and where nothing is now.
+    fn known_path(&self) -> Result<PathBuf, PathBuf> {
+        let folder = match &self.what.place {
+            Place::File(path) => return Ok(path.clone()),
+            Place::Folder(folder) => folder,
+        };
+        let path = folder.join(FileName::from_url(&self.what.url).as_str());
+        let fs = self.tools.fs.as_ref();
+        let is_there = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
+        let journal = Target::new(path.clone()).journal();
+        let begun = is_there(&journal)
+            .then(|| crate::meta::inspect(fs, &path).ok().flatten())
+            .flatten()
+            .is_some_and(|it| self.is_ours(&it.meta));
+        if begun || is_there(&path) { Ok(path) } else { Err(path) }
+    }
+
+    /// Looks at what is on disk for `path`. Nothing was at `free` before the server was asked. `now` is what
+    /// the server says, if it was asked already.
+    async fn look(
         &mut self,
         path: PathBuf,
+        free: Option<PathBuf>,
         now: Option<&Identity>,
-    ) -> Result<Result<Outcome, OnDisk>, End> {
+    ) -> Result<Looked, End> {
+        let looked = self.find(path, free, now).await?;
+        Ok(match looked {
+            Looked::Here(Here::Part(part)) if self.is_complete(&part) => Looked::Complete(part),
+            looked => looked,
+        })
+    }
+
+    async fn find(
+        &mut self,
+        path: PathBuf,
+        free: Option<PathBuf>,
+        now: Option<&Identity>,
+    ) -> Result<Looked, End> {
         let io = |source| PartError::Io { what: "read", path: path.clone(), source };
-        let fs = &self.client.fs;
-        if self.free.take().as_ref() == Some(&path)
+        let fs = &self.tools.fs;
+        if free.as_ref() == Some(&path)
             && fs.stat(&Target::new(path.clone()).part()).map_err(io)?.is_none()
         {
             // Whoever takes the name from now on keeps it: it is given at the end, and never taken.
-            return Ok(Err(OnDisk::vacant(path)));
+            return Ok(Here::Vacant(path).into());
         }
         let existing = ExistingFile::find(fs.as_ref(), &path)?;
         if self.what.if_exists == IfExists::Refuse
@@ -70,34 +121,34 @@ impl Attempt<'_> {
             }
             // What a journal alone says is of no use: it speaks of bytes that are gone.
             None if fs.stat(&target.part()).map_err(io)?.is_none() => {
-                return Ok(Err(OnDisk::vacant(path)));
+                return Ok(Here::Vacant(path).into());
             }
             _ => {}
         }
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
         let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
-            Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
+            Found::Part(part) => Ok(Here::Part(part).into()),
             Found::Finished if same && self.what.digests.is_empty() => {
-                Ok(Ok(self.already(path).await?))
+                Ok(Looked::Done(self.already(path).await?))
             }
             // What was finished is a file like any other, if it was another address or if there is
             // more to know of it now.
             Found::Finished => match ExistingFile::find(fs.as_ref(), &path)? {
                 Some(existing) => self.judge(existing, now).await,
-                None => Ok(Err(OnDisk::default())),
+                None => Ok(Here::Unnamed { free: None }.into()),
             },
         }
     }
 
     /// Whether nothing of an unfinished download is here: neither part nor journal.
     fn has_no_part(&self, path: &Path) -> std::io::Result<bool> {
-        let (fs, target) = (&self.client.fs, Target::new(path.to_owned()));
+        let (fs, target) = (&self.tools.fs, Target::new(path.to_owned()));
         Ok(fs.stat(&target.journal())?.is_none() && fs.stat(&target.part())?.is_none())
     }
 
     pub(super) async fn open(&self, path: PathBuf) -> Result<Found, End> {
-        let (fs, what) = (Arc::clone(&self.client.fs), self.what.clone());
+        let (fs, what) = (Arc::clone(&self.tools.fs), self.what.clone());
         let found = blocking(move || OpenedPart::open(&fs, path, &what)).await?;
         if let Found::Part(opened) = &found {
             if let Some(path) = opened.recovered.set_aside.clone() {
@@ -112,12 +163,34 @@ impl Attempt<'_> {
         Ok(found)
     }
 
+    /// The part for a file that goes the usual way after all.
+    pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
+        match self.open(path.clone()).await {
+            Ok(Found::Part(part)) => Ok(part),
+            // Another process has put it there since the look at the disk,
+            Ok(Found::Finished) => Err(Failure::Exists { path }.into()),
+            // or is about to.
+            Err(End::Failed(Failure::Local(PartError::Locked { .. })))
+                if self.what.if_exists == IfExists::Rename =>
+            {
+                Err(Again::NameTaken.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether every byte was here when the last run ended.
+    fn is_complete(&self, part: &OpenedPart) -> bool {
+        let ours = |meta: &&Meta| self.is_ours(meta);
+        let size = part.meta.as_ref().filter(ours).and_then(|meta| meta.identity.size);
+        let right = |size: u64| check_size(&self.what, "", size).is_ok();
+        self.old == Old::Use
+            && self.can_judge(part)
+            && size.is_some_and(|size| right(size) && part.have().covers(0..size))
+    }
+
     /// A file stands under the final name. Is it the one that is asked for?
-    async fn judge(
-        &self,
-        existing: ExistingFile,
-        now: Option<&Identity>,
-    ) -> Result<Result<Outcome, OnDisk>, End> {
+    async fn judge(&self, existing: ExistingFile, now: Option<&Identity>) -> Result<Looked, End> {
         if self.what.size.is_some_and(|size| size != existing.stat.len) {
             return self.not_this(existing, now).await;
         }
@@ -138,21 +211,22 @@ impl Attempt<'_> {
             let io = |source| PartError::Io { what: "read", path: path.clone(), source };
             if same.map_err(io)? {
                 let outcome = self.already(path).await?;
-                return Ok(Ok(Outcome { verified: digests, ..outcome }));
+                return Ok(Looked::Done(Outcome { verified: digests, ..outcome }));
             }
             return self.not_this(existing, now).await;
         }
         let Some(now) = now else {
-            return Ok(Err(OnDisk { existing: Some(existing), ..OnDisk::default() }));
+            return Ok(Here::File(existing).into());
         };
         if self.what.only_newer {
             if existing.is_not_older(now) {
-                return Ok(Ok(Outcome { not_newer: true, ..self.already(path).await? }));
+                let outcome = self.already(path).await?;
+                return Ok(Looked::Done(Outcome { not_newer: true, ..outcome }));
             }
             return self.not_this(existing, Some(now)).await;
         }
         if existing.is_version(now) {
-            return Ok(Ok(self.already(path).await?));
+            return Ok(Looked::Done(self.already(path).await?));
         }
         self.not_this(existing, Some(now)).await
     }
@@ -162,16 +236,16 @@ impl Attempt<'_> {
         &self,
         existing: ExistingFile,
         now: Option<&Identity>,
-    ) -> Result<Result<Outcome, OnDisk>, End> {
+    ) -> Result<Looked, End> {
         let path = existing.path.clone();
         if self.what.only_newer || self.what.if_exists == IfExists::Overwrite {
             let io = |source| PartError::Io { what: "read", path: path.clone(), source };
             if self.has_no_part(&path).map_err(io)? {
-                return Ok(Err(OnDisk::vacant(path)));
+                return Ok(Here::Vacant(path).into());
             }
             return match self.open(path.clone()).await? {
-                Found::Part(opened) => Ok(Err(OnDisk::opened(opened))),
-                Found::Finished => Ok(Ok(self.already(path).await?)),
+                Found::Part(part) => Ok(Here::Part(part).into()),
+                Found::Finished => Ok(Looked::Done(self.already(path).await?)),
             };
         }
         if self.what.if_exists == IfExists::Refuse {
@@ -180,21 +254,21 @@ impl Attempt<'_> {
         for number in 1.. {
             let next = numbered(&path, number);
             let io = |source| PartError::Io { what: "read", path: next.clone(), source };
-            let there = match ExistingFile::find(self.client.fs.as_ref(), &next) {
+            let there = match ExistingFile::find(self.tools.fs.as_ref(), &next) {
                 // Taken, as by a file.
                 Err(PartError::NotAFile { .. }) => continue,
                 there => there?,
             };
             match there {
                 Some(file) if now.is_some_and(|now| file.is_version(now)) => {
-                    return Ok(Ok(self.already(next).await?));
+                    return Ok(Looked::Done(self.already(next).await?));
                 }
                 Some(_) => {}
                 None if self.has_no_part(&next).map_err(io)? => {
-                    return Ok(Err(OnDisk::vacant(next)));
+                    return Ok(Here::Vacant(next).into());
                 }
                 None => match self.open(next.clone()).await {
-                    Ok(Found::Part(opened)) => return Ok(Err(OnDisk::opened(opened))),
+                    Ok(Found::Part(part)) => return Ok(Here::Part(part).into()),
                     // Another download is under way to that name.
                     Err(End::Failed(Failure::Local(PartError::Locked { .. }))) => {}
                     Ok(Found::Finished) => {}
@@ -208,7 +282,7 @@ impl Attempt<'_> {
     /// An outcome for a file that is complete already, and durable when this returns: the process that
     /// completed it may have been killed before its sync.
     pub(super) async fn already(&self, path: PathBuf) -> Result<Outcome, Failure> {
-        let (fs, durability) = (Arc::clone(&self.client.fs), self.what.durability);
+        let (fs, durability) = (Arc::clone(&self.tools.fs), self.what.durability);
         let found = path.clone();
         let size = blocking(move || {
             if durability == Durability::Power {
@@ -222,7 +296,7 @@ impl Attempt<'_> {
             path,
             fetched: 0,
             resumed: 0,
-            took: self.begun.elapsed(),
+            took: self.started.elapsed(),
             verified: Vec::new(),
             already_complete: true,
             not_newer: false,
