@@ -2,10 +2,7 @@
 
 use std::process::ExitCode;
 
-use piton::durable::part::PartError;
-use piton::fetch::parse::aria2_control::ControlError;
-use piton::fetch::transport::TransportError;
-use piton::fetch::{Failure, Unadoptable};
+use piton::fetch::{Failure, FailureClass};
 
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,74 +85,38 @@ impl From<Exit> for ExitCode {
 
 impl From<&Failure> for Exit {
     fn from(failure: &Failure) -> Self {
-        match failure {
-            Failure::Usage(_) => Self::Usage,
-            Failure::Exists { .. } | Failure::TooLarge { .. } => Self::Local,
-            Failure::Local(error) => error.into(),
-            Failure::Transport { source, .. } => source.into(),
-            Failure::Stalled { .. } => Self::Network,
-            Failure::Status { status, .. } => status_exit(*status),
-            Failure::Protocol { .. } => Self::Protocol,
-            Failure::Integrity { .. } | Failure::WrongSize { .. } => Self::Integrity,
-            Failure::Changed { .. } => Self::Changed,
-            Failure::Unadoptable { why, .. } => why.as_ref().into(),
-            Failure::Stopped { .. } => Self::Interrupted,
+        failure.meaning().class.into()
+    }
+}
+
+impl From<FailureClass> for Exit {
+    fn from(class: FailureClass) -> Self {
+        use FailureClass as C;
+        match class {
+            C::Usage => Self::Usage,
+            C::Exists | C::Name | C::Permission | C::NoRoom | C::Disk | C::State | C::TooLarge => {
+                Self::Local
+            }
+            C::Timeout | C::Connect | C::Dns | C::Broken | C::Proxy => Self::Network,
+            C::Tls => Self::Tls,
+            C::Integrity | C::Size => Self::Integrity,
+            C::Locked => Self::Locked,
+            C::Changed => Self::Changed,
+            C::Protocol | C::Redirect | C::Address => Self::Protocol,
+            C::Stopped => Self::Interrupted,
+            C::Status(401 | 403 | 407) => Self::Login,
+            C::Status(400..=499) => Self::NoSuchFile,
+            C::Status(500..=599) => Self::Server,
+            C::Status(_) => Self::Protocol,
             _ => Self::Unexpected,
         }
     }
 }
 
-impl From<&Unadoptable> for Exit {
-    fn from(why: &Unadoptable) -> Self {
-        match why {
-            // It is a part of another file.
-            Unadoptable::Differs { .. }
-            | Unadoptable::Longer { .. }
-            | Unadoptable::OtherSize { .. } => Self::Integrity,
-            Unadoptable::NoRanges | Unadoptable::Encoded { .. } => Self::Protocol,
-            Unadoptable::Control(ControlError::Torrent) => Self::Usage,
-            _ => Self::Local,
-        }
-    }
-}
-
-impl From<&PartError> for Exit {
-    fn from(error: &PartError) -> Self {
-        match error {
-            PartError::Locked { .. } => Self::Locked,
-            _ => Self::Local,
-        }
-    }
-}
-
-impl From<&TransportError> for Exit {
-    fn from(error: &TransportError) -> Self {
-        match error {
-            // A redirect that would leave TLS is refused for what TLS gives.
-            TransportError::Tls { .. } | TransportError::DowngradeRefused { .. } => Self::Tls,
-            TransportError::Proxy { status: Some(407), .. } => Self::Login,
-            TransportError::Protocol { .. }
-            | TransportError::TooManyRedirects { .. }
-            | TransportError::BadRedirect { .. }
-            | TransportError::UnsupportedScheme { .. }
-            | TransportError::NotPublic { .. }
-            | TransportError::BadUrl { .. } => Self::Protocol,
-            _ => Self::Network,
-        }
-    }
-}
-
-fn status_exit(status: http::StatusCode) -> Exit {
-    match status.as_u16() {
-        401 | 403 | 407 => Exit::Login,
-        400..=499 => Exit::NoSuchFile,
-        500..=599 => Exit::Server,
-        _ => Exit::Protocol,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use piton::durable::part::PartError;
+
     use super::*;
 
     #[test]
@@ -168,8 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_each_class_with_its_code() {
+        let page = include_str!("../../../docs/lists.md");
+        for class in FailureClass::WORDS {
+            let start = format!("| `{class}` |");
+            let row = page.lines().find(|line| line.starts_with(&start));
+            let row = row.unwrap_or_else(|| panic!("docs/lists.md lacks a row for {class}"));
+            let code = format!("| {} |", Exit::from(class).code());
+            assert!(row.ends_with(&code), "docs/lists.md: {class} ends with {}", code);
+        }
+    }
+
+    #[test]
     fn statuses() {
-        let exit = |code| status_exit(http::StatusCode::from_u16(code).unwrap());
+        let exit = |code| Exit::from(FailureClass::Status(code));
         assert_eq!([401, 403, 407].map(exit), [Exit::Login; 3]);
         assert_eq!([400, 404, 410, 429, 451].map(exit), [Exit::NoSuchFile; 5]);
         assert_eq!([500, 503, 599].map(exit), [Exit::Server; 3]);

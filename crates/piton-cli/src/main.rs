@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod environment;
 mod exit;
+mod hint;
 mod network;
 mod out;
 mod read;

@@ -7,6 +7,7 @@ use piton::durable::part::PartError;
 use piton::fetch::Failure;
 
 use crate::exit::Exit;
+use crate::hint::hint;
 use crate::redact;
 
 /// Why the command, or one file of it, ends badly. Holds no login: see [`redact`].
@@ -61,7 +62,7 @@ impl From<&Failure> for Trouble {
         Self {
             exit: failure.into(),
             message: redact::text(&failure.to_string()),
-            hint: failure.hint().map(|hint| redact::text(&hint)),
+            hint: hint(failure).map(str::to_owned),
         }
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::adopt::{self, Adopted, Adoption};
 use crate::download::{Download, Outcome, Plan};
 use crate::engine::{self, Tools};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::stop::Stop;
 use crate::transport::Transport;

@@ -60,7 +60,7 @@ mod blocking;
 mod client;
 mod download;
 mod engine;
-mod error;
+mod failure;
 mod flow;
 mod meta;
 mod monitor;
@@ -75,7 +75,7 @@ pub use client::Client;
 pub use download::{
     Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, Plan, RateLimit, Share,
 };
-pub use error::{Failure, Fault};
+pub use failure::{Failure, FailureClass, Fault, Meaning, Retry};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};
 pub use stop::Stop;

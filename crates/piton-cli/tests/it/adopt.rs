@@ -130,7 +130,7 @@ fn looking_only_and_taking_over_only() {
 
     let ran = place.piton(&["adopt", "big.iso", &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("piton resume goes on with it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("piton resume continues it"), "{}", ran.stderr);
     let ran = place.piton(&["resume", "big.iso"]);
     ended_well(&place, &ran);
 }

@@ -22,7 +22,7 @@ use self::survey::{PLACE, Source, survey};
 use crate::blocking::blocking;
 use crate::download::{Download, IfExists, Place};
 use crate::engine::{First, RangeReader, Tools};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::parse::aria2_control::ControlFile;
 use crate::stop::Stop;

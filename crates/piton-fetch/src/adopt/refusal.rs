@@ -45,22 +45,3 @@ pub enum Unadoptable {
     #[error(transparent)]
     Control(#[from] ControlError),
 }
-
-impl Unadoptable {
-    /// What to do about it, in one sentence.
-    pub(crate) fn hint(&self) -> &'static str {
-        match self {
-            Self::Nothing => "remove it; piton get fetches the whole",
-            Self::Differs { .. } | Self::Longer { .. } | Self::OtherSize { .. } => {
-                "check the address; piton get -o NAME fetches the whole under another name"
-            }
-            Self::NoRanges | Self::Encoded { .. } => {
-                "piton get -o NAME fetches the whole under another name"
-            }
-            Self::Control(ControlError::Torrent) => "go on with aria2",
-            Self::Unclaimed | Self::Control(_) => {
-                "without its control file (move it away) the file is compared as it is"
-            }
-        }
-    }
-}

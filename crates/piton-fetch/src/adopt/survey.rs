@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use piton_checkpoint::IntervalSet;
 
-use crate::error::Failure;
+use crate::failure::Failure;
 
 /// Bytes compared in one place.
 pub(super) const PLACE: u64 = 64 << 10;

@@ -30,7 +30,7 @@ use super::open::OpenedPart;
 use super::tools::Tools;
 use super::trouble::Trouble;
 use crate::download::{Download, IfChanged, Outcome};
-use crate::error::{Failure, Fault};
+use crate::failure::{Failure, Fault};
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::stop::Stop;
@@ -240,7 +240,7 @@ impl<'a> Attempt<'a> {
             // The URL whose turn it was fails, and another one may have the file.
             End::Failed(failure)
                 if self.turn != Turn::All
-                    && matches!(failure.fault(), Fault::Network | Fault::Server) =>
+                    && !matches!(failure.meaning().fault, Fault::Caller | Fault::Local) =>
             {
                 return match self.start_over_alone() {
                     true => Ok(()),

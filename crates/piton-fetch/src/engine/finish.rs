@@ -16,7 +16,7 @@ use super::worker::Claimed;
 use crate::blocking::blocking;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::parse::digest_headers::{Covers, server_digests};
 use crate::parse::http_date;
 use crate::sink::{BadPiece, Hashing};

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::mirrors::{Source, Sources};
 use super::trouble::Trouble;
 use crate::download::Download;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::{Event, Monitor};
 use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
 use crate::stop::Stop;

@@ -12,7 +12,7 @@ use super::name::name_of;
 use super::probe::{Prober, Question};
 use super::tools::Tools;
 use crate::download::{Download, Place, Plan};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::resume::Answer;
 use crate::stop::Stop;

@@ -15,7 +15,7 @@ use super::probe::{Probed, Prober, Question};
 use super::tools::Tools;
 use super::trouble::Trouble;
 use crate::download::Download;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor};
 use crate::resume::Answer;

@@ -6,7 +6,7 @@ use http::StatusCode;
 use piton_checkpoint::{Change, Class};
 use piton_durable::part::PartError;
 
-use crate::error::Failure;
+use crate::failure::{Failure, Meaning, Retry};
 use crate::resume::{Bad, Refusal};
 use crate::transport::TransportError;
 
@@ -22,7 +22,7 @@ pub(super) enum Trouble {
         host: String,
         status: StatusCode,
         patience: Option<Duration>,
-        /// The answer came from where a redirect led to, not from the original address.
+        /// The answer came from where a redirect led to, and the original URL may lead elsewhere now.
         redirected: bool,
     },
     /// The answer breaks the protocol.
@@ -48,15 +48,16 @@ pub(super) enum Trouble {
 impl Trouble {
     /// What it calls for, seen alone.
     pub(super) fn class(&self) -> Class {
-        match self {
-            Self::Transport(error) => error.retry(),
-            Self::Stalled { .. } | Self::Replaced | Self::Protocol { .. } => Class::Transient,
-            Self::Status { status, redirected, .. } => match status.as_u16() {
-                408 | 425 | 429 | 500 | 502 | 503 | 504 | 509 | 520..=530 => Class::Transient,
-                401 | 403 | 404 | 410 if *redirected => Class::ResolveAgain,
-                _ => Class::Fatal,
-            },
-            _ => Class::Fatal,
+        let retry = match self {
+            Self::Transport(error) => Meaning::of_transport(error).retry,
+            Self::Stalled { .. } | Self::Replaced | Self::Protocol { .. } => Retry::Later,
+            Self::Status { redirected: true, .. } => return Class::ResolveAgain,
+            Self::Status { status, .. } => Meaning::of_status(status.as_u16()).retry,
+            _ => Retry::Never,
+        };
+        match retry {
+            Retry::Never => Class::Fatal,
+            Retry::Later | Retry::WithRoom => Class::Transient,
         }
     }
 

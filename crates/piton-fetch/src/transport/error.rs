@@ -8,6 +8,9 @@ use std::time::Duration;
 use piton_checkpoint::Class;
 use url::Url;
 
+use super::tls;
+use crate::failure::{Meaning, Retry};
+
 /// What part of TLS failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -17,6 +20,26 @@ pub enum TlsFault {
     /// The two sides could not agree, or the other side refused (a client certificate, for instance).
     Protocol,
     /// There are no trusted roots on this machine.
+    Roots,
+}
+
+/// What a failure of TLS comes from, and so what would help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsRemedy {
+    /// The authority that signed the certificate is not known here.
+    Authority,
+    /// The certificate is not valid now, by this machine's clock.
+    Clock,
+    /// The certificate is for another name.
+    Name,
+    /// The server does not speak the HTTP version that is asked for.
+    HttpVersion,
+    /// The server wants a certificate of ours, or another one.
+    ClientCertificate,
+    /// The server has no version or cipher that is safe today.
+    TooOld,
+    /// This machine has no roots.
     Roots,
 }
 
@@ -75,8 +98,8 @@ pub enum TransportError {
         why: String,
         /// Which part of TLS failed.
         kind: TlsFault,
-        /// What to do about it, where there is something to do.
-        hint: Option<&'static str>,
+        /// What it comes from, where that is known.
+        remedy: Option<TlsRemedy>,
     },
     /// The proxy would not carry the connection.
     #[error("the proxy {proxy} does not lead to {host}: {why}")]
@@ -177,32 +200,29 @@ fn announced(expected: Option<u64>) -> String {
 }
 
 impl TransportError {
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later ([`Meaning`]).
     pub fn retry(&self) -> Class {
-        use TransportError as E;
-        match self {
-            E::Resolve { source, .. } if no_such_name(source) => Class::Fatal,
-            E::Proxy { status: Some(status), .. } if !matches!(status, 408 | 429 | 500..) => {
-                Class::Fatal
-            }
-            E::Resolve { .. }
-            | E::Refused { .. }
-            | E::Connect { .. }
-            | E::ConnectTimeout { .. }
-            | E::Proxy { .. }
-            | E::Reset { .. }
-            | E::Io { .. }
-            | E::TooSlow { .. }
-            | E::Truncated { .. } => Class::Transient,
-            E::NotPublic { .. }
-            | E::Tls { .. }
-            | E::Protocol { .. }
-            | E::TooManyRedirects { .. }
-            | E::DowngradeRefused { .. }
-            | E::BadRedirect { .. }
-            | E::UnsupportedScheme { .. }
-            | E::BadUrl { .. } => Class::Fatal,
+        match Meaning::of_transport(self).retry {
+            Retry::Never => Class::Fatal,
+            Retry::Later | Retry::WithRoom => Class::Transient,
         }
+    }
+
+    /// Whether the resolver is sure that there is no such host.
+    pub(crate) fn is_no_such_name(&self) -> bool {
+        matches!(self, Self::Resolve { source, .. } if no_such_name(source))
+    }
+
+    /// Whether the exchange failed before the server said a word about the request: what a limit
+    /// on connections looks like from here.
+    pub(crate) fn before_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Connect { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Reset { .. }
+        )
     }
 }
 
@@ -264,7 +284,7 @@ pub(super) fn head_failed(host: &str, error: &hyper::Error) -> TransportError {
     }
     // TLS 1.3 servers refuse a client certificate, or the lack of one, only after the handshake.
     if let Some(alert @ rustls::Error::AlertReceived(_)) = cause(error) {
-        return super::tls::failed(&host, alert, TlsFault::Protocol);
+        return tls::failed(&host, alert, TlsFault::Protocol, tls::Asked::ForCertificate);
     }
     let source = match cause::<io::Error>(error) {
         Some(source) => copy(source),
@@ -335,18 +355,6 @@ fn broken_by_peer(error: &hyper::Error) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_name_that_does_not_exist_is_final_and_a_silent_resolver_is_not() {
-        let failed = |text: &str| TransportError::Resolve {
-            host: "a.invalid:80".to_owned(),
-            source: io::Error::other(text.to_owned()),
-        };
-        let gone = "failed to lookup address information: Name or service not known";
-        let away = "failed to lookup address information: Temporary failure in name resolution";
-        assert_eq!(failed(gone).retry(), Class::Fatal);
-        assert_eq!(failed(away).retry(), Class::Transient);
-    }
 
     #[test]
     fn a_wrapped_cause_is_found() {

@@ -12,7 +12,6 @@
 //! Nothing here waits without an end except for the other side: connecting has its own limit, a stalled
 //! response is for the caller to give up, by dropping the future or the [`Body`].
 
-mod advice;
 mod body;
 mod config;
 mod connect;
@@ -42,7 +41,7 @@ pub use config::{
 };
 use cookie_store::CookieStore;
 pub use credentials::is_harmless;
-pub use error::{TlsFault, TransportError};
+pub use error::{TlsFault, TlsRemedy, TransportError};
 pub use lane::Lane;
 pub use origin::{Origin, OriginError};
 pub use pace::MinRate;

@@ -1,18 +1,19 @@
 //! TLS by rustls: whom to trust, who we are to whom, and what is spoken inside.
 
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, verify_server_name};
+use rustls::client::{ResolvesClientCert, Resumption, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
+    AlertDescription, CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error,
+    RootCertStore, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 use tokio::io::BufReader;
@@ -20,7 +21,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 
 use super::config::{Config, ConfigError, Identity, Versions};
-use super::error::{TlsFault, TransportError, cause};
+use super::error::{TlsFault, TlsRemedy, TransportError, cause};
 use super::origin::Origin;
 use super::stream::{Stream, TLS_READ_AHEAD};
 
@@ -92,8 +93,9 @@ impl Connector {
         inside: Inside,
         shown: &str,
     ) -> Result<(Stream, bool), TransportError> {
-        let mut config =
-            self.config_for(origin).map_err(|error| failed(shown, &error, TlsFault::Roots))?;
+        let mut config = self
+            .config_for(origin)
+            .map_err(|error| failed(shown, &error, TlsFault::Roots, Asked::Nothing))?;
         if inside == Inside::Proxy {
             Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
@@ -101,7 +103,11 @@ impl Connector {
             .ok_or(TransportError::BadUrl { why: "its host is not a name that TLS knows" })?;
         let connecting = TlsConnector::from(config)
             .connect(name, BufReader::with_capacity(TLS_READ_AHEAD, stream));
-        let tls = connecting.await.map_err(|error| handshake_failed(shown, error))?;
+        let (tls, asked) = ASKED
+            .scope(Cell::new(false), async { (connecting.await, ASKED.with(Cell::get)) })
+            .await;
+        let asked = if asked { Asked::ForCertificate } else { Asked::Nothing };
+        let tls = tls.map_err(|error| handshake_failed(shown, error, asked))?;
         let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok((Stream::Tls(Box::new(tls)), h2))
     }
@@ -115,7 +121,7 @@ impl Connector {
             Some(own) => {
                 let config = own.config.get_or_init(|| {
                     let mut config = ClientConfig::clone(&base);
-                    config.client_auth_cert_resolver = own.identity.clone();
+                    config.client_auth_cert_resolver = Arc::new(Noting(own.identity.clone()));
                     config.resumption = Resumption::default();
                     Arc::new(config)
                 });
@@ -138,6 +144,7 @@ impl Connector {
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
+        config.client_auth_cert_resolver = Arc::new(Noting(config.client_auth_cert_resolver));
         config.alpn_protocols.clone_from(&self.alpn);
         Ok(config)
     }
@@ -197,41 +204,81 @@ fn parse_identity(
     Ok(Arc::new(SingleCertAndKey::from(pair)))
 }
 
-fn handshake_failed(host: &str, error: io::Error) -> TransportError {
+fn handshake_failed(host: &str, error: io::Error, asked: Asked) -> TransportError {
     match cause::<Error>(&error) {
-        Some(tls @ Error::InvalidCertificate(_)) => failed(host, tls, TlsFault::Certificate),
-        Some(tls) => failed(host, tls, TlsFault::Protocol),
+        Some(tls @ Error::InvalidCertificate(_)) => failed(host, tls, TlsFault::Certificate, asked),
+        Some(tls) => failed(host, tls, TlsFault::Protocol, asked),
         None => TransportError::Reset { host: host.to_owned(), source: error },
     }
 }
 
-/// Says what rustls found, with what the user can do about it.
-pub(super) fn failed(host: &str, error: &Error, kind: TlsFault) -> TransportError {
-    let hint = match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            Some("--ca-file names a certificate authority to trust; --insecure trusts anyone")
-        }
+/// Whether the server asked for a certificate of ours before the handshake failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It did, or the handshake was over.
+    ForCertificate,
+    /// It did not.
+    Nothing,
+}
+
+/// Says what rustls found, and what it comes from.
+pub(super) fn failed(host: &str, error: &Error, kind: TlsFault, asked: Asked) -> TransportError {
+    use AlertDescription as Alert;
+    let mut why = error.to_string();
+    let remedy = match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => Some(TlsRemedy::Authority),
         Error::InvalidCertificate(
             CertificateError::Expired
             | CertificateError::ExpiredContext { .. }
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. },
-        ) => Some("check this machine's clock; --insecure trusts anyone"),
+        ) => Some(TlsRemedy::Clock),
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => Some("check the name in the address; --insecure trusts anyone"),
-        Error::NoApplicationProtocol => {
-            Some("the server does not speak the HTTP version asked for: leave --http at auto")
+        ) => Some(TlsRemedy::Name),
+        Error::NoApplicationProtocol | Error::AlertReceived(Alert::NoApplicationProtocol) => {
+            Some(TlsRemedy::HttpVersion)
         }
-        Error::AlertReceived(_) => {
-            Some("the server may want a client certificate, or another one: --cert and --key")
+        // Until it asks for a certificate, nothing but versions and ciphers is agreed on.
+        Error::PeerIncompatible(_)
+        | Error::AlertReceived(
+            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity,
+        ) if asked == Asked::Nothing => {
+            why = format!("its TLS is too old, and piton does not speak it ({why})");
+            Some(TlsRemedy::TooOld)
         }
-        _ if kind == TlsFault::Roots => {
-            Some("install ca-certificates, or name a file of roots with --ca-file")
+        Error::AlertReceived(_) if asked == Asked::ForCertificate => {
+            Some(TlsRemedy::ClientCertificate)
         }
+        _ if kind == TlsFault::Roots => Some(TlsRemedy::Roots),
         _ => None,
     };
-    TransportError::Tls { host: host.to_owned(), why: error.to_string(), kind, hint }
+    TransportError::Tls { host: host.to_owned(), why, kind, remedy }
+}
+
+tokio::task_local! {
+    /// Of the handshake that this task does.
+    static ASKED: Cell<bool>;
+}
+
+/// Notes that the server asks for a certificate of ours.
+#[derive(Debug)]
+struct Noting(Arc<dyn ResolvesClientCert>);
+
+impl ResolvesClientCert for Noting {
+    fn resolve(
+        &self,
+        root_hint_subjects: &[&[u8]],
+        sigschemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        // Outside of a handshake of ours nobody wants to know.
+        let _ = ASKED.try_with(|asked| asked.set(true));
+        self.0.resolve(root_hint_subjects, sigschemes)
+    }
+
+    fn has_certs(&self) -> bool {
+        self.0.has_certs()
+    }
 }
 
 /// The platform's roots and the user's own. A certificate that the user named is also taken as the

@@ -1,13 +1,7 @@
 //! What a failure means: for the item, for its host, for the run.
 
-use std::io;
-
-use piton_checkpoint::Class;
 use piton_checkpoint::ledger::{ErrorClass, State};
-use piton_durable::part::PartError;
-use piton_fetch::Failure;
-use piton_fetch::transport::TransportError;
-use rustix::io::Errno;
+use piton_fetch::{Failure, Fault, Meaning, Retry};
 
 use crate::flow::Heard;
 use crate::name::FolderError;
@@ -30,31 +24,21 @@ impl Verdict {
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
             Failure::Stopped { .. } => Self::Stopped,
-            // The whole came and was wrong, again: so the source is wrong.
-            Failure::Integrity { .. } => Self::Fatal,
-            Failure::Local(PartError::Io { source, .. }) => Self::of_disk(source),
-            failure if failure.may_be_retried() => Self::Transient,
-            _ => Self::Fatal,
+            failure => Self::of_retry(failure.meaning().retry),
         }
     }
 
     pub(super) fn of_folder(error: &FolderError) -> Self {
         match error {
-            FolderError::Io { source, .. } => Self::of_disk(source),
+            FolderError::Io { source, .. } => Self::of_retry(Meaning::of_disk(source).retry),
             _ => Self::Fatal,
         }
     }
 
-    fn of_disk(error: &io::Error) -> Self {
-        // Others end, and then there is room.
-        let wanting = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
-        if Errno::from_io_error(error).is_some_and(|error| wanting.contains(&error)) {
-            return Self::Transient;
-        }
-        match error.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::ReadOnlyFilesystem => Self::NoRoom,
+    fn of_retry(retry: Retry) -> Self {
+        match retry {
+            Retry::Later => Self::Transient,
+            Retry::WithRoom => Self::NoRoom,
             _ => Self::Fatal,
         }
     }
@@ -67,91 +51,29 @@ impl Verdict {
 
 /// What a failure says of the host, if `fetched` bytes came before it.
 pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
-    use TransportError as E;
-    match failure {
-        Failure::Status { status, .. } if matches!(status.as_u16(), 429 | 503) => {
-            Heard::Busy(failure.retry_after())
-        }
-        Failure::Status { .. }
-        | Failure::Integrity { .. }
-        | Failure::WrongSize { .. }
-        | Failure::TooLarge { .. } => Heard::Served,
-        _ if fetched > 0 => Heard::Served,
-        Failure::Stalled { .. } => Heard::Away,
-        Failure::Transport { source, .. } => match source {
-            E::Resolve { .. }
-            | E::Refused { .. }
-            | E::Connect { .. }
-            | E::ConnectTimeout { .. }
-            | E::Proxy { .. }
-            | E::Reset { .. }
-                if source.retry() == Class::Transient =>
-            {
-                Heard::Away
-            }
-            _ => Heard::Nothing,
-        },
+    match failure.meaning().fault {
+        Fault::HostBusy => Heard::Busy(failure.retry_after()),
+        Fault::Item => Heard::Served,
+        Fault::HostAway | Fault::Connection if fetched > 0 => Heard::Served,
+        Fault::HostAway => Heard::Away,
         _ => Heard::Nothing,
     }
 }
 
 /// The word for a failure: what `piton retry --class` takes. Statuses are their number.
 pub(super) fn class_of(failure: &Failure) -> Option<ErrorClass> {
-    let word = match failure {
-        Failure::Status { status, .. } => return status.as_str().parse().ok(),
-        Failure::Stalled { .. } => "timeout",
-        Failure::Transport { source, .. } => transport_class(source),
-        Failure::Exists { .. } => "exists",
-        Failure::Local(error) => local_class(error),
-        Failure::Protocol { .. } => "protocol",
-        Failure::Integrity { .. } => "integrity",
-        Failure::WrongSize { .. } => "size",
-        Failure::Changed { .. } => "changed",
-        Failure::TooLarge { .. } => "too-large",
-        Failure::Usage(_) => "usage",
-        _ => "other",
-    };
-    word.parse().ok()
-}
-
-fn transport_class(error: &TransportError) -> &'static str {
-    use TransportError as E;
-    match error {
-        E::Resolve { .. } => "dns",
-        E::Refused { .. } | E::Connect { .. } => "connect",
-        E::ConnectTimeout { .. } | E::TooSlow { .. } => "timeout",
-        E::Tls { .. } => "tls",
-        E::Proxy { .. } => "proxy",
-        E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => "broken",
-        E::Protocol { .. } => "protocol",
-        E::TooManyRedirects { .. } | E::DowngradeRefused { .. } | E::BadRedirect { .. } => {
-            "redirect"
-        }
-        E::UnsupportedScheme { .. } | E::BadUrl { .. } | E::NotPublic { .. } => "address",
-        _ => "other",
-    }
-}
-
-fn local_class(error: &PartError) -> &'static str {
-    match error {
-        PartError::Locked { .. } | PartError::Exchanged { .. } => "locked",
-        PartError::Exists { .. } => "exists",
-        PartError::NotAFile { .. } => "name",
-        PartError::Io { source, .. } => match source.kind() {
-            io::ErrorKind::PermissionDenied => "permission",
-            io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => "name",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no-room",
-            _ => "disk",
-        },
-        _ => "state",
-    }
+    failure.meaning().class.to_string().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::time::Duration;
 
     use http::StatusCode;
+    use piton_durable::part::PartError;
+    use piton_fetch::transport::TransportError;
+    use rustix::io::Errno;
 
     use super::*;
 

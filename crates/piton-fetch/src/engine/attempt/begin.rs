@@ -17,7 +17,7 @@ use crate::blocking::blocking;
 use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::mirrors::{Source, Sources, Trust};
 use crate::engine::open::OpenedPart;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::meta::{Judge, Meta};
 use crate::monitor::{Event, Phase};
 

@@ -22,7 +22,7 @@ use crate::engine::probe::check_size;
 use crate::engine::transfer::{First, Transfer};
 use crate::engine::trouble::Trouble;
 use crate::engine::worker::Opened;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Phase};
 use crate::plan::Planner;

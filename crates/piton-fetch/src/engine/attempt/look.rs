@@ -17,7 +17,7 @@ use crate::engine::mirrors::redacted;
 use crate::engine::name::{name_of, numbered};
 use crate::engine::open::{Found, OpenedPart};
 use crate::engine::probe::check_size;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;

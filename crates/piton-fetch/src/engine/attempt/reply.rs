@@ -12,7 +12,7 @@ use crate::download::Outcome;
 use crate::engine::mirrors::Source;
 use crate::engine::probe::{Probed, Prober, Question};
 use crate::engine::trouble::Trouble;
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::Event;
 use crate::resume::Answer;
 use crate::transport::{Lane, Response};

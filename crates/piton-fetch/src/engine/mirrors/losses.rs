@@ -3,7 +3,7 @@
 use piton_checkpoint::Change;
 
 use crate::engine::trouble::Trouble;
-use crate::error::Failure;
+use crate::failure::Failure;
 
 /// Reasons, until there is nobody left to ask.
 #[derive(Debug, Default)]

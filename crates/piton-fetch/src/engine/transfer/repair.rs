@@ -8,7 +8,7 @@ use crate::engine::finish::take_back;
 use crate::engine::mirrors::{Sharing, Source, SourceId};
 use crate::engine::trouble::Trouble;
 use crate::engine::worker::{Claimed, Engaged, work};
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::monitor::Event;
 use crate::sink::BadPiece;
 

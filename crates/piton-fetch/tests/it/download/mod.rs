@@ -29,7 +29,7 @@ use std::time::Duration;
 use piton_durable::fs::{Fs, OsFs};
 use piton_fetch::transport::{Config, Transport, TransportError};
 use piton_fetch::{
-    Client, Connections, Download, Event, Failure, Monitor, Observer, Outcome, Place, Stop,
+    Client, Connections, Download, Event, Failure, Monitor, Observer, Outcome, Place, Retry, Stop,
     find_unfinished, inspect,
 };
 use piton_testkit::server::{Fault, Resource, Server, Site, pattern};

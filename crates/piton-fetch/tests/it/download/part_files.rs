@@ -167,7 +167,7 @@ fn a_journal_of_a_newer_version_is_left_alone() {
     let part = desk.read("f.part");
     let failure = desk.fail(desk.what("/f"));
     let newer = matches!(failure, Failure::Local(PartError::NewerFormat { found: 2, .. }));
-    assert!(newer && failure.hint().is_some(), "{failure:?}");
+    assert!(newer, "{failure:?}");
     assert_eq!((desk.read("f.piton"), desk.read("f.part")), (journal, part));
 }
 
@@ -213,7 +213,6 @@ fn two_on_one_target() {
             panic!("{second:?}")
         };
         assert_eq!(*holder, Some(std::process::id()));
-        assert!(second.hint().is_some());
         first.join().unwrap().unwrap();
     });
     desk.assert_only("f", 1, LEN);

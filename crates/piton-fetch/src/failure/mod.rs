@@ -1,4 +1,8 @@
 //! How a download ends badly.
+//!
+//! [`Failure`] says what failed, on what, and why; [`meaning`] what follows from it.
+
+mod meaning;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -7,25 +11,12 @@ use std::time::Duration;
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
+pub use self::meaning::{FailureClass, Fault, Meaning, Retry};
 use crate::adopt::Unadoptable;
 use crate::digest::Digest;
 use crate::transport::TransportError;
 
-/// Whose fault a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// The caller asked for something that cannot be.
-    Caller,
-    /// This machine: disk, permissions, another process.
-    Local,
-    /// What lies between.
-    Network,
-    /// The server.
-    Server,
-}
-
-/// Why a download failed. The message says what failed and on what; [`Failure::hint`] what to do.
+/// Why a download failed. The message says what failed, on what and why.
 ///
 /// Whatever the variant, the state on disk is good: the same call again goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -166,46 +157,9 @@ fn subject(expected: &Digest, pieces: &[u64]) -> String {
 const NAMED: usize = 8;
 
 impl Failure {
-    /// Whose fault it is.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Usage(_) | Self::Stopped { .. } | Self::TooLarge { .. } => Fault::Caller,
-            Self::Exists { .. } | Self::Local(_) => Fault::Local,
-            Self::Unadoptable { why, .. } => match **why {
-                Unadoptable::NoRanges | Unadoptable::Encoded { .. } => Fault::Server,
-                _ => Fault::Caller,
-            },
-            Self::Transport { .. } | Self::Stalled { .. } => Fault::Network,
-            Self::Status { .. }
-            | Self::Protocol { .. }
-            | Self::WrongSize { .. }
-            | Self::Integrity { .. }
-            | Self::Changed { .. } => Fault::Server,
-        }
-    }
-
     /// Whether the same call may succeed later without anything being changed here.
     pub fn may_be_retried(&self) -> bool {
-        match self {
-            Self::Transport { source, .. } => source.retry() == piton_checkpoint::Class::Transient,
-            Self::Status { status, .. } => {
-                status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
-            }
-            Self::Stalled { .. }
-            | Self::Changed { .. }
-            | Self::Stopped { .. }
-            | Self::Integrity { .. } => true,
-            Self::Local(error) => {
-                matches!(
-                    error,
-                    PartError::Locked { .. }
-                        | PartError::Exchanged { .. }
-                        | PartError::GroupSync { .. }
-                        | PartError::Changing { .. }
-                )
-            }
-            _ => false,
-        }
+        self.meaning().retry != Retry::Never
     }
 
     /// How long the server asked to be left alone (RFC 9110 section 10.2.3), if it did.
@@ -214,62 +168,5 @@ impl Failure {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
-    }
-
-    /// What to do about it, in one sentence, where there is something to do.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Exists { .. } => {
-                "--overwrite replaces it, --rename keeps both, -o FILE names another place"
-            }
-            Self::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
-            Self::Local(PartError::Exchanged { .. }) => {
-                "what is there now was left alone; if another download writes it, wait for that one"
-            }
-            Self::Local(PartError::NotAFile { .. }) => "-o FILE names another place",
-            Self::Local(PartError::NotOurs { why, .. }) => why.remedy(),
-            Self::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
-                match source.kind() {
-                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                        "make room and run the same command again: what came in is kept"
-                    }
-                    std::io::ErrorKind::PermissionDenied
-                    | std::io::ErrorKind::ReadOnlyFilesystem => {
-                        "-d DIR or -o FILE names a place that can be written"
-                    }
-                    std::io::ErrorKind::WouldBlock => {
-                        "raise the limit on processes (ulimit -u, pids.max)"
-                    }
-                    std::io::ErrorKind::CrossesDevices => {
-                        "it is on another file system: move it into the folder of the target first"
-                    }
-                    _ => return None,
-                }
-            }
-            Self::Local(PartError::Begun { .. }) => "piton resume goes on with it",
-            Self::Local(PartError::Changing { .. }) => "end that program first",
-            Self::Local(PartError::NewerFormat { .. }) => {
-                "use that version, or `piton forget` it and start over"
-            }
-            Self::Status { status, .. } => match status.as_u16() {
-                401 | 403 => {
-                    "--user, --bearer or a netrc file give a login; an expired link must be got anew"
-                }
-                407 => "put the login into the address of the proxy",
-                404 | 410 => "check the address",
-                429 | 503 => "the server asks for patience: run the same command later",
-                _ => return None,
-            },
-            Self::Changed { .. } => "--restart begins again with the new version",
-            Self::WrongSize { .. } => {
-                "check the size that was given, or get the file from another place"
-            }
-            Self::TooLarge { .. } => "--max-size raises the limit",
-            Self::Integrity { .. } => "check the digest, or get the file from another place",
-            Self::Transport { source, .. } => return source.hint(),
-            Self::Unadoptable { why, .. } => why.hint(),
-            _ => return None,
-        };
-        Some(hint.to_owned())
     }
 }

@@ -1,0 +1,181 @@
+//! What to do about each failure, in the words of the command: the only place that names its options.
+
+use piton::durable::fs::LeadsOut;
+use piton::durable::part::PartError;
+use piton::fetch::parse::aria2_control::ControlError;
+use piton::fetch::transport::{TlsRemedy, TransportError};
+use piton::fetch::{Failure, Unadoptable};
+
+/// What to do about a failure, in one sentence, where there is something to do.
+pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::Exists { .. } => {
+            "--overwrite replaces it, --rename keeps both, -o FILE names another place"
+        }
+        Failure::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
+        Failure::Local(PartError::Exchanged { .. }) => {
+            "what is there now was left alone; if another download writes it, wait for that one"
+        }
+        Failure::Local(PartError::NotAFile { .. }) => "-o FILE names another place",
+        Failure::Local(PartError::NotOurs { why, .. }) => why.remedy(),
+        Failure::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
+            match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "make room and run the same command again: what came in is kept"
+                }
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "-d DIR or -o FILE names a place that can be written"
+                }
+                std::io::ErrorKind::WouldBlock => {
+                    "raise the limit on processes (ulimit -u, pids.max)"
+                }
+                std::io::ErrorKind::CrossesDevices
+                    if source.get_ref().is_some_and(|error| error.is::<LeadsOut>()) =>
+                {
+                    "remove the link, or choose another folder"
+                }
+                std::io::ErrorKind::CrossesDevices => {
+                    "it is on another file system: move it into the folder of the target first"
+                }
+                _ => return None,
+            }
+        }
+        Failure::Local(PartError::Begun { .. }) => "piton resume continues it",
+        Failure::Local(PartError::Changing { .. }) => "stop that program first",
+        Failure::Local(PartError::NewerFormat { .. }) => {
+            "use that version, or `piton forget` it and start over"
+        }
+        Failure::Status { status, .. } => match status.as_u16() {
+            401 | 403 => {
+                "--user, --bearer or a netrc file give a login; an expired link has to be requested again"
+            }
+            407 => "put the login into the URL of the proxy",
+            404 | 410 => "check the URL",
+            429 | 503 => "the server asks for patience: run the same command later",
+            _ => return None,
+        },
+        Failure::Changed { .. } => "--restart starts over with the new version",
+        Failure::WrongSize { .. } => {
+            "check the size that was given, or get the file from another place"
+        }
+        Failure::TooLarge { .. } => "--max-size raises the limit",
+        Failure::Integrity { .. } => "check the digest, or get the file from another place",
+        Failure::Transport { source, .. } => return of_transport(source),
+        Failure::Unadoptable { why, .. } => return of_unadoptable(why),
+        _ => return None,
+    })
+}
+
+fn of_transport(error: &TransportError) -> Option<&'static str> {
+    use TransportError as E;
+    Some(match error {
+        E::Resolve { .. } => "check the name, the network and the name server",
+        E::Refused { .. } => "check the port, or whether the server runs",
+        E::Connect { .. } | E::ConnectTimeout { .. } => {
+            "check the network and the proxy settings; --connect-timeout gives it more time"
+        }
+        E::Tls { remedy, .. } => of_tls((*remedy)?)?,
+        E::Proxy { status: Some(407), .. } => {
+            "put the login into the URL of the proxy: http://user:password@host:port"
+        }
+        E::Proxy { .. } => "check the proxy settings",
+        E::DowngradeRefused { .. } => "--allow-downgrade follows it, unprotected",
+        E::TooManyRedirects { .. } => "the server sends in circles; check the URL",
+        E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => {
+            "run the same command again: what came in is kept"
+        }
+        _ => return None,
+    })
+}
+
+fn of_tls(remedy: TlsRemedy) -> Option<&'static str> {
+    Some(match remedy {
+        TlsRemedy::Authority => {
+            "--ca-file names a certificate authority to trust; --insecure trusts anyone"
+        }
+        TlsRemedy::Clock => "check this machine's clock; --insecure trusts anyone",
+        TlsRemedy::Name => "check the name in the URL; --insecure trusts anyone",
+        TlsRemedy::HttpVersion => {
+            "the server does not speak the HTTP version asked for: leave --http at auto"
+        }
+        TlsRemedy::ClientCertificate => {
+            "the server wants a client certificate, or another one: --cert and --key"
+        }
+        TlsRemedy::TooOld => {
+            "ask whoever runs the server for TLS 1.2 with ECDHE and AES-GCM or newer, or for another URL"
+        }
+        TlsRemedy::Roots => "install ca-certificates, or name a file of roots with --ca-file",
+        _ => return None,
+    })
+}
+
+fn of_unadoptable(why: &Unadoptable) -> Option<&'static str> {
+    Some(match why {
+        Unadoptable::Nothing => "remove it; piton get fetches the whole",
+        Unadoptable::Differs { .. }
+        | Unadoptable::Longer { .. }
+        | Unadoptable::OtherSize { .. } => {
+            "check the URL; piton get -o NAME fetches the whole under another name"
+        }
+        Unadoptable::NoRanges | Unadoptable::Encoded { .. } => {
+            "piton get -o NAME fetches the whole under another name"
+        }
+        Unadoptable::Control(ControlError::Torrent) => "continue it with aria2",
+        Unadoptable::Unclaimed | Unadoptable::Control(_) => {
+            "without its control file (move it away) the file is compared as it is"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn advice(failure: impl Into<Failure>) -> &'static str {
+        hint(&failure.into()).unwrap_or_default()
+    }
+
+    fn io(source: impl Into<io::Error>) -> PartError {
+        PartError::Io { what: "write", path: "f".into(), source: source.into() }
+    }
+
+    #[test]
+    fn what_is_named() {
+        let path = || PathBuf::from("f");
+        let exists = advice(Failure::Exists { path: path() });
+        assert!(exists.contains("--overwrite") && exists.contains("--rename"), "{exists}");
+        // What is no file is never replaced: nobody is advised to insist.
+        let device = advice(PartError::NotAFile { path: path() });
+        assert!(!device.contains("--overwrite") && !device.contains("--rename"), "{device}");
+        assert!(advice(io(io::ErrorKind::StorageFull)).contains("make room"));
+        assert!(advice(io(io::ErrorKind::ReadOnlyFilesystem)).contains("-d DIR"));
+        assert!(advice(io(io::ErrorKind::CrossesDevices)).contains("another file system"));
+        let out = LeadsOut { folder: path(), to: path() };
+        let out = io::Error::new(io::ErrorKind::CrossesDevices, out);
+        assert!(advice(io(out)).contains("remove the link"));
+        for error in [
+            PartError::Locked { path: path(), holder: None },
+            PartError::NewerFormat { path: path(), found: 2 },
+        ] {
+            assert!(!advice(error).is_empty());
+        }
+    }
+
+    #[test]
+    fn tls() {
+        for (remedy, says) in [
+            (TlsRemedy::Authority, "--ca-file"),
+            (TlsRemedy::Clock, "clock"),
+            (TlsRemedy::Name, "name"),
+            (TlsRemedy::ClientCertificate, "--cert"),
+            (TlsRemedy::Roots, "ca-certificates"),
+        ] {
+            assert!(of_tls(remedy).unwrap().contains(says), "{remedy:?}");
+        }
+        assert!(!of_tls(TlsRemedy::TooOld).unwrap().contains("--cert"));
+    }
+}
