@@ -44,6 +44,13 @@ pub enum LedgerError {
         /// What is wrong with it.
         why: NotOurs,
     },
+    /// A rollback journal of SQLite lies beside the ledger. Ledgers have none, so it is not of a run of piton;
+    /// nothing of it is played back. For the user to move away.
+    #[error("{} is not used: no ledger has such a journal of SQLite", path.display())]
+    StrayJournal {
+        /// The journal.
+        path: PathBuf,
+    },
     /// A ledger of a newer format: this program must not touch it, and a newer one can go on.
     #[error("{} was written by a newer version of piton (ledger format {found})", path.display())]
     NewerFormat {
