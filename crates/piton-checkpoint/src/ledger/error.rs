@@ -11,6 +11,8 @@ use rusqlite::ffi;
 
 use crate::Class;
 
+use super::outcome::cut_detail;
+
 /// What could not be done with a ledger. None of these loses an outcome that was acknowledged before.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -200,7 +202,8 @@ impl Fault {
 fn of_sqlite(path: PathBuf, error: &rusqlite::Error) -> LedgerError {
     let (code, extended, why) = match error {
         rusqlite::Error::SqliteFailure(code, why) => {
-            (code.code, code.extended_code, why.clone().unwrap_or_else(|| code.to_string()))
+            let why = why.as_deref().map(|why| cut_detail(why).to_owned());
+            (code.code, code.extended_code, why.unwrap_or_else(|| code.to_string()))
         }
         // A wrong type, a missing row or a statement that does not fit: the tables are not ours.
         other => return LedgerError::Damaged { path, why: other.to_string() },
