@@ -166,8 +166,22 @@ fn get(client: &Client, mut what: Download) -> Option<Outcome> {
 mod tests {
     use piton_testkit::hostile::Target;
 
+    use super::*;
+
     #[test]
     fn journal_run() {
         Target::new("journal_run", super::journal_run).holds_for(150);
+    }
+
+    /// Were it not, no run would believe what is planted.
+    #[test]
+    fn what_is_planted_is_believed() {
+        let (world, place) = (World::new(), Walled::new());
+        let url = world.named.url("/f");
+        let about = About { url: &url, seed: SEED, len: LEN, elsewhere: &[], secret: PLANTED };
+        plant(&place.path("f"), &about, &mut Draw::new(&[]));
+        let unfinished = inspect(&OsFs, &place.path("f")).unwrap().unwrap();
+        let outcome = get(&world.client, resumed(&unfinished).unwrap()).unwrap();
+        assert_eq!((outcome.resumed, outcome.fetched), (LEN / 2, LEN / 2));
     }
 }

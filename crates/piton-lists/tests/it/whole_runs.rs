@@ -162,10 +162,32 @@ fn go(client: &Client, place: &Walled) -> Result<Summary, RunError> {
 
 #[cfg(test)]
 mod tests {
+    use piton_checkpoint::ledger::Known;
     use piton_testkit::hostile::Target;
+
+    use super::*;
 
     #[test]
     fn ledger_run() {
         Target::new("ledger_run", super::ledger_run).holds_for(150);
+    }
+
+    /// Were it not, no run would believe what is planted.
+    #[test]
+    fn what_is_planted_is_believed() {
+        let (world, place) = (World::new(), Walled::new());
+        let path = place.path(STATE[0]);
+        // The detail of the item that failed is another text.
+        for (bytes, said) in [(&[][..], "404"), (&[0, 1, 10, 0, 1], "../outside/x")] {
+            fs::write(&path, &world.ledger).unwrap();
+            ledger::rewrite(&path, PLANTED, &mut Draw::new(bytes));
+            let mut told = Vec::new();
+            let each = |known: Known| {
+                told.push(known.detail.unwrap_or_default());
+                ControlFlow::Continue(())
+            };
+            Reader::open(&path).unwrap().failures(&Failures::default(), each).unwrap();
+            assert!(told.len() == 1 && told[0].contains(said), "{told:?}");
+        }
     }
 }

@@ -36,15 +36,15 @@ pub fn plant(path: &Path, about: &About<'_>, draw: &mut Draw<'_>) {
     if part.begin(meta(about, draw).to_string().as_bytes(), None).is_err() {
         return;
     }
-    let len = draw.one(&[about.len, about.len / 2, 0, 1, about.len + 10]);
+    let len = draw.one(&[about.len / 2, about.len, 0, 1, about.len + 10]);
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
     pattern::fill(draw.one(&[about.seed, about.seed + 1]), 0, &mut bytes);
     // What cannot be written or claimed is not planted.
     let _ = part.write(&bytes, draw.one(&[0, 0, 1, 1 << 20]));
-    for _ in 0..draw.below(4) {
-        let start = draw.one(&[0, 1000, u64::MAX - 10, 1 << 62, about.len]);
-        let len = draw.one(&[len, 1, u64::MAX, 0]);
-        let crc = draw.one(&[crc32c(&bytes), 0]);
+    for _ in 0..=draw.below(3) {
+        let start = draw.one(&[0, 0, 1000, u64::MAX - 10, 1 << 62, about.len]);
+        let len = draw.one(&[len, len, 1, u64::MAX, 0]);
+        let crc = draw.one(&[crc32c(&bytes), crc32c(&bytes), 0]);
         let _ = part.claim(Extent { start, len, crc });
     }
     if draw.below(2) == 0 {
@@ -53,24 +53,44 @@ pub fn plant(path: &Path, about: &About<'_>, draw: &mut Draw<'_>) {
 }
 
 fn meta(about: &About<'_>, draw: &mut Draw<'_>) -> Value {
-    let mut urls = vec![about.url.to_owned(), about.url.to_owned()];
-    urls.extend(about.elsewhere.iter().cloned());
-    urls.extend([
+    let mut others = about.elsewhere.to_vec();
+    others.extend([
         about.url.replace("://", &format!("://{0}:{0}@", about.secret)),
         format!("{}/../../../../etc/passwd", about.url),
-        format!("{}?token={}", about.url, about.secret),
+        format!("{}?token=x", about.url),
     ]);
     let texts = texts(about.secret);
-    urls.extend(texts.iter().cloned());
-    let mut any = texts.into_iter().map(Value::from).collect::<Vec<_>>();
+    let url = |draw: &mut Draw<'_>| match draw.below(5) {
+        0..=2 => about.url.to_owned(),
+        3 => draw.one(&others),
+        _ => draw.one(&texts),
+    };
+    let mut any = texts.iter().cloned().map(Value::from).collect::<Vec<_>>();
     any.extend([Value::Null, json!([]), json!({}), json!(-1), json!(u64::MAX), json!(1e300)]);
-    let mirror = json!({ "url": draw.one(&urls), "priority": draw.one(&[1, 0, u32::MAX]) });
+    let right = || json!({ "tag": "1" });
+    let mirror = json!({ "url": url(draw), "priority": draw.one(&[1, 0, u32::MAX]) });
     let mirrors = draw.one(&[json!([]), json!([mirror])]);
     let mut meta = json!({
-        "url": draw.one(&urls),
+        "url": url(draw),
         "identity": {
-            "size": draw.one(&[json!(about.len), Value::Null, json!(0), json!(1), json!(u64::MAX)]),
-            "etag": draw.one(&["\"1\"", "W/\"1\"", "", "\u{1b}[2J"]),
+            "size": draw.one(&[
+                json!(about.len),
+                json!(about.len),
+                json!(about.len),
+                Value::Null,
+                json!(0),
+                json!(1),
+                json!(u64::MAX),
+            ]),
+            "etag": draw.one(&[
+                right(),
+                right(),
+                right(),
+                json!({ "tag": "1", "weak": true }),
+                json!({ "tag": "" }),
+                json!({ "tag": "\u{1b}[2J" }),
+                json!("1"),
+            ]),
         },
         "begun": draw.one(&[0, i64::MIN, i64::MAX]),
         "ranges": draw.below(2) == 0,

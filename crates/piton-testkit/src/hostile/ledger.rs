@@ -58,6 +58,22 @@ pub fn rewrite(path: &Path, secret: &str, draw: &mut Draw<'_>) {
     }
 }
 
+/// Puts this text wherever the ledger at `path`, which nobody has open, has one that is shown.
+///
+/// # Panics
+/// If there is no ledger.
+pub fn say(path: &Path, text: &str) {
+    let conn = Connection::open(path).unwrap();
+    let options = serde_json::json!({ "folder": format!("/{text}"), "tree": false }).to_string();
+    conn.execute("UPDATE hosts SET name = ?1, failed = 5", [text]).unwrap();
+    conn.execute("UPDATE runs SET list = ?1, options = ?2", [text, &options]).unwrap();
+    for (id, mut row) in rows(&conn).unwrap() {
+        row[DETAIL] = Value::Text(text.to_owned());
+        let crc = crc(&row);
+        put(&conn, id, row, Value::Integer(crc)).unwrap();
+    }
+}
+
 /// Values of any kind.
 struct Any {
     texts: Vec<String>,
@@ -92,49 +108,47 @@ impl Any {
 
 /// Some columns of each row are other ones.
 fn items(conn: &Connection, any: &Any, draw: &mut Draw<'_>) -> rusqlite::Result<()> {
-    const COLUMNS: [&str; 14] = [
-        "head",
-        "tail",
-        "state",
-        "class",
-        "host",
-        "attempts",
-        "interruptions",
-        "at",
-        "size",
-        "bytes",
-        "took",
-        "digest",
-        "detail",
-        "path",
-    ];
     // The key stays, most times: another one is another item.
     const CHANGED: [usize; 19] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 2, 3, 8, 12, 13, 0, 1];
-    let select = format!("SELECT {}, id FROM items", COLUMNS.join(", "));
-    let mut statement = conn.prepare(&select)?;
-    let rows = statement.query_map([], |row| (0..15).map(|at| row.get(at)).collect())?;
-    let rows: Vec<Vec<Value>> = rows.collect::<rusqlite::Result<_>>()?;
-    for mut row in rows {
-        let id = row.pop();
-        let id = if draw.once_in(8) { Some(any.number(draw)) } else { id };
+    for (id, mut row) in rows(conn)? {
+        let id = if draw.once_in(8) { any.number(draw) } else { id };
         for _ in 0..draw.below(5) {
             let at = draw.one(&CHANGED);
             row[at] = match at {
-                2 => Value::Integer(draw.one(&[0, 1, 2, 3, 4, 5, -1, i64::MAX])),
+                2 => Value::Integer(draw.one(&[0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, -1, i64::MAX])),
+                // What a count may be, most times: else the row is none.
+                5 | 6 if !draw.once_in(8) => {
+                    Value::Integer(draw.one(&[1, 0, 4, 5, i64::from(u32::MAX)]))
+                }
                 11.. => any.words(draw),
                 _ => any.number(draw),
             };
         }
         let crc = if draw.once_in(10) { any.number(draw) } else { Value::Integer(crc(&row)) };
-        let marks = vec!["?"; 16].join(", ");
-        let insert = format!(
-            "INSERT OR REPLACE INTO items({}, crc, id) VALUES ({marks})",
-            COLUMNS.join(", ")
-        );
         // One that breaks a rule of the table stays as it was.
-        let _ = conn.execute(&insert, params_from_iter(row.into_iter().chain([crc]).chain(id)));
+        let _ = put(conn, id, row, crc);
     }
     Ok(())
+}
+
+/// The columns of a row that its checksum covers, in the order of the format.
+const COLUMNS: &str = "head, tail, state, class, host, attempts, interruptions, at, size, bytes, took, \
+                       digest, detail, path";
+const DETAIL: usize = 12;
+
+fn rows(conn: &Connection) -> rusqlite::Result<Vec<(Value, Vec<Value>)>> {
+    let mut statement = conn.prepare(&format!("SELECT id, {COLUMNS} FROM items"))?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get(0)?, (1..15).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?))
+    })?;
+    rows.collect()
+}
+
+fn put(conn: &Connection, id: Value, row: Vec<Value>, crc: Value) -> rusqlite::Result<()> {
+    let marks = ["?"; 16].join(", ");
+    let insert = format!("INSERT OR REPLACE INTO items(id, {COLUMNS}, crc) VALUES ({marks})");
+    let values = [id].into_iter().chain(row).chain([crc]);
+    conn.execute(&insert, params_from_iter(values)).map(drop)
 }
 
 /// The checksum of a row, by its columns in the order of the format.
@@ -154,7 +168,7 @@ fn crc(row: &[Value]) -> i64 {
     let mut crc = crc32c(&words.flatten().collect::<Vec<u8>>());
     for (tag, at) in [(1, 11), (2, 12), (3, 13)] {
         if let Value::Text(text) = &row[at] {
-            let next = [&crc.to_le_bytes()[..], &[tag], &crc32c(text.as_bytes()).to_le_bytes()];
+            let next = [&crc.to_le_bytes()[..], &crc32c(text.as_bytes()).to_le_bytes(), &[tag]];
             crc = crc32c(&next.concat());
         }
     }

@@ -79,10 +79,9 @@ impl Target {
             (0..draw(round << 20 | 0xf_ffff, longest)).map(byte).collect()
         });
         for input in self.seeds.iter().cloned().chain(random.collect::<Vec<Vec<u8>>>()) {
-            let name = self.name;
-            // Said by the test runner if it fails.
-            println!("{name} of {input:?}");
+            let told = TellIfItFails(self.name, &input);
             (self.property)(&input);
+            drop(told);
         }
     }
 
@@ -116,6 +115,17 @@ impl Target {
     }
 }
 
+/// Which input it was.
+struct TellIfItFails<'a>(&'static str, &'a [u8]);
+
+impl Drop for TellIfItFails<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} does not hold for {:?}", self.0, self.1);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
@@ -128,6 +138,13 @@ mod tests {
             let target = Target::new("retry_after", property);
             catch_unwind(|| target.holds()).is_err()
         };
+        let fails_in_rounds = |property: fn(&[u8])| {
+            let target = Target::new("retry_after", property);
+            catch_unwind(|| target.holds_for(20)).is_err()
+        };
+        assert!(!fails_in_rounds(|_| {}));
+        assert!(fails_in_rounds(|input| assert!(!input.starts_with(b"Fri"), "a whole seed")));
+        assert!(fails_in_rounds(|input| assert!(input.len() < 60, "random bytes")));
         assert!(!fails(|_| {}));
         assert!(fails(|input| assert!(input.len() < 25, "a whole seed")));
         assert!(fails(|input| assert!(!input.contains(&b'\\'), "a changed byte")));

@@ -61,7 +61,7 @@ impl Desk {
         let Opened::Part(part, _) = opened else { panic!("finished") };
         let url = self.server.url("/f");
         let meta = format!(
-            r#"{{"url":"{url}","identity":{{"size":{LEN},"etag":"\"1\""}},"begun":1,"ranges":true,
+            r#"{{"url":"{url}","identity":{{"size":{LEN},"etag":{{"tag":"1"}}}},"begun":1,"ranges":true,
                 "overwrite":{overwrite}}}"#
         );
         part.begin(meta.as_bytes(), Some(LEN)).unwrap();
