@@ -1,5 +1,7 @@
 //! A folder in which anything may happen, and nothing beside it.
 
+#![allow(clippy::disallowed_methods, reason = "a folder for tests, which need not last")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
