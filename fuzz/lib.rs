@@ -1,7 +1,8 @@
 //! The properties of the parsers, and of whole runs over hostile state, for the targets in `fuzz_targets/`.
 //!
 //! In this folder, `mkdir -p corpus/TARGET && cargo +nightly fuzz run --dev TARGET corpus/TARGET
-//! seeds/TARGET` runs one of them. The same properties run over `seeds/` and over random bytes with the
+//! seeds/TARGET` runs one of them; those of whole runs, `journal_run` and `ledger_run`, with `-- -detect_leaks=0`
+//! behind it, since their servers have threads that are under way between two inputs. The same properties run over `seeds/` and over random bytes with the
 //! tests of the crates where they live.
 
 // The included files name what they are about as the crates do where they live.
