@@ -1,7 +1,8 @@
-//! The properties of the parsers, for the targets in `fuzz_targets/`.
+//! The properties of the parsers, and of whole runs over hostile state, for the targets in `fuzz_targets/`.
 //!
 //! In this folder, `mkdir -p corpus/TARGET && cargo +nightly fuzz run --dev TARGET corpus/TARGET
-//! seeds/TARGET` runs one of them. The same properties run over `seeds/` and over random bytes with the
+//! seeds/TARGET` runs one of them; those of whole runs, `journal_run` and `ledger_run`, with `-- -detect_leaks=0`
+//! behind it, since their servers have threads that are under way between two inputs. The same properties run over `seeds/` and over random bytes with the
 //! tests of the crates where they live.
 
 // The included files name what they are about as the crates do where they live.
@@ -35,4 +36,20 @@ mod flight;
 /// As the properties of the parsers, for the flight recorder of a ledger.
 pub fn flight(data: &[u8]) {
     flight::flight(data);
+}
+
+#[path = "../crates/piton-fetch/tests/it/whole_runs.rs"]
+mod download;
+
+/// A whole download over a part and a journal that say anything.
+pub fn journal_run(data: &[u8]) {
+    download::journal_run(data);
+}
+
+#[path = "../crates/piton-lists/tests/it/whole_runs.rs"]
+mod list;
+
+/// A whole run of a list over a ledger that says anything.
+pub fn ledger_run(data: &[u8]) {
+    list::ledger_run(data);
 }

@@ -11,6 +11,8 @@ use rusqlite::ffi;
 
 use crate::Class;
 
+use super::outcome::cut_detail;
+
 /// What could not be done with a ledger. None of these loses an outcome that was acknowledged before.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -43,6 +45,13 @@ pub enum LedgerError {
         path: PathBuf,
         /// What is wrong with it.
         why: NotOurs,
+    },
+    /// A rollback journal of SQLite lies beside the ledger. Ledgers have none, so it is not of a run of piton;
+    /// nothing of it is played back. For the user to move away.
+    #[error("{} is not used: no ledger has such a journal of SQLite", path.display())]
+    StrayJournal {
+        /// The journal.
+        path: PathBuf,
     },
     /// A ledger of a newer format: this program must not touch it, and a newer one can go on.
     #[error("{} was written by a newer version of piton (ledger format {found})", path.display())]
@@ -193,7 +202,8 @@ impl Fault {
 fn of_sqlite(path: PathBuf, error: &rusqlite::Error) -> LedgerError {
     let (code, extended, why) = match error {
         rusqlite::Error::SqliteFailure(code, why) => {
-            (code.code, code.extended_code, why.clone().unwrap_or_else(|| code.to_string()))
+            let why = why.as_deref().map(|why| cut_detail(why).to_owned());
+            (code.code, code.extended_code, why.unwrap_or_else(|| code.to_string()))
         }
         // A wrong type, a missing row or a statement that does not fit: the tables are not ours.
         other => return LedgerError::Damaged { path, why: other.to_string() },

@@ -9,30 +9,44 @@ use super::error::LedgerError;
 use super::flight;
 use super::schema::beside;
 
-/// The files of the ledger at `path`. SQLite takes up a `-journal` as well where it finds one, and writes
-/// what that says into the database; the ledger itself never has one.
-fn files(path: &Path) -> [PathBuf; 5] {
-    [
-        path.to_owned(),
-        beside(path, "-wal"),
-        beside(path, "-shm"),
-        beside(path, "-journal"),
-        flight::path_of(path),
-    ]
+/// The files of the ledger at `path`.
+fn files(path: &Path) -> [PathBuf; 4] {
+    [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), flight::path_of(path)]
 }
 
 /// Whether the files of the ledger at `path`, as far as they are there, are what runs of this user left.
 pub(super) fn check(path: &Path) -> Result<(), LedgerError> {
-    files(path)
-        .iter()
-        .try_for_each(|file| own::check(&OsFs, file).map_err(LedgerError::own("look at", file)))
+    files(path).iter().try_for_each(|file| check_one(file))?;
+    refuse_journal(path)
 }
 
 /// The same for files that are to be removed: those that others may write to can be.
 pub(super) fn check_removable(path: &Path) -> Result<(), LedgerError> {
-    match check(path) {
+    files(path).iter().try_for_each(|file| check_sweepable(file))?;
+    refuse_journal(path)
+}
+
+/// The same for one file.
+pub(super) fn check_sweepable(path: &Path) -> Result<(), LedgerError> {
+    match check_one(path) {
         Err(LedgerError::NotOurs { why, .. }) if why.may_be_moved() => Ok(()),
         result => result,
+    }
+}
+
+fn check_one(path: &Path) -> Result<(), LedgerError> {
+    own::check(&OsFs, path).map_err(LedgerError::own("look at", path))
+}
+
+/// A ledger is in WAL mode from its first byte and never has a rollback journal. SQLite plays one back before it
+/// tells anything of the database, whoever made it and whatever database it is of: it writes what the journal
+/// says into the ledger, and removes a file that is named at its end.
+fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
+    let journal = beside(path, "-journal");
+    check_one(&journal)?;
+    match OsFs.lstat(&journal).map_err(LedgerError::io("look at", &journal))? {
+        Some(_) => Err(LedgerError::StrayJournal { path: journal }),
+        None => Ok(()),
     }
 }
 

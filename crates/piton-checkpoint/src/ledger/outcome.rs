@@ -172,7 +172,8 @@ pub struct Known {
     pub path: Option<String>,
 }
 
-/// The longest head of `text` of at most [`MAX_DETAIL`] bytes.
+/// The longest head of `text` of at most [`MAX_DETAIL`] bytes: what is kept of a text, and what is shown of one that a
+/// ledger has.
 pub(super) fn cut_detail(text: &str) -> &str {
     let end = (0..=MAX_DETAIL.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()

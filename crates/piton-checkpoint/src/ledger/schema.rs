@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir};
+use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir, read_full_at};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -20,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Ledgers of at most so many pages are checked as a whole when they are opened; that takes some
 /// milliseconds. Rows of larger ones have only their checksums.
 const CHECKED_PAGES: i64 = 2_000;
+
+/// Where the head of a database says by which versions of its format it may be written and read, and the one
+/// that has a WAL.
+const VERSIONS_AT: u64 = 18;
+const WAL_VERSION: u8 = 2;
 
 /// `docs/ledger-format.md` explains each.
 const SCHEMA: &str = "
@@ -75,7 +80,9 @@ pub(super) fn connect(
     ours::check(path)?;
     // SQLite opens what it may only read to be read. A reader needs more where it can: it may have to
     // make the shared memory, and to remove it.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connected = (|| {
         let conn = Connection::open_with_flags(path, flags)?;
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -149,6 +156,11 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
         if tables(conn)? != tables(&expected)? {
             return Err(Fault::Damaged("its tables are not those of a ledger".to_owned()));
         }
+        // In another mode SQLite would make journals beside it, and a kill would leave one.
+        let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Fault::Damaged(format!("its journal is in mode {mode:?}, not \"wal\"")));
+        }
         // Readers come while a large run writes; whoever owns it has checked it.
         if access == Access::Write {
             let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
@@ -186,7 +198,21 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
             let why = format!("SQLite stays in mode \"{mode}\"");
             return Err(LedgerError::NoSharedMemory { path: path.to_owned(), why });
         }
+        // SQLite says so also where the write of it failed.
+        let mut versions = [0; 2];
+        let read = read_full_at(&*file, &mut versions, VERSIONS_AT);
+        if read.map_err(LedgerError::io("read", &temporary))? < 2 || versions != [WAL_VERSION; 2] {
+            let lost = std::io::Error::other("a write was lost");
+            return Err(LedgerError::io("write", &temporary)(lost));
+        }
         file.sync_all().map_err(LedgerError::io("sync", &temporary))?;
+        // SQLite went by the name. What is renamed is the file that was created and synced here.
+        let created = file.stat().map_err(LedgerError::io("look at", &temporary))?;
+        let named = fs.lstat(&temporary).map_err(LedgerError::io("look at", &temporary))?;
+        if named.is_none_or(|named| named.id != created.id) {
+            let exchanged = std::io::Error::other("another program removed or replaced it");
+            return Err(LedgerError::io("create", &temporary)(exchanged));
+        }
         fs.rename(&temporary, path, Existing::Keep).map_err(LedgerError::io("create", path))
     })();
     if settled.is_err() {
@@ -199,7 +225,8 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
 
 /// Returns the mode of the journal that SQLite agreed to.
 fn fill(path: &Path, number: u64) -> rusqlite::Result<String> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(path, flags)?;
     conn.execute_batch(&format!(
         "PRAGMA page_size = 4096; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;
          PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; BEGIN; {SCHEMA}"
@@ -211,10 +238,11 @@ fn fill(path: &Path, number: u64) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-/// Removes a database and what SQLite makes beside it.
+/// Removes a database and what SQLite makes beside it, as far as these are this user's to remove.
 fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         let leftover = beside(path, suffix);
+        ours::check_sweepable(&leftover)?;
         match fs.remove(&leftover) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             result => result.map_err(LedgerError::io("remove", &leftover))?,

@@ -168,3 +168,98 @@ fn a_ledger_that_is_given_up_is_gone_unless_a_process_is_at_it() {
     assert!(matches!(error, LedgerError::Foreign { .. }), "{error}");
     assert_eq!(names(dir.path()), ["list.piton.db"]);
 }
+
+/// What SQLite calls a hot journal, which it plays back before anything else; and when it is done it removes
+/// the file that the end of the journal names.
+fn journal_that_names(file: &std::path::Path) -> Vec<u8> {
+    const MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
+    let name = file.as_os_str().as_encoded_bytes();
+    let sum = name.iter().fold(0_u32, |sum, byte| sum + u32::from(*byte));
+    let mut journal = MAGIC.to_vec();
+    for word in [0_u32, 7, 1, 512, 4096] {
+        journal.extend(word.to_be_bytes());
+    }
+    journal.resize(512, 0);
+    journal.extend((0x4000_0000_u32 / 4096 + 1).to_be_bytes());
+    journal.extend(name);
+    journal.extend((name.len() as u32).to_be_bytes());
+    journal.extend(sum.to_be_bytes());
+    journal.extend(MAGIC);
+    journal
+}
+
+#[test]
+fn a_journal_of_sqlite_beside_a_ledger_is_never_played_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path_in(dir.path());
+    let journal = dir.path().join("list.piton.db-journal");
+    // SQLite takes files for its own that are named so and name the journal.
+    let precious = dir.path().join("precious-mj0000009ab");
+    fs::write(&precious, [journal.as_os_str().as_encoded_bytes(), &[0]].concat()).unwrap();
+    let ledger = Ledger::open(&path, &POWER).unwrap();
+    put(&ledger, (0..100).map(done));
+    ledger.close().unwrap();
+    let before = fs::read(&path).unwrap();
+    fs::write(&journal, journal_that_names(&precious)).unwrap();
+    type Call = fn(&std::path::Path) -> Option<LedgerError>;
+    let calls: [Call; 3] = [
+        |path| Reader::open(path).err(),
+        |path| Ledger::open(path, &POWER).err(),
+        |path| Ledger::remove(path).err(),
+    ];
+    for call in calls {
+        let error = call(&path);
+        assert!(precious.exists(), "SQLite removed what the journal names");
+        assert!(matches!(error, Some(LedgerError::StrayJournal { .. })), "{error:?}");
+        assert!(journal.exists() && fs::read(&path).unwrap() == before);
+    }
+    assert_eq!(names(dir.path()).len(), 3);
+
+    // Nor is it where a ledger is to be made.
+    fs::remove_file(&path).unwrap();
+    let error = Ledger::open(&path, &POWER).err().unwrap();
+    assert!(matches!(error, LedgerError::StrayJournal { .. }), "{error}");
+    fs::rename(&journal, dir.path().join("list.piton.db.tmp-journal")).unwrap();
+    Ledger::open(&path, &POWER).unwrap().close().unwrap();
+    assert_eq!(names(dir.path()), ["list.piton.db", "precious-mj0000009ab"]);
+}
+
+#[test]
+fn a_ledger_that_would_make_journals_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path_in(dir.path());
+    drop(Ledger::open(&path, &POWER).unwrap());
+    let conn = Connection::open(&path).unwrap();
+    conn.pragma_update(None, "journal_mode", "DELETE").unwrap();
+    drop(conn);
+    for error in [Reader::open(&path).err(), Ledger::open(&path, &POWER).err()] {
+        let error = error.unwrap();
+        assert!(error.to_string().contains("its journal is in mode"), "{error}");
+    }
+}
+
+/// The name of a ledger that is being made is known to everybody.
+#[test]
+fn what_is_planted_under_the_temporary_name_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path_in(dir.path());
+    let temporary = dir.path().join("list.piton.db.tmp");
+    let precious = dir.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let planted = dir.path().join(format!("list.piton.db.tmp{suffix}"));
+        std::os::unix::fs::symlink(&precious, &planted).unwrap();
+        let error = Ledger::open(&path, &POWER).err().unwrap();
+        assert!(matches!(&error, LedgerError::NotOurs { path, .. } if *path == planted), "{error}");
+        fs::remove_file(&planted).unwrap();
+        fs::create_dir(&planted).unwrap();
+        let error = Ledger::open(&path, &POWER).err().unwrap();
+        assert!(matches!(error, LedgerError::NotOurs { .. }), "{error}");
+        fs::remove_dir(&planted).unwrap();
+    }
+    // Another name of a file of ours is ours to remove: the file keeps the other one.
+    fs::hard_link(&precious, &temporary).unwrap();
+    Ledger::open(&path, &POWER).unwrap().close().unwrap();
+    assert_eq!(fs::read(&precious).unwrap(), b"precious");
+    assert_eq!(names(dir.path()), ["list.piton.db", "precious"]);
+}

@@ -84,8 +84,9 @@ fn no_salt_at_compaction() {
     const SEEDS: u64 = 100;
     let believed =
         |broken| (0..SEEDS).filter(|seed| old_claim_comes_back(*seed, broken)).collect::<Vec<_>>();
-    assert_eq!(believed(None), [], "with salts nothing comes back");
-    assert_ne!(believed(Some(Broken::NoSaltAtCompaction)), [], "not noticed with {SEEDS} seeds");
+    assert_eq!(believed(None), [0; 0], "with salts nothing comes back");
+    let unsalted = believed(Some(Broken::NoSaltAtCompaction));
+    assert!(!unsalted.is_empty(), "not noticed with {SEEDS} seeds");
 }
 
 /// The new journal of a compaction ends with a disk block; the next block it gets is one of the old

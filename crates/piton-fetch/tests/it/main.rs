@@ -10,3 +10,4 @@
 mod adopt;
 mod download;
 mod transport;
+mod whole_runs;

@@ -18,6 +18,7 @@ mod names;
 mod outcomes;
 mod reports;
 mod stopped;
+mod whole_runs;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 pub use totals::{ClassTotal, Count, HostTotal, Rate, Totals};
 
 use super::error::{Fault, LedgerError};
-use super::outcome::{ErrorClass, Key, Known, State};
+use super::outcome::{ErrorClass, Key, Known, State, cut_detail};
 use super::row::{Row, columns, count};
 use super::runs::{PastRun, last_runs};
 use super::schema::{self, Access, Connected};
@@ -188,7 +188,8 @@ impl Reader {
             took: count(row.took),
             digest: row.digest,
             class,
-            detail: row.detail,
+            // As long as one that was written here.
+            detail: row.detail.as_deref().map(|detail| cut_detail(detail).to_owned()),
             path: row.path,
         })
     }

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::super::error::Fault;
-use super::super::outcome::{ErrorClass, State};
+use super::super::outcome::{ErrorClass, State, cut_detail};
 use super::super::row::{column, count};
 use super::super::tally::MINUTES;
 
@@ -131,7 +131,7 @@ pub(super) fn class(conn: &Connection, number: i64) -> Result<ErrorClass, Fault>
     let name: String = conn
         .prepare_cached("SELECT name FROM classes WHERE id = ?1")?
         .query_row([number], |row| row.get(0))?;
-    name.parse().map_err(|error| Fault::Damaged(format!("{name:?}: {error}")))
+    name.parse().map_err(|error| Fault::Damaged(format!("{:?}: {error}", cut_detail(&name))))
 }
 
 pub(super) fn worst_hosts(conn: &Connection, most: u32) -> rusqlite::Result<Vec<HostTotal>> {
@@ -141,7 +141,7 @@ pub(super) fn worst_hosts(conn: &Connection, most: u32) -> rusqlite::Result<Vec<
     )?;
     let rows = statement.query_map([most], |row| {
         Ok(HostTotal {
-            host: row.get(0)?,
+            host: cut_detail(row.get_ref(0)?.as_str()?).to_owned(),
             done: count(row.get(1)?),
             failed: count(row.get(2)?),
             bytes: count(row.get(3)?),

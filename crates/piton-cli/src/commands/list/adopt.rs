@@ -45,19 +45,20 @@ pub(in crate::commands) fn adopt(
     let limit = Limit::of(config.list.max_list_size, transfer.max_size());
     let durability = transfer.durability().unwrap_or_default();
     let how = How { durability: ledger_durability(durability), create: true, now: now() };
+    let given_now = Given {
+        place: &place,
+        source: &given,
+        directory: taken.directory.as_deref(),
+        default_directory: config.get.directory.as_deref(),
+        tree: taken.tree,
+        flat: taken.flat,
+    };
+    given_now.check_unopened()?;
     let is_new = matches!(OsFs.stat(&place.ledger), Ok(None));
     let ledger = Ledger::open(&place.ledger, &how)?;
     let exit = batch::block_on(async {
         let last = Kept::of(&ledger.reader()?)?;
         let mut notes = Vec::new();
-        let given_now = Given {
-            place: &place,
-            source: &given,
-            directory: taken.directory.as_deref(),
-            default_directory: config.get.directory.as_deref(),
-            tree: taken.tree,
-            flat: taken.flat,
-        };
         given_now.check(last.as_ref())?;
         let kept = given_now.kept(last.as_ref(), &mut notes);
         if !output.quiet {

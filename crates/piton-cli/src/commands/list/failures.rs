@@ -23,9 +23,10 @@ use crate::trouble::Trouble;
 pub(crate) fn failures(args: &FailuresArgs) -> Result<Exit, Trouble> {
     let place = Place::of(&args.list, args.source.state.as_deref())?;
     refuse_input(&place)?;
-    let kept = Kept::of(&Reader::open(&place.ledger)?)?;
+    let kept = Kept::of(&Reader::open(&place.ledger)?)?.unwrap_or_default();
+    kept.check_base(&place, &args.source)?;
     check_kept(&place)?;
-    let source = source(&place, &args.source, &kept.unwrap_or_default())?;
+    let source = source(&place, &args.source, &kept)?;
     let classes = args.class.iter().cloned().map(Into::into).collect();
     let wanted = Wanted { classes, ..Wanted::default() };
     let mut failed = None;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use piton::checkpoint::ledger::Reader;
+use piton::checkpoint::ledger::{LedgerError, Reader};
 use piton::durable::fs::{Fs, OsFs, parent_dir};
 use piton::lists::name::Naming;
 use piton::lists::source::Origin;
@@ -40,6 +40,29 @@ impl Kept {
         Ok(last.and_then(|last| serde_json::from_str(&last.run.options).ok()))
     }
 
+    /// Whether the ledger is the one that this was written to.
+    fn is_of(&self, ledger: &Path) -> bool {
+        self.ledger.is_some() && self.ledger == which_file(ledger)
+    }
+
+    /// Whether relative addresses may be completed as in the last run: a ledger from elsewhere would have other
+    /// servers asked, now or when the failures that are printed are fetched.
+    pub(super) fn check_base(&self, place: &Place, given: &ListSource) -> Result<(), Trouble> {
+        let own = |base: &&String| match &place.origin {
+            Origin::Address(url) => is_of_origin(base, url),
+            _ => false,
+        };
+        let Some(base) = self.base.as_ref().filter(|base| !own(base)) else { return Ok(()) };
+        if given.base.is_some() || self.is_of(&place.ledger) {
+            return Ok(());
+        }
+        let (ledger, shown) = (out::path(&place.ledger), redact::rubbish(base));
+        Err(Trouble::usage(format!(
+            "{ledger} was moved or copied here, and would complete addresses with {shown}"
+        ))
+        .hint(format!("--base URL says what they belong to: --base {} for that", quoted(&shown))))
+    }
+
     pub(super) fn to_text(&self) -> String {
         // Neither a path that is not UTF-8 nor anything else of it fails but that: then nothing is kept.
         serde_json::to_string(self).unwrap_or_default()
@@ -63,21 +86,27 @@ pub(super) struct Given<'a> {
 }
 
 impl Given<'_> {
+    /// As [`Given::check`], before the ledger is opened to be written: what somebody else's run left beside a
+    /// ledger that is refused is not brought into it.
+    pub(super) fn check_unopened(&self) -> Result<(), Trouble> {
+        match Reader::open(&self.place.ledger) {
+            Ok(ledger) => self.check(Kept::of(&ledger)?.as_ref()),
+            Err(LedgerError::Missing { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Whether the last run may decide again where files go and whom relative addresses mean. A ledger that
     /// was not written here may have come with the list, from anybody.
     pub(super) fn check(&self, last: Option<&Kept>) -> Result<(), Trouble> {
-        let ledger = &self.place.ledger;
-        let Some(last) = last else { return Ok(()) };
-        if last.ledger.is_some() && last.ledger == which_file(ledger) {
-            return Ok(());
-        }
+        let Some(last) = last.filter(|last| !last.is_of(&self.place.ledger)) else { return Ok(()) };
         let harmless = [
             absolute(self.default_directory.unwrap_or_else(|| Path::new("."))),
             absolute(parent_dir(&self.place.file)),
         ];
         let folder = &last.folder;
         if self.directory.is_none() && folder.is_absolute() && !harmless.contains(folder) {
-            let (ledger, shown) = (out::path(ledger), out::path(folder));
+            let (ledger, shown) = (out::path(&self.place.ledger), out::path(folder));
             let there = quoted(&folder.to_string_lossy());
             return Err(Trouble::usage(format!(
                 "{ledger} was moved or copied here, and would put files into {shown}"
@@ -86,23 +115,7 @@ impl Given<'_> {
                 "-d DIR says where they are to go: -d {there} for there, -d . for here"
             )));
         }
-        let own = |base: &&String| match &self.place.origin {
-            Origin::Address(url) => is_of_origin(base, url),
-            _ => false,
-        };
-        if self.source.base.is_none()
-            && let Some(base) = last.base.as_ref().filter(|base| !own(base))
-        {
-            let (ledger, shown) = (out::path(ledger), redact::rubbish(base));
-            return Err(Trouble::usage(format!(
-                "{ledger} was moved or copied here, and would complete addresses with {shown}"
-            ))
-            .hint(format!(
-                "--base URL says what they belong to: --base {} for that",
-                quoted(&shown)
-            )));
-        }
-        Ok(())
+        last.check_base(self.place, self.source)
     }
 
     /// What decides where files go: as given, or as in the last run. Notes what was taken from there.

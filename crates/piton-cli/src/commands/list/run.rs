@@ -150,6 +150,15 @@ impl Wanted {
         }
         let durability = self.fetch.transfer.durability().unwrap_or_default();
         let how = How { durability: ledger_durability(durability), create: !is_retry, now: now() };
+        let given = Given {
+            place: &self.place,
+            source: &self.list.source,
+            directory: self.directory.as_deref(),
+            default_directory: self.default_directory.as_deref(),
+            tree: self.list.run.tree,
+            flat: self.list.run.flat,
+        };
+        given.check_unopened()?;
         let is_new = matches!(OsFs.stat(&self.place.ledger), Ok(None));
         let ledger = Ledger::open(&self.place.ledger, &how)?;
         let kept = Kept::of(&ledger.reader()?)?;
@@ -161,14 +170,6 @@ impl Wanted {
                 crate::screen::human::counted(recovered.interrupted, "item", "items")
             ));
         }
-        let given = Given {
-            place: &self.place,
-            source: &self.list.source,
-            directory: self.directory.as_deref(),
-            default_directory: self.default_directory.as_deref(),
-            tree: self.list.run.tree,
-            flat: self.list.run.flat,
-        };
         given.check(kept.as_ref())?;
         let now_kept = given.kept(kept.as_ref(), &mut notes);
         let source = source(&self.place, &self.list.source, &kept.unwrap_or_default())?;

@@ -17,9 +17,9 @@ use super::place::Place;
 use super::{now, refuse_input};
 use crate::args::ListSource;
 use crate::commands::table::table;
-use crate::out;
 use crate::screen::human;
 use crate::trouble::Trouble;
+use crate::{out, redact};
 
 /// Hosts that are shown.
 const HOSTS: usize = 5;
@@ -54,15 +54,16 @@ fn object(place: &Place, kept: &Kept, status: &Status, running: Option<u32>) -> 
     let classes: Value =
         classes.map(|(class, count)| (class.to_string(), Value::from(*count))).collect();
     let hosts = status.worst_hosts.iter();
-    let hosts =
-        hosts.map(|host| json!({ "host": host.host, "done": host.done, "failed": host.failed }));
+    let hosts = hosts.map(|host| {
+        json!({ "host": redact::text(&host.host), "done": host.done, "failed": host.failed })
+    });
     let seconds = |ms: u64| ms as f64 / 1000.0;
     let rate = |count: u64| count as f64 / seconds(status.rate.over).max(1.0);
     json!({
         "type": "list",
         "list": place.named.to_string_lossy(),
         "state": place.ledger.to_string_lossy(),
-        "folder": kept.folder.to_string_lossy(),
+        "folder": redact::text(&kept.folder.to_string_lossy()),
         "running": running,
         "began": status.last_run.as_ref().map(|last| seconds(last.run.began)),
         "ended": status.last_run.as_ref().and_then(|last| last.ended.map(seconds)),

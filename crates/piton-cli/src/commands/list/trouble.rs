@@ -27,6 +27,7 @@ impl From<LedgerError> for Trouble {
             LedgerError::Foreign { .. } | LedgerError::NoSharedMemory { .. } => {
                 "--state FILE keeps the state elsewhere"
             }
+            LedgerError::StrayJournal { .. } => "move it away",
             LedgerError::NewerFormat { .. } => "use that version",
             LedgerError::NotOurs { why, .. } => why.remedy(),
             LedgerError::Full { .. } => {

@@ -69,6 +69,7 @@ fn what_others_wrote_cannot_deceive_the_terminal() {
         &["status", "list.jsonl"][..],
         &["status", "list.jsonl", "--json"],
         &["failures", "list.jsonl", "--json"],
+        &["failures", "list.jsonl"],
         &["get", "-i", "list.jsonl", "--dry-run"],
     ] {
         let ran = desk.piton(args);

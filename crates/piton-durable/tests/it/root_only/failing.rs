@@ -72,7 +72,7 @@ fn wrong(kind: FsKind, layer: Layer, broken: Option<Broken>) -> Result<Vec<usize
     disk.remount().unwrap();
 
     let said = said.lock().unwrap().clone();
-    assert_eq!(said.len(), GROUPS.iter().sum(), "each file is spoken of, once");
+    assert_eq!(said.len(), GROUPS.iter().sum::<usize>(), "each file is spoken of, once");
     let there: Vec<usize> =
         said.iter().filter_map(|(file, there)| there.then_some(*file)).collect();
     eprintln!("{} {layer:?}: {} of {} are said to be there", kind.name(), there.len(), said.len());

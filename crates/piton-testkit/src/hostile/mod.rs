@@ -1,13 +1,27 @@
-//! Hostile input for parsers: the seeds of a fuzz target, all that is near them, and mixtures of them with
-//! random bytes. So the property that a fuzz target looks for holds in every test run too, without the
-//! nightly compiler that fuzzing needs.
+//! Hostile input: the seeds of a fuzz target, all that is near them, and mixtures of them with random bytes. So the
+//! property that a fuzz target looks for holds in every test run too, without the nightly compiler that
+//! fuzzing needs.
+//!
+//! Parsers take such bytes as they are. For whole runs, bytes make choices ([`Draw`]), and these make
+//! [journals](journal) and [ledgers](ledger) that are well formed and say anything.
+
+mod draw;
+pub mod journal;
+pub mod ledger;
+mod texts;
+mod walled;
 
 use std::path::Path;
+
+pub use draw::Draw;
+pub use walled::{Walled, files};
 
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
+
+use crate::seed::draw;
 
 /// What bytes of a seed are changed to in turn: what ends, quotes or escapes something.
 const CHANGES: [u8; 7] = [0, b'\n', b' ', b'"', b'%', b'\\', 0xff];
@@ -53,6 +67,24 @@ impl Target {
         self.holds_at_random();
     }
 
+    /// Looks whether the property holds for the seeds and for `rounds` of bytes that are made by the seed of the
+    /// test: for properties that take a whole run.
+    ///
+    /// # Panics
+    /// If it does not, with the input.
+    pub fn holds_for(&self, rounds: u64) {
+        let longest = self.seeds.iter().map(Vec::len).max().unwrap_or(0) as u64 + 100;
+        let random = (0..rounds).map(|round| {
+            let byte = |at| draw(round << 20 | at, 256) as u8;
+            (0..draw(round << 20 | 0xf_ffff, longest)).map(byte).collect()
+        });
+        for input in self.seeds.iter().cloned().chain(random.collect::<Vec<Vec<u8>>>()) {
+            let told = TellIfItFails(self.name, &input);
+            (self.property)(&input);
+            drop(told);
+        }
+    }
+
     /// For a seed whole, cut at each byte, and with each byte changed: to its neighbour, and to another.
     fn holds_near(&self, seed: &[u8]) {
         (self.property)(seed);
@@ -83,6 +115,17 @@ impl Target {
     }
 }
 
+/// Which input it was.
+struct TellIfItFails<'a>(&'static str, &'a [u8]);
+
+impl Drop for TellIfItFails<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{} does not hold for {:?}", self.0, self.1);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
@@ -95,6 +138,13 @@ mod tests {
             let target = Target::new("retry_after", property);
             catch_unwind(|| target.holds()).is_err()
         };
+        let fails_in_rounds = |property: fn(&[u8])| {
+            let target = Target::new("retry_after", property);
+            catch_unwind(|| target.holds_for(20)).is_err()
+        };
+        assert!(!fails_in_rounds(|_| {}));
+        assert!(fails_in_rounds(|input| assert!(!input.starts_with(b"Sunday"), "a whole seed")));
+        assert!(fails_in_rounds(|input| assert!(input.len() < 60, "random bytes")));
         assert!(!fails(|_| {}));
         assert!(fails(|input| assert!(input.len() < 25, "a whole seed")));
         assert!(fails(|input| assert!(!input.contains(&b'\\'), "a changed byte")));
