@@ -27,6 +27,10 @@ impl Default for Backoff {
 }
 
 impl Backoff {
+    /// For servers that limit requests by the minute: eight pauses are two minutes at least.
+    pub const BY_THE_MINUTE: Self =
+        Self { first: Duration::from_secs(2), longest: Duration::from_secs(60) };
+
     /// The pause before try number `tries` (1 is the first repetition). `random` is any 64 random
     /// bits; they choose between half the pause and the whole of it.
     pub fn pause(&self, tries: u32, random: u64) -> Duration {

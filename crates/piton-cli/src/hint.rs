@@ -54,6 +54,9 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
             429 | 503 => "the server asks for patience: run the same command later",
             _ => return None,
         },
+        Failure::NoAnswer { .. } => {
+            "if it has to make the file first, --answer-timeout gives it more time"
+        }
         Failure::Changed { .. } => "--restart starts over with the new version",
         Failure::WrongSize { .. } => {
             "check the size that was given, or get the file from another place"

@@ -66,6 +66,9 @@ pub struct Download {
     pub patience: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,
+    /// A server may take this long to begin its answer, once it is connected to: it may have to make the file
+    /// first. `None`: four times `stall_timeout`. Doubled after each time-out.
+    pub answer_timeout: Option<Duration>,
     /// A rate shared by all downloads that hold the same limit.
     pub rate_limit: Option<RateLimit>,
     /// Give the file the time of the source's `Last-Modified`.
@@ -78,6 +81,13 @@ impl Download {
     /// Whether digests of the pieces are given that tell them from any other bytes.
     pub(crate) fn pieces_judge(&self) -> bool {
         self.pieces.as_ref().is_some_and(Pieces::judge)
+    }
+
+    /// How long a server may take to begin its answer, at its first try.
+    pub(crate) fn answer_timeout(&self) -> Duration {
+        let timeout = self.answer_timeout.unwrap_or(self.stall_timeout.saturating_mul(4));
+        // A server that has to be looked up, connected to, redirected and thought over takes its time.
+        timeout.max(Duration::from_secs(1))
     }
 
     /// A download of `url` into `place` with every choice at its default.
@@ -104,6 +114,7 @@ impl Download {
             retries: 8,
             patience: Duration::MAX,
             stall_timeout: Duration::from_secs(30),
+            answer_timeout: None,
             rate_limit: None,
             keep_time: true,
             private: false,

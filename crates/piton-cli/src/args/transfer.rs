@@ -36,6 +36,13 @@ pub(crate) struct TransferOptions {
     #[serde(deserialize_with = "from_text")]
     stall_timeout: Option<Span>,
 
+    /// How long a server may take to begin its answer [default: four times --stall-timeout]
+    ///
+    /// Some have to make the file first. The limit is doubled after each time-out.
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    answer_timeout: Option<Span>,
+
     /// Refuse files longer than this (500M, 2GiB)
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
@@ -101,6 +108,7 @@ impl TransferOptions {
             limit_rate: self.limit_rate.or(defaults.limit_rate),
             retries: self.retries.or(defaults.retries),
             stall_timeout: self.stall_timeout.or(defaults.stall_timeout),
+            answer_timeout: self.answer_timeout.or(defaults.answer_timeout),
             max_size: self.max_size.or(defaults.max_size),
             if_changed: self.if_changed.or(defaults.if_changed),
             durability: self.durability.or(defaults.durability),
@@ -146,6 +154,9 @@ impl TransferOptions {
         }
         if let Some(Span(timeout)) = self.stall_timeout {
             download.stall_timeout = timeout;
+        }
+        if let Some(Span(timeout)) = self.answer_timeout {
+            download.answer_timeout = Some(timeout);
         }
         if let Some(Bytes(limit)) = self.max_size {
             download.max_size = Some(limit);

@@ -60,7 +60,7 @@ pub(super) async fn ask_for(
         let (request, original, generation) = job.request(source, first, last);
         let conditional = request.if_range.is_some();
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        let response = job.in_time(source, lane.get_for(&original, &request)).await??;
+        let response = job.answered(source, lane.get_for(&original, &request)).await??;
         let answer = match read_answer(&response, request.range, SystemTime::now()) {
             Ok(answer) => answer,
             Err(refusal) => {

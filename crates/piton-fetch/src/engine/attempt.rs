@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use piton_checkpoint::{Backoff, Budget, Change};
+use piton_checkpoint::{Budget, Change};
 use piton_durable::part::PartError;
 use tokio::time::{Instant, sleep};
 
@@ -285,7 +285,8 @@ impl<'a> Attempt<'a> {
             return Err(trouble.into_failure(tried, self.what.max_size));
         };
         let random = getrandom::u64().unwrap_or(u64::MAX);
-        let pause = trouble.patience().unwrap_or(Backoff::default().pause(tries, random));
+        let pause = trouble.backoff().pause(tries, random);
+        let pause = pause.max(trouble.patience().unwrap_or_default());
         if pause > self.what.patience {
             return Err(trouble.into_failure(tried, self.what.max_size));
         }

@@ -80,7 +80,7 @@ pub(super) async fn compare(
     let mut came = vec![0; len as usize];
     let mut filled = 0;
     while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
-        match job.in_time(source, body.read(room)).await?? {
+        match job.received(source, body.read(room)).await?? {
             0 => break,
             read => filled += read,
         }

@@ -180,16 +180,32 @@ impl Job {
         Ok(source.is_expired().then_some(turn))
     }
 
-    /// Waits for the server, as long as is allowed and nobody asks to stop.
-    pub(super) async fn in_time<T>(
+    /// Waits for the head of an answer, as long as is allowed and nobody asks to stop.
+    pub(super) async fn answered<T>(
         &self,
         source: &Source,
         answer: impl Future<Output = T>,
     ) -> Result<T, Trouble> {
+        let after = source.standing().answer_timeout(self.what.answer_timeout());
+        tokio::select! {
+            answer = timeout(after, answer) => answer.map_err(|_| {
+                source.standing().did_not_answer();
+                Trouble::NoAnswer { host: source.host(), after }
+            }),
+            () = self.stopped() => Err(Trouble::Stopped),
+        }
+    }
+
+    /// Waits for bytes of a body, as long as is allowed and nobody asks to stop.
+    pub(super) async fn received<T>(
+        &self,
+        source: &Source,
+        bytes: impl Future<Output = T>,
+    ) -> Result<T, Trouble> {
         let after = self.what.stall_timeout;
         tokio::select! {
-            answer = timeout(after, answer) => {
-                answer.map_err(|_| Trouble::Stalled { host: source.host(), after })
+            bytes = timeout(after, bytes) => {
+                bytes.map_err(|_| Trouble::Stalled { host: source.host(), after })
             }
             () = self.stopped() => Err(Trouble::Stopped),
         }

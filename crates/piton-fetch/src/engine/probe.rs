@@ -97,7 +97,7 @@ impl Prober<'_> {
             let hopeless = matches!(trouble, Trouble::Protocol { .. }) && tried > 1;
             let spent = match trouble.class() == Class::Fatal || hopeless {
                 true => None,
-                false => source.standing().spend(trouble.patience(), false),
+                false => source.standing().spend(trouble.backoff(), trouble.patience(), false),
             };
             let took = asked.elapsed();
             let bearable =
@@ -129,15 +129,17 @@ impl Prober<'_> {
         request.if_range.clone_from(&question.if_range);
         request.if_modified_since.clone_from(&question.if_modified_since);
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        // An address that has to be connected to, redirected and thought over takes its time.
-        let limit = self.what.stall_timeout.max(Duration::from_secs(1));
+        let limit = source.standing().answer_timeout(self.what.answer_timeout());
         let limit = if others { limit.min(SILENCE) } else { limit };
         let response = {
             // By reference: it is large, and `timeout` would move it.
             let mut asking = pin!(lane.get_for(&original, &request));
             tokio::select! {
                 response = timeout(limit, asking.as_mut()) => {
-                    response.map_err(|_| Trouble::Stalled { host: host.clone(), after: limit })??
+                    response.map_err(|_| {
+                        source.standing().did_not_answer();
+                        Trouble::NoAnswer { host: host.clone(), after: limit }
+                    })??
                 }
                 () = self.stop.stopped() => return Err(Trouble::Stopped),
             }

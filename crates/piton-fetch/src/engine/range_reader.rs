@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::path::Path;
 
-use http::header::CONTENT_ENCODING;
 use http::{HeaderMap, StatusCode};
 use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
 use tokio::time::{sleep, timeout};
@@ -18,6 +17,7 @@ use crate::download::Download;
 use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor};
+use crate::parse::content_coding::content_coding;
 use crate::resume::Answer;
 use crate::stop::Stop;
 use crate::transport::ByteRange;
@@ -83,8 +83,7 @@ impl<'a> RangeReader<'a> {
 
     /// The coding in which the server sends it, where that is not as it is.
     pub(crate) fn encoding(&self) -> Option<String> {
-        let coding = self.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        coding.map(str::to_owned).filter(|coding| coding != "identity")
+        content_coding(&self.headers)
     }
 
     /// The description of a download of this version to `target`, for its journal.

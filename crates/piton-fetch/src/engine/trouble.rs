@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use piton_checkpoint::{Change, Class};
+use piton_checkpoint::{Backoff, Change, Class};
 use piton_durable::part::PartError;
 
 use crate::failure::{Failure, Meaning, Retry};
@@ -17,6 +17,8 @@ pub(super) enum Trouble {
     Transport(TransportError),
     /// Nothing came for as long as is allowed.
     Stalled { host: String, after: Duration },
+    /// It did not begin to answer for as long as is allowed.
+    NoAnswer { host: String, after: Duration },
     /// An error status.
     Status {
         host: String,
@@ -50,7 +52,10 @@ impl Trouble {
     pub(super) fn class(&self) -> Class {
         let retry = match self {
             Self::Transport(error) => Meaning::of_transport(error).retry,
-            Self::Stalled { .. } | Self::Replaced | Self::Protocol { .. } => Retry::Later,
+            Self::Stalled { .. }
+            | Self::NoAnswer { .. }
+            | Self::Replaced
+            | Self::Protocol { .. } => Retry::Later,
             Self::Status { redirected: true, .. } => return Class::ResolveAgain,
             Self::Status { status, .. } => Meaning::of_status(status.as_u16()).retry,
             _ => Retry::Never,
@@ -74,6 +79,15 @@ impl Trouble {
         }
     }
 
+    /// The pauses before it is tried again, where the server does not ask for longer ones. A limit on requests is
+    /// one by the minute, and it is waited for at least two of them.
+    pub(super) fn backoff(&self) -> Backoff {
+        match self {
+            Self::Status { status, .. } if status.as_u16() == 429 => Backoff::BY_THE_MINUTE,
+            _ => Backoff::default(),
+        }
+    }
+
     /// How long the server asked us to wait.
     pub(super) fn patience(&self) -> Option<Duration> {
         match self {
@@ -88,6 +102,9 @@ impl Trouble {
             Self::Transport(error) => error.to_string(),
             Self::Stalled { host, after } => {
                 format!("nothing came from {host} for {} s", after.as_secs_f32())
+            }
+            Self::NoAnswer { host, after } => {
+                format!("{host} did not begin to answer within {} s", after.as_secs_f32())
             }
             Self::Status { host, status, .. } => format!("{host} answered {status}"),
             Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
@@ -106,6 +123,7 @@ impl Trouble {
         match self {
             Self::Transport(source) => Failure::Transport { source, tries },
             Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
+            Self::NoAnswer { host, after } => Failure::NoAnswer { host, after, tries },
             Self::Status { host, status, patience, .. } => {
                 Failure::Status { host, status, retry_after: patience, tries }
             }

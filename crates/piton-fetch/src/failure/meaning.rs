@@ -175,7 +175,8 @@ impl Meaning {
     /// Of an answer with this status, which says no.
     pub fn of_status(status: u16) -> Self {
         let retry = match status {
-            408 | 425 | 429 => Retry::Later,
+            // 202: it is being made.
+            202 | 408 | 425 | 429 => Retry::Later,
             // Not implemented, no such HTTP version, and faults in how the server is set up.
             501 | 505 | 506 | 508 | 510 => Retry::Never,
             500..=599 => Retry::Later,
@@ -280,7 +281,9 @@ impl Failure {
             Self::Transport { source, .. } => return Meaning::of_transport(source),
             Self::Local(error) => return Meaning::of_part(error),
             Self::Unadoptable { why, .. } => return Meaning::of_unadoptable(why),
-            Self::Stalled { .. } => (Retry::Later, Fault::HostAway, FailureClass::Timeout),
+            Self::Stalled { .. } | Self::NoAnswer { .. } => {
+                (Retry::Later, Fault::HostAway, FailureClass::Timeout)
+            }
             Self::Usage(_) => (Retry::Never, Fault::Caller, FailureClass::Usage),
             Self::TooLarge { .. } => (Retry::Never, Fault::Item, FailureClass::TooLarge),
             Self::Stopped { .. } => (Retry::Later, Fault::Caller, FailureClass::Stopped),
@@ -303,7 +306,7 @@ mod tests {
     fn every_status_means_one_thing() {
         for status in 100..=999 {
             let meaning = Meaning::of_status(status);
-            let later = matches!(status, 408 | 425 | 429)
+            let later = matches!(status, 202 | 408 | 425 | 429)
                 || ((500..600).contains(&status) && !matches!(status, 501 | 505 | 506 | 508 | 510));
             assert_eq!(meaning.retry == Retry::Later, later, "{status}");
             assert_eq!(meaning.class, FailureClass::Status(status));

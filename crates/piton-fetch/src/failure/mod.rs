@@ -52,6 +52,16 @@ pub enum Failure {
         /// How many tries it took.
         tries: u32,
     },
+    /// The server did not begin to answer for longer than is allowed, again and again.
+    #[error("{host} did not begin to answer within {} s{}", after.as_secs_f32(), self::after(*.tries))]
+    NoAnswer {
+        /// Host that is silent.
+        host: String,
+        /// How long it was at last.
+        after: Duration,
+        /// How many tries it took.
+        tries: u32,
+    },
     /// The server answered with an error status.
     #[error("{host} answered {status}{}", after(*.tries))]
     Status {

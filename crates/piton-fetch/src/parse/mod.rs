@@ -4,12 +4,13 @@
 //! all take time and memory in proportion to their input, and each has a fuzz target and a property in
 //! `properties.rs` that runs over the seeds of that target with every test.
 //!
-//! What a server says: [`content_range`], [`content_length`], [`retry_after`], [`http_date`], [`etag`],
+//! What a server says: [`content_range`], [`content_length`], [`content_coding`], [`patience`], [`retry_after`], [`http_date`], [`etag`],
 //! [`content_disposition`], [`digest_headers`]. What becomes a file on disk: [`file_name`]. Files of the
 //! user: [`netrc`], [`cookies_txt`], [`checksum_file`]. What other programs left: [`aria2_control`]. Arguments: [`size`].
 
 pub mod aria2_control;
 pub mod checksum_file;
+pub mod content_coding;
 pub mod content_disposition;
 pub mod content_length;
 pub mod content_range;
@@ -21,6 +22,7 @@ pub mod etag;
 pub mod file_name;
 pub mod http_date;
 pub mod netrc;
+pub mod patience;
 pub mod retry_after;
 pub mod size;
 

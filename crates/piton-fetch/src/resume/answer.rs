@@ -7,7 +7,7 @@ use piton_checkpoint::{Identity, Validator};
 use crate::parse::content_length::content_length;
 use crate::parse::content_range::ContentRange;
 use crate::parse::etag::ETag;
-use crate::parse::retry_after;
+use crate::parse::patience::patience;
 use crate::transport::{ByteRange, Response};
 
 /// What an answer means, after its head was checked against the request.
@@ -39,7 +39,7 @@ pub(crate) enum Refusal {
     Status {
         /// The status.
         status: StatusCode,
-        /// `Retry-After`.
+        /// How long it asks to be left alone.
         patience: Option<Duration>,
     },
 }
@@ -73,7 +73,7 @@ impl From<Bad> for Refusal {
     }
 }
 
-/// `Retry-After` is believed up to this.
+/// No server is believed that asks to be left alone for longer.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(6 * 3600);
 
 /// Reads the head of an answer to a request for `asked`.
@@ -86,7 +86,10 @@ pub(crate) fn read_answer(
     let length = content_length(headers).map_err(|error| Bad(error.to_string()))?;
     match response.status {
         StatusCode::PARTIAL_CONTENT => Ok(part(headers, asked, length)?),
-        StatusCode::OK => Ok(Answer::Whole(identity(headers, length))),
+        // 203: a proxy on the way has changed something about it, which may be a header.
+        StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => {
+            Ok(Answer::Whole(identity(headers, length)))
+        }
         StatusCode::NOT_MODIFIED => Ok(Answer::NotModified),
         StatusCode::RANGE_NOT_SATISFIABLE => {
             let total = match content_range(headers) {
@@ -95,21 +98,19 @@ pub(crate) fn read_answer(
             };
             Ok(Answer::Unsatisfied(total))
         }
-        status if status.is_success() => Err(Bad(format!("status {status} to a GET")).into()),
+        // 202: it is being made.
+        status if status.is_success() && status != StatusCode::ACCEPTED => {
+            Err(Bad(format!("status {status} to a GET")).into())
+        }
         status => {
-            let patience = headers
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-                .and_then(|value| retry_after::parse(value, now, LONGEST_PATIENCE));
+            let limited = matches!(status.as_u16(), 403 | 429 | 503);
+            let patience = patience(headers, limited, now, LONGEST_PATIENCE);
             Err(Refusal::Status { status, patience })
         }
     }
 }
 
 fn part(headers: &HeaderMap, asked: Option<ByteRange>, length: Option<u64>) -> Result<Answer, Bad> {
-    let Some(asked) = asked else {
-        return Err(Bad("status 206 although no range was asked for".to_owned()));
-    };
     let Some(range) = content_range(headers) else {
         return Err(Bad("status 206 without Content-Range".to_owned()));
     };
@@ -117,6 +118,15 @@ fn part(headers: &HeaderMap, asked: Option<ByteRange>, length: Option<u64>) -> R
         Ok(ContentRange::Satisfied { first, last, total }) => (first, last, total),
         Ok(_) => return Err(Bad("status 206 with an unsatisfied Content-Range".to_owned())),
         Err(why) => return Err(Bad(why)),
+    };
+    let Some(asked) = asked else {
+        // Some call the whole a range, whatever was asked for.
+        return match (first, total) {
+            (0, Some(total)) if last.checked_add(1) == Some(total) => {
+                Ok(Answer::Whole(identity(headers, Some(total))))
+            }
+            _ => Err(Bad("status 206 although no range was asked for".to_owned())),
+        };
     };
     if first != asked.first {
         return Err(Bad(format!("asked for bytes from {}, got them from {first}", asked.first)));

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, StatusCode, Version, response};
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
@@ -25,8 +25,9 @@ use super::stream::Stream;
 pub(super) type NoBody = Empty<Bytes>;
 type Hyper = Connection<TokioIo<Stream>, NoBody>;
 
-/// More header lines than this, or more interim (1xx) answers, are an attack or a fault.
-const MAX_HEADERS: usize = 200;
+/// More header lines than this, or more interim (1xx) answers, are an attack or a fault. Some servers send
+/// hundreds.
+const MAX_HEADERS: usize = 500;
 const MAX_INTERIM: u32 = 32;
 
 pub(super) struct Answer {
@@ -62,6 +63,11 @@ pub(super) async fn exchange(
 ) -> Result<Answer, TransportError> {
     let mut builder = Builder::new();
     builder.max_headers(MAX_HEADERS).max_header_size(max_head);
+    // What browsers and curl accept: folded lines, blanks before the colon, and lines that are none.
+    builder
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true);
     let (mut sender, mut connection) = builder
         .handshake::<_, NoBody>(TokioIo::new(stream))
         .await
@@ -98,11 +104,16 @@ pub(super) async fn exchange(
         Err(Unanswered::Failed(error)) => return Err(head_failed(host, &error)),
     };
 
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(protocol(host, "it switches to another protocol unasked"));
     }
-    let keep_alive = !ended && keeps_alive(&head);
+    let mut keep_alive = !ended && keeps_alive(&head);
+    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.remove(CONTENT_LENGTH).is_some()
+    {
+        // RFC 9112 section 6.3: the chunks say where it ends, and who sends both is not asked again here.
+        keep_alive = false;
+    }
     let coded = head.headers.get_all(TRANSFER_ENCODING).iter().collect::<Vec<_>>();
     if body.is_end_stream() || coded.is_empty() {
         let raw = take_over(connection, body, keep_alive).await;

@@ -142,13 +142,12 @@ impl Lane {
             // Apart: seldom needed where there are many files, and large.
             None => Box::pin(self.connect(&origin)).await?,
         };
-        match self.send(held, url, headers.clone()).await {
-            Err(TransportError::Reset { .. }) if !fresh => {
-                let (held, _) = Box::pin(self.connect(&origin)).await?;
-                self.send(held, url, headers).await
-            }
-            result => result,
+        let sent = self.send(held, url, headers.clone()).await;
+        if fresh || !is_of_the_connection(&sent) {
+            return sent;
         }
+        let (held, _) = Box::pin(self.connect(&origin)).await?;
+        self.send(held, url, headers).await
     }
 
     async fn send(
@@ -263,6 +262,16 @@ impl Lane {
         }
         let via = Via { origin: origin.clone(), peer, forward };
         Ok((Held { via, line: Line::H1(stream) }, true))
+    }
+}
+
+/// Whether what came over a connection that was kept may be its fault, and none of the request: it had been
+/// closed, or bytes came that belong to no answer, or the server's farewell for being idle (408).
+fn is_of_the_connection(sent: &Result<(response::Parts, Body), TransportError>) -> bool {
+    match sent {
+        Err(TransportError::Reset { .. } | TransportError::Protocol { .. }) => true,
+        Ok((head, _)) => head.status == StatusCode::REQUEST_TIMEOUT,
+        Err(_) => false,
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::header::CONTENT_ENCODING;
 use piton_checkpoint::{Change, Identity};
 
 use super::here::Here;
@@ -14,6 +13,7 @@ use crate::engine::probe::{Probed, Prober, Question};
 use crate::engine::trouble::Trouble;
 use crate::failure::Failure;
 use crate::monitor::Event;
+use crate::parse::content_coding::content_coding;
 use crate::resume::Answer;
 use crate::transport::{Lane, Response};
 
@@ -102,8 +102,7 @@ impl Attempt<'_> {
         {
             return Err(Failure::TooLarge { limit }.into());
         }
-        let coding = response.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        let encoding = coding.map(str::to_owned).filter(|coding| coding != "identity");
+        let encoding = content_coding(&response.headers);
         let exchange = Some(Exchange { lane, response });
         let reply = Reply { source, question, identity, encoding, holds, exchange };
         Ok(Answered::Reply(Box::new(reply)))

@@ -45,7 +45,10 @@ fn weight(trouble: &Trouble) -> u8 {
         Trouble::Status { status, .. } if status.is_server_error() => 4,
         Trouble::Status { .. } => 3,
         Trouble::Protocol { .. } | Trouble::NoRanges => 2,
-        Trouble::Transport(_) | Trouble::Stalled { .. } | Trouble::Replaced => 1,
+        Trouble::Transport(_)
+        | Trouble::Stalled { .. }
+        | Trouble::NoAnswer { .. }
+        | Trouble::Replaced => 1,
         // What another address has says nothing of the file: the reason only where it is that of all.
         Trouble::OtherFile(_) => 0,
     }

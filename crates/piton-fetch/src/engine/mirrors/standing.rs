@@ -14,6 +14,8 @@ pub(in crate::engine) struct Standing {
     pub(in crate::engine) spent_at: (u64, Instant),
     /// Answers that broke the protocol.
     pub(in crate::engine) bad_answers: u32,
+    /// How often it did not begin to answer in time.
+    unanswered: u32,
     /// It is not asked before this.
     pub(in crate::engine) hold: Instant,
     /// Bytes a second over one connection; `None`: not tried yet.
@@ -26,6 +28,8 @@ pub(in crate::engine) struct Standing {
     pub(in crate::engine) dropped: bool,
 }
 
+/// The limit for an answer is doubled at most so often.
+const LONGEST_ANSWER: u32 = 3;
 /// How much of a new measurement goes into the rate.
 const SHARE: f64 = 0.2;
 
@@ -36,6 +40,7 @@ impl Standing {
             budget: Budget::new(retries),
             spent_at: (0, now),
             bad_answers: 0,
+            unanswered: 0,
             hold: now,
             rate: None,
             limit: u32::MAX,
@@ -65,10 +70,12 @@ impl Standing {
     }
 
     /// Spends a failure. Returns its number and the pause before the next try, or `None` if no more
-    /// are borne. `patience` is the pause that the server asked for.
+    /// are borne. `asked` is the pause that the server asked for; it is never shorter than that of `backoff`, or
+    /// a server that asks for none would use up all tries in an instant.
     pub(in crate::engine) fn spend(
         &mut self,
-        patience: Option<Duration>,
+        backoff: Backoff,
+        asked: Option<Duration>,
         at_once: bool,
     ) -> Option<(u32, Duration)> {
         let tries = self.budget.spend()?;
@@ -77,10 +84,21 @@ impl Standing {
         let random = getrandom::u64().unwrap_or(u64::MAX);
         let pause = match at_once {
             true => Duration::ZERO,
-            false => patience.unwrap_or_else(|| Backoff::default().pause(tries, random)),
+            false => backoff.pause(tries, random).max(asked.unwrap_or_default()),
         };
         self.hold_for(pause);
         Some((tries, pause))
+    }
+
+    /// How long it may take to begin an answer: longer after each time it did not, since a server that has to
+    /// make the file first would begin that again and again.
+    pub(in crate::engine) fn answer_timeout(&self, first: Duration) -> Duration {
+        first.saturating_mul(1 << self.unanswered.min(LONGEST_ANSWER))
+    }
+
+    /// It did not begin to answer in time.
+    pub(in crate::engine) fn did_not_answer(&mut self) {
+        self.unanswered = self.unanswered.saturating_add(1);
     }
 
     /// It is not asked for so long.
@@ -135,13 +153,28 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_are_counted_and_progress_forgives() {
-        let mut standing = Standing::new(1);
+        let (mut standing, backoff) = (Standing::new(1), Backoff::default());
         let now = Instant::now();
         assert!(standing.is_ready(now));
-        assert!(matches!(standing.spend(Some(Duration::from_secs(9)), false), Some((1, _))));
+        assert!(matches!(
+            standing.spend(backoff, Some(Duration::from_secs(9)), false),
+            Some((1, _))
+        ));
         assert!(!standing.is_ready(now) && standing.is_ready(now + Duration::from_secs(10)));
-        assert_eq!(standing.spend(None, false), None);
+        assert_eq!(standing.spend(backoff, None, false), None);
         standing.progressed(1);
-        assert!(standing.spend(None, true).is_some());
+        assert!(standing.spend(backoff, None, true).is_some());
+    }
+
+    #[test]
+    fn a_server_that_asks_for_no_pause_gets_one_that_grows() {
+        let mut standing = Standing::new(8);
+        let mut pauses = Vec::new();
+        while let Some((_, pause)) = standing.spend(Backoff::default(), Some(Duration::ZERO), false)
+        {
+            pauses.push(pause);
+        }
+        assert!(pauses[0] >= Duration::from_millis(50), "{pauses:?}");
+        assert!(pauses[7] >= Duration::from_secs(6), "{pauses:?}");
     }
 }

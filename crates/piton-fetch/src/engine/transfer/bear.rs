@@ -78,12 +78,16 @@ impl Transfer {
             if standing.budget.spent() > 0 && begun <= standing.spent_at.1 {
                 return Ok(());
             }
-            standing.spend(trouble.patience(), trouble.class() == Class::ResolveAgain)
+            standing.spend(
+                trouble.backoff(),
+                trouble.patience(),
+                trouble.class() == Class::ResolveAgain,
+            )
         };
         let others = self.job.sources.others(source);
         if others
             && self.job.sharing == Sharing::FailOver
-            && matches!(trouble, Trouble::Stalled { .. })
+            && matches!(trouble, Trouble::Stalled { .. } | Trouble::NoAnswer { .. })
         {
             return self.give_up(source, trouble, tried);
         }

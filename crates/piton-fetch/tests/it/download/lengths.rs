@@ -132,8 +132,6 @@ fn what_is_no_http_is_refused() {
         b"hello\r\n\r\n",
         b"HTTP/1.1\r\n\r\n",
         b"HTTP/1.1 999999 X\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n",
         b"HTTP/9.9 200 OK\r\nContent-Length: 1\r\n\r\nx",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"\xff\xfe\xfd\xfc",

@@ -131,7 +131,7 @@ fn patience_is_asked_for_in_the_middle() {
 
 #[test]
 fn statuses_that_answer_nothing() {
-    for (status, exact) in [(204, true), (205, true), (304, true), (203, false), (226, false)] {
+    for (status, exact) in [(204, true), (205, true), (304, true), (226, false)] {
         let desk = Desk::with(file(), Fault::status(status));
         let mut what = desk.what("/f");
         what.retries = 1;
@@ -139,6 +139,52 @@ fn statuses_that_answer_nothing() {
         assert!(is_protocol(&failure) || !exact, "{status}: {failure:?}");
         assert!(desk.requests() <= 6, "{status}: {}", desk.requests());
     }
+}
+
+/// What some servers say in place of 200, with the file.
+#[test]
+fn other_statuses_that_bring_the_file() {
+    for ranged in [true, false] {
+        let as_203 = Fault::in_reply(|reply, _| {
+            if reply.status == 200 {
+                reply.status = 203;
+            }
+        });
+        let fault = if ranged { as_203 } else { as_203.and(Fault::ignores_range()) };
+        let desk = Desk::with(file(), fault);
+        desk.get(desk.over(1, "/f")).unwrap();
+        desk.assert_only("f", 1, 2 * MIB);
+    }
+    // 206 with the whole, although no range was asked for.
+    let whole = Fault::in_reply(|reply, _| {
+        if reply.status == 200 {
+            reply.status = 206;
+            let size = 2 * MIB;
+            reply.headers.set("Content-Range", &format!("bytes 0-{}/{size}", size - 1));
+        }
+    });
+    let desk = Desk::with(file(), whole.and(Fault::ignores_range()));
+    desk.get(desk.over(1, "/f")).unwrap();
+    desk.assert_only("f", 1, 2 * MIB);
+}
+
+#[test]
+fn what_is_being_made_is_asked_for_again() {
+    let desk = Desk::with(file(), Fault::status(202).first(2));
+    desk.get(desk.over(1, "/f")).unwrap();
+    desk.assert_only("f", 1, 2 * MIB);
+    assert!(desk.server.stats().requests.len() >= 3);
+}
+
+/// A server that asks for no pause at all gets one that grows.
+#[test]
+fn a_pause_of_nothing_is_not_believed() {
+    let zero = RetryAfter::Seconds(0);
+    let desk = Desk::with(file(), Fault::status_retry_after(503, zero).first(4));
+    let begun = std::time::Instant::now();
+    desk.get(desk.over(1, "/f")).unwrap();
+    // Half of 0.1, 0.2, 0.4 and 0.8 seconds at the least.
+    assert!(begun.elapsed() >= Duration::from_millis(740), "{:?}", begun.elapsed());
 }
 
 #[test]
