@@ -43,6 +43,26 @@ pub fn for_terminal(line: &str) -> String {
     shown
 }
 
+/// JSON as text. What would steer a terminal or cannot be seen is escaped: the same data, and whoever looks
+/// at it sees what it is.
+pub fn json(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    if !text.contains(is_deceptive) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_deceptive(c) {
+            let mut units = [0; 2];
+            let units = c.encode_utf16(&mut units).iter();
+            escaped.extend(units.map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
 /// Stands for what is not shown.
 const INSTEAD: char = '\u{fffd}';
 
@@ -116,5 +136,13 @@ mod tests {
             assert_eq!(for_terminal(given), shown);
             assert_eq!(for_terminal(shown), shown);
         }
+    }
+
+    #[test]
+    fn json_shows_what_it_is_and_stays_the_same() {
+        let object = serde_json::json!({ "out": "a\u{9b}2J\u{202e}gpj.exe\u{e0041}\n é名" });
+        let text = json(&object);
+        assert_eq!(text, r#"{"out":"a\u009b2J\u202egpj.exe\udb40\udc41\n é名"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), object);
     }
 }

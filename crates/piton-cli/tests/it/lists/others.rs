@@ -68,8 +68,12 @@ fn what_others_wrote_cannot_deceive_the_terminal() {
     for args in [
         &["status", "list.jsonl"][..],
         &["status", "list.jsonl", "--json"],
+        &["failures", "list.jsonl"],
         &["failures", "list.jsonl", "--json"],
         &["get", "-i", "list.jsonl", "--dry-run"],
+        // A file of such a name, where the shell writes the names of all files.
+        &["resume", &format!("--{}", &tricks[1..])],
+        &["get", "--http", &tricks, "http://h/"],
     ] {
         let ran = desk.piton(args);
         assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
