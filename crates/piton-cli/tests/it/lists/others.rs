@@ -93,3 +93,18 @@ fn what_others_wrote_cannot_deceive_the_terminal() {
         assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
     }
 }
+
+/// Whoever may replace the list would else have the run wait for a writer, for ever.
+#[test]
+fn a_list_that_is_a_fifo_is_not_waited_for() {
+    let desk = Desk::new(0);
+    let fifo = desk.place.path("fifo");
+    assert!(std::process::Command::new("mknod").arg(&fifo).arg("p").status().unwrap().success());
+    for more in [&[][..], &["--dry-run"]] {
+        let mut piton = std::process::Command::new("timeout");
+        let piton = piton.args(["20", env!("CARGO_BIN_EXE_piton"), "get", "-i"]).arg(&fifo);
+        let ran = piton.args(more).args(["--config", "none"]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.code() == Some(3) && said.contains("is not a file"), "{ran:?}");
+    }
+}
