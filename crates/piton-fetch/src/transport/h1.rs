@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, StatusCode, Version, response};
 use http_body_util::Empty;
 use hyper::body::{Body, Incoming};
@@ -98,7 +98,7 @@ pub(super) async fn exchange(
         Err(Unanswered::Failed(error)) => return Err(head_failed(host, &error)),
     };
 
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         return Err(protocol(host, "it switches to another protocol unasked"));
     }
@@ -111,6 +111,8 @@ pub(super) async fn exchange(
     if !matches!(coded.as_slice(), [only] if only.as_bytes().eq_ignore_ascii_case(b"chunked")) {
         return Err(protocol(host, "a transfer coding that was not asked for"));
     }
+    // RFC 9112 section 6.3: where both stand, this one is not true.
+    head.headers.remove(CONTENT_LENGTH);
     let frame = Bytes::new();
     let chunked = Chunked { connection, _sender: sender, body, frame, ended, keep_alive };
     Ok(Answer { head, rest: Rest::Chunked(Box::new(chunked)) })
