@@ -29,8 +29,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(shown) => {
-            // Help and version come this way too. A reader that is gone is no failure.
-            let _ = shown.print();
+            print(&shown);
             return if shown.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
@@ -42,6 +41,18 @@ fn main() -> ExitCode {
         }
         // What is on disk is good all the same: it is what a kill would have left (G2, G3).
         Err(_panic) => Exit::Unexpected.into(),
+    }
+}
+
+/// What the parser of arguments says: help, the version, or an error, which repeats the argument. That may be
+/// the name of a file that the shell put there.
+fn print(shown: &clap::Error) {
+    let plain = shown.render().to_string();
+    if shown.use_stderr() && plain.lines().any(|line| line.contains(redact::is_deceptive)) {
+        plain.lines().for_each(out::say);
+    } else {
+        // A reader that is gone is no failure.
+        let _ = shown.print();
     }
 }
 

@@ -29,10 +29,8 @@ pub(crate) fn print_json(object: &Value) -> Result<(), Trouble> {
     print(format!("{}\n", json(object)).as_bytes())
 }
 
-/// JSON as text, which steers no terminal either.
-pub(crate) fn json(object: &Value) -> String {
-    redact::json(object.to_string())
-}
+/// JSON as text, in which nothing steers a terminal.
+pub(crate) use redact::json;
 
 /// Lets `write` write to stdout. A reader that went away (`| head`) wants no more: no error.
 pub(crate) fn print_with(

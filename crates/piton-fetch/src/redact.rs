@@ -43,9 +43,10 @@ pub fn for_terminal(line: &str) -> String {
     shown
 }
 
-/// The text of a JSON value, in which what would steer a terminal or cannot be seen is escaped: the same data, and
-/// whoever looks at it sees what it is. Logins stay in it.
-pub fn json(text: String) -> String {
+/// JSON as text. What would steer a terminal or cannot be seen is escaped: the same data, and whoever looks
+/// at it sees what it is.
+pub fn json(value: &serde_json::Value) -> String {
+    let text = value.to_string();
     if !text.contains(is_deceptive) {
         return text;
     }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn json_shows_what_it_is_and_stays_the_same() {
         let object = serde_json::json!({ "out": "a\u{9b}2J\u{202e}gpj.exe\u{e0041}\n é名" });
-        let text = json(object.to_string());
+        let text = json(&object);
         assert_eq!(text, r#"{"out":"a\u009b2J\u202egpj.exe\udb40\udc41\n é名"}"#);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), object);
     }

@@ -222,8 +222,8 @@ fn not_text(field: Field) -> Why {
 
 /// The item as a line of JSON Lines, without the end of the line. Read again it is the same item, but for
 /// the number of its line; unless it takes more than the 8 MiB of a line, which no list but a hostile one
-/// brings about. Logins and credentials that are part of it are part of the line; what would steer a terminal is
-/// escaped.
+/// brings about. Logins and credentials that are part of it are part of the line. Characters that would steer a
+/// terminal are escaped.
 pub fn to_json(item: &Item) -> String {
     let mut line = Map::new();
     match item.addresses.as_slice() {
@@ -263,7 +263,7 @@ pub fn to_json(item: &Item) -> String {
             item.headers.iter().map(|(name, value)| format!("{name}: {}", text(value.as_bytes())));
         line.insert("headers".to_owned(), headers.map(Value::from).collect());
     }
-    redact::json(Value::Object(line).to_string())
+    redact::json(&Value::Object(line))
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub enum NameError {
         /// The most that are made.
         limit: usize,
     },
+    /// It is the name of the list, of its ledger, or of what belongs to that.
+    #[error("{0:?} is the list itself or what is kept of it")]
+    Taken(String),
     /// The path in the list is not UTF-8.
     #[error("{} is not UTF-8", .0.display())]
     NotText(PathBuf),

@@ -7,6 +7,7 @@ mod claim;
 mod error;
 mod folder;
 mod path;
+mod taken;
 
 // Public for the fuzz crate, which includes the file.
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use claim::claim;
 pub use error::{FolderError, NameError};
 pub use folder::Folder;
 pub use path::TargetPath;
+pub(crate) use taken::Taken;
 
 /// How an item without a name of its own (`out`) is named. Always from its address: a name that the
 /// server gives (Content-Disposition) is known only after the first answer, and a list gone through

@@ -50,7 +50,7 @@ pub use options::{Adjust, Classes, DoneFile, MaxFailures, Options, Recorded, Sel
 pub use summary::{Early, Summary};
 
 use crate::format::ListError;
-use crate::name::Folder;
+use crate::name::{Folder, Taken};
 
 use crate::source::Source;
 
@@ -108,6 +108,8 @@ impl Run {
         self.source.open().map_err(ListError::from)?;
         let fs = Arc::clone(self.client.fs());
         let folder = Folder::open(fs, &options.folder, options.durability)?;
+        let (list, ledger) = (self.source.path(), self.ledger.path());
+        let taken = Taken::of(&**self.client.fs(), list, ledger).map_err(ListError::from)?;
         if options.strict || matches!(options.max_failures, Some(MaxFailures::Percent(_))) {
             let source = self.source.clone().until(stop.clone(), Duration::ZERO);
             let found = match Inventory::take(&source) {
@@ -126,7 +128,7 @@ impl Run {
             fingerprint: fingerprint(&self.source),
             options: options.remember.clone(),
         })?;
-        Ok(Some(Prepared { folder, id }))
+        Ok(Some(Prepared { folder, taken, id }))
     }
 
     /// What the ledger knows, if it knows anything: an item comes once, and what is written of it in
@@ -142,7 +144,7 @@ impl Run {
         monitor: &Monitor,
         stop: &Stop,
     ) -> Result<(), RunError> {
-        let Prepared { folder, id } = prepared;
+        let Prepared { folder, taken, id } = prepared;
         let (to, batches) = channel(BATCHES);
         let reading = Reading {
             source: self.source.clone().until(stop.clone(), reading::COUNTING),
@@ -151,6 +153,7 @@ impl Run {
             known: self.known()?,
             ledger: self.ledger.clone(),
             folder: folder.clone(),
+            taken,
             options: Arc::clone(&self.options),
             monitor: monitor.clone(),
         };
@@ -178,5 +181,6 @@ pub(crate) fn fingerprint(source: &Source) -> Vec<u8> {
 /// What stands before the first download.
 struct Prepared {
     folder: Folder,
+    taken: Taken,
     id: RunId,
 }

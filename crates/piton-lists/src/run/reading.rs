@@ -13,7 +13,7 @@ use super::parsing::parse;
 use super::{Event, Hushed, Monitor, Options, RunError, Select};
 use crate::Item;
 use crate::format::ListError;
-use crate::name::{Folder, TargetPath, claim};
+use crate::name::{Folder, NameError, Taken, TargetPath, claim};
 use crate::source::{Keyed, Source};
 
 /// Items are handed over so many at a time, few at first so that the run begins, and then more: each time the
@@ -73,6 +73,8 @@ pub(super) struct Reading {
     pub(super) known: Option<Reader>,
     pub(super) ledger: Ledger,
     pub(super) folder: Folder,
+    /// Names that are not for items.
+    pub(super) taken: Taken,
     pub(super) options: Arc<Options>,
     pub(super) monitor: Monitor,
     /// Ends the reading of `source` too.
@@ -198,16 +200,19 @@ impl Reading {
 
     fn named(&self, item: Item, key: Key, known: Option<&Known>) -> Result<Read, LedgerError> {
         let attempts = known.map_or(0, |known| known.attempts);
-        match TargetPath::of(&item, self.options.naming, self.folder.path()) {
-            Ok(wanted) => {
-                let target = claim(&self.ledger, &key, &wanted)?;
-                let renamed = target != wanted;
-                Ok(Read::Job(Job { renamed, attempts, ..Job::new(item, key, target) }))
-            }
-            Err(error) => {
-                Ok(Read::Nameless(Nameless { item: Box::new(item), key, attempts, error }))
-            }
+        let nameless = |item, error: NameError| {
+            Ok(Read::Nameless(Nameless { item: Box::new(item), key, attempts, error }))
+        };
+        let wanted = match TargetPath::of(&item, self.options.naming, self.folder.path()) {
+            Ok(wanted) => wanted,
+            Err(error) => return nameless(item, error),
+        };
+        let target = claim(&self.ledger, &key, &wanted)?;
+        if let Err(error) = self.taken.check(&self.folder, &target) {
+            return nameless(item, error);
         }
+        let renamed = target != wanted;
+        Ok(Read::Job(Job { renamed, attempts, ..Job::new(item, key, target) }))
     }
 
     fn count(&self, state: Option<State>) {

@@ -7,7 +7,7 @@ mod origins;
 mod watched;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -127,10 +127,14 @@ impl Source {
     /// [`SourceError`].
     pub fn open(&self) -> Result<Box<dyn BufRead + Send>, SourceError> {
         let io = |source| SourceError::Io { path: self.path.clone(), source };
+        let is_file = |about: Metadata| match about.is_file() {
+            true => Ok(()),
+            false => Err(SourceError::NoFile { path: self.path.clone() }),
+        };
+        // Before it is opened, too: that of a FIFO waits until somebody writes.
+        is_file(std::fs::metadata(&self.path).map_err(io)?)?;
         let file = File::open(&self.path).map_err(io)?;
-        if !file.metadata().map_err(io)?.is_file() {
-            return Err(SourceError::NoFile { path: self.path.clone() });
-        }
+        is_file(file.metadata().map_err(io)?)?;
         let list = decode::decoded(BufReader::with_capacity(decode::BUFFER, file)).map_err(io)?;
         Ok(match &self.until {
             Some(until) => Box::new(Watched { inner: list, until: until.clone() }),

@@ -1,5 +1,7 @@
 //! Names in the target folder.
 
+use piton_fetch::IfExists;
+
 use super::*;
 
 #[test]
@@ -117,4 +119,31 @@ fn folders_new_and_old_are_as_durable_as_asked() {
         assert_eq!(desk.run(options).done, 2);
         assert_eq!(desk.files(), ["0", "2", "a/b/1", "a/b/3"]);
     }
+}
+
+/// Whoever names an item, or is asked for it, would else write the list, or what the ledger knows, of the next run.
+#[test]
+fn no_item_is_written_over_the_list_or_its_ledger() {
+    let mut desk = Desk::of_files(8);
+    desk.ledger = "state.db";
+    std::fs::create_dir(desk.path("sub")).unwrap();
+    let names =
+        ["list", "LIST", "state.db", "state.db-journal", "State.db-wal", "near/list", "sub/list"];
+    std::os::unix::fs::symlink(".", desk.path("near")).unwrap();
+    let lines = names.iter().enumerate();
+    desk.list(
+        lines.flat_map(|(at, name)| [format!("/{at}"), format!("  out={name}")]).chain(paths([7])),
+    );
+    let list = std::fs::read(desk.path("list")).unwrap();
+    let mut options = desk.options();
+    options.folder = desk.folder.path().to_owned();
+    options.adjust = Some(Arc::new(|what| what.if_exists = IfExists::Overwrite));
+    let summary = desk.run(options);
+    assert_eq!((summary.done, summary.fatal), (2, 6));
+    let known = desk.known();
+    let classes = known.values().filter_map(|known| known.class.as_ref());
+    assert!(classes.map(|class| class.as_str()).all(|class| class == "name"));
+    assert_eq!(std::fs::read(desk.path("list")).unwrap(), list);
+    assert!(desk.path("sub/list").is_file() && desk.path("7").is_file());
+    assert!(!desk.path("state.db-journal").exists());
 }

@@ -68,9 +68,13 @@ fn what_others_wrote_cannot_deceive_the_terminal() {
     for args in [
         &["status", "list.jsonl"][..],
         &["status", "list.jsonl", "--json"],
+        &["failures", "list.jsonl"],
         &["failures", "list.jsonl", "--json"],
         &["failures", "list.jsonl"],
         &["get", "-i", "list.jsonl", "--dry-run"],
+        // A file of such a name, where the shell writes the names of all files.
+        &["resume", &format!("--{}", &tricks[1..])],
+        &["get", "--http", &tricks, "http://h/"],
     ] {
         let ran = desk.piton(args);
         assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
@@ -88,5 +92,20 @@ fn what_others_wrote_cannot_deceive_the_terminal() {
     {
         let ran = desk.piton(args);
         assert!(plain(&ran.stderr) && plain(&ran.stdout), "{ran:?}");
+    }
+}
+
+/// Whoever may replace the list would else have the run wait for a writer, for ever.
+#[test]
+fn a_list_that_is_a_fifo_is_not_waited_for() {
+    let desk = Desk::new(0);
+    let fifo = desk.place.path("fifo");
+    assert!(std::process::Command::new("mknod").arg(&fifo).arg("p").status().unwrap().success());
+    for more in [&[][..], &["--dry-run"]] {
+        let mut piton = std::process::Command::new("timeout");
+        let piton = piton.args(["20", env!("CARGO_BIN_EXE_piton"), "get", "-i"]).arg(&fifo);
+        let ran = piton.args(more).args(["--config", "none"]).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.code() == Some(3) && said.contains("is not a file"), "{ran:?}");
     }
 }

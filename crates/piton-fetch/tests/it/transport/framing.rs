@@ -236,3 +236,15 @@ async fn a_length_that_nothing_can_have_is_told_from_a_head_that_is_too_large() 
         assert!(error.to_string().contains("head is too large"), "{error}");
     }
 }
+
+/// A download would else end where the length says, with a file that is cut short and called complete.
+#[tokio::test]
+async fn a_length_beside_chunks_does_not_count() {
+    const BOTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n\
+                        b\r\nhello world\r\n0\r\n\r\n";
+    let server = Scripted::start(|_, stream| say(stream, BOTH.as_bytes()));
+    let mut lane = lane(|_| {});
+    let response = lane.get(&request(&server.url("/"))).await.unwrap();
+    assert_eq!(response.headers.get(http::header::CONTENT_LENGTH), None);
+    assert_eq!(fetch(&mut lane, &server.url("/")).await.unwrap(), b"hello world");
+}
