@@ -99,7 +99,7 @@ impl From<FailureClass> for Exit {
             }
             C::Timeout | C::Connect | C::Dns | C::Broken | C::Proxy => Self::Network,
             C::Tls => Self::Tls,
-            C::Integrity | C::Size => Self::Integrity,
+            C::Integrity | C::Size | C::NotTheFile => Self::Integrity,
             C::Locked => Self::Locked,
             C::Changed => Self::Changed,
             C::Protocol | C::Redirect | C::Address => Self::Protocol,

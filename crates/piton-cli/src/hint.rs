@@ -4,7 +4,7 @@ use piton::durable::fs::LeadsOut;
 use piton::durable::part::PartError;
 use piton::fetch::parse::aria2_control::ControlError;
 use piton::fetch::transport::{TlsRemedy, TransportError};
-use piton::fetch::{Failure, Unadoptable};
+use piton::fetch::{Failure, NotTheFile, Unadoptable};
 
 /// What to do about a failure, in one sentence, where there is something to do.
 pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
@@ -54,6 +54,14 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
             429 | 503 => "the server asks for patience: run the same command later",
             _ => return None,
         },
+        Failure::NotTheFile { why: NotTheFile::Displaces, .. } => {
+            "if it asks to sign in, do so (a new login, cookie or link) and run the same command again: \
+             what came in is kept; --restart takes it as the new version"
+        }
+        Failure::NotTheFile { why: NotTheFile::Replaces, .. } => {
+            "sign in if it asks for that; --expect-type TYPE takes it as the file"
+        }
+        Failure::NotTheFile { .. } => "look at it in a browser, or expect that type",
         Failure::NoAnswer { .. } => {
             "if it has to make the file first, --answer-timeout gives it more time"
         }

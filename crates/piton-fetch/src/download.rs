@@ -56,6 +56,9 @@ pub struct Download {
     pub size: Option<u64>,
     /// A list of digests, looked up by the final name.
     pub checksum_file: Option<Arc<ChecksumFile>>,
+    /// Media types that the file may have, each `type/subtype` or `type/*`; empty: any. An answer of another
+    /// type is a failure ([`crate::Failure::NotTheFile`]); one that does not say is not.
+    pub expect_types: Vec<String>,
     /// Refuse anything longer than this many bytes.
     pub max_size: Option<u64>,
     /// How many failures in a row, without a byte of progress between them, are borne.
@@ -110,6 +113,7 @@ impl Download {
             pieces: None,
             size: None,
             checksum_file: None,
+            expect_types: Vec::new(),
             max_size: None,
             retries: 8,
             patience: Duration::MAX,

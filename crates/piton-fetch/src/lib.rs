@@ -75,7 +75,8 @@ pub use client::Client;
 pub use download::{
     Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, Plan, RateLimit, Share,
 };
-pub use failure::{Failure, FailureClass, Fault, Meaning, Retry};
+pub use failure::{Failure, FailureClass, Fault, Meaning, NotTheFile, Retry};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};
+pub use resume::Appearance;
 pub use stop::Stop;

@@ -10,6 +10,8 @@ use piton_durable::own::{self, OwnError};
 use piton_durable::part::{Extent, PartError, Target};
 use serde::{Deserialize, Serialize};
 
+use crate::resume::Appearance;
+
 /// What the journal says of a download, as JSON. Unknown fields are kept out, missing ones have
 /// defaults, so that versions can differ by a little. No login is ever in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct Meta {
     /// Content-Encoding of the body that is kept as stored, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
+    /// What the answer looked like that it was begun with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub appearance: Option<Appearance>,
     /// Whether the server gave ranges.
     #[serde(default)]
     pub ranges: bool,

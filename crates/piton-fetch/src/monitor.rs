@@ -66,6 +66,13 @@ pub enum Event {
         /// The coding, as the server names it.
         coding: String,
     },
+    /// The server says that this is a page, and its name is that of something else. It is saved as it is.
+    OddType {
+        /// The final name.
+        path: PathBuf,
+        /// The media type.
+        media_type: String,
+    },
     /// All bytes are there and are being verified.
     Verifying,
     /// All bytes of a small file are here and verified, and it waits for the disk together with

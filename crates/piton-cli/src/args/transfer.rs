@@ -5,7 +5,7 @@ use piton::durable::part::Durability;
 use piton::fetch::{Download, IfChanged, RateLimit};
 use serde::Deserialize;
 
-use super::value::{Bytes, Connections, Span, from_text};
+use super::value::{Bytes, Connections, MediaTypes, Span, from_text};
 
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -42,6 +42,13 @@ pub(crate) struct TransferOptions {
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     answer_timeout: Option<Span>,
+
+    /// Media types that the file may have (application/zip, image/*)
+    ///
+    /// An answer of another type is a failure; one that does not say is not.
+    #[arg(long, value_name = "TYPE", hide_short_help = true)]
+    #[serde(deserialize_with = "from_text")]
+    expect_type: Option<MediaTypes>,
 
     /// Refuse files longer than this (500M, 2GiB)
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
@@ -109,6 +116,7 @@ impl TransferOptions {
             retries: self.retries.or(defaults.retries),
             stall_timeout: self.stall_timeout.or(defaults.stall_timeout),
             answer_timeout: self.answer_timeout.or(defaults.answer_timeout),
+            expect_type: self.expect_type.or(defaults.expect_type),
             max_size: self.max_size.or(defaults.max_size),
             if_changed: self.if_changed.or(defaults.if_changed),
             durability: self.durability.or(defaults.durability),
@@ -157,6 +165,9 @@ impl TransferOptions {
         }
         if let Some(Span(timeout)) = self.answer_timeout {
             download.answer_timeout = Some(timeout);
+        }
+        if let Some(MediaTypes(types)) = &self.expect_type {
+            download.expect_types.clone_from(types);
         }
         if let Some(Bytes(limit)) = self.max_size {
             download.max_size = Some(limit);

@@ -34,6 +34,27 @@ impl FromStr for Span {
     }
 }
 
+/// Media types with commas between: `application/zip, image/*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MediaTypes(pub(crate) Vec<String>);
+
+impl FromStr for MediaTypes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let types: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+        let is_one = |one: &String| {
+            let mut halves = one.split('/');
+            let named = |half: Option<&str>| half.is_some_and(|half| !half.is_empty());
+            named(halves.next()) && named(halves.next()) && halves.next().is_none()
+        };
+        match types.iter().find(|one| !is_one(one)) {
+            Some(wrong) => Err(format!("{wrong:?} is no media type (application/zip, image/*)")),
+            None => Ok(Self(types)),
+        }
+    }
+}
+
 /// `auto` or a number from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connections(pub(crate) fetch::Connections);

@@ -30,6 +30,10 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         Event::Encoded { coding } => {
             format!("the server sends it encoded ({coding}); it is kept as sent")
         }
+        Event::OddType { path, media_type } => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            format!("the server says that {name} is {media_type}; look whether it is the file")
+        }
         Event::FetchingAgain { bytes } => {
             format!("a digest does not agree; fetching {} again", human::size(*bytes))
         }

@@ -4,14 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use piton_checkpoint::Identity;
-
 use super::compare::{compare, introduce};
 use super::job::Job;
 use super::mirrors::{Source, Trust};
 use super::trouble::Trouble;
 use super::worker::Opened;
-use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
+use crate::resume::{Answer, read_answer};
 use crate::transport::Lane;
 
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
@@ -69,6 +67,12 @@ pub(super) async fn ask_for(
             }
         };
         match answer {
+            // A page that asks to sign in, of a portal or of a load balancer: no byte of it belongs here.
+            Answer::Whole(ref now) | Answer::Part { identity: ref now, .. }
+                if job.is_other_page(source, &response, now) =>
+            {
+                return Err(Trouble::other_page(&response));
+            }
             Answer::Part { end, identity, .. } => {
                 let compared = job.wants_overlap(source);
                 if job.check(source, &identity)?.wants_overlap() && !source.is_doubtful() {
@@ -80,11 +84,6 @@ pub(super) async fn ask_for(
                 source.resolved(&response.url, response.redirected, generation);
                 return Ok(Opened { response, end: Some(end) });
             }
-            // The page of a portal or of a load balancer: no byte of it belongs here, and it tells
-            // nothing of the file.
-            Answer::Whole(now) if source.identity().is_some_and(|was| is_stranger(&was, &now)) => {
-                return Err(Trouble::protocol(host, STRANGER));
-            }
             // The same version, and yet no range: some servers drop Range when If-Range carries a
             // tag, and some nodes of a farm know other tags.
             Answer::Whole(identity) => {
@@ -95,9 +94,9 @@ pub(super) async fn ask_for(
                 source.set_if_range(false);
             }
             Answer::Unsatisfied(total) => {
-                if total.is_some() {
-                    let was = source.identity().unwrap_or_default();
-                    job.check(source, &Identity { size: total, ..was })?;
+                if total.is_some() && total != job.planner().size() {
+                    // Another version, or a page in its place: the whole tells which.
+                    return Err(Trouble::NoRanges);
                 }
                 return Err(Trouble::protocol(host, "status 416 to a range within the file"));
             }

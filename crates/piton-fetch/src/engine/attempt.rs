@@ -20,6 +20,7 @@ use std::sync::Arc;
 use piton_checkpoint::{Budget, Change};
 use piton_durable::part::PartError;
 use tokio::time::{Instant, sleep};
+use url::Url;
 
 use self::decide::Decision;
 pub(super) use self::describe::{describe, file_name};
@@ -27,7 +28,7 @@ use self::here::{Here, Looked};
 use self::reply::Answered;
 use super::mirrors::Sources;
 use super::open::OpenedPart;
-use super::tools::Tools;
+use super::tools::{RangeRefusal, Tools};
 use super::trouble::Trouble;
 use crate::download::{Download, IfChanged, Outcome};
 use crate::failure::{Failure, Fault};
@@ -51,8 +52,13 @@ pub(crate) async fn download(
 ) -> Result<Outcome, Failure> {
     check_headers(&what.headers).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut attempt = Attempt::new(tools, what, monitor.clone(), stop);
-    let mut repeats =
-        Repeats { streams: Budget::new(attempt.what.retries), changes: 0, wrong_digest: None };
+    let mut repeats = Repeats {
+        streams: Budget::new(attempt.what.retries),
+        changes: 0,
+        wrong_digest: None,
+        refused: None,
+        in_one_answer: None,
+    };
     let result = loop {
         let end = match attempt.run().await {
             Ok(outcome) => break Ok(outcome),
@@ -82,6 +88,8 @@ pub(super) enum Again {
     WrongDigest(Failure),
     /// The server answers ranges wrongly: ask without.
     WithoutRanges,
+    /// It refuses a question for a range: once without, before that is believed.
+    RangeRefused(Failure),
     /// A stream without ranges ended early: from its start.
     StreamBroke(Trouble),
     /// Another file got the name that was free: look for the next.
@@ -114,6 +122,10 @@ struct Repeats {
     changes: u32,
     /// The first verdict of a digest.
     wrong_digest: Option<Failure>,
+    /// What a question for a range was refused with.
+    refused: Option<Failure>,
+    /// Ranges are not asked for any more, since the source changed so again and again.
+    in_one_answer: Option<Change>,
 }
 
 /// What becomes of the bytes that are here.
@@ -132,6 +144,8 @@ enum Asking {
     Range,
     /// For the whole, since this server cannot cope with ranges.
     Whole,
+    /// For the whole, to see whether it was the range that was refused.
+    WholeInstead,
 }
 
 /// Which URLs are asked.
@@ -167,7 +181,10 @@ impl<'a> Attempt<'a> {
             stop,
             started: Instant::now(),
             old: if what.restart { Old::Discard } else { Old::Use },
-            asking: Asking::Range,
+            asking: match tools.refusal_of(&host_of(&what.url)) {
+                Some(RangeRefusal::OfRanges) => Asking::Whole,
+                _ => Asking::Range,
+            },
             turn: Turn::All,
             fetched: Cell::new(0),
             what,
@@ -199,6 +216,7 @@ impl<'a> Attempt<'a> {
                     Looked::Here(here) => here,
                 };
             }
+            self.check_type(&here, &reply)?;
             self.report_coding(&reply);
             // A small file lands without a part.
             let part = match here {
@@ -247,20 +265,35 @@ impl<'a> Attempt<'a> {
                     false => Err(repeats.wrong_digest.take().unwrap_or(failure)),
                 };
             }
+            // What was said to the usual question says most.
+            End::Failed(failure) if self.asking == Asking::WholeInstead => {
+                return Err(repeats.refused.take().unwrap_or(failure));
+            }
             End::Failed(failure) => return Err(failure),
         };
         match again {
             Again::WithoutRanges => self.asking = Asking::Whole,
+            Again::RangeRefused(failure) => {
+                self.asking = Asking::WholeInstead;
+                repeats.refused = Some(failure);
+            }
             Again::NameTaken => {}
             Again::StreamBroke(trouble) => {
                 self.asking = Asking::Whole;
+                if let Some(change) = repeats.in_one_answer.clone() {
+                    // It did not come in one answer either.
+                    self.count_change(change, repeats)?;
+                }
                 self.pause(trouble, &mut repeats.streams).await?;
             }
             Again::StartOver(change) => {
-                if self.what.if_changed == IfChanged::Stop || repeats.changes == RESTARTS {
-                    return Err(Failure::Changed { change, restarts: repeats.changes });
+                self.asking = Asking::Range;
+                if repeats.changes > 0 {
+                    // Another version with each answer: in one answer there is one.
+                    self.asking = Asking::Whole;
+                    repeats.in_one_answer = Some(change.clone());
                 }
-                repeats.changes += 1;
+                self.count_change(change.clone(), repeats)?;
                 self.start_over();
                 self.monitor.tell(Event::StartedOver { change });
             }
@@ -275,6 +308,15 @@ impl<'a> Attempt<'a> {
                 self.monitor.tell(Event::FetchingAgain { bytes });
             }
         }
+        Ok(())
+    }
+
+    /// The source changed once more; an error where that was too often.
+    fn count_change(&self, change: Change, repeats: &mut Repeats) -> Result<(), Failure> {
+        if self.what.if_changed == IfChanged::Stop || repeats.changes == RESTARTS {
+            return Err(Failure::Changed { change, restarts: repeats.changes });
+        }
+        repeats.changes += 1;
         Ok(())
     }
 
@@ -331,4 +373,10 @@ impl<'a> Attempt<'a> {
     fn is_ours(&self, meta: &Meta) -> bool {
         self.sources.iter().any(|source| meta.knows(&source.address))
     }
+}
+
+/// The host and port of a URL, for what is remembered of a host.
+fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }

@@ -18,9 +18,9 @@ use crate::flow::Speed;
 use crate::meta::Meta;
 use crate::monitor::Monitor;
 use crate::plan::{Planner, SegmentId};
-use crate::resume::{after, before};
+use crate::resume::{Appearance, Begun, after, before};
 use crate::sink::Sink;
-use crate::transport::{ByteRange, Request, Transport};
+use crate::transport::{ByteRange, Request, Response, Transport};
 
 /// What the connections of one transfer share.
 pub(super) struct Job {
@@ -252,6 +252,22 @@ impl Job {
     /// come to be.
     pub(super) fn forget_joints(&self, range: &Range<u64>) {
         self.joints().retain(|at| *at < range.start || *at > range.end);
+    }
+
+    /// Whether an answer of `source` is a page in the place of the file.
+    pub(super) fn is_other_page(
+        &self,
+        source: &Source,
+        response: &Response,
+        now: &Identity,
+    ) -> bool {
+        let Some(identity) = source.identity() else { return false };
+        let appearance = {
+            let meta = self.meta.lock().unwrap_or_else(PoisonError::into_inner);
+            meta.appearance.clone().unwrap_or_default()
+        };
+        let looks = Appearance::of(&response.headers, &response.url);
+        Begun { identity, appearance }.is_displaced_by(now, &looks)
     }
 
     /// Changes what the journal says of the download.

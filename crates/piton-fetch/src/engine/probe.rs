@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use piton_checkpoint::{Class, Identity};
+use piton_checkpoint::Class;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::mirrors::{Source, Sources};
@@ -13,7 +13,7 @@ use super::trouble::Trouble;
 use crate::download::Download;
 use crate::failure::Failure;
 use crate::monitor::{Event, Monitor};
-use crate::resume::{Answer, STRANGER, is_stranger, read_answer};
+use crate::resume::{Answer, Appearance, Begun, read_answer};
 use crate::stop::Stop;
 use crate::transport::{ByteRange, Lane, Response, Transport};
 
@@ -27,8 +27,8 @@ pub(super) struct Question {
     pub(super) range: Option<ByteRange>,
     pub(super) if_range: Option<HeaderValue>,
     pub(super) if_modified_since: Option<HeaderValue>,
-    /// The version of which some is here, if any, as the source that is asked calls it.
-    pub(super) known: Option<Identity>,
+    /// The version of which some is here, if any.
+    pub(super) known: Option<Begun>,
 }
 
 impl Question {
@@ -53,6 +53,16 @@ pub(super) struct Prober<'a> {
     pub(super) what: &'a Download,
     pub(super) monitor: &'a Monitor,
     pub(super) stop: &'a Stop,
+    pub(super) tries: Tries,
+}
+
+/// How often a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// As often as the download allows.
+    Usual,
+    /// Once: it was asked in other words before.
+    One,
 }
 
 impl Prober<'_> {
@@ -94,11 +104,13 @@ impl Prober<'_> {
             };
             // One node of a farm may answer badly; two bad answers are the server's way.
             let tried = source.standing().budget.spent() + 1;
-            let hopeless = matches!(trouble, Trouble::Protocol { .. }) && tried > 1;
-            let spent = match trouble.class() == Class::Fatal || hopeless {
-                true => None,
-                false => source.standing().spend(trouble.backoff(), trouble.patience(), false),
-            };
+            let hopeless =
+                matches!(trouble, Trouble::Protocol { .. } | Trouble::OtherPage(_)) && tried > 1;
+            let spent =
+                match trouble.class() == Class::Fatal || hopeless || self.tries == Tries::One {
+                    true => None,
+                    false => source.standing().spend(trouble.backoff(), trouble.patience(), false),
+                };
             let took = asked.elapsed();
             let bearable =
                 |pause: Duration| pause.max(took) <= self.what.patience || sources.others(&source);
@@ -147,10 +159,11 @@ impl Prober<'_> {
         let host = response.url.host_str().unwrap_or_default().to_owned();
         let answer = read_answer(&response, question.range, SystemTime::now())
             .map_err(|refusal| Trouble::refused(refusal, host.clone(), false))?;
-        if let (Answer::Whole(now), Some(known)) = (&answer, &question.known)
-            && is_stranger(known, now)
+        if let (Answer::Part { identity, .. } | Answer::Whole(identity), Some(known)) =
+            (&answer, &question.known)
+            && known.is_displaced_by(identity, &Appearance::of(&response.headers, &response.url))
         {
-            return Err(Trouble::protocol(host, STRANGER));
+            return Err(Trouble::other_page(&response));
         }
         if matches!(answer, Answer::NotModified) && question.if_modified_since.is_none() {
             return Err(Trouble::protocol(host, "status 304 to an unconditional request"));

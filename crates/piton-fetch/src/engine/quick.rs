@@ -9,7 +9,7 @@ use url::Url;
 
 use super::mirrors::Sources;
 use super::name::name_of;
-use super::probe::{Prober, Question};
+use super::probe::{Prober, Question, Tries};
 use super::tools::Tools;
 use crate::download::{Download, Place, Plan};
 use crate::failure::Failure;
@@ -21,7 +21,13 @@ use crate::transport::ByteRange;
 /// What [`super::run`] would do, without doing it.
 pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
-    let prober = Prober { transport: &tools.transport, what, monitor: &monitor, stop: &stop };
+    let prober = Prober {
+        transport: &tools.transport,
+        what,
+        monitor: &monitor,
+        stop: &stop,
+        tries: Tries::Usual,
+    };
     let range = Some(ByteRange { first: 0, last: Some(0) });
     let question = |_: &_| Question { range, ..Question::default() };
     let probed = prober.ask(&Sources::new(what), question).await?;
@@ -50,8 +56,13 @@ pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure
 pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u8>, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
     let what = Download::new(url.clone(), Place::File(PathBuf::new()));
-    let prober =
-        Prober { transport: &tools.transport, what: &what, monitor: &monitor, stop: &stop };
+    let prober = Prober {
+        transport: &tools.transport,
+        what: &what,
+        monitor: &monitor,
+        stop: &stop,
+        tries: Tries::Usual,
+    };
     let mut probed = prober.ask(&Sources::new(&what), |_| Question::default()).await?;
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];

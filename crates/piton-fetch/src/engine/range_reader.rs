@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::attempt::{describe, file_name};
 use super::finish::expected;
 use super::mirrors::Sources;
-use super::probe::{Probed, Prober, Question};
+use super::probe::{Probed, Prober, Question, Tries};
 use super::tools::Tools;
 use super::trouble::Trouble;
 use crate::download::Download;
@@ -56,7 +56,8 @@ impl<'a> RangeReader<'a> {
         stop: &'a Stop,
         first: Range<u64>,
     ) -> Result<First<'a>, Failure> {
-        let prober = Prober { transport: &tools.transport, what, monitor, stop };
+        let prober =
+            Prober { transport: &tools.transport, what, monitor, stop, tries: Tries::Usual };
         let sources = Sources::new(what);
         let probed = prober.ask(&sources, |_| question(&first)).await?;
         let identity = match &probed.answer {

@@ -1,6 +1,7 @@
 //! What a download works with.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use piton_durable::fs::Fs;
 
@@ -13,11 +14,38 @@ pub(crate) struct Tools {
     pub(crate) transport: Transport,
     pub(crate) fs: Arc<dyn Fs>,
     landings: Arc<OnceLock<Option<Landings>>>,
+    refused: Arc<Mutex<HashMap<String, RangeRefusal>>>,
 }
+
+/// What a host that refused a question for a range said to the same question without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RangeRefusal {
+    /// The file: it was the range that it minds.
+    OfRanges,
+    /// The same: it is not about ranges.
+    OfTheFile,
+}
+
+/// So many hosts are remembered; then it forgets them all.
+const REMEMBERED: usize = 1024;
 
 impl Tools {
     pub(crate) fn new(transport: Transport, fs: Arc<dyn Fs>) -> Self {
-        Self { transport, fs, landings: Arc::default() }
+        Self { transport, fs, landings: Arc::default(), refused: Arc::default() }
+    }
+
+    /// What `host` was last found to refuse, if it was found out.
+    pub(crate) fn refusal_of(&self, host: &str) -> Option<RangeRefusal> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+    }
+
+    /// Remembers it for the downloads that come.
+    pub(crate) fn remember_refusal(&self, host: String, refusal: RangeRefusal) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= REMEMBERED {
+            refused.clear();
+        }
+        refused.insert(host, refusal);
     }
 
     /// What saves small files, from their first on. `None` where there is no thread for it.

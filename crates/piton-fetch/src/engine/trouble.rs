@@ -5,10 +5,12 @@ use std::time::Duration;
 use http::StatusCode;
 use piton_checkpoint::{Backoff, Change, Class};
 use piton_durable::part::PartError;
+use url::Url;
 
-use crate::failure::{Failure, Meaning, Retry};
-use crate::resume::{Bad, Refusal};
-use crate::transport::TransportError;
+use super::mirrors::redacted;
+use crate::failure::{Failure, Meaning, NotTheFile, Retry};
+use crate::resume::{Bad, Refusal, media_type};
+use crate::transport::{Response, TransportError};
 
 /// Why a connection stopped working on its segment.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(super) enum Trouble {
     Changed(Change),
     /// A mirror has another file than the one that is here (G4).
     OtherFile(Change),
+    /// The answer is a page in the place of the file, perhaps only for the moment.
+    OtherPage(Box<Failure>),
     /// A failure that is said as it stands.
     Final(Box<Failure>),
     /// More came than is allowed.
@@ -56,6 +60,7 @@ impl Trouble {
             | Self::NoAnswer { .. }
             | Self::Replaced
             | Self::Protocol { .. } => Retry::Later,
+            Self::OtherPage(_) => Retry::Later,
             Self::Status { redirected: true, .. } => return Class::ResolveAgain,
             Self::Status { status, .. } => Meaning::of_status(status.as_u16()).retry,
             _ => Retry::Never,
@@ -110,7 +115,7 @@ impl Trouble {
             Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
-            Self::Final(failure) => failure.to_string(),
+            Self::OtherPage(failure) | Self::Final(failure) => failure.to_string(),
             Self::TooLarge => "more came than is allowed".to_owned(),
             Self::Local(error) => error.to_string(),
             Self::Replaced => "too slow".to_owned(),
@@ -134,7 +139,7 @@ impl Trouble {
             Self::Changed(change) | Self::OtherFile(change) => {
                 Failure::Changed { change, restarts: 0 }
             }
-            Self::Final(failure) => *failure,
+            Self::OtherPage(failure) | Self::Final(failure) => *failure,
             Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
             Self::Local(error) => Failure::Local(error),
         }
@@ -152,10 +157,25 @@ impl Trouble {
         }
     }
 
+    /// A page in the place of the file.
+    pub(super) fn other_page(response: &Response) -> Self {
+        let media_type = media_type(&response.headers).unwrap_or_else(|| "a page".to_owned());
+        Self::OtherPage(Box::new(not_the_file(&response.url, &media_type, NotTheFile::Displaces)))
+    }
+
     /// A protocol error in the words of `why`.
     pub(super) fn protocol(host: String, why: &str) -> Self {
         Self::Protocol { host, why: Bad(why.to_owned()) }
     }
+}
+
+/// What came from `url` is not the file.
+pub(super) fn not_the_file(url: &Url, media_type: &str, why: NotTheFile) -> Failure {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let (url, media_type) = (redacted(&url), media_type.to_owned());
+    Failure::NotTheFile { url, media_type, why }
 }
 
 impl From<PartError> for Trouble {

@@ -83,6 +83,8 @@ pub enum FailureClass {
     Address,
     /// What came is not what it should be.
     Integrity,
+    /// The answer is not the file, such as a page that asks to sign in.
+    NotTheFile,
     /// The server has another length.
     Size,
     /// It changed on the server.
@@ -111,7 +113,7 @@ pub enum FailureClass {
 
 impl FailureClass {
     /// Every class but the statuses.
-    pub const WORDS: [Self; 22] = [
+    pub const WORDS: [Self; 23] = [
         Self::Timeout,
         Self::Connect,
         Self::Dns,
@@ -122,6 +124,7 @@ impl FailureClass {
         Self::Protocol,
         Self::Address,
         Self::Integrity,
+        Self::NotTheFile,
         Self::Size,
         Self::Changed,
         Self::Exists,
@@ -151,6 +154,7 @@ impl fmt::Display for FailureClass {
             Self::Protocol => "protocol",
             Self::Address => "address",
             Self::Integrity => "integrity",
+            Self::NotTheFile => "not-the-file",
             Self::Size => "size",
             Self::Changed => "changed",
             Self::Exists => "exists",
@@ -292,6 +296,7 @@ impl Failure {
             Self::Protocol { .. } => (Retry::Never, Fault::Connection, FailureClass::Protocol),
             // The whole came, more than once, and was wrong: so the source is wrong.
             Self::Integrity { .. } => (Retry::Never, Fault::Item, FailureClass::Integrity),
+            Self::NotTheFile { .. } => (Retry::Never, Fault::Item, FailureClass::NotTheFile),
             Self::Changed { .. } => (Retry::Later, Fault::Item, FailureClass::Changed),
         };
         Meaning::new(retry, fault, class)

@@ -116,6 +116,16 @@ pub enum Failure {
         /// Starting over was allowed and done too often in this run.
         restarts: u32,
     },
+    /// The answer is not the file, such as a page that asks to sign in. What is here was kept.
+    #[error("{url} answered with {media_type}, which is not the file{}", why.words())]
+    NotTheFile {
+        /// Who answered, after redirects, without login and query.
+        url: String,
+        /// The media type that it says.
+        media_type: String,
+        /// How that is known.
+        why: NotTheFile,
+    },
     /// Longer than was allowed.
     #[error("the file is longer than the allowed {limit} bytes")]
     TooLarge {
@@ -138,6 +148,28 @@ pub enum Failure {
         /// The target, where it was known by then.
         path: Option<PathBuf>,
     },
+}
+
+/// How it is known that an answer is not the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotTheFile {
+    /// It is neither of the version that was begun nor does it look like it.
+    Displaces,
+    /// It would replace a file, and looks like no version of it.
+    Replaces,
+    /// These media types are expected.
+    Unexpected(Vec<String>),
+}
+
+impl NotTheFile {
+    fn words(&self) -> String {
+        match self {
+            Self::Displaces => " that was begun".to_owned(),
+            Self::Replaces => " that it would replace".to_owned(),
+            Self::Unexpected(expected) => format!(": {} is expected", expected.join(" or ")),
+        }
+    }
 }
 
 fn after(tries: u32) -> String {

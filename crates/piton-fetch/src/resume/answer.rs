@@ -51,18 +51,6 @@ impl Refusal {
     }
 }
 
-/// Whether a whole that came with status 200 is something else than the file, such as the page of a
-/// portal: the file was known by a tag or a time, and this has neither, nor its length.
-pub(crate) fn is_stranger(was: &Identity, now: &Identity) -> bool {
-    let nameless =
-        |identity: &Identity| identity.etag.is_none() && identity.last_modified.is_none();
-    !nameless(was) && nameless(now) && was.size.is_some() && was.size != now.size
-}
-
-/// What is said of such an answer.
-pub(crate) const STRANGER: &str =
-    "the answer is another page, without tag, time or length of the file";
-
 /// In what way an answer breaks the protocol.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bad(pub(crate) String);

@@ -157,6 +157,7 @@ impl Attempt<'_> {
     fn described(&self, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
         let mut meta = describe(&self.what, &reply.identity, encoding, ranged, expected);
+        meta.appearance = Some(reply.appearance.clone());
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);

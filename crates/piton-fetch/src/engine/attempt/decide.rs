@@ -9,7 +9,7 @@ pub(super) enum Decision {
     Resume,
     /// It is not used, or nothing is here.
     Begin,
-    /// It belongs to another version, and so does all that was begun.
+    /// The source has another version, and all that was begun is of no use.
     Changed(Change),
     /// The answer does not tell; the same question without `If-Range` does.
     AskWithoutIfRange,

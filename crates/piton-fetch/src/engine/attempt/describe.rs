@@ -24,6 +24,7 @@ pub(in crate::engine) fn describe(
         identity_of: None,
         mirrors: Vec::new(),
         judged_by: None,
+        appearance: None,
         uncompared: Vec::new(),
         url: redacted(&what.url),
         identity: identity.clone(),

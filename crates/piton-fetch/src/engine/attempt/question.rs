@@ -10,7 +10,7 @@ use crate::engine::mirrors::Source;
 use crate::engine::probe::Question;
 use crate::meta::Meta;
 use crate::parse::http_date;
-use crate::resume::before;
+use crate::resume::{Begun, before};
 use crate::transport::ByteRange;
 
 /// With several connections, the first answer is kept this short so that its connection is free
@@ -26,9 +26,12 @@ impl Attempt<'_> {
             }
             _ => None,
         };
-        let known = begun.as_ref().map(|(meta, _)| self.known_at(meta, source));
+        let known = begun.as_ref().map(|(meta, _)| Begun {
+            identity: self.known_at(meta, source),
+            appearance: meta.appearance.clone().unwrap_or_default(),
+        });
         let mut question = Question { known, ..Question::default() };
-        if self.asking == Asking::Whole {
+        if self.asking != Asking::Range {
             return question;
         }
         if let Here::File(existing) = here {

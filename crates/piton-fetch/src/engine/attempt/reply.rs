@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use piton_checkpoint::{Change, Identity};
+use piton_durable::part::PartError;
 
 use super::here::Here;
-use super::{Again, Asking, Attempt, End};
+use super::{Again, Asking, Attempt, End, host_of};
 use crate::blocking::blocking;
 use crate::download::Outcome;
 use crate::engine::mirrors::Source;
-use crate::engine::probe::{Probed, Prober, Question};
+use crate::engine::probe::{Probed, Prober, Question, Tries};
+use crate::engine::tools::RangeRefusal;
 use crate::engine::trouble::Trouble;
-use crate::failure::Failure;
+use crate::engine::trouble::not_the_file;
+use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
 use crate::parse::content_coding::content_coding;
-use crate::resume::Answer;
+use crate::resume::{Answer, Appearance, is_among, is_odd};
 use crate::transport::{Lane, Response};
 
 /// What the first question leads to.
@@ -33,6 +36,7 @@ pub(super) struct Reply {
     pub(super) identity: Identity,
     /// Content-Encoding, if the body is not as it is stored.
     pub(super) encoding: Option<String>,
+    pub(super) appearance: Appearance,
     pub(super) holds: Holds,
     /// The body, which is waiting, and the connection that it comes over. `None`: only a byte was asked for.
     pub(super) exchange: Option<Exchange>,
@@ -68,30 +72,50 @@ impl Attempt<'_> {
             what: &self.what,
             monitor: &self.monitor,
             stop: &self.stop,
+            tries: if self.asking == Asking::WholeInstead { Tries::One } else { Tries::Usual },
         };
         let question = |source: &Source| match &repeat {
             Some(question) => question.clone(),
             None => self.question(here, source),
         };
         let asked = prober.ask(&self.sources, question).await;
-        asked.map_err(End::from).and_then(|probed| self.read(here, probed)).map_err(|end| match end
-        {
+        let refusal = match &asked {
+            Ok(_) => Some(RangeRefusal::OfRanges),
+            Err(Failure::Status { .. }) => Some(RangeRefusal::OfTheFile),
+            Err(_) => None,
+        };
+        if let Some(refusal) = refusal.filter(|_| self.asking == Asking::WholeInstead) {
+            self.tools.remember_refusal(host_of(&self.what.url), refusal);
+        }
+        asked.map_err(End::from).and_then(|probed| self.read(probed)).map_err(|end| match end {
             End::Failed(Failure::Protocol { .. }) if self.asking == Asking::Range => {
                 Again::WithoutRanges.into()
+            }
+            End::Failed(failure) if self.may_mind_the_range(&failure) => {
+                Again::RangeRefused(failure).into()
             }
             end => end,
         })
     }
 
-    fn read(&self, here: &Here, probed: Probed) -> Result<Answered, End> {
+    /// Whether a refusal may be one of the range, which is piton's wish and nobody else's. Asked without it
+    /// once, and then remembered for the host.
+    fn may_mind_the_range(&self, failure: &Failure) -> bool {
+        let Failure::Status { status, .. } = failure else { return false };
+        let may_be = matches!(status.as_u16(), 400 | 403 | 405 | 406 | 412 | 416 | 417 | 500 | 501);
+        let known = self.tools.refusal_of(&host_of(&self.what.url));
+        self.asking == Asking::Range && may_be && known.is_none()
+    }
+
+    fn read(&self, probed: Probed) -> Result<Answered, End> {
         let Probed { source, question, lane, response, answer } = probed;
         let (identity, holds) = match answer {
             Answer::Part { first, end, identity } => (identity, Holds::Range(first, end)),
             Answer::Whole(identity) => (identity, Holds::Whole),
             Answer::NotModified => return Ok(Answered::NotNewer),
-            Answer::Unsatisfied(total) => return Err(self.unsatisfied(here, total, &question)),
+            Answer::Unsatisfied(_) => return Err(self.unsatisfied(&question)),
         };
-        let known = question.known.as_ref().and_then(|known| known.size);
+        let known = question.known.as_ref().and_then(|known| known.identity.size);
         if matches!(holds, Holds::Range(..)) && identity.size.or(known).is_none() {
             // Where it ends would be found out only by asking beyond it.
             let why = "a range of a file whose length it does not say".to_owned();
@@ -103,24 +127,25 @@ impl Attempt<'_> {
             return Err(Failure::TooLarge { limit }.into());
         }
         let encoding = content_coding(&response.headers);
+        let appearance = Appearance::of(&response.headers, &response.url);
+        if let Some(media_type) = &appearance.media_type
+            && !self.what.expect_types.is_empty()
+            && !is_among(media_type, &self.what.expect_types)
+        {
+            let why = NotTheFile::Unexpected(self.what.expect_types.clone());
+            return Err(not_the_file(&response.url, media_type, why).into());
+        }
         let exchange = Some(Exchange { lane, response });
-        let reply = Reply { source, question, identity, encoding, holds, exchange };
+        let reply = Reply { source, question, identity, encoding, appearance, holds, exchange };
         Ok(Answered::Reply(Box::new(reply)))
     }
 
-    /// 416: an empty file, a server that refuses every range, or a file that is no longer as long
-    /// as what was asked for.
-    fn unsatisfied(&self, here: &Here, total: Option<u64>, question: &Question) -> End {
-        let was = match here {
-            Here::Part(part) => part.meta.as_ref().and_then(|meta| meta.identity.size),
-            _ => None,
-        };
-        match (question.range, was, total) {
-            (Some(range), Some(was), Some(is)) if range.first > 0 && was != is => {
-                Again::StartOver(Change::Size { was, is }).into()
-            }
-            (Some(_), ..) => Again::WithoutRanges.into(),
-            (None, ..) => {
+    /// 416: an empty file, a server that refuses every range, a file that is no longer as long as what was asked
+    /// for, or a page in its place. The whole tells which.
+    fn unsatisfied(&self, question: &Question) -> End {
+        match question.range {
+            Some(_) => Again::WithoutRanges.into(),
+            None => {
                 let host = self.what.url.host_str().unwrap_or_default().to_owned();
                 let why = "status 416 to a request without a range".to_owned();
                 Failure::Protocol { host, why }.into()
@@ -167,6 +192,39 @@ impl Attempt<'_> {
     pub(super) fn give_up(&self, source: &Source, change: Change) -> Result<(), End> {
         let given_up = self.sources.give_up(source, Trouble::OtherFile(change), 1, &self.monitor);
         given_up.map_err(|(trouble, tries)| trouble.into_failure(tries, self.what.max_size).into())
+    }
+
+    /// A page that would replace a file is no version of it; where nothing is lost, it is saved with a warning.
+    pub(super) fn check_type(&self, here: &Here, reply: &Reply) -> Result<(), End> {
+        let path = match here {
+            Here::Vacant(path) => path.as_path(),
+            // What was begun looks like that, or is compared with what it looked like.
+            Here::Part(part) if part.have().is_empty() => part.target.path(),
+            _ => return Ok(()),
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(media_type) = reply.appearance.media_type.as_deref() else { return Ok(()) };
+        if !self.what.expect_types.is_empty() || !is_odd(&name, media_type) {
+            return Ok(());
+        }
+        let io = |source| PartError::Io { what: "look at", path: path.to_owned(), source };
+        let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
+        if replaces {
+            return Err(self.is_not_the_file(reply, NotTheFile::Replaces));
+        }
+        let (path, media_type) = (path.to_owned(), media_type.to_owned());
+        self.monitor.tell(Event::OddType { path, media_type });
+        Ok(())
+    }
+
+    /// What came is not the file.
+    pub(super) fn is_not_the_file(&self, reply: &Reply, why: NotTheFile) -> End {
+        let media_type = reply.appearance.media_type.as_deref().unwrap_or_default();
+        let url = match &reply.exchange {
+            Some(exchange) => &exchange.response.url,
+            None => &self.what.url,
+        };
+        not_the_file(url, media_type, why).into()
     }
 
     /// Says where the body is not as it is stored.

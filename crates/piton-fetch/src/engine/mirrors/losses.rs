@@ -44,7 +44,7 @@ fn weight(trouble: &Trouble) -> u8 {
         Trouble::Changed(_) => 5,
         Trouble::Status { status, .. } if status.is_server_error() => 4,
         Trouble::Status { .. } => 3,
-        Trouble::Protocol { .. } | Trouble::NoRanges => 2,
+        Trouble::Protocol { .. } | Trouble::OtherPage(_) | Trouble::NoRanges => 2,
         Trouble::Transport(_)
         | Trouble::Stalled { .. }
         | Trouble::NoAnswer { .. }

@@ -44,6 +44,16 @@ impl Transfer {
                 self.job.monitor.tell(Event::Replaced);
                 return Ok(());
             }
+            // What is under way is one version, and may well bring all of it: only a second answer cannot be
+            // joined with it, and piton asked for that one on its own account.
+            Trouble::Changed(Change::Tag | Change::Time { .. } | Change::Nameless)
+                if source.working.load(Ordering::Relaxed) == 1
+                    && !self.job.sources.others(source)
+                    && self.workers.len() == 1 =>
+            {
+                self.count.single();
+                return Ok(());
+            }
             Trouble::Changed(change) => return self.changed(source, change),
             _ => {}
         }
@@ -56,7 +66,7 @@ impl Transfer {
         }
         let bad_answers = {
             let mut standing = source.standing();
-            if matches!(trouble, Trouble::Protocol { .. }) {
+            if matches!(trouble, Trouble::Protocol { .. } | Trouble::OtherPage(_)) {
                 standing.bad_answers += 1;
             }
             standing.bad_answers

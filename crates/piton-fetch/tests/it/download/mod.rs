@@ -13,6 +13,7 @@ mod lengths;
 mod mirrors;
 mod mounts;
 mod names;
+mod pages;
 mod part_files;
 mod pieces;
 mod plain;
