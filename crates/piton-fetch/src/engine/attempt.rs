@@ -77,7 +77,7 @@ pub(super) enum End {
     /// For good.
     Failed(Failure),
     /// Another attempt may do.
-    Again(Again),
+    Again(Box<Again>),
 }
 
 /// What another attempt is to do differently, and why.
@@ -110,7 +110,7 @@ impl From<PartError> for End {
 
 impl From<Again> for End {
     fn from(again: Again) -> Self {
-        Self::Again(again)
+        Self::Again(Box::new(again))
     }
 }
 
@@ -254,7 +254,7 @@ impl<'a> Attempt<'a> {
     /// Why the download is over.
     async fn again(&mut self, end: End, repeats: &mut Repeats) -> Result<(), Failure> {
         let again = match end {
-            End::Again(again) => again,
+            End::Again(again) => *again,
             // The URL whose turn it was fails, and another one may have the file.
             End::Failed(failure)
                 if self.turn != Turn::All

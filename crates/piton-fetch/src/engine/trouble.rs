@@ -174,7 +174,7 @@ pub(super) fn not_the_file(url: &Url, media_type: &str, why: NotTheFile) -> Fail
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    let (url, media_type) = (redacted(&url), media_type.to_owned());
+    let (url, media_type) = (redacted(&url).into(), media_type.into());
     Failure::NotTheFile { url, media_type, why }
 }
 

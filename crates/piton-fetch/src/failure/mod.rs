@@ -120,9 +120,9 @@ pub enum Failure {
     #[error("{url} answered with {media_type}, which is not the file{}", why.words())]
     NotTheFile {
         /// Who answered, after redirects, without login and query.
-        url: String,
+        url: Box<str>,
         /// The media type that it says.
-        media_type: String,
+        media_type: Box<str>,
         /// How that is known.
         why: NotTheFile,
     },
@@ -159,7 +159,7 @@ pub enum NotTheFile {
     /// It would replace a file, and looks like no version of it.
     Replaces,
     /// These media types are expected.
-    Unexpected(Vec<String>),
+    Unexpected(Box<[String]>),
 }
 
 impl NotTheFile {

@@ -132,7 +132,7 @@ impl Attempt<'_> {
             && !self.what.expect_types.is_empty()
             && !is_among(media_type, &self.what.expect_types)
         {
-            let why = NotTheFile::Unexpected(self.what.expect_types.clone());
+            let why = NotTheFile::Unexpected(self.what.expect_types.clone().into());
             return Err(not_the_file(&response.url, media_type, why).into());
         }
         let exchange = Some(Exchange { lane, response });

@@ -25,7 +25,7 @@ fn is_login(failure: &Failure) -> bool {
     let Failure::NotTheFile { url, media_type, why: NotTheFile::Displaces } = failure else {
         return false;
     };
-    url.ends_with("/login") && media_type == "text/html"
+    url.ends_with("/login") && &**media_type == "text/html"
 }
 
 #[test]
