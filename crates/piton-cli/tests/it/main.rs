@@ -23,6 +23,7 @@ mod kills;
 mod list_kills;
 mod lists;
 mod logins;
+mod manners;
 mod pages;
 mod real_servers;
 mod root_only;

@@ -113,6 +113,11 @@ pub trait FsFile: Send + Sync {
     fn space(&self) -> io::Result<Option<Space>> {
         Ok(None)
     }
+    /// The longest that this file may become, in bytes, where that is known to have a limit of its own: one of
+    /// the process (`ulimit -f`) or of the file system.
+    fn longest(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Asks the system to start writing these bytes back. Only a hint.
     fn start_writeback(&self, offset: u64, len: u64);
     /// Size, identity, mode and times.

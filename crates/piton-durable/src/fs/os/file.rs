@@ -13,6 +13,7 @@ use rustix::fs::{
     UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
 
 use super::holder::holder;
 use super::kind::{Kind, is_read_only};
@@ -132,6 +133,12 @@ impl<P: Place> FsFile for OsFile<P> {
             free: all.f_bavail.saturating_mul(all.f_frsize),
             held: u64::try_from(blocks).unwrap_or(0).saturating_mul(512),
         }))
+    }
+
+    fn longest(&self) -> io::Result<Option<u64>> {
+        let of_process = getrlimit(Resource::Fsize).current;
+        let of_system = Kind::longest(&self.fd)?;
+        Ok(of_process.into_iter().chain(of_system).min())
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {

@@ -40,6 +40,13 @@ impl Kind {
         })
     }
 
+    /// The longest file that its file system can hold, where that is not longer than any download.
+    pub(super) fn longest(file: impl AsFd) -> Result<Option<u64>, Errno> {
+        const FAT: FsWord = 0x4d44;
+        let kind = retry_on_intr(|| fstatfs(&file))?.f_type;
+        Ok((kind == FAT).then_some(u32::MAX.into()))
+    }
+
     /// Whether it is known how a file without a name can be kept.
     pub(super) fn keeps_unnamed(self) -> bool {
         self != Self::Other
