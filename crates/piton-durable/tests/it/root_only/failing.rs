@@ -53,7 +53,7 @@ fn landing(dir: &Path, file: usize, said: &Said) -> (Landing, Told) {
 
 /// The files that were said to be there and are not, after all groups have landed.
 fn wrong(kind: FsKind, layer: Layer, broken: Option<Broken>) -> Result<Vec<usize>, Unavailable> {
-    let disk = FailingDisk::create(kind, layer, 64 << 20)?;
+    let mut disk = FailingDisk::create(kind, layer, 64 << 20)?;
     let dir = disk.path();
     let fs: Arc<dyn Fs> = match broken {
         Some(broken) => Arc::new(Sabotage::new(OsFs, broken)),
