@@ -15,6 +15,7 @@ pub mod content_length;
 pub mod content_range;
 pub mod cookies_txt;
 mod decode;
+mod encoded_words;
 pub mod digest_headers;
 mod error;
 pub mod etag;
