@@ -120,7 +120,10 @@ impl Ignored {
 
     fn has(&self, signal: SignalKind) -> bool {
         let number = u32::try_from(signal.as_raw_value()).unwrap_or(0);
-        number.checked_sub(1).and_then(|bit| self.0.checked_shr(bit)).is_some_and(|bits| bits & 1 == 1)
+        number
+            .checked_sub(1)
+            .and_then(|bit| self.0.checked_shr(bit))
+            .is_some_and(|bits| bits & 1 == 1)
     }
 }
 

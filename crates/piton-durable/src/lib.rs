@@ -82,6 +82,7 @@
 //! proven. So it does once part or journal are found to have lost their names: what another program put
 //! there is neither renamed nor removed ([`part::PartError::Exchanged`]). A full disk leaves the journal with its last good record, and what was claimed stands.
 
+mod beside;
 pub mod crc;
 pub mod dirs;
 mod dress;

@@ -1,10 +1,10 @@
 //! Atomic replacement of a file.
 
-use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::beside::beside;
 use crate::fs::{Fs, FsFile, Open, Stat, parent_dir, write_all_at};
 use crate::named::{self, NameError, Over};
 
@@ -84,9 +84,7 @@ fn replace_by(
     write: Write<'_>,
 ) -> Result<(), ReplaceError> {
     let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(OsString::from(format!(".tmp-{random:016x}")));
-    let temporary = path.with_file_name(name);
+    let temporary = beside(path, &format!(".tmp-{random:016x}"));
 
     let existing = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
     if existing.is_some_and(|existing| !existing.is_file) {

@@ -12,8 +12,10 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
+mod names;
 mod os;
 
+pub use names::BadName;
 pub use os::OsFs;
 
 /// A file system: what can be done to paths.
@@ -199,6 +201,7 @@ pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
             error.kind(),
             io::ErrorKind::Unsupported
                 | io::ErrorKind::InvalidInput
+                | io::ErrorKind::InvalidFilename
                 | io::ErrorKind::CrossesDevices
         ),
     }

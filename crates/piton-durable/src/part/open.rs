@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
+use crate::beside::beside;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::LockError;
@@ -184,9 +185,7 @@ impl Files {
 /// that follows.
 fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
     for number in 1..=ASIDES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".aside-{number}"));
-        let aside = PathBuf::from(name);
+        let aside = beside(path, &format!(".aside-{number}"));
         match named::rename(fs, file, path, &aside, Over::Nothing) {
             Ok(()) => return Ok(aside),
             Err(NameError::NotAFile(_)) => {}

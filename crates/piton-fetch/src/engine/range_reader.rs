@@ -92,7 +92,7 @@ impl<'a> RangeReader<'a> {
         let (what, name) = (self.prober.what, file_name(target));
         let expected =
             expected(what, &name, Vec::new(), &self.headers, StatusCode::PARTIAL_CONTENT)?;
-        Ok(describe(what, &self.identity, self.encoding(), true, &expected))
+        Ok(describe(what, target, &self.identity, self.encoding(), true, &expected))
     }
 
     /// The bytes of `range`, which lies within the whole.

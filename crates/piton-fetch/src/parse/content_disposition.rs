@@ -126,10 +126,14 @@ mod tests {
     fn plain_names_that_are_encoded() {
         check("attachment; filename=\"%E6%B5%8B%E8%AF%95.txt\"", Some("测试.txt"));
         check("attachment; filename=a%20b%C3%A9.txt", Some("a bé.txt"));
-        check("attachment; filename=\"=?UTF-8?B?5rWL6K+V?= =?utf-8?q?_1.txt?=\"", Some("测试 1.txt"));
+        check(
+            "attachment; filename=\"=?UTF-8?B?5rWL6K+V?= =?utf-8?q?_1.txt?=\"",
+            Some("测试 1.txt"),
+        );
         check("attachment; filename==?UTF-8?Q?na=C3=AFve.txt?=", Some("naïve.txt"));
         // What does not decode means itself.
-        for name in ["100%.txt", "50%off", "%FF%FE.txt", "%é", "=?UTF-8?B?/w==?=", "=?x?B?YQ==?="] {
+        for name in ["100%.txt", "50%off", "%FF%FE.txt", "%é", "=?UTF-8?B?/w==?=", "=?x?B?YQ==?="]
+        {
             check(&format!("attachment; filename=\"{name}\""), Some(name));
         }
         check("a; filename=\"%E6%B5%8B\"; filename*=UTF-8''b.txt", Some("b.txt"));

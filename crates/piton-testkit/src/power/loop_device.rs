@@ -93,7 +93,7 @@ impl LoopDevice {
             // The kernel gives a block device to one exclusive owner, and a mount is one.
             match OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&self.path) {
                 Ok(_) => return Ok(true),
-Err(error) if error.kind() != io::ErrorKind::ResourceBusy => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::ResourceBusy => return Err(error),
                 Err(_) if Instant::now() >= deadline => return Ok(false),
                 Err(_) => sleep(PAUSE),
             }

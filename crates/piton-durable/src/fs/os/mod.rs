@@ -15,7 +15,8 @@ use self::file::OsFile;
 use self::kind::Kind;
 use self::place::{At, Place};
 use self::stat::stat_at;
-use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk};
+use super::names::{bad_name, explained};
+use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 
 mod beneath;
 mod file;
@@ -46,7 +47,14 @@ impl<P: Place> Fs for P {
         let flags = flags | OFlags::NONBLOCK;
         let fd = match open_at(&self.name(path)?, flags | OFlags::NOFOLLOW, mode) {
             Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
-            opened => opened?,
+            // Where the folder is there, it is the name that cannot be.
+            Err(errno @ Errno::NOENT)
+                if flags.contains(OFlags::CREATE)
+                    && self.stat(parent_dir(path)).is_ok_and(|dir| dir.is_some()) =>
+            {
+                return Err(bad_name(errno, path));
+            }
+            opened => opened.map_err(|errno| explained(errno, path))?,
         };
         Ok(Arc::new(OsFile { fd, place: self.clone() }))
     }
@@ -76,16 +84,17 @@ impl<P: Place> Fs for P {
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        found(
-            self.name(path)
-                .and_then(|at| Ok(stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)?)),
-        )
+        found(self.name(path).and_then(|at| {
+            stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| explained(errno, path))
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        let path = to;
         let (from, to) = (self.name(from)?, self.name(to)?);
         match existing {
-            Existing::Replace => Ok(rename_at(&from, &to)?),
+            Existing::Replace => rename_at(&from, &to).map_err(|errno| explained(errno, path)),
             Existing::Keep => rename_keeping(&from, &to),
         }
     }
@@ -121,7 +130,8 @@ impl<P: Place> Fs for P {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         let at = self.name(dir)?;
         let mode = Mode::from_raw_mode(0o777);
-        Ok(retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))?)
+        retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))
+            .map_err(|errno| explained(errno, dir))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {

@@ -112,7 +112,10 @@ impl Attempt<'_> {
         reply: &Reply,
         expected: &[Expected],
     ) -> Result<(Box<OpenedPart>, Meta), End> {
-        let old = part.meta.clone().unwrap_or_else(|| self.described(reply, expected));
+        let old = part
+            .meta
+            .clone()
+            .unwrap_or_else(|| self.described(part.target.path(), reply, expected));
         let mut meta = Meta {
             digests: user_digests(expected),
             server_digests: server_digests(expected),
@@ -143,7 +146,7 @@ impl Attempt<'_> {
         reply: &Reply,
         expected: &[Expected],
     ) -> Result<(Box<OpenedPart>, Meta), End> {
-        let meta = self.described(reply, expected);
+        let meta = self.described(part.target.path(), reply, expected);
         part.meta = Some(meta.clone());
         let (json, size) = (meta.to_json(), reply.identity.size);
         let part = blocking(move || {
@@ -154,9 +157,9 @@ impl Attempt<'_> {
         Ok((part.await?, meta))
     }
 
-    fn described(&self, reply: &Reply, expected: &[Expected]) -> Meta {
+    fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
-        let mut meta = describe(&self.what, &reply.identity, encoding, ranged, expected);
+        let mut meta = describe(&self.what, path, &reply.identity, encoding, ranged, expected);
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);

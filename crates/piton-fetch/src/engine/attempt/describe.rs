@@ -9,11 +9,12 @@ use crate::digest::Digest;
 use crate::download::{Download, IfExists};
 use crate::engine::finish::{Expected, Named};
 use crate::engine::mirrors::redacted;
-use crate::meta::{Meta, ServerDigest};
+use crate::meta::{Meta, ServerDigest, long_name};
 
 /// The description of a download that begins now.
 pub(in crate::engine) fn describe(
     what: &Download,
+    path: &Path,
     identity: &Identity,
     encoding: Option<String>,
     ranges: bool,
@@ -28,6 +29,7 @@ pub(in crate::engine) fn describe(
         url: redacted(&what.url),
         identity: identity.clone(),
         begun: begun.as_secs() as i64,
+        name: long_name(path),
         digests: user_digests(expected),
         server_digests: server_digests(expected),
         overwrite: what.if_exists == IfExists::Overwrite || what.only_newer,
