@@ -20,6 +20,7 @@ mod forget;
 mod help;
 mod hostile_state;
 mod kills;
+mod lesser;
 mod list_kills;
 mod lists;
 mod logins;

@@ -130,8 +130,14 @@ pub trait FsFile: Send + Sync {
         let len = self.stat()?.len;
         Ok((from < len).then_some(from..len))
     }
-    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process.
+    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process. Where the
+    /// file system has no locks, or such that keep nobody out: whether no other process of this machine, and
+    /// nobody else in this one, has the file open to write, as far as that can be seen.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Whether what [`FsFile::try_lock`] took is a lock, or [`Lack::Locks`] holds here.
+    fn is_locked(&self) -> bool {
+        true
+    }
     /// The process that holds the lock, where the system tells (Linux: `/proc/locks`).
     fn lock_holder(&self) -> Option<u32>;
     /// Sets the permission bits.
@@ -144,6 +150,33 @@ pub trait FsFile: Send + Sync {
     fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool>;
     /// Reads an extended attribute of at most 64 KiB. `None`: not set, or not supported here.
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// What a file system does not have, and what no longer holds therefore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lack {
+    /// Locks, or such that keep anybody out.
+    #[error(
+        "its file system has no locks: other downloads to the same file are noticed on this machine only, so let no \
+         other machine write there"
+    )]
+    Locks,
+    /// A time of files that can be set.
+    #[error(
+        "its file system keeps no time that is set: a later run may not recognise the finished file"
+    )]
+    Times,
+}
+
+impl Lack {
+    /// The word for it, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Locks => "locks",
+            Self::Times => "times",
+        }
+    }
 }
 
 /// Why a path is not used by an [`Fs::beneath`].

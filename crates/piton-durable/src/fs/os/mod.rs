@@ -24,6 +24,7 @@ mod holder;
 mod kind;
 mod place;
 mod stat;
+mod writers;
 
 /// The real file system.
 ///
@@ -56,18 +57,19 @@ impl<P: Place> Fs for P {
             }
             opened => opened.map_err(|errno| explained(errno, path))?,
         };
-        Ok(Arc::new(OsFile { fd, place: self.clone() }))
+        Ok(Arc::new(OsFile::new(fd, self.clone())))
     }
 
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        match open_unnamed(&self.directory(dir)?, mode) {
-            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => {
-                Ok(Arc::new(OsFile { fd, place: self.clone() }))
-            }
+        let at = self.directory(dir)?;
+        match open_unnamed(&at, mode) {
+            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => Ok(Arc::new(OsFile::new(fd, self.clone()))),
             Ok(_) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
+            // Where none would be used, however it is refused.
+            Err(_) if is_of_other_kind(&at) => Err(io::ErrorKind::Unsupported.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -106,9 +108,14 @@ impl<P: Place> Fs for P {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let at = self.directory(dir)?;
         let fd = open_at(&at, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        const CANNOT: [Errno; 4] = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::BADF];
         match rustix::fs::fsync(&fd) {
             // Some file systems cannot sync a directory: what they can sync is everything.
-            Err(Errno::INVAL) => rustix::fs::syncfs(&fd)?,
+            Err(errno) if CANNOT.contains(&errno) => match rustix::fs::syncfs(&fd) {
+                // Nor that: the system syncs all that it has, and does not say how that went.
+                Err(errno) if CANNOT.contains(&errno) => rustix::fs::sync(),
+                result => result?,
+            },
             result => result?,
         }
         still_takes_changes(&at)
@@ -165,6 +172,12 @@ impl<P: Place> Fs for P {
     fn random(&self) -> io::Result<u64> {
         getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
     }
+}
+
+/// Whether little is known of the file system of a directory.
+fn is_of_other_kind(dir: &At) -> bool {
+    open_at(dir, OFlags::PATH | OFlags::DIRECTORY, 0)
+        .is_ok_and(|dir| Kind::of(&dir) == Ok(Kind::Other))
 }
 
 /// `None` where there is nothing.

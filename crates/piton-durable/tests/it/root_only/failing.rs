@@ -137,7 +137,7 @@ fn names_that_a_dying_file_system_lost_are_not_said_to_be_there() {
     for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
         for layer in [Layer::Plain, Layer::Overlay] {
             for count in [1, 10] {
-                let disk = match FailingDisk::create(kind, layer, 64 << 20) {
+                let mut disk = match FailingDisk::create(kind, layer, 64 << 20) {
                     Ok(disk) => disk,
                     Err(reason) => return piton_testkit::skip(reason),
                 };

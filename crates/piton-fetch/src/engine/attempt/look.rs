@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use piton_checkpoint::Identity;
 use piton_durable::found;
+use piton_durable::fs::Lack;
 use piton_durable::part::{Durability, PartError, Target};
 
 use super::here::{Here, Looked};
@@ -151,6 +152,10 @@ impl Attempt<'_> {
         let (fs, what) = (Arc::clone(&self.tools.fs), self.what.clone());
         let found = blocking(move || OpenedPart::open(&fs, path, &what)).await?;
         if let Found::Part(opened) = &found {
+            if !opened.part.is_locked() {
+                let path = opened.target.path();
+                self.tools.tell_lack(&self.monitor, Lack::Locks, path);
+            }
             if let Some(path) = opened.recovered.set_aside.clone() {
                 self.monitor.tell(Event::SetAside { path });
             }
