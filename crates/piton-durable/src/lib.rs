@@ -47,6 +47,7 @@
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
+//! - [`links`]: where a file is written whose name is a symbolic link.
 //! - [`own`]: whether what an earlier run is to have left is ours, or was planted.
 //! - [`dirs`]: directories that are still there after a power cut.
 //! - [`replace`]: atomic replacement of a file.
@@ -91,6 +92,7 @@ pub mod found;
 pub mod fs;
 pub mod journal;
 pub mod land;
+pub mod links;
 pub mod lock;
 mod named;
 pub mod own;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use percent_encoding::NON_ALPHANUMERIC;
 use piton_checkpoint::Identity;
 use piton_durable::fs::{Fs, Open};
-use piton_durable::journal;
 use piton_durable::own::{self, OwnError};
 use piton_durable::part::{Extent, PartError, Target};
+use piton_durable::{journal, links};
 use serde::{Deserialize, Serialize};
 
 /// What the journal says of a download, as JSON. Unknown fields are kept out, missing ones have
@@ -193,7 +193,7 @@ fn named_by(meta: &Meta, journal: &Path) -> Option<PathBuf> {
 /// [`PartError::NotOurs`] where journal or part are those of somebody else: what they say is not for this
 /// user to go on with.
 pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError> {
-    let target = target_of(path);
+    let target = target_of(fs, path);
     let at = Target::new(target.clone());
     if fs.stat(&at.journal()).is_ok_and(|stat| stat.is_none()) {
         return Ok(None);
@@ -218,12 +218,14 @@ pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError
     }))
 }
 
-/// `NAME` for `NAME`, `NAME.part` and `NAME.piton`.
-fn target_of(path: &Path) -> PathBuf {
-    match path.extension() {
+/// `NAME` for `NAME`, `NAME.part` and `NAME.piton`; where that is a link, the file that it leads to.
+fn target_of(fs: &dyn Fs, path: &Path) -> PathBuf {
+    let name = match path.extension() {
         Some(extension) if extension == "part" || extension == "piton" => path.with_extension(""),
         _ => path.to_owned(),
-    }
+    };
+    // One that no download would follow leads to none.
+    links::target(fs, &name).unwrap_or(name)
 }
 
 /// How deep [`find_unfinished`] looks.
@@ -234,12 +236,12 @@ const DEEPEST: usize = 64;
 pub fn find_unfinished(fs: &dyn Fs, path: &Path) -> Result<Vec<PathBuf>, PartError> {
     let io = |path: &Path, source| PartError::Io { what: "read", path: path.to_owned(), source };
     let Some(stat) = fs.stat(path).map_err(|source| io(path, source))? else {
-        let journal = Target::new(target_of(path)).journal();
+        let journal = Target::new(target_of(fs, path)).journal();
         let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
         return Ok(if found { vec![journal] } else { Vec::new() });
     };
     if !stat.is_dir {
-        let journal = Target::new(target_of(path)).journal();
+        let journal = Target::new(target_of(fs, path)).journal();
         let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
         return Ok(if found { vec![journal] } else { Vec::new() });
     }

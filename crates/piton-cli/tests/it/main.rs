@@ -30,5 +30,6 @@ mod real_servers;
 mod root_only;
 mod show;
 mod status;
+mod targets;
 mod urls;
 mod usage;

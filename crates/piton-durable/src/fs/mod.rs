@@ -29,6 +29,11 @@ pub trait Fs: Send + Sync {
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
         self.stat(path)
     }
+    /// What the symbolic link at `path` says, or `None` if there is none.
+    fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let _ = path;
+        Ok(None)
+    }
     /// Renames `from` to `to`, atomically. Durable only after [`Fs::sync_dir`].
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
     /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].

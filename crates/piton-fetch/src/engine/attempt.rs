@@ -22,7 +22,7 @@ use piton_durable::part::PartError;
 use tokio::time::{Instant, sleep};
 
 use self::decide::Decision;
-pub(super) use self::describe::{describe, file_name};
+pub(super) use self::describe::{describe, name_asked_for};
 use self::here::{Here, Looked};
 use self::reply::Answered;
 use super::mirrors::Sources;

@@ -92,6 +92,16 @@ impl<P: Place> Fs for P {
         }))
     }
 
+    fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let at = self.name(path)?;
+        match rustix::fs::readlinkat(&at.dir, at.path, Vec::new()) {
+            Ok(to) => Ok(Some(PathBuf::from(OsStr::from_bytes(to.to_bytes())))),
+            // Something else, or nothing.
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         let path = to;
         let (from, to) = (self.name(from)?, self.name(to)?);
@@ -142,9 +152,10 @@ impl<P: Place> Fs for P {
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        let real = std::fs::canonicalize(path)?;
         // Whether it may be used at all.
-        self.follow(path, OFlags::PATH)?;
-        std::fs::canonicalize(path)
+        self.follow(&real, OFlags::PATH)?;
+        Ok(real)
     }
 
     fn beneath(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {

@@ -9,7 +9,7 @@ use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
 
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
-use super::describe::{describe, file_name, kept_digests, server_digests, user_digests};
+use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
 use super::fetch::{Delivery, Fetch, FirstBody, Joined, Ready};
 use super::reply::{Exchange, Reply};
 use super::{Attempt, End, Old, Turn};
@@ -57,7 +57,7 @@ impl Attempt<'_> {
         mut reply: Box<Reply>,
         decision: Decision,
     ) -> Result<Fetch<'_>, End> {
-        let name = file_name(part.target.path());
+        let name = name_asked_for(&self.what, part.target.path());
         let (kept, joined) = match (decision, &part.meta) {
             (Decision::Resume, Some(meta)) => (kept_digests(meta), Joined::Old),
             (_, meta) => (self.still_wanted(meta.as_ref(), &reply), Joined::Nothing),
@@ -95,7 +95,7 @@ impl Attempt<'_> {
         let (Some(meta), Some(source)) = (part.meta.clone(), self.sources.first()) else {
             return Err(Failure::Stopped { have: part.have().len(), path: self.path() }.into());
         };
-        let name = file_name(part.target.path());
+        let name = name_asked_for(&self.what, part.target.path());
         let status = StatusCode::PARTIAL_CONTENT;
         let expected = expected(&self.what, &name, kept_digests(&meta), &HeaderMap::new(), status)?;
         self.monitor.shared().progress.path = Some(part.target.path().to_owned());

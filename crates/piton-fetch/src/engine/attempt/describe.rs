@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use piton_checkpoint::Identity;
 
 use crate::digest::Digest;
-use crate::download::{Download, IfExists};
+use crate::download::{Download, IfExists, Place};
 use crate::engine::finish::{Expected, Named};
 use crate::engine::mirrors::redacted;
 use crate::meta::{Meta, ServerDigest, long_name};
@@ -70,6 +70,15 @@ pub(super) fn server_digests(expected: &[Expected]) -> Vec<ServerDigest> {
     said.collect()
 }
 
-pub(in crate::engine) fn file_name(path: &Path) -> String {
+/// The name under which a list of checksums has the file that is at `path`: that by which it was asked for, which
+/// may be a link.
+pub(in crate::engine) fn name_asked_for(what: &Download, path: &Path) -> String {
+    match &what.place {
+        Place::File(asked) => file_name(asked),
+        Place::Folder(_) => file_name(path),
+    }
+}
+
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

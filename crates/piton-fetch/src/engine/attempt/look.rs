@@ -6,8 +6,10 @@ use std::sync::Arc;
 use piton_checkpoint::Identity;
 use piton_durable::found;
 use piton_durable::fs::Lack;
+use piton_durable::links;
 use piton_durable::part::{Durability, PartError, Target};
 
+use super::describe::name_asked_for;
 use super::here::{Here, Looked};
 use super::reply::{Holds, Reply};
 use super::{Again, Attempt, End, Old};
@@ -70,7 +72,8 @@ impl Attempt<'_> {
         };
         let path = folder.join(FileName::from_url(&self.what.url).as_str());
         let fs = self.tools.fs.as_ref();
-        let is_there = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
+        // A link that leads nowhere takes the name, too.
+        let is_there = |path: &Path| fs.lstat(path).is_ok_and(|stat| stat.is_some());
         let journal = Target::new(path.clone()).journal();
         let begun = is_there(&journal)
             .then(|| crate::meta::inspect(fs, &path).ok().flatten())
@@ -87,11 +90,29 @@ impl Attempt<'_> {
         free: Option<PathBuf>,
         now: Option<&Identity>,
     ) -> Result<Looked, End> {
+        let path = self.followed(path)?;
         let looked = self.find(path, free, now).await?;
         Ok(match looked {
             Looked::Here(Here::Part(part)) if self.is_complete(&part) => Looked::Complete(part),
             looked => looked,
         })
+    }
+
+    /// Where the file is written that is to be at `path`, if that is a link. A name that nobody has asked for
+    /// is taken by a link that leads nowhere: what it was meant for is not known.
+    fn followed(&self, path: PathBuf) -> Result<PathBuf, End> {
+        let target = links::target(&*self.tools.fs, &path)?;
+        let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
+        let asked_for =
+            matches!(self.what.place, Place::File(_)) || self.what.if_exists == IfExists::Overwrite;
+        if target != path
+            && !asked_for
+            && self.tools.fs.lstat(&target).map_err(io)?.is_none()
+            && self.has_no_part(&target).map_err(io)?
+        {
+            return Err(PartError::Exists { path }.into());
+        }
+        Ok(target)
     }
 
     async fn find(
@@ -200,7 +221,7 @@ impl Attempt<'_> {
             return self.not_this(existing, now).await;
         }
         let path = existing.path.clone();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name_asked_for(&self.what, &path);
         let mut digests = self.what.digests.clone();
         if let Some(list) = &self.what.checksum_file {
             digests.extend(list.lookup(&name));
