@@ -136,7 +136,7 @@ impl Attempt<'_> {
         {
             self.what.if_exists = IfExists::Overwrite;
         }
-        let target = Target::new(path.clone());
+        let (target, is_there) = (Target::new(path.clone()), existing.is_some());
         match existing {
             Some(existing) if fs.stat(&target.journal()).map_err(io)?.is_none() => {
                 return self.judge(existing, now).await;
@@ -150,6 +150,14 @@ impl Attempt<'_> {
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
         let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
+            // It was another's until now, who has finished the file since the look at it.
+            Found::Part(part) if !is_there && part.meta.is_none() && self.has_lost(&path)? => {
+                drop(part);
+                match ExistingFile::find(fs.as_ref(), &path)? {
+                    Some(existing) => self.judge(existing, now).await,
+                    None => Ok(Here::Vacant(path).into()),
+                }
+            }
             Found::Part(part) => Ok(Here::Part(part).into()),
             Found::Finished if same && self.what.digests.is_empty() => {
                 Ok(Looked::Done(self.already(path).await?))
@@ -192,6 +200,13 @@ impl Attempt<'_> {
     /// The part for a file that goes the usual way after all.
     pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
         match self.open(path.clone()).await {
+            // Whoever had the part until now has finished the file since the look at the disk.
+            Ok(Found::Part(_)) if self.has_lost(&path)? => {
+                if self.what.if_exists == IfExists::Rename {
+                    return Err(Again::NameTaken.into());
+                }
+                Err(Failure::Exists { path }.into())
+            }
             Ok(Found::Part(part)) => Ok(part),
             // Another process has put it there since the look at the disk,
             Ok(Found::Finished) => Err(Failure::Exists { path }.into()),
@@ -203,6 +218,13 @@ impl Attempt<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a file has got the final name, and is not to be replaced. Asked under the lock of the part, no other
+    /// download can give it to one meanwhile.
+    fn has_lost(&self, path: &Path) -> Result<bool, PartError> {
+        let replaces = self.what.if_exists == IfExists::Overwrite || self.what.only_newer;
+        Ok(!replaces && ExistingFile::find(self.tools.fs.as_ref(), path)?.is_some())
     }
 
     /// Whether every byte was here when the last run ended.
