@@ -23,6 +23,12 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     "make room and run the same command again: what came in is kept"
                 }
+                std::io::ErrorKind::InvalidFilename => {
+                    "-o FILE gives it another name (in a list: out=), -d DIR puts it elsewhere"
+                }
+                std::io::ErrorKind::FileTooLarge => {
+                    "raise the limit on the size of files (ulimit -f); on FAT, which has no files of 4 GiB or more, choose another folder with -d DIR"
+                }
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
                     "-d DIR or -o FILE names a place that can be written"
                 }
@@ -164,6 +170,8 @@ mod tests {
         assert!(!device.contains("--overwrite") && !device.contains("--rename"), "{device}");
         assert!(advice(io(io::ErrorKind::StorageFull)).contains("make room"));
         assert!(advice(io(io::ErrorKind::ReadOnlyFilesystem)).contains("-d DIR"));
+        assert!(advice(io(io::ErrorKind::InvalidFilename)).contains("another name"));
+        assert!(advice(io(io::ErrorKind::FileTooLarge)).contains("ulimit -f"));
         assert!(advice(io(io::ErrorKind::CrossesDevices)).contains("another file system"));
         let out = LeadsOut { folder: path(), to: path() };
         let out = io::Error::new(io::ErrorKind::CrossesDevices, out);

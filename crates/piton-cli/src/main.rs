@@ -57,6 +57,7 @@ fn print(shown: &clap::Error) {
 }
 
 fn run(cli: Cli) -> Result<Exit, Trouble> {
+    signals::survive_the_file_size_limit().map_err(|error| Trouble::cannot_start(&error))?;
     let environment = Environment::read();
     let load = || config::Config::load(cli.config.as_deref(), &environment);
     match cli.command {

@@ -1,4 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first saves, the second leaves at once.
+//! SIGINT, SIGTERM and SIGHUP: the first saves, the second leaves at once. What was ignored when piton was
+//! started stays ignored, and so `nohup piton …` outlives the terminal. SIGXFSZ never ends it.
 
 use std::io;
 
@@ -7,6 +8,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::exit::Exit;
+
+/// From here on a file that grows beyond `ulimit -f` is an error of the write (EFBIG) and not the end of
+/// the process. The signal is caught rather than ignored, so that programs started from here get the default
+/// again.
+pub(crate) fn survive_the_file_size_limit() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    // Nobody waits for it: the handler stays when this and the runtime are gone, and that is all it is for.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
 
 /// Tells of the first signal. A second one ends the process.
 ///
@@ -50,20 +61,26 @@ impl Signals {
     }
 }
 
+/// The signals that stop piton. `None`: ignored since before it was started.
 struct Caught {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
 }
 
 impl Caught {
     fn begin() -> io::Result<(Runtime, Self)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let entered = runtime.enter();
+        let ignored = Ignored::read();
+        let catch = |kind: SignalKind| match ignored.has(kind) {
+            true => Ok(None),
+            false => signal(kind).map(Some),
+        };
         let caught = Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            terminate: catch(SignalKind::terminate())?,
+            hangup: catch(SignalKind::hangup())?,
         };
         drop(entered);
         Ok((runtime, caught))
@@ -71,9 +88,56 @@ impl Caught {
 
     async fn next(&mut self) -> Exit {
         tokio::select! {
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-            _ = self.hangup.recv() => Exit::Terminated,
+            () = received(&mut self.interrupt) => Exit::Interrupted,
+            () = received(&mut self.terminate) => Exit::Terminated,
+            () = received(&mut self.hangup) => Exit::Terminated,
+        }
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        // The end of its stream is that of the runtime.
+        Some(signal) => signal.recv().await.unwrap_or(()),
+        None => std::future::pending().await,
+    }
+}
+
+/// The signals that this process ignores: as long as none was caught, those that it inherited so.
+struct Ignored(u64);
+
+impl Ignored {
+    /// Where the system does not say, none.
+    fn read() -> Self {
+        Self(std::fs::read_to_string("/proc/self/status").map_or(0, |status| Self::mask(&status)))
+    }
+
+    /// The mask in the text of `/proc/PID/status`: "SigIgn:\t0000000000001001", signal 1 lowest.
+    fn mask(status: &str) -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    }
+
+    fn has(&self, signal: SignalKind) -> bool {
+        let number = u32::try_from(signal.as_raw_value()).unwrap_or(0);
+        number
+            .checked_sub(1)
+            .and_then(|bit| self.0.checked_shr(bit))
+            .is_some_and(|bits| bits & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_the_mask() {
+        let ignored = Ignored(Ignored::mask("Name:\tx\nSigBlk:\t0f\nSigIgn:\t0000000000001003\n"));
+        assert!(ignored.has(SignalKind::hangup()) && ignored.has(SignalKind::interrupt()));
+        assert!(!ignored.has(SignalKind::terminate()) && ignored.has(SignalKind::pipe()));
+        for nothing in ["", "SigIgn:", "SigIgn:\trubbish"] {
+            assert_eq!(Ignored::mask(nothing), 0, "{nothing:?}");
         }
     }
 }

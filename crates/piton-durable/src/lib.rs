@@ -47,6 +47,7 @@
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
+//! - [`links`]: where a file is written whose name is a symbolic link.
 //! - [`own`]: whether what an earlier run is to have left is ours, or was planted.
 //! - [`dirs`]: directories that are still there after a power cut.
 //! - [`replace`]: atomic replacement of a file.
@@ -82,6 +83,7 @@
 //! proven. So it does once part or journal are found to have lost their names: what another program put
 //! there is neither renamed nor removed ([`part::PartError::Exchanged`]). A full disk leaves the journal with its last good record, and what was claimed stands.
 
+mod beside;
 pub mod crc;
 pub mod dirs;
 mod dress;
@@ -90,6 +92,7 @@ pub mod found;
 pub mod fs;
 pub mod journal;
 pub mod land;
+pub mod links;
 pub mod lock;
 mod named;
 pub mod own;

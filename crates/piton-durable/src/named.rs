@@ -22,7 +22,7 @@ use crate::own;
 pub(crate) enum NameError {
     /// Another file has the name, or none.
     Exchanged(PathBuf),
-    /// What would be replaced is a device, a FIFO, a socket or a directory.
+    /// What would be replaced is a link, a device, a FIFO, a socket or a directory.
     NotAFile(PathBuf),
     /// The system refused.
     Io(io::Error),
@@ -106,8 +106,14 @@ pub(crate) fn put(
     match over {
         Over::Ours(other) => check(fs, other, to)?,
         // A link is what it leads to: one to a device may be the system's own, as /dev/stdout is.
-        Over::Nothing | Over::AnyFile => {
+        Over::Nothing => {
             if fs.stat(to)?.is_some_and(|there| !there.is_file) {
+                return Err(NameError::NotAFile(to.to_owned()));
+            }
+        }
+        // Nor is one to a file replaced. Those that were here before were followed: `crate::links`.
+        Over::AnyFile => {
+            if fs.lstat(to)?.is_some_and(|there| !there.is_file) {
                 return Err(NameError::NotAFile(to.to_owned()));
             }
         }

@@ -16,6 +16,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::beside::beside;
 use crate::fs::{Fs, FsFile, Open, Stat};
 use crate::lock::{LockError, lock};
 
@@ -103,9 +104,7 @@ pub fn judge(fs: &dyn Fs, path: &Path, stat: &Stat) -> Result<(), NotOurs> {
 /// Whether a private file that this process creates beside `path` has such an owner and such a mode.
 fn looks_like_a_new_file(fs: &dyn Fs, path: &Path, stat: &Stat) -> bool {
     let created = || -> io::Result<Stat> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".tmp-{:016x}", fs.random()?));
-        let beside = path.with_file_name(name);
+        let beside = beside(path, &format!(".tmp-{:016x}", fs.random()?));
         let new = fs.open(&beside, Open::CreateNew { mode: 0o600 })?.stat();
         // Nobody else knows its name; where it stays it is empty, and says by its name what it is.
         let _ = fs.remove(&beside);

@@ -1,12 +1,14 @@
 //! Atomic replacement of a file.
 
-use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::beside::beside;
 use crate::fs::{Fs, FsFile, Open, Stat, parent_dir, write_all_at};
+use crate::links;
 use crate::named::{self, NameError, Over};
+use crate::part::PartError;
 
 /// What could not be done while replacing a file.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +28,8 @@ impl ReplaceError {
     }
 }
 
-/// Puts a file of these bytes at `path`. Only a regular file is replaced, or a link to one, never a
-/// device, a FIFO, a socket or a directory. A file that stood there gives the new one its mode and, as
+/// Puts a file of these bytes at `path`, or where the link leads that is there. Only a regular file is
+/// replaced, never a device, a FIFO, a socket or a directory. A file that stood there gives the new one its mode and, as
 /// far as this process may, its owner; otherwise `mode` counts, before the umask.
 ///
 /// After a crash at any instant the old file or the new one is there, whole; once this has returned,
@@ -36,6 +38,13 @@ impl ReplaceError {
 /// # Errors
 /// The old file is as it was, unless only the sync of the directory failed.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
+    let path = &links::target(fs, path).map_err(|error| match error {
+        PartError::Io { what, path, source } => ReplaceError { what, path, source },
+        error => ReplaceError::of("replace", path)(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            error.to_string(),
+        )),
+    })?;
     let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
     replace_by(fs, path, mode, old, &mut |temporary, file| {
         write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
@@ -84,9 +93,7 @@ fn replace_by(
     write: Write<'_>,
 ) -> Result<(), ReplaceError> {
     let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(OsString::from(format!(".tmp-{random:016x}")));
-    let temporary = path.with_file_name(name);
+    let temporary = beside(path, &format!(".tmp-{random:016x}"));
 
     let existing = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
     if existing.is_some_and(|existing| !existing.is_file) {

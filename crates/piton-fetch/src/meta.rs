@@ -1,13 +1,16 @@
 //! The description of a download that its journal keeps: all that a resume needs.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use percent_encoding::NON_ALPHANUMERIC;
 use piton_checkpoint::Identity;
 use piton_durable::fs::{Fs, Open};
-use piton_durable::journal;
 use piton_durable::own::{self, OwnError};
 use piton_durable::part::{Extent, PartError, Target};
+use piton_durable::{journal, links};
 use serde::{Deserialize, Serialize};
 
 use crate::resume::Appearance;
@@ -23,6 +26,9 @@ pub struct Meta {
     pub identity: Identity,
     /// Seconds since 1970 at which the download began.
     pub begun: i64,
+    /// The name of the file, percent-encoded, where it is too long for part and journal to be called after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Digests the user wants, as `alg:hex`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<String>,
@@ -171,6 +177,20 @@ impl Meta {
 /// No address and no list of digests is longer than this.
 const LONGEST: usize = 256 << 10;
 
+/// What [`Meta::name`] says of the file at `path`.
+pub(crate) fn long_name(path: &Path) -> Option<String> {
+    let name = path.file_name().filter(|_| Target::new(path.to_owned()).is_long())?;
+    let encoded = percent_encoding::percent_encode(name.as_bytes(), NON_ALPHANUMERIC);
+    Some(encoded.to_string())
+}
+
+/// The final name that a journal tells of, if it is that of the download whose journal this is.
+fn named_by(meta: &Meta, journal: &Path) -> Option<PathBuf> {
+    let name = percent_encoding::percent_decode_str(meta.name.as_deref()?).collect();
+    let target = Target::new(journal.with_file_name(OsString::from_vec(name)));
+    (target.is_long() && target.journal() == journal).then(|| target.path().to_owned())
+}
+
 /// Reads the state of the download whose journal, part or final name is `path`, without a lock and
 /// without touching anything. `None` where there is no journal of a download.
 ///
@@ -178,7 +198,7 @@ const LONGEST: usize = 256 << 10;
 /// [`PartError::NotOurs`] where journal or part are those of somebody else: what they say is not for this
 /// user to go on with.
 pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError> {
-    let target = target_of(path);
+    let target = target_of(fs, path);
     let at = Target::new(target.clone());
     if fs.stat(&at.journal()).is_ok_and(|stat| stat.is_none()) {
         return Ok(None);
@@ -195,7 +215,7 @@ pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError
     let len = |extents: Vec<Extent>| extents.iter().map(|extent| extent.len).sum();
     let running = fs.open(&at.part(), Open::Read).ok().and_then(|part| part.lock_holder());
     Ok(Some(Unfinished {
-        target,
+        target: named_by(&meta, &at.journal()).unwrap_or(target),
         meta,
         synced: len(view.fold.synced()),
         written: len(view.fold.written()),
@@ -203,12 +223,14 @@ pub fn inspect(fs: &dyn Fs, path: &Path) -> Result<Option<Unfinished>, PartError
     }))
 }
 
-/// `NAME` for `NAME`, `NAME.part` and `NAME.piton`.
-fn target_of(path: &Path) -> PathBuf {
-    match path.extension() {
+/// `NAME` for `NAME`, `NAME.part` and `NAME.piton`; where that is a link, the file that it leads to.
+fn target_of(fs: &dyn Fs, path: &Path) -> PathBuf {
+    let name = match path.extension() {
         Some(extension) if extension == "part" || extension == "piton" => path.with_extension(""),
         _ => path.to_owned(),
-    }
+    };
+    // One that no download would follow leads to none.
+    links::target(fs, &name).unwrap_or(name)
 }
 
 /// How deep [`find_unfinished`] looks.
@@ -219,12 +241,12 @@ const DEEPEST: usize = 64;
 pub fn find_unfinished(fs: &dyn Fs, path: &Path) -> Result<Vec<PathBuf>, PartError> {
     let io = |path: &Path, source| PartError::Io { what: "read", path: path.to_owned(), source };
     let Some(stat) = fs.stat(path).map_err(|source| io(path, source))? else {
-        let journal = Target::new(target_of(path)).journal();
+        let journal = Target::new(target_of(fs, path)).journal();
         let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
         return Ok(if found { vec![journal] } else { Vec::new() });
     };
     if !stat.is_dir {
-        let journal = Target::new(target_of(path)).journal();
+        let journal = Target::new(target_of(fs, path)).journal();
         let found = fs.stat(&journal).map_err(|source| io(&journal, source))?.is_some();
         return Ok(if found { vec![journal] } else { Vec::new() });
     }

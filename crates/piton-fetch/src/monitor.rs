@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use piton_checkpoint::Change;
+use piton_durable::fs::Lack;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -59,6 +60,13 @@ pub enum Event {
     /// A part that cannot be believed was moved out of the way.
     SetAside {
         /// To there.
+        path: PathBuf,
+    },
+    /// The file system keeps less than others do. Told once for each client and kind.
+    Lacks {
+        /// What, and what no longer holds.
+        what: Lack,
+        /// A file there.
         path: PathBuf,
     },
     /// The server sent the body encoded although identity was asked for: kept as sent.

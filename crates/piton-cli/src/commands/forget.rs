@@ -8,6 +8,7 @@ use piton::durable::fs::{Fs, Open, OsFs};
 use piton::durable::journal;
 use piton::durable::lock::{LockError, lock};
 use piton::durable::part::{Durability, OpenPart, Opened, Part, PartError, Target};
+use piton::fetch::inspect;
 
 use super::list;
 use crate::args::ForgetArgs;
@@ -42,6 +43,9 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
 
 fn forget_one(path: &Path) -> Result<String, Trouble> {
     let target = Target::new(final_name(path));
+    // The journal of a file with a long name tells that; what cannot be read tells nothing, and goes.
+    let told = inspect(&OsFs, target.path()).ok().flatten();
+    let target = told.map_or(target, |unfinished| Target::new(unfinished.target));
     let there: Vec<PathBuf> = [target.part(), target.journal()]
         .into_iter()
         .filter(|path| matches!(OsFs.stat(path), Ok(Some(_))))

@@ -165,6 +165,7 @@ mod tests {
             Event::MirrorDropped { url: String::new(), why: String::new() },
             Event::Damaged { bytes: 1 },
             Event::SetAside { path: PathBuf::new() },
+            Event::Lacks { what: piton::durable::fs::Lack::Locks, path: PathBuf::new() },
             Event::Encoded { coding: String::new() },
             Event::OddType { path: PathBuf::new(), media_type: String::new() },
             Event::Verifying,
@@ -176,7 +177,7 @@ mod tests {
         screen.saving(&[]);
         let page = include_str!("../../../../docs/cli.md");
         let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text.lines().count(), 14);
+        assert_eq!(text.lines().count(), 15);
         for line in text.lines() {
             let object: Map<String, Value> = serde_json::from_str(line).unwrap();
             let row = format!("| `{}` |", object["type"].as_str().unwrap());

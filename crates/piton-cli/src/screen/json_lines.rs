@@ -63,6 +63,9 @@ pub(super) fn of_download(event: &Event) -> Option<(&'static str, Value)> {
         }
         Event::Damaged { bytes } => ("damaged", json!({ "bytes": bytes })),
         Event::SetAside { path } => ("set_aside", json!({ "to": path.to_string_lossy() })),
+        Event::Lacks { what, .. } => {
+            ("lacks", json!({ "what": what.word(), "why": what.to_string() }))
+        }
         Event::Encoded { coding } => ("encoded", json!({ "coding": coding })),
         Event::OddType { media_type, .. } => {
             ("odd_type", json!({ "media_type": redact::text(media_type) }))

@@ -27,6 +27,7 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         Event::SetAside { path } => {
             format!("what was there cannot be believed; it is now {}", path.display())
         }
+        Event::Lacks { what, path } => format!("{}: {what}", out::path(path)),
         Event::Encoded { coding } => {
             format!("the server sends it encoded ({coding}); it is kept as sent")
         }

@@ -12,8 +12,10 @@ use std::time::SystemTime;
 
 use rustix::io::Errno;
 
+mod names;
 mod os;
 
+pub use names::BadName;
 pub use os::OsFs;
 
 /// A file system: what can be done to paths.
@@ -26,6 +28,11 @@ pub trait Fs: Send + Sync {
     /// are no such links, as here, that is [`Fs::stat`].
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
         self.stat(path)
+    }
+    /// What the symbolic link at `path` says, or `None` if there is none.
+    fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let _ = path;
+        Ok(None)
     }
     /// Renames `from` to `to`, atomically. Durable only after [`Fs::sync_dir`].
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
@@ -113,6 +120,11 @@ pub trait FsFile: Send + Sync {
     fn space(&self) -> io::Result<Option<Space>> {
         Ok(None)
     }
+    /// The longest that this file may become, in bytes, where that is known to have a limit of its own: one of
+    /// the process (`ulimit -f`) or of the file system.
+    fn longest(&self) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Asks the system to start writing these bytes back. Only a hint.
     fn start_writeback(&self, offset: u64, len: u64);
     /// Size, identity, mode and times.
@@ -123,8 +135,14 @@ pub trait FsFile: Send + Sync {
         let len = self.stat()?.len;
         Ok((from < len).then_some(from..len))
     }
-    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process.
+    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process. Where the
+    /// file system has no locks, or such that keep nobody out: whether no other process of this machine, and
+    /// nobody else in this one, has the file open to write, as far as that can be seen.
     fn try_lock(&self) -> io::Result<bool>;
+    /// Whether what [`FsFile::try_lock`] took is a lock, or [`Lack::Locks`] holds here.
+    fn is_locked(&self) -> bool {
+        true
+    }
     /// The process that holds the lock, where the system tells (Linux: `/proc/locks`).
     fn lock_holder(&self) -> Option<u32>;
     /// Sets the permission bits.
@@ -137,6 +155,33 @@ pub trait FsFile: Send + Sync {
     fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool>;
     /// Reads an extended attribute of at most 64 KiB. `None`: not set, or not supported here.
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// What a file system does not have, and what no longer holds therefore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lack {
+    /// Locks, or such that keep anybody out.
+    #[error(
+        "its file system has no locks: other downloads to the same file are noticed on this machine only, so let no \
+         other machine write there"
+    )]
+    Locks,
+    /// A time of files that can be set.
+    #[error(
+        "its file system keeps no time that is set: a later run may not recognise the finished file"
+    )]
+    Times,
+}
+
+impl Lack {
+    /// The word for it, for programs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Locks => "locks",
+            Self::Times => "times",
+        }
+    }
 }
 
 /// Why a path is not used by an [`Fs::beneath`].
@@ -194,6 +239,7 @@ pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
             error.kind(),
             io::ErrorKind::Unsupported
                 | io::ErrorKind::InvalidInput
+                | io::ErrorKind::InvalidFilename
                 | io::ErrorKind::CrossesDevices
         ),
     }

@@ -186,6 +186,11 @@ impl Part {
         self.target.part()
     }
 
+    /// Whether a lock keeps others out; otherwise [`crate::fs::Lack::Locks`] holds.
+    pub fn is_locked(&self) -> bool {
+        self.file.is_locked()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         hold(&self.state)
     }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
-use crate::fs::{FileId, Fs, FsFile, Open, Stat};
+use crate::beside::beside;
+use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::LockError;
 use crate::named::{self, NameError, Over};
@@ -111,7 +112,13 @@ impl Files {
         let stat = part.stat().map_err(PartError::io("look at", &path))?;
         if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
             // Left by a run to which it was not private.
-            part.set_mode(0o600).map_err(PartError::io("set the mode of", &path))?;
+            match part.set_mode(0o600) {
+                Err(error) if is_of_the_disk(&error) => {
+                    return Err(PartError::io("set the mode of", &path)(error));
+                }
+                // Set, or not to be had here: some file systems have one mode for all files.
+                _ => {}
+            }
         }
         // Only now: under the lock no other process is about to rename it.
         let (temporary, replacement) = (target.temporary(), target.replacement());
@@ -184,9 +191,7 @@ impl Files {
 /// that follows.
 fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
     for number in 1..=ASIDES {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".aside-{number}"));
-        let aside = PathBuf::from(name);
+        let aside = beside(path, &format!(".aside-{number}"));
         match named::rename(fs, file, path, &aside, Over::Nothing) {
             Ok(()) => return Ok(aside),
             Err(NameError::NotAFile(_)) => {}

@@ -30,7 +30,8 @@ impl Part {
     /// it, before the first write. Without it nothing is reserved.
     ///
     /// # Errors
-    /// `StorageFull` if there is no room; the part is as it was.
+    /// `StorageFull` if there is no room, `FileTooLarge` if no file may be that long here; the part is as it
+    /// was.
     pub fn expect(&self, size: Option<u64>) -> Result<(), PartError> {
         let claims = self.state().fold.claims.extents();
         self.expect_beyond(&claims, size)
@@ -103,6 +104,11 @@ impl Reserved {
     /// Reserves the first piece of what is missing, and looks whether the rest would fit.
     fn look(&mut self, file: &dyn FsFile) -> io::Result<()> {
         let Some(size) = self.size else { return Ok(()) };
+        if let Some(longest) = file.longest()?.filter(|&longest| longest < size) {
+            let text =
+                format!("no file here may be longer than {longest} bytes, and it has {size}");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
         let first = self.kept.first().filter(|range| range.start == 0).map_or(0, |range| range.end);
         if first >= size {
             return Ok(());

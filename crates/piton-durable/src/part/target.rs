@@ -2,7 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// The three names of one download: `NAME`, `NAME.part`, `NAME.piton`.
+use crate::beside::{LONGEST, shortened};
+
+/// The longest of the suffixes below.
+const TEMPORARY: &str = ".piton.tmp";
+
+/// The three names of one download: `NAME`, `NAME.part`, `NAME.piton`. Where `NAME` has no room for such a
+/// suffix, all but the first are those of a shorter name that is always the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     path: PathBuf,
@@ -43,7 +49,7 @@ impl Target {
     /// `NAME.piton.tmp`: a journal that has not got its name yet. One fixed name is enough, since
     /// only the owner of the lock writes it, and so a leftover is found without listing the directory.
     pub(super) fn temporary(&self) -> PathBuf {
-        self.named(".piton.tmp")
+        self.named(TEMPORARY)
     }
 
     /// `NAME.piton.new`: a small file in the instant before it replaces the one under the final name.
@@ -52,9 +58,19 @@ impl Target {
         self.named(".piton.new")
     }
 
+    /// Whether the name is too long for the others to begin with it: they do not tell it then.
+    pub fn is_long(&self) -> bool {
+        self.path.file_name().is_some_and(|name| name.len() > LONGEST - TEMPORARY.len())
+    }
+
     fn named(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
+        let name = self.path.file_name().filter(|_| self.is_long()).map(shortened);
+        let mut path = match name {
+            Some(short) => self.path.with_file_name(short),
+            None => self.path.clone(),
+        }
+        .into_os_string();
+        path.push(suffix);
+        PathBuf::from(path)
     }
 }

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, Open, parent_dir, read_full_at};
+use piton_durable::links;
 use piton_durable::part::{Durability, Foreign, PartError, Target};
 use url::Url;
 
@@ -152,6 +153,7 @@ fn target(what: &Adoption, fs: &dyn Fs) -> Result<Target, Failure> {
             folder.join(what.leftover.final_name().file_name().unwrap_or_default())
         }
     };
+    let path = links::target(fs, &path)?;
     let look = |path: &Path| {
         fs.stat(path).map_err(|source| PartError::Io {
             what: "look at",

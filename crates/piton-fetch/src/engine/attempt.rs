@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use self::decide::Decision;
-pub(super) use self::describe::{describe, file_name};
+pub(super) use self::describe::{describe, name_asked_for};
 use self::here::{Here, Looked};
 use self::reply::Answered;
 use super::mirrors::Sources;

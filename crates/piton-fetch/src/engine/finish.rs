@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use piton_checkpoint::IntervalSet;
@@ -12,6 +12,7 @@ use piton_durable::part::{Durability, Finish, Part, PartError};
 
 use super::existing::attributes;
 use super::job::Job;
+use super::tools::Tools;
 use super::worker::Claimed;
 use crate::blocking::blocking;
 use crate::digest::Digest;
@@ -190,14 +191,25 @@ pub(super) async fn take_back(
     Ok(held)
 }
 
+/// A file under its final name.
+pub(super) struct Done {
+    pub(super) path: PathBuf,
+    /// Whether it has the time that it was given, as closely as file systems keep it.
+    pub(super) has_time: bool,
+}
+
+/// FAT counts in two seconds.
+const COARSEST: Duration = Duration::from_secs(2);
+
 /// Gives the part its times and attributes and its final name (docs/journal-format.md, "Finish").
 pub(super) async fn land(
+    tools: &Tools,
     part: Part,
     what: &Download,
     identity: piton_checkpoint::Identity,
     size: u64,
     replace: bool,
-) -> Result<PathBuf, PartError> {
+) -> Result<Done, PartError> {
     let Dress { modified, attributes } = dress(what, &identity);
     let replace = replace || what.if_exists == IfExists::Overwrite;
     let finish = Finish {
@@ -207,7 +219,15 @@ pub(super) async fn land(
         modified: Some(modified),
         attributes,
     };
-    blocking(move || part.finish(finish)).await
+    let fs = Arc::clone(&tools.fs);
+    blocking(move || {
+        let path = part.finish(finish)?;
+        // Where it cannot be looked at there is nothing to tell of it.
+        let is = fs.stat(&path).ok().flatten().map_or(modified, |stat| stat.modified);
+        let apart = is.duration_since(modified).unwrap_or_else(|before| before.duration());
+        Ok(Done { path, has_time: apart <= COARSEST })
+    })
+    .await
 }
 
 /// What a finished file has beside its bytes.

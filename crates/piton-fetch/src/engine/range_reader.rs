@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
 use tokio::time::{sleep, timeout};
 
-use super::attempt::{describe, file_name};
+use super::attempt::{describe, name_asked_for};
 use super::finish::expected;
 use super::mirrors::Sources;
 use super::probe::{Probed, Prober, Question, Tries};
@@ -89,10 +89,10 @@ impl<'a> RangeReader<'a> {
 
     /// The description of a download of this version to `target`, for its journal.
     pub(crate) fn describe(&self, target: &Path) -> Result<Meta, Failure> {
-        let (what, name) = (self.prober.what, file_name(target));
+        let (what, name) = (self.prober.what, name_asked_for(self.prober.what, target));
         let expected =
             expected(what, &name, Vec::new(), &self.headers, StatusCode::PARTIAL_CONTENT)?;
-        Ok(describe(what, &self.identity, self.encoding(), true, &expected))
+        Ok(describe(what, target, &self.identity, self.encoding(), true, &expected))
     }
 
     /// The bytes of `range`, which lies within the whole.

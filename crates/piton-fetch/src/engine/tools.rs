@@ -1,10 +1,12 @@
 //! What a download works with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use piton_durable::fs::Fs;
+use piton_durable::fs::{Fs, Lack};
 
+use crate::monitor::{Event, Monitor};
 use crate::sink::Landings;
 use crate::transport::Transport;
 
@@ -15,6 +17,8 @@ pub(crate) struct Tools {
     pub(crate) fs: Arc<dyn Fs>,
     landings: Arc<OnceLock<Option<Landings>>>,
     refused: Arc<Mutex<HashMap<String, RangeRefusal>>>,
+    /// What the file system lacks, as far as it was told.
+    lacks: Arc<Mutex<HashSet<Lack>>>,
 }
 
 /// What a host that refused a question for a range said to the same question without.
@@ -31,7 +35,13 @@ const REMEMBERED: usize = 1024;
 
 impl Tools {
     pub(crate) fn new(transport: Transport, fs: Arc<dyn Fs>) -> Self {
-        Self { transport, fs, landings: Arc::default(), refused: Arc::default() }
+        Self {
+            transport,
+            fs,
+            landings: Arc::default(),
+            lacks: Arc::default(),
+            refused: Arc::default(),
+        }
     }
 
     /// What `host` was last found to refuse, if it was found out.
@@ -46,6 +56,13 @@ impl Tools {
             refused.clear();
         }
         refused.insert(host, refusal);
+    }
+
+    /// Tells of what the file system at `path` lacks, once.
+    pub(crate) fn tell_lack(&self, monitor: &Monitor, what: Lack, path: &Path) {
+        if self.lacks.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
+            monitor.tell(Event::Lacks { what, path: path.to_owned() });
+        }
     }
 
     /// What saves small files, from their first on. `None` where there is no thread for it.

@@ -241,6 +241,8 @@ impl Meaning {
             io::ErrorKind::PermissionDenied => FailureClass::Permission,
             io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => FailureClass::Name,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FailureClass::NoRoom,
+            // A limit of the process or of the file system, whatever room there is.
+            io::ErrorKind::FileTooLarge => FailureClass::TooLarge,
             _ => FailureClass::Disk,
         };
         Self::new(retry, Fault::Local, class)
@@ -336,6 +338,7 @@ mod tests {
             (K::ReadOnlyFilesystem, Retry::WithRoom, FailureClass::Disk),
             (K::PermissionDenied, Retry::Never, FailureClass::Permission),
             (K::InvalidFilename, Retry::Never, FailureClass::Name),
+            (K::FileTooLarge, Retry::Never, FailureClass::TooLarge),
         ] {
             let meaning = Meaning::of_disk(&kind.into());
             assert_eq!((meaning.retry, meaning.class), (retry, class), "{kind:?}");

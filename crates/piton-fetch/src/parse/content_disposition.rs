@@ -1,14 +1,15 @@
 //! The Content-Disposition header (RFC 6266), and its `filename*` (RFC 8187).
 
-use super::decode;
+use super::{decode, encoded_words};
 
 /// The file name that a Content-Disposition proposes, as the server meant it. It is *not* safe to use:
 /// [`FileName::clean`](super::file_name::FileName::clean) makes it so.
 ///
 /// The first `filename*` that can be decoded wins over the first `filename`. Beyond the RFC this takes
 /// what servers really send: no disposition type, names with spaces and no quotes, quotes that never
-/// close, raw UTF-8 or ISO-8859-1, `filename*` in quotes, doubled parameters. `None` if there is no name
-/// or it is empty.
+/// close, raw UTF-8 or ISO-8859-1, `filename*` in quotes, doubled parameters; and in `filename`, where that
+/// gives valid text, percent-encoded UTF-8 and the encoded words of mail (RFC 2047). `None` if there is no
+/// name or it is empty.
 pub fn file_name(value: &[u8]) -> Option<String> {
     let value = decode::utf8_or_latin1(value);
     let mut plain = None;
@@ -24,7 +25,15 @@ pub fn file_name(value: &[u8]) -> Option<String> {
             plain.get_or_insert(value);
         }
     }
-    plain
+    let plain = plain?;
+    Some(encoded_words::decode(&plain).or_else(|| percent_encoded(&plain)).unwrap_or(plain))
+}
+
+/// What a plain name stands for that is percent-encoded UTF-8, as browsers take it. `None`: it is no such
+/// name, and means itself.
+fn percent_encoded(name: &str) -> Option<String> {
+    let decoded = String::from_utf8(decode::percent(name)?).ok()?;
+    (decoded != name && !decoded.is_empty()).then_some(decoded)
 }
 
 /// The `name=value` pairs between semicolons; what has no `=`, such as the type, is left out.
@@ -111,6 +120,23 @@ mod tests {
         check(r#"attachment; filename="a\"b\\c;d=e.txt"; size=5"#, Some(r#"a"b\c;d=e.txt"#));
         check("attachment", None);
         check("", None);
+    }
+
+    #[test]
+    fn plain_names_that_are_encoded() {
+        check("attachment; filename=\"%E6%B5%8B%E8%AF%95.txt\"", Some("测试.txt"));
+        check("attachment; filename=a%20b%C3%A9.txt", Some("a bé.txt"));
+        check(
+            "attachment; filename=\"=?UTF-8?B?5rWL6K+V?= =?utf-8?q?_1.txt?=\"",
+            Some("测试 1.txt"),
+        );
+        check("attachment; filename==?UTF-8?Q?na=C3=AFve.txt?=", Some("naïve.txt"));
+        // What does not decode means itself.
+        for name in ["100%.txt", "50%off", "%FF%FE.txt", "%é", "=?UTF-8?B?/w==?=", "=?x?B?YQ==?="]
+        {
+            check(&format!("attachment; filename=\"{name}\""), Some(name));
+        }
+        check("a; filename=\"%E6%B5%8B\"; filename*=UTF-8''b.txt", Some("b.txt"));
     }
 
     #[test]

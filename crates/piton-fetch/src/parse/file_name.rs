@@ -13,14 +13,12 @@ use super::decode;
 /// It cannot leave its directory (no separators, not `..`), hide (no leading dot), be taken for an
 /// option (no leading `-`), deceive (no control or text-direction characters), name a Windows device,
 /// end in dots or spaces, or collide with the state that piton keeps beside a download (`.part`,
-/// `.piton`). It is never empty and leaves room for those endings within the 255 bytes that file systems
-/// allow.
+/// `.piton`). It is never empty and has at most the 255 bytes that file systems allow.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FileName(String);
 
-/// 255 bytes less room for what goes behind a name: `.part`, `.piton`, and the longer names of
-/// temporaries and of parts that were set aside.
-const MAX_BYTES: usize = 255 - 32;
+/// What goes behind a name (`.part`, `.piton`) gives way where it is that long.
+const MAX_BYTES: usize = 255;
 
 /// Longer endings are cut like the rest of a name.
 const MAX_EXTENSION_BYTES: usize = 20;
@@ -66,11 +64,19 @@ impl FileName {
 /// that are taken; `mark` should be short and clean.
 pub fn marked(path: &Path, mark: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let name = match path.extension() {
-        Some(extension) => format!("{stem}.{mark}.{}", extension.to_string_lossy()),
-        None => format!("{stem}.{mark}"),
+    let ending = match path.extension() {
+        Some(extension) => format!(".{mark}.{}", extension.to_string_lossy()),
+        None => format!(".{mark}"),
     };
-    path.with_file_name(name)
+    // One of what a cut takes away is all that makes some names differ; the mark does, too.
+    let stem = head(&stem, MAX_BYTES.saturating_sub(ending.len()));
+    path.with_file_name(format!("{stem}{ending}"))
+}
+
+/// At most so many bytes of the beginning, cut between characters.
+fn head(text: &str, limit: usize) -> &str {
+    let end = (0..=limit).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    text.get(..end).unwrap_or(text)
 }
 
 impl fmt::Display for FileName {
@@ -137,8 +143,7 @@ fn cut(name: &str) -> String {
         _ => (name, String::new()),
     };
     let limit = MAX_BYTES.saturating_sub(extension.len());
-    let end = (0..=limit).rev().find(|&at| stem.is_char_boundary(at)).unwrap_or(0);
-    let stem = trim_end(stem.get(..end).unwrap_or(""));
+    let stem = trim_end(head(stem, limit));
     // A cut can bring a state ending to the end: `x.part` of a long `x.partial`.
     without_state_endings(&format!("{stem}{extension}"))
 }

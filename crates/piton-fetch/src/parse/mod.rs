@@ -17,6 +17,7 @@ pub mod content_range;
 pub mod cookies_txt;
 mod decode;
 pub mod digest_headers;
+mod encoded_words;
 mod error;
 pub mod etag;
 pub mod file_name;

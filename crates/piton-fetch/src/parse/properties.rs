@@ -32,7 +32,7 @@ pub fn content_disposition(data: &[u8]) {
 fn file_name(raw: &str) {
     let Some(name) = FileName::clean(raw) else { return };
     let text = name.as_str();
-    assert!(!text.is_empty() && text.len() <= 255 - ".piton".len());
+    assert!(!text.is_empty() && text.len() <= 255);
     assert!(!text.contains(['/', '\\', '\0', '\n', '\u{202e}']));
     assert!(!text.starts_with(['.', '-', ' ']) && !text.ends_with(['.', ' ']));
     let lower = text.to_ascii_lowercase();

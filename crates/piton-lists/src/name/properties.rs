@@ -11,7 +11,7 @@ use crate::{Address, Item};
 /// The folder that everything must stay in.
 const ROOT: &str = "/srv/data";
 /// What file systems allow in a name, less the longest ending of piton's own: `.part.aside-1000`.
-const MAX_NAME: usize = 255 - 16;
+const MAX_NAME: usize = 255;
 /// Names in a path, the last included.
 const MAX_NAMES: usize = 64;
 

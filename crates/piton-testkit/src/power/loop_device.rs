@@ -3,7 +3,10 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::mount::ioctl;
 
@@ -11,6 +14,10 @@ const LOOP_CTL_GET_FREE: u32 = 0x4C82;
 const LOOP_CONFIGURE: u32 = 0x4C0A;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 const BLKFLSBUF: u32 = 0x1261;
+
+/// How long a namespace may take to let go of a file system before another device is taken.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A block device on a file. The kernel takes it down when this is dropped, or the process dies,
 /// and nothing is mounted on it any more.
@@ -75,6 +82,22 @@ impl LoopDevice {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether no file system is mounted on it any more, anywhere: waits a while for that. A mount namespace
+    /// that another process made while one was mounted here keeps that one alive, unseen, after it was
+    /// unmounted: a mount of the device would then show that one's state and not what the device holds.
+    pub(super) fn is_free(&self) -> io::Result<bool> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // The kernel gives a block device to one exclusive owner, and a mount is one.
+            match OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&self.path) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() != io::ErrorKind::ResourceBusy => return Err(error),
+                Err(_) if Instant::now() >= deadline => return Ok(false),
+                Err(_) => sleep(PAUSE),
+            }
+        }
     }
 
     /// Makes the kernel forget what it has cached of the device.

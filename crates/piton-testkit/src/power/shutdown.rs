@@ -1,6 +1,6 @@
 //! Power cuts by the file system's shutdown ioctl.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
@@ -65,6 +65,14 @@ impl Volume {
     pub fn remount(&mut self) -> io::Result<()> {
         self.kind.unmount(self.device.path(), &self.path())?;
         self.device.forget_cache()?;
+        if !self.device.is_free()? {
+            // Another process has it mounted in a namespace of its own, where it stays shut down. What
+            // reached the disk is mounted from a copy.
+            let (image, copy) = (self.scratch.image(), self.scratch.image().with_extension("copy"));
+            fs::copy(&image, &copy)?;
+            fs::rename(&copy, &image)?;
+            self.device = LoopDevice::attach(&File::options().read(true).write(true).open(image)?)?;
+        }
         self.kind.mount(self.device.path(), &self.path())
     }
 

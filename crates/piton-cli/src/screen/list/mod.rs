@@ -116,6 +116,7 @@ fn is_everyday(event: &Event<'_>) -> bool {
             E::StartedOver { .. }
                 | E::Damaged { .. }
                 | E::SetAside { .. }
+                | E::Lacks { .. }
                 | E::Encoded { .. }
                 | E::MirrorDropped { .. }
         ),

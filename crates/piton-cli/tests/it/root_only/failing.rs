@@ -27,7 +27,7 @@ fn is_right(folder: &Path, number: u64) -> Option<bool> {
 }
 
 fn a_bad_place(kind: FsKind, layer: Layer) {
-    let disk = match FailingDisk::create(kind, layer, 64 << 20) {
+    let mut disk = match FailingDisk::create(kind, layer, 64 << 20) {
         Ok(disk) => disk,
         Err(reason) => return piton_testkit::skip(reason),
     };
@@ -85,7 +85,7 @@ fn a_bad_place_under_an_overlay_on_btrfs() {
 /// place or is gone from some moment on.
 fn under_a_download(kind: FsKind, layer: Layer) {
     const LEN: u64 = 4 * MIB + 777;
-    let disk = match FailingDisk::create(kind, layer, 64 << 20) {
+    let mut disk = match FailingDisk::create(kind, layer, 64 << 20) {
         Ok(disk) => disk,
         Err(reason) => return piton_testkit::skip(reason),
     };

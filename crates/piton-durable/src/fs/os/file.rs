@@ -2,29 +2,76 @@
 
 #![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use rustix::fs::{
-    AtFlags, CWD, FallocateFlags, FlockOperation, Gid, Mode, SeekFrom, Timespec, Timestamps,
-    UTIME_OMIT, Uid, XattrFlags,
+    AtFlags, CWD, FallocateFlags, FlockOperation, Gid, Mode, OFlags, SeekFrom, Timespec,
+    Timestamps, UTIME_OMIT, Uid, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
 
 use super::holder::holder;
 use super::kind::{Kind, is_read_only};
 use super::place::Place;
 use super::stat::{stat_at, timespec};
 use super::still_takes_changes;
+use super::writers::{Alone, owner};
 use crate::fs::{FsFile, FsSync, Owner, Space, Stat};
 
 pub(super) struct OsFile<P> {
-    pub(super) fd: OwnedFd,
+    fd: OwnedFd,
     /// Where the paths begin that it is given.
-    pub(super) place: P,
+    place: P,
+    /// Its lock was asked for, and the file system has none.
+    unlocked: AtomicBool,
+    /// What was taken instead.
+    alone: OnceLock<Alone>,
+}
+
+impl<P: Place> OsFile<P> {
+    pub(super) fn new(fd: OwnedFd, place: P) -> Self {
+        Self { fd, place, unlocked: AtomicBool::new(false), alone: OnceLock::new() }
+    }
+
+    /// Whether a lock that was just granted keeps nobody out: then it is granted to a second description of the
+    /// same file too. Looked at once for each file system.
+    fn locks_do_nothing(&self) -> io::Result<bool> {
+        /// File systems whose locks work.
+        static WORKING: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+        let working = || WORKING.lock().unwrap_or_else(PoisonError::into_inner);
+        let device = self.stat()?.id.device;
+        if working().contains(&device) {
+            return Ok(false);
+        }
+        let again = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let Ok(second) = rustix::fs::open(&*again, flags, Mode::empty()) else {
+            // Nothing to ask with. A lock is taken for what it says.
+            return Ok(false);
+        };
+        match flock(&second) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => {
+                working().insert(device);
+                Ok(false)
+            }
+            // Not known; looked at again with the next file.
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+fn flock(file: impl AsFd) -> Result<(), Errno> {
+    let exclusive = FlockOperation::NonBlockingLockExclusive;
+    retry_on_intr(|| rustix::fs::flock(&file, exclusive))
 }
 
 impl<P: Place> FsFile for OsFile<P> {
@@ -121,7 +168,10 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn space(&self) -> io::Result<Option<Space>> {
-        let all = retry_on_intr(|| rustix::fs::fstatvfs(&self.fd))?;
+        let all = match retry_on_intr(|| rustix::fs::fstatvfs(&self.fd)) {
+            Err(Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
+            told => told?,
+        };
         // Some that have no disk of their own say nothing.
         if all.f_blocks == 0 {
             return Ok(None);
@@ -132,6 +182,12 @@ impl<P: Place> FsFile for OsFile<P> {
             free: all.f_bavail.saturating_mul(all.f_frsize),
             held: u64::try_from(blocks).unwrap_or(0).saturating_mul(512),
         }))
+    }
+
+    fn longest(&self) -> io::Result<Option<u64>> {
+        let of_process = getrlimit(Resource::Fsize).current;
+        let of_system = Kind::longest(&self.fd)?;
+        Ok(of_process.into_iter().chain(of_system).min())
     }
 
     fn start_writeback(&self, offset: u64, len: u64) {
@@ -172,17 +228,31 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        let exclusive = FlockOperation::NonBlockingLockExclusive;
-        match retry_on_intr(|| rustix::fs::flock(&self.fd, exclusive)) {
-            Ok(()) => Ok(true),
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            Err(error) => Err(error.into()),
+        match flock(&self.fd) {
+            Ok(()) if self.locks_do_nothing()? => {}
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            // There are none here.
+            Err(Errno::NOSYS | Errno::OPNOTSUPP | Errno::NOLCK | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
         }
+        self.unlocked.store(true, Ordering::Relaxed);
+        if self.alone.get().is_some() {
+            return Ok(true);
+        }
+        Ok(Alone::claim(self.stat()?.id).is_some_and(|alone| self.alone.set(alone).is_ok()))
+    }
+
+    fn is_locked(&self) -> bool {
+        !self.unlocked.load(Ordering::Relaxed)
     }
 
     fn lock_holder(&self) -> Option<u32> {
         // For a message only: without it that says "another process".
         let id = self.stat().ok()?.id;
+        if !self.is_locked() {
+            return owner(id);
+        }
         holder(&std::fs::read_to_string("/proc/locks").ok()?, id)
     }
 

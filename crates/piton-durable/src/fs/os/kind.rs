@@ -31,13 +31,19 @@ impl Kind {
         const BTRFS: FsWord = 0x9123_683e;
         const TMPFS: FsWord = 0x0102_1994;
         const OVERLAYFS: FsWord = 0x794c_7630;
-        Ok(match retry_on_intr(|| fstatfs(&file))?.f_type {
+        Ok(match number(file)? {
             EXT4 | XFS => Self::Journalled,
             BTRFS => Self::Btrfs,
             TMPFS => Self::Tmpfs,
             OVERLAYFS => Self::Overlay,
             _ => Self::Other,
         })
+    }
+
+    /// The longest file that its file system can hold, where that is not longer than any download.
+    pub(super) fn longest(file: impl AsFd) -> Result<Option<u64>, Errno> {
+        const FAT: FsWord = 0x4d44;
+        Ok((number(file)? == FAT).then_some(u32::MAX.into()))
     }
 
     /// Whether it is known how a file without a name can be kept.
@@ -59,6 +65,14 @@ impl Kind {
             name.release().to_str().is_ok_and(|release| at_least(release, (5, 17)))
         };
         matches!(self, Self::Journalled | Self::Btrfs) && *TELLS.get_or_init(system)
+    }
+}
+
+/// The number of a file system; 0 where it does not tell.
+fn number(file: impl AsFd) -> Result<FsWord, Errno> {
+    match retry_on_intr(|| fstatfs(&file)) {
+        Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(0),
+        told => Ok(told?.f_type),
     }
 }
 

@@ -15,7 +15,8 @@ use self::file::OsFile;
 use self::kind::Kind;
 use self::place::{At, Place};
 use self::stat::stat_at;
-use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk};
+use super::names::{bad_name, explained};
+use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 
 mod beneath;
 mod file;
@@ -23,6 +24,7 @@ mod holder;
 mod kind;
 mod place;
 mod stat;
+mod writers;
 
 /// The real file system.
 ///
@@ -46,20 +48,28 @@ impl<P: Place> Fs for P {
         let flags = flags | OFlags::NONBLOCK;
         let fd = match open_at(&self.name(path)?, flags | OFlags::NOFOLLOW, mode) {
             Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
-            opened => opened?,
+            // Where the folder is there, it is the name that cannot be.
+            Err(errno @ Errno::NOENT)
+                if flags.contains(OFlags::CREATE)
+                    && self.stat(parent_dir(path)).is_ok_and(|dir| dir.is_some()) =>
+            {
+                return Err(bad_name(errno, path));
+            }
+            opened => opened.map_err(|errno| explained(errno, path))?,
         };
-        Ok(Arc::new(OsFile { fd, place: self.clone() }))
+        Ok(Arc::new(OsFile::new(fd, self.clone())))
     }
 
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        match open_unnamed(&self.directory(dir)?, mode) {
-            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => {
-                Ok(Arc::new(OsFile { fd, place: self.clone() }))
-            }
+        let at = self.directory(dir)?;
+        match open_unnamed(&at, mode) {
+            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => Ok(Arc::new(OsFile::new(fd, self.clone()))),
             Ok(_) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
+            // Where none would be used, however it is refused.
+            Err(_) if is_of_other_kind(&at) => Err(io::ErrorKind::Unsupported.into()),
             Err(error) => Err(error.into()),
         }
     }
@@ -76,16 +86,27 @@ impl<P: Place> Fs for P {
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        found(
-            self.name(path)
-                .and_then(|at| Ok(stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)?)),
-        )
+        found(self.name(path).and_then(|at| {
+            stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|errno| explained(errno, path))
+        }))
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
+        let at = self.name(path)?;
+        match rustix::fs::readlinkat(&at.dir, at.path, Vec::new()) {
+            Ok(to) => Ok(Some(PathBuf::from(OsStr::from_bytes(to.to_bytes())))),
+            // Something else, or nothing.
+            Err(Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
+        let path = to;
         let (from, to) = (self.name(from)?, self.name(to)?);
         match existing {
-            Existing::Replace => Ok(rename_at(&from, &to)?),
+            Existing::Replace => rename_at(&from, &to).map_err(|errno| explained(errno, path)),
             Existing::Keep => rename_keeping(&from, &to),
         }
     }
@@ -97,9 +118,14 @@ impl<P: Place> Fs for P {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let at = self.directory(dir)?;
         let fd = open_at(&at, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        const CANNOT: [Errno; 4] = [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::BADF];
         match rustix::fs::fsync(&fd) {
             // Some file systems cannot sync a directory: what they can sync is everything.
-            Err(Errno::INVAL) => rustix::fs::syncfs(&fd)?,
+            Err(errno) if CANNOT.contains(&errno) => match rustix::fs::syncfs(&fd) {
+                // Nor that: the system syncs all that it has, and does not say how that went.
+                Err(errno) if CANNOT.contains(&errno) => rustix::fs::sync(),
+                result => result?,
+            },
             result => result?,
         }
         still_takes_changes(&at)
@@ -121,13 +147,15 @@ impl<P: Place> Fs for P {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         let at = self.name(dir)?;
         let mode = Mode::from_raw_mode(0o777);
-        Ok(retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))?)
+        retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))
+            .map_err(|errno| explained(errno, dir))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        let real = std::fs::canonicalize(path)?;
         // Whether it may be used at all.
-        self.follow(path, OFlags::PATH)?;
-        std::fs::canonicalize(path)
+        self.follow(&real, OFlags::PATH)?;
+        Ok(real)
     }
 
     fn beneath(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
@@ -155,6 +183,12 @@ impl<P: Place> Fs for P {
     fn random(&self) -> io::Result<u64> {
         getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
     }
+}
+
+/// Whether little is known of the file system of a directory.
+fn is_of_other_kind(dir: &At) -> bool {
+    open_at(dir, OFlags::PATH | OFlags::DIRECTORY, 0)
+        .is_ok_and(|dir| Kind::of(&dir) == Ok(Kind::Other))
 }
 
 /// `None` where there is nothing.

@@ -19,7 +19,8 @@ pub(super) fn stat_at(
     let dir = dir.as_fd();
     let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
     match retry_on_intr(|| rustix::fs::statx(dir, path, flags, wanted)) {
-        Err(Errno::NOSYS) => {
+        // Some sandboxes refuse what they do not know with "not permitted".
+        Err(Errno::NOSYS | Errno::PERM) => {
             retry_on_intr(|| rustix::fs::statat(dir, path, flags)).map(|stat| from_stat(&stat))
         }
         result => result.map(|stat| from_statx(&stat)),

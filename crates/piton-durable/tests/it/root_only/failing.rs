@@ -53,7 +53,7 @@ fn landing(dir: &Path, file: usize, said: &Said) -> (Landing, Told) {
 
 /// The files that were said to be there and are not, after all groups have landed.
 fn wrong(kind: FsKind, layer: Layer, broken: Option<Broken>) -> Result<Vec<usize>, Unavailable> {
-    let disk = FailingDisk::create(kind, layer, 64 << 20)?;
+    let mut disk = FailingDisk::create(kind, layer, 64 << 20)?;
     let dir = disk.path();
     let fs: Arc<dyn Fs> = match broken {
         Some(broken) => Arc::new(Sabotage::new(OsFs, broken)),
@@ -137,7 +137,7 @@ fn names_that_a_dying_file_system_lost_are_not_said_to_be_there() {
     for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
         for layer in [Layer::Plain, Layer::Overlay] {
             for count in [1, 10] {
-                let disk = match FailingDisk::create(kind, layer, 64 << 20) {
+                let mut disk = match FailingDisk::create(kind, layer, 64 << 20) {
                     Ok(disk) => disk,
                     Err(reason) => return piton_testkit::skip(reason),
                 };

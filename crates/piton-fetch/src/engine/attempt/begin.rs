@@ -9,7 +9,7 @@ use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
 
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
-use super::describe::{describe, file_name, kept_digests, server_digests, user_digests};
+use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
 use super::fetch::{Delivery, Fetch, FirstBody, Joined, Ready};
 use super::reply::{Exchange, Reply};
 use super::{Attempt, End, Old, Turn};
@@ -57,7 +57,7 @@ impl Attempt<'_> {
         mut reply: Box<Reply>,
         decision: Decision,
     ) -> Result<Fetch<'_>, End> {
-        let name = file_name(part.target.path());
+        let name = name_asked_for(&self.what, part.target.path());
         let (kept, joined) = match (decision, &part.meta) {
             (Decision::Resume, Some(meta)) => (kept_digests(meta), Joined::Old),
             (_, meta) => (self.still_wanted(meta.as_ref(), &reply), Joined::Nothing),
@@ -95,7 +95,7 @@ impl Attempt<'_> {
         let (Some(meta), Some(source)) = (part.meta.clone(), self.sources.first()) else {
             return Err(Failure::Stopped { have: part.have().len(), path: self.path() }.into());
         };
-        let name = file_name(part.target.path());
+        let name = name_asked_for(&self.what, part.target.path());
         let status = StatusCode::PARTIAL_CONTENT;
         let expected = expected(&self.what, &name, kept_digests(&meta), &HeaderMap::new(), status)?;
         self.monitor.shared().progress.path = Some(part.target.path().to_owned());
@@ -112,7 +112,10 @@ impl Attempt<'_> {
         reply: &Reply,
         expected: &[Expected],
     ) -> Result<(Box<OpenedPart>, Meta), End> {
-        let old = part.meta.clone().unwrap_or_else(|| self.described(reply, expected));
+        let old = part
+            .meta
+            .clone()
+            .unwrap_or_else(|| self.described(part.target.path(), reply, expected));
         let mut meta = Meta {
             digests: user_digests(expected),
             server_digests: server_digests(expected),
@@ -143,7 +146,7 @@ impl Attempt<'_> {
         reply: &Reply,
         expected: &[Expected],
     ) -> Result<(Box<OpenedPart>, Meta), End> {
-        let meta = self.described(reply, expected);
+        let meta = self.described(part.target.path(), reply, expected);
         part.meta = Some(meta.clone());
         let (json, size) = (meta.to_json(), reply.identity.size);
         let part = blocking(move || {
@@ -154,9 +157,9 @@ impl Attempt<'_> {
         Ok((part.await?, meta))
     }
 
-    fn described(&self, reply: &Reply, expected: &[Expected]) -> Meta {
+    fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
-        let mut meta = describe(&self.what, &reply.identity, encoding, ranged, expected);
+        let mut meta = describe(&self.what, path, &reply.identity, encoding, ranged, expected);
         meta.appearance = Some(reply.appearance.clone());
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);

@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use piton_checkpoint::Identity;
 
 use crate::digest::Digest;
-use crate::download::{Download, IfExists};
+use crate::download::{Download, IfExists, Place};
 use crate::engine::finish::{Expected, Named};
 use crate::engine::mirrors::redacted;
-use crate::meta::{Meta, ServerDigest};
+use crate::meta::{Meta, ServerDigest, long_name};
 
 /// The description of a download that begins now.
 pub(in crate::engine) fn describe(
     what: &Download,
+    path: &Path,
     identity: &Identity,
     encoding: Option<String>,
     ranges: bool,
@@ -29,6 +30,7 @@ pub(in crate::engine) fn describe(
         url: redacted(&what.url),
         identity: identity.clone(),
         begun: begun.as_secs() as i64,
+        name: long_name(path),
         digests: user_digests(expected),
         server_digests: server_digests(expected),
         overwrite: what.if_exists == IfExists::Overwrite || what.only_newer,
@@ -69,6 +71,15 @@ pub(super) fn server_digests(expected: &[Expected]) -> Vec<ServerDigest> {
     said.collect()
 }
 
-pub(in crate::engine) fn file_name(path: &Path) -> String {
+/// The name under which a list of checksums has the file that is at `path`: that by which it was asked for, which
+/// may be a link.
+pub(in crate::engine) fn name_asked_for(what: &Download, path: &Path) -> String {
+    match &what.place {
+        Place::File(asked) => file_name(asked),
+        Place::Folder(_) => file_name(path),
+    }
+}
+
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

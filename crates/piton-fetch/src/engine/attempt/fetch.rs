@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use piton_checkpoint::Class;
+use piton_durable::fs::Lack;
 use piton_durable::part::PartError;
 
 use super::reply::{Exchange, Holds};
@@ -312,8 +313,12 @@ impl<'a> Fetch<'a> {
             let source = std::io::Error::other("a connection still holds it");
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
-        let path = land(part, &attempt.what, meta.identity, size, meta.overwrite).await?;
-        Ok(attempt.landed(path, size, fetched, resumed, verified))
+        let (tools, what) = (&attempt.tools, &attempt.what);
+        let done = land(tools, part, what, meta.identity, size, meta.overwrite).await?;
+        if !done.has_time {
+            tools.tell_lack(&attempt.monitor, Lack::Times, &done.path);
+        }
+        Ok(attempt.landed(done.path, size, fetched, resumed, verified))
     }
 
     /// Closes the part of a fetch that ends here, with all that came in, and passes on why.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use piton_checkpoint::Identity;
 use piton_durable::found;
+use piton_durable::fs::Lack;
+use piton_durable::links;
 use piton_durable::part::{Durability, PartError, Target};
 
+use super::describe::name_asked_for;
 use super::here::{Here, Looked};
 use super::reply::{Holds, Reply};
 use super::{Again, Attempt, End, Old};
@@ -69,7 +72,8 @@ impl Attempt<'_> {
         };
         let path = folder.join(FileName::from_url(&self.what.url).as_str());
         let fs = self.tools.fs.as_ref();
-        let is_there = |path: &Path| fs.stat(path).is_ok_and(|stat| stat.is_some());
+        // A link that leads nowhere takes the name, too.
+        let is_there = |path: &Path| fs.lstat(path).is_ok_and(|stat| stat.is_some());
         let journal = Target::new(path.clone()).journal();
         let begun = is_there(&journal)
             .then(|| crate::meta::inspect(fs, &path).ok().flatten())
@@ -86,11 +90,29 @@ impl Attempt<'_> {
         free: Option<PathBuf>,
         now: Option<&Identity>,
     ) -> Result<Looked, End> {
+        let path = self.followed(path)?;
         let looked = self.find(path, free, now).await?;
         Ok(match looked {
             Looked::Here(Here::Part(part)) if self.is_complete(&part) => Looked::Complete(part),
             looked => looked,
         })
+    }
+
+    /// Where the file is written that is to be at `path`, if that is a link. A name that nobody has asked for
+    /// is taken by a link that leads nowhere: what it was meant for is not known.
+    fn followed(&self, path: PathBuf) -> Result<PathBuf, End> {
+        let target = links::target(&*self.tools.fs, &path)?;
+        let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
+        let asked_for =
+            matches!(self.what.place, Place::File(_)) || self.what.if_exists == IfExists::Overwrite;
+        if target != path
+            && !asked_for
+            && self.tools.fs.lstat(&target).map_err(io)?.is_none()
+            && self.has_no_part(&target).map_err(io)?
+        {
+            return Err(PartError::Exists { path }.into());
+        }
+        Ok(target)
     }
 
     async fn find(
@@ -114,7 +136,7 @@ impl Attempt<'_> {
         {
             self.what.if_exists = IfExists::Overwrite;
         }
-        let target = Target::new(path.clone());
+        let (target, is_there) = (Target::new(path.clone()), existing.is_some());
         match existing {
             Some(existing) if fs.stat(&target.journal()).map_err(io)?.is_none() => {
                 return self.judge(existing, now).await;
@@ -128,6 +150,14 @@ impl Attempt<'_> {
         let begun = crate::meta::inspect(fs.as_ref(), &path).ok().flatten();
         let same = begun.is_some_and(|begun| self.is_ours(&begun.meta));
         match self.open(path.clone()).await? {
+            // It was another's until now, who has finished the file since the look at it.
+            Found::Part(part) if !is_there && part.meta.is_none() && self.has_lost(&path)? => {
+                drop(part);
+                match ExistingFile::find(fs.as_ref(), &path)? {
+                    Some(existing) => self.judge(existing, now).await,
+                    None => Ok(Here::Vacant(path).into()),
+                }
+            }
             Found::Part(part) => Ok(Here::Part(part).into()),
             Found::Finished if same && self.what.digests.is_empty() => {
                 Ok(Looked::Done(self.already(path).await?))
@@ -151,6 +181,10 @@ impl Attempt<'_> {
         let (fs, what) = (Arc::clone(&self.tools.fs), self.what.clone());
         let found = blocking(move || OpenedPart::open(&fs, path, &what)).await?;
         if let Found::Part(opened) = &found {
+            if !opened.part.is_locked() {
+                let path = opened.target.path();
+                self.tools.tell_lack(&self.monitor, Lack::Locks, path);
+            }
             if let Some(path) = opened.recovered.set_aside.clone() {
                 self.monitor.tell(Event::SetAside { path });
             }
@@ -166,6 +200,13 @@ impl Attempt<'_> {
     /// The part for a file that goes the usual way after all.
     pub(super) async fn open_vacant(&self, path: PathBuf) -> Result<Box<OpenedPart>, End> {
         match self.open(path.clone()).await {
+            // Whoever had the part until now has finished the file since the look at the disk.
+            Ok(Found::Part(_)) if self.has_lost(&path)? => {
+                if self.what.if_exists == IfExists::Rename {
+                    return Err(Again::NameTaken.into());
+                }
+                Err(Failure::Exists { path }.into())
+            }
             Ok(Found::Part(part)) => Ok(part),
             // Another process has put it there since the look at the disk,
             Ok(Found::Finished) => Err(Failure::Exists { path }.into()),
@@ -177,6 +218,13 @@ impl Attempt<'_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a file has got the final name, and is not to be replaced. Asked under the lock of the part, no other
+    /// download can give it to one meanwhile.
+    fn has_lost(&self, path: &Path) -> Result<bool, PartError> {
+        let replaces = self.what.if_exists == IfExists::Overwrite || self.what.only_newer;
+        Ok(!replaces && ExistingFile::find(self.tools.fs.as_ref(), path)?.is_some())
     }
 
     /// Whether every byte was here when the last run ended.
@@ -195,7 +243,7 @@ impl Attempt<'_> {
             return self.not_this(existing, now).await;
         }
         let path = existing.path.clone();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = name_asked_for(&self.what, &path);
         let mut digests = self.what.digests.clone();
         if let Some(list) = &self.what.checksum_file {
             digests.extend(list.lookup(&name));

@@ -14,7 +14,7 @@ use piton_durable::land::{Landed, Landing};
 use piton_durable::part::PartError;
 use tokio::time::{sleep, timeout};
 
-use super::describe::file_name;
+use super::describe::name_asked_for;
 use super::reply::{Holds, Reply};
 use super::{Again, Attempt, End};
 use crate::blocking::blocking;
@@ -45,8 +45,13 @@ impl Attempt<'_> {
             return Ok(None);
         };
         let response = &mut exchange.response;
-        let wanted =
-            expected(&self.what, &file_name(path), Vec::new(), &response.headers, response.status)?;
+        let wanted = expected(
+            &self.what,
+            &name_asked_for(&self.what, path),
+            Vec::new(),
+            &response.headers,
+            response.status,
+        )?;
         let room = tokio::select! {
             room = landings.room(size) => room,
             () = self.stop.stopped() => return Ok(None),

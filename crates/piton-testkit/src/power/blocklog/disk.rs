@@ -98,6 +98,11 @@ impl Disk {
         Some(Log { base, events, stamp: stamp() })
     }
 
+    /// What it holds now.
+    pub(super) fn image(&self) -> Image {
+        self.lock().image.clone()
+    }
+
     /// Exchanges the content. Nothing may be mounted on the disk.
     pub(super) fn put(&self, image: Image) {
         self.lock().image = image;

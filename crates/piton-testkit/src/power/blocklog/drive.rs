@@ -45,6 +45,11 @@ impl Drive {
         let scratch = Scratch::create()?;
         let image = Image::load(&kind.make(&scratch.image(), size)?)?;
         std::fs::remove_file(scratch.image())?;
+        Self::on(kind, layer, scratch, image)
+    }
+
+    /// A disk that holds this, with nothing mounted on it.
+    fn on(kind: FsKind, layer: Layer, scratch: Scratch, image: Image) -> io::Result<Self> {
         let disk = Disk::new(image);
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("piton-power".to_owned())];
@@ -81,10 +86,24 @@ impl Drive {
         device.forget_cache()
     }
 
-    /// Exchanges the content of the disk. Nothing may be mounted.
-    pub(super) fn put(&self, image: Image) -> io::Result<()> {
-        self.disk.put(image);
-        self.device()?.forget_cache()
+    /// Exchanges the content of the disk. Nothing may be mounted by this process. Where another one still
+    /// has it mounted, in a namespace of its own, that keeps the old disk, and this becomes a new one.
+    pub(super) fn put(&mut self, image: Image) -> io::Result<()> {
+        if self.device()?.is_free()? {
+            self.disk.put(image);
+            return self.device()?.forget_cache();
+        }
+        *self = Self::on(self.kind, self.layer, Scratch::create()?, image)?;
+        Ok(())
+    }
+
+    /// Mounts what the disk holds, as after a reboot. It must have been unmounted.
+    pub(super) fn mount_again(&mut self) -> io::Result<()> {
+        if !self.device()?.is_free()? {
+            let image = self.disk.image();
+            self.put(image)?;
+        }
+        self.mount()
     }
 
     fn device(&self) -> io::Result<&LoopDevice> {

@@ -13,7 +13,7 @@ use crate::power::unavailable::Unavailable;
 /// ```no_run
 /// use piton_testkit::power::{Failing, FailingDisk, FsKind, Layer};
 ///
-/// let disk = match FailingDisk::create(FsKind::Ext4, Layer::Overlay, 64 << 20) {
+/// let mut disk = match FailingDisk::create(FsKind::Ext4, Layer::Overlay, 64 << 20) {
 ///     Ok(disk) => disk,
 ///     Err(reason) => return Ok(piton_testkit::skip(reason)),
 /// };
@@ -58,9 +58,10 @@ impl FailingDisk {
     ///
     /// # Errors
     /// It is still in use, or can no longer be mounted.
-    pub fn remount(&self) -> io::Result<()> {
+    pub fn remount(&mut self) -> io::Result<()> {
         self.drive.unmount()?;
+        // Where somebody else keeps the old mount alive, that goes on with a disk of its own.
         self.heal();
-        self.drive.mount()
+        self.drive.mount_again()
     }
 }

@@ -1,12 +1,16 @@
 //! The block log finds a missing sync of data or directory, and accuses nobody who is innocent.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use piton_testkit::power::{BlockLog, CrashState, FsKind, Recording};
+use piton_testkit::power::{
+    BlockLog, CrashState, Failing, FailingDisk, FsKind, Layer, Recording, Volume,
+};
 
 use super::{Omit, or_skip, replace};
 
@@ -62,6 +66,71 @@ fn finds_what_is_missing_and_only_that(kind: FsKind, count: usize) {
             assert!(!findings.is_empty(), "the harness is blind");
         }
     }
+}
+
+/// A process in a mount namespace of its own, in which everything stays mounted that is mounted now.
+struct Onlooker(Child);
+
+impl Onlooker {
+    fn start(sees: &Path) -> Self {
+        // Tells when it is there; private, so that nothing is unmounted there when it is here.
+        let mut child = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", "echo; exec sleep 1000"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+        let mounts = fs::read_to_string(format!("/proc/{}/mounts", child.id())).unwrap();
+        assert!(mounts.contains(sees.to_str().unwrap()), "it does not see {}", sees.display());
+        Self(child)
+    }
+}
+
+impl Drop for Onlooker {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Neither losses that are none, nor blindness: what is mounted is the state that was built.
+#[test]
+fn a_namespace_of_another_process_fools_nobody() {
+    for kind in [FsKind::Ext4, FsKind::Xfs, FsKind::Btrfs] {
+        for omit in [Omit::DirectorySync, Omit::Nothing] {
+            let log = or_skip!(BlockLog::create(kind, 64 << 20));
+            let recorded = Onlooker::start(&log.path());
+            let mut recording = record(log, omit);
+            let states = recording.states(1, 12);
+            let mut onlookers = vec![recorded];
+            let findings = recording.check(&states, |dir, acknowledged| {
+                if onlookers.len() < 3 {
+                    onlookers.push(Onlooker::start(dir));
+                }
+                check(dir, acknowledged)
+            });
+            let wrong = findings.unwrap().len();
+            assert_eq!(wrong == 0, omit == Omit::Nothing, "{}, omitting {omit:?}", kind.name());
+        }
+    }
+}
+
+#[test]
+fn a_failing_disk_and_a_volume_are_seen_as_they_are_too() {
+    let mut disk = or_skip!(FailingDisk::create(FsKind::Ext4, Layer::Plain, 64 << 20));
+    let onlooker = Onlooker::start(&disk.path());
+    disk.fail(Failing::Everything);
+    fs::write(disk.path().join("lost"), "never reaches the disk").unwrap();
+    disk.remount().unwrap();
+    assert!(!disk.path().join("lost").exists(), "what is shown is in memory only");
+    drop(onlooker);
+
+    let mut volume = or_skip!(Volume::create(FsKind::Ext4, 64 << 20));
+    let _onlooker = Onlooker::start(&volume.path());
+    fs::write(volume.path().join("lost"), "never reaches the disk").unwrap();
+    volume.cut_power_and_remount().unwrap();
+    assert!(!volume.path().join("lost").exists());
+    fs::write(volume.path().join("new"), "it is no longer shut down").unwrap();
 }
 
 #[test]

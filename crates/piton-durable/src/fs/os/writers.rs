@@ -1,0 +1,111 @@
+//! One owner for each file where the file system has no locks, or such that keep nobody out.
+//!
+//! Within this process a list of those files decides. Of other processes it is seen whether one has the file open
+//! to write: whoever would own it opens it first and looks around then. So of two that come at the same instant
+//! at least one sees the other; both may give way, and never do both go on. What a process has open ends with it,
+//! like a lock. Other machines are not seen, nor are processes of other containers, or of other users unless
+//! root looks.
+
+use std::collections::HashSet;
+use std::fs;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{AtFlags, CWD};
+
+use super::stat::stat_at;
+use crate::fs::FileId;
+
+/// The files that this process owns in this way.
+static OWNED: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
+
+/// Such a file, owned until this is dropped.
+pub(super) struct Alone(FileId);
+
+impl Alone {
+    /// Owns a file that is open to write. `None`: somebody else does.
+    pub(super) fn claim(id: FileId) -> Option<Self> {
+        let mut owned = owned();
+        let owned = owned.get_or_insert_default();
+        if owned.contains(&id) || other_process(id).is_some() {
+            return None;
+        }
+        owned.insert(id);
+        Some(Self(id))
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        if let Some(owned) = &mut *owned() {
+            owned.remove(&self.0);
+        }
+    }
+}
+
+/// The process that owns a file, perhaps this one.
+pub(super) fn owner(id: FileId) -> Option<u32> {
+    let here = owned().as_ref().is_some_and(|owned| owned.contains(&id));
+    if here { Some(std::process::id()) } else { other_process(id) }
+}
+
+fn owned() -> MutexGuard<'static, Option<HashSet<FileId>>> {
+    OWNED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Another process that has the file open to write.
+fn other_process(id: FileId) -> Option<u32> {
+    let processes = fs::read_dir("/proc").ok()?;
+    let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let others = numbers.filter(|&process: &u32| process != std::process::id());
+    others.filter(|&process| descriptors(process).any(|it| writes(process, it, id))).min()
+}
+
+/// The descriptors of a process; none where they cannot be seen, or it has just ended.
+fn descriptors(process: u32) -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir(format!("/proc/{process}/fdinfo")).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+fn writes(process: u32, descriptor: i32, id: FileId) -> bool {
+    let Ok(info) = fs::read_to_string(format!("/proc/{process}/fdinfo/{descriptor}")) else {
+        return false;
+    };
+    if !is_candidate(&info, id) {
+        return false;
+    }
+    let path = format!("/proc/{process}/fd/{descriptor}");
+    stat_at(CWD, &*path, AtFlags::empty()).is_ok_and(|stat| stat.id == id)
+}
+
+/// Whether the text of a descriptor's `fdinfo` is that of a file opened to write, perhaps of this one: what can be
+/// told without asking a file system that may be silent.
+fn is_candidate(info: &str, id: FileId) -> bool {
+    const ACCESS: u32 = 0o3;
+    let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    let flags = field("flags:").and_then(|flags| u32::from_str_radix(flags, 8).ok());
+    let reads_only = flags.is_none_or(|flags| flags & ACCESS == 0);
+    // Told since Linux 5.14.
+    let other = field("ino:")
+        .and_then(|inode| inode.parse().ok())
+        .is_some_and(|inode: u64| inode != id.inode);
+    !reads_only && !other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_may_write_to_the_inode_is_asked_for() {
+        let id = FileId { device: 1, inode: 42, birth: None };
+        for (info, candidate) in [
+            ("pos:\t0\nflags:\t0100002\nmnt_id:\t24\nino:\t42\n", true),
+            ("pos:\t0\nflags:\t0100001\nmnt_id:\t24\n", true),
+            ("pos:\t0\nflags:\t0100000\nmnt_id:\t24\nino:\t42\n", false),
+            ("pos:\t0\nflags:\t0100002\nmnt_id:\t24\nino:\t43\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_candidate(info, id), candidate, "{info}");
+        }
+    }
+}

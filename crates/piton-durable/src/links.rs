@@ -1,0 +1,89 @@
+//! Where a file is written whose name is a symbolic link.
+//!
+//! A link is never replaced by a file: what it leads to is, if anything. So its end is looked for before all else, and
+//! everything of a download lies beside the real file: a rename does not leave a folder, nor a file system.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::fs::{Fs, Stat, parent_dir};
+use crate::own::NotOurs;
+use crate::part::PartError;
+
+/// As many links in a row as the system follows.
+const MOST: usize = 40;
+
+/// Where a file of the name `path` is to be written: there, or where the link leads that has the name, also if
+/// nothing is there yet. Devices, FIFOs, sockets and folders that have the name themselves are left for the
+/// caller to find.
+///
+/// As the system does it in folders that everybody may write to, only links of this user, of root, and of the
+/// owner of their folder are followed: anybody could have put another one there to aim the write at a file of
+/// this user.
+///
+/// # Errors
+/// [`PartError::NotAFile`] where the link leads to something else than a file; [`PartError::NotOurs`]; and
+/// [`PartError::Io`] where it leads in circles, into a folder that does not exist, or, with an
+/// [`Fs::beneath`], out of it.
+pub fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
+    let look = |at: &Path| fs.lstat(at).map_err(PartError::io("look at", at));
+    let Some(to) = link(fs, path, look(path)?)? else { return Ok(path.to_owned()) };
+    let end = fs.stat(path).map_err(PartError::io("follow", path))?;
+    let not_a_file = || PartError::NotAFile { path: path.to_owned() };
+    if end.is_some_and(|end| !end.is_file) {
+        return Err(not_a_file());
+    }
+    let mut at = step(fs, path, &to)?.ok_or_else(not_a_file)?;
+    for _ in 0..MOST {
+        let there = look(&at)?;
+        if let Some(to) = link(fs, &at, there)? {
+            at = step(fs, &at, &to)?.ok_or_else(not_a_file)?;
+            continue;
+        }
+        // Some links of /proc have another name in them than what they lead to.
+        return match there.map(|it| it.id) == end.map(|it| it.id) {
+            true => Ok(at),
+            false => Err(not_a_file()),
+        };
+    }
+    Err(PartError::io("follow", path)(Errno::LOOP.into()))
+}
+
+/// What the link at `path` says, if `there` is one.
+fn link(fs: &dyn Fs, path: &Path, there: Option<Stat>) -> Result<Option<PathBuf>, PartError> {
+    let Some(there) = there.filter(|there| !there.is_file && !there.is_dir) else {
+        return Ok(None);
+    };
+    let to = fs.read_link(path).map_err(PartError::io("follow", path))?;
+    if to.is_some() && !is_trusted(fs, path, &there)? {
+        let why = NotOurs::OtherOwner { owner: there.owner.user, user: fs.user() };
+        return Err(PartError::NotOurs { path: path.to_owned(), why });
+    }
+    Ok(to)
+}
+
+fn is_trusted(fs: &dyn Fs, path: &Path, link: &Stat) -> Result<bool, PartError> {
+    const ROOT: u32 = 0;
+    if [fs.user(), ROOT].contains(&link.owner.user) {
+        return Ok(true);
+    }
+    let folder = parent_dir(path);
+    let folder = fs.stat(folder).map_err(PartError::io("look at", folder))?;
+    Ok(folder.is_some_and(|folder| folder.owner.user == link.owner.user))
+}
+
+/// Where the link at `path` leads that says `to`: a name in a folder that is there. `None`: to a folder.
+fn step(fs: &dyn Fs, path: &Path, to: &Path) -> Result<Option<PathBuf>, PartError> {
+    let to = parent_dir(path).join(to);
+    let Some(name) = to.file_name() else { return Ok(None) };
+    let folder = fs.canonicalize(parent_dir(&to)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let text = format!("it leads to {}, and there is no such folder", to.display());
+            io::Error::new(io::ErrorKind::NotFound, text)
+        }
+        _ => error,
+    });
+    Ok(Some(folder.map_err(PartError::io("follow", path))?.join(name)))
+}
