@@ -32,10 +32,23 @@ pub(super) struct Host<T> {
     failed_at: Moment,
     /// It was well at some time in this run.
     answered: bool,
+    /// What it means by a refusal.
+    pub(super) refusals: Refusals,
     /// Nothing more is asked of it in this run.
     pub(super) given_up: bool,
     /// Where the queue has it.
     pub(super) place: Place,
+}
+
+/// What a host means by a refusal (403) of one file beside others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusals {
+    /// Not found out yet.
+    Unknown,
+    /// The file: alone it was refused as well.
+    OfItems,
+    /// The number of files at once: alone it was given.
+    OfNumbers,
 }
 
 /// In which of the queue's orders a host stands.
@@ -65,6 +78,7 @@ impl<T> Host<T> {
             failing_since: Moment::ZERO,
             failed_at: Moment::ZERO,
             answered: false,
+            refusals: Refusals::Unknown,
             given_up: false,
             place: Place::Busy,
         }
@@ -140,6 +154,22 @@ impl<T> Host<T> {
         if self.most < limits.per_host.get() && self.streak >= self.most * STREAK {
             self.most += 1;
             self.streak = 0;
+        }
+    }
+
+    /// It refused one beside those that still run: that many it bears.
+    pub(super) fn crowded(&mut self) {
+        self.most = self.most.min(self.running).max(1);
+        self.streak = 0;
+    }
+
+    /// What a refusal turned out to mean. Where it is the file, there is no reason to ask for fewer at a time.
+    pub(super) fn refuses(&mut self, what: Refusals, limits: &Limits) {
+        if self.refusals == Refusals::Unknown || what == Refusals::OfNumbers {
+            self.refusals = what;
+        }
+        if self.refusals == Refusals::OfItems {
+            self.most = limits.per_host.get();
         }
     }
 

@@ -9,6 +9,7 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+pub use host::Refusals;
 pub use limits::Limits;
 pub use queue::{Heard, Queue, Started};
 

@@ -3,7 +3,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::host::{Host, Place};
+use super::host::{Host, Place, Refusals};
 use super::{Limits, Moment};
 
 /// The window: so many items wait at the most, and of the rest of the list none is held.
@@ -63,6 +63,8 @@ pub enum Heard {
     Away,
     /// The host wants to be left alone, if it said so for this long.
     Busy(Option<Duration>),
+    /// It refused this one beside others that it serves: so many at a time may be too many.
+    Crowded,
 }
 
 impl Heard {
@@ -185,6 +187,7 @@ impl<T> Queue<T> {
                 host.served(&self.limits);
                 self.served = now;
             }
+            Heard::Crowded => host.crowded(),
             Heard::Away | Heard::Busy(_) => {
                 let asked = heard.asked();
                 let counted = host.failed(begun, now);
@@ -202,6 +205,21 @@ impl<T> Queue<T> {
         self.lighten(left.len(), left.iter().map(|waiting| waiting.weight).sum());
         self.settle(name, now);
         left.into_iter().map(|waiting| waiting.item).collect()
+    }
+
+    /// Whether a refusal of one that runs may be about how many do, and not about the file: others run at this
+    /// host, and it was not found to mean the file.
+    pub fn may_be_crowded(&self, host: &str) -> bool {
+        self.hosts
+            .get(host)
+            .is_some_and(|host| host.running > 1 && host.refusals != Refusals::OfItems)
+    }
+
+    /// What a refusal of this host turned out to mean, when the same was asked for alone.
+    pub fn refuses(&mut self, name: &Arc<str>, what: Refusals, now: Moment) {
+        let Some(host) = self.hosts.get_mut(name) else { return };
+        host.refuses(what, &self.limits);
+        self.settle(name, now);
     }
 
     /// How many of `connections` in all a file from this host may use, if nothing more is pushed: they are

@@ -235,6 +235,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Heard::Nothing),
         1 => Just(Heard::Away),
         1 => Just(Heard::Busy(None)),
+        1 => Just(Heard::Crowded),
         1 => (0..400_u64).prop_map(|pause| Heard::Busy(Some(ms(pause)))),
     ];
     prop_oneof![
@@ -352,7 +353,7 @@ proptest! {
                     let known = hosts.get_mut(&host).unwrap();
                     known.running -= 1;
                     match heard {
-                        Heard::Nothing => {}
+                        Heard::Nothing | Heard::Crowded => {}
                         Heard::Served => {
                             (known.failures, known.answered, served) = (0, true, now);
                         }

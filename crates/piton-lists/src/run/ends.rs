@@ -13,7 +13,7 @@ use super::job::{Failed, Job, Nameless};
 use super::monitor::{End, Event};
 use super::verdict::{self, Verdict};
 use super::{DoneFile, Early};
-use crate::flow::{Heard, Moment};
+use crate::flow::{Heard, Moment, Refusals};
 
 /// Progress of so many bytes begins the count of tries in vain anew.
 const PROGRESS: u64 = 1 << 20;
@@ -27,6 +27,9 @@ struct Try {
     flight: Option<Arc<InFlight>>,
 }
 
+/// So often an item is asked for again that was refused beside others.
+const MOST_SUSPICIONS: u32 = 16;
+
 impl Conductor<'_> {
     /// A try is over.
     pub(super) fn tried(&mut self, tried: Tried) {
@@ -36,8 +39,20 @@ impl Conductor<'_> {
         self.rates.leave(&host);
         job.fetched = job.fetched.saturating_add(progress.fetched);
         let took = self.epoch.elapsed().saturating_sub(begun);
+        let refused = matches!(
+            &result,
+            Err(Trouble::Download(failure)) if verdict::may_be_crowding(failure)
+        );
+        let crowded =
+            refused && job.suspicions < MOST_SUSPICIONS && self.queue.may_be_crowded(&host);
+        if job.suspicions > 0 && !crowded && (refused || result.is_ok()) {
+            let meant = if refused { Refusals::OfItems } else { Refusals::OfNumbers };
+            self.queue.refuses(&host, meant, self.epoch.elapsed());
+        }
+        job.suspicions = if crowded { job.suspicions + 1 } else { 0 };
         let heard = match &result {
             Ok(_) => Heard::Served,
+            Err(_) if crowded => Heard::Crowded,
             Err(Trouble::Download(failure)) => verdict::heard(failure, progress.fetched),
             Err(Trouble::Folder(_)) => Heard::Nothing,
         };
@@ -68,7 +83,7 @@ impl Conductor<'_> {
     fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard, why: &str) {
         let random = match heard {
             Heard::Away | Heard::Busy(_) => getrandom::u64().unwrap_or(u64::MAX),
-            Heard::Served | Heard::Nothing => 0,
+            Heard::Served | Heard::Nothing | Heard::Crowded => 0,
         };
         let left = self.queue.ended(host, begun, heard, self.epoch.elapsed(), random);
         if heard.is_failure() {
@@ -121,6 +136,14 @@ impl Conductor<'_> {
         let (verdict, class) = (trouble.verdict(), trouble.class());
         if verdict == Verdict::Stopped {
             return self.stopped(&job);
+        }
+        if job.suspicions > 0 {
+            // The host's doing, as far as is known, and not charged to the item.
+            job.failed = Some(Failed { class, why: trouble.to_string() });
+            return match self.ending {
+                true => self.give_up(&job, State::Transient, this),
+                false => self.again(job, &this.host),
+            };
         }
         job.failed = Some(Failed { class, why: trouble.to_string() });
         job.tries = job.tries.saturating_add(1);

@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub(super) have: u64,
     /// Bytes that came in this run.
     pub(super) fetched: u64,
+    /// How often it was refused beside others of its host since it was tried alone.
+    pub(super) suspicions: u32,
     /// How its last try failed.
     pub(super) failed: Option<Failed>,
 }
@@ -66,6 +68,7 @@ impl Job {
             in_vain: 0,
             have: 0,
             fetched: 0,
+            suspicions: 0,
             failed: None,
         }
     }

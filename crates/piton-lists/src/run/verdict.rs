@@ -1,7 +1,7 @@
 //! What a failure means: for the item, for its host, for the run.
 
 use piton_checkpoint::ledger::{ErrorClass, State};
-use piton_fetch::{Failure, Fault, Meaning, Retry};
+use piton_fetch::{Failure, FailureClass, Fault, Meaning, Retry};
 
 use crate::flow::Heard;
 use crate::name::FolderError;
@@ -58,6 +58,12 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
         Fault::HostAway => Heard::Away,
         _ => Heard::Nothing,
     }
+}
+
+/// Whether it may be about how many files are asked for at a time: some hosts say so with the word for "not
+/// yours".
+pub(super) fn may_be_crowding(failure: &Failure) -> bool {
+    failure.meaning().class == FailureClass::Status(403)
 }
 
 /// The word for a failure: what `piton retry --class` takes. Statuses are their number.

@@ -164,3 +164,28 @@ fn the_last_files_share_the_connections() {
     }
     assert!((4..=8).contains(&stats.peak), "{} at once", stats.peak);
 }
+
+/// Beyond two files at a time the host refuses: that is its limit, and none of the items.
+#[test]
+fn a_limit_of_the_host_is_not_charged_to_an_item() {
+    let site = site_of(16).rate_per_connection(16 * KIB);
+    let desk = Desk::new(site.max_connections(2, Excess::Forbidden));
+    desk.list(paths(0..16));
+    let summary = desk.run(desk.options());
+    assert_eq!((summary.done, summary.fatal, summary.transient), (16, 0, 0), "{summary:?}");
+    (0..16).for_each(|number| desk.assert_file(&number.to_string(), number));
+}
+
+/// What is refused alone as well is refused, and that is learned once: the others are not held up for it.
+#[test]
+fn what_is_refused_alone_too_is_permanent() {
+    let refused = |context: &Context<'_>| {
+        context.request.path().trim_start_matches('/').parse::<u64>().is_ok_and(|n| n % 3 == 0)
+    };
+    let desk = Desk::new(site_of(60).fault(Fault::status(403).when(refused)));
+    desk.list(paths(0..60));
+    let summary = desk.run(desk.options());
+    assert_eq!((summary.done, summary.fatal), (40, 20), "{summary:?}");
+    // 60, each refused one of them without a range for the first, and a few that were asked for again.
+    assert!(desk.requests() <= 60 + 30, "{}", desk.requests());
+}

@@ -36,7 +36,7 @@ use piton_lists::run::{
     Early, End, Event, Monitor, Observer, Options, Run, RunError, Select, Summary,
 };
 use piton_lists::source::{Keyed, Source};
-use piton_testkit::server::{Fault, Resource, RetryAfter, Server, Site, pattern};
+use piton_testkit::server::{Context, Excess, Fault, Resource, RetryAfter, Server, Site, pattern};
 
 const KIB: u64 = 1 << 10;
 

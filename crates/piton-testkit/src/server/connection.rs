@@ -52,7 +52,8 @@ fn serve(place: &Place, sock: Sock, excess: Option<Excess>) {
     let Ok(mut wire) = Wire::new(sock, place.shared.tls.as_ref()) else { return };
     let next = match excess {
         None => Connection::new(&place.shared, &mut wire, place.number).run(),
-        Some(Excess::Unavailable) => turn_away(&mut wire),
+        Some(Excess::Unavailable) => turn_away(&mut wire, 503),
+        Some(Excess::Forbidden) => turn_away(&mut wire, 403),
         Some(Excess::Reset) => Ok(Next::Reset),
         Some(Excess::Hang) => Ok(Next::Stall),
     };
@@ -66,11 +67,11 @@ fn serve(place: &Place, sock: Sock, excess: Option<Excess>) {
     }
 }
 
-fn turn_away(wire: &mut Wire) -> io::Result<Next> {
+fn turn_away(wire: &mut Wire, status: u16) -> io::Result<Next> {
     if Inbox::default().next(wire)?.is_none() {
         return Ok(Next::Finish);
     }
-    let mut reply = Reply::text(503, "too many connections\n");
+    let mut reply = Reply::text(status, "too many connections\n");
     reply.headers.set("Connection", "close");
     let mut bytes = reply.head();
     let mut body = vec![0; reply.payload.len() as usize];

@@ -26,6 +26,8 @@ pub struct Site {
 pub enum Excess {
     /// Its first request is answered with 503, then it is closed.
     Unavailable,
+    /// Its first request is answered with 403, then it is closed.
+    Forbidden,
     /// It is reset (RST) at once.
     Reset,
     /// It is accepted and nothing more.
