@@ -30,6 +30,9 @@ const CODINGS: [&str; 16] = [
 /// value, the name of a character set, what an upload was framed in (`aws-chunked`) and anything else that is
 /// none is passed over: the body is the file, and can be resumed like any other.
 pub fn content_coding(headers: &HeaderMap) -> Option<String> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return None;
+    }
     let values = headers.get_all(CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let codings: Vec<&str> = values
         .flat_map(|value| value.split(','))

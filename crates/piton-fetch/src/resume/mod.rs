@@ -7,4 +7,4 @@ mod page;
 pub(crate) use answer::{Answer, Bad, Refusal, read_answer};
 pub(crate) use overlap::{OVERLAP, after, before, differs_at, places_to_compare, sample};
 pub use page::Appearance;
-pub(crate) use page::{Begun, is_among, is_odd, media_type};
+pub(crate) use page::{Begun, is_among, media_type, odd_type};

@@ -3,8 +3,8 @@
 //! Nothing that is here is given up for one. The server says that it is the file, and so all else that is known
 //! has to judge: the media type, and who answered.
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use piton_checkpoint::{Identity, Verdict};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -71,8 +71,12 @@ fn is_nameless(was: &Identity, now: &Identity) -> bool {
 
 /// The media type without parameters, in lower case (RFC 9110 section 8.3).
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence(headers.get(CONTENT_TYPE)?)
+}
+
+fn essence(value: &HeaderValue) -> Option<String> {
+    let essence = value.to_str().ok()?.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
     // Not a media type, and nothing to be shown.
     let is_one = essence.contains('/') && essence.len() <= 127 && essence.is_ascii();
     is_one.then_some(essence)
@@ -95,9 +99,17 @@ const PAGES: [&str; 14] = [
     "cfm", "txt",
 ];
 
-/// Whether a file with this name is plainly something else than a page, and the media type says that it
-/// is one.
-pub(crate) fn is_odd(name: &str, media_type: &str) -> bool {
+/// The media type of an answer that says that it is a page, where the name is plainly that of something else.
+pub(crate) fn odd_type(name: &str, content_type: &HeaderValue) -> Option<String> {
+    // Most are none, and cost no more than this.
+    let value = content_type.as_bytes();
+    let may_be = [&b"text/html"[..], b"application/xhtml"]
+        .iter()
+        .any(|page| value.get(..page.len()).is_some_and(|start| start.eq_ignore_ascii_case(page)));
+    may_be.then(|| essence(content_type)).flatten().filter(|media_type| is_odd(name, media_type))
+}
+
+fn is_odd(name: &str, media_type: &str) -> bool {
     let Some((stem, ending)) = name.rsplit_once('.') else { return false };
     // A version number is no ending.
     let is_ending = !stem.is_empty()

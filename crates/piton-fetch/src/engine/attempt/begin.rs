@@ -20,6 +20,7 @@ use crate::engine::open::OpenedPart;
 use crate::failure::Failure;
 use crate::meta::{Judge, Meta};
 use crate::monitor::{Event, Phase};
+use crate::resume::Appearance;
 
 impl Attempt<'_> {
     /// Whether the answer joins what is here.
@@ -160,7 +161,10 @@ impl Attempt<'_> {
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
         let mut meta = describe(&self.what, path, &reply.identity, encoding, ranged, expected);
-        meta.appearance = Some(reply.appearance.clone());
+        meta.appearance = reply
+            .exchange
+            .as_ref()
+            .map(|Exchange { response, .. }| Appearance::of(&response.headers, &response.url));
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);

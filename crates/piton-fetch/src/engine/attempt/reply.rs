@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use piton_checkpoint::{Change, Identity};
 use piton_durable::part::PartError;
 
@@ -17,7 +19,7 @@ use crate::engine::trouble::not_the_file;
 use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
 use crate::parse::content_coding::content_coding;
-use crate::resume::{Answer, Appearance, is_among, is_odd};
+use crate::resume::{Answer, is_among, media_type, odd_type};
 use crate::transport::{Lane, Response};
 
 /// What the first question leads to.
@@ -36,7 +38,7 @@ pub(super) struct Reply {
     pub(super) identity: Identity,
     /// Content-Encoding, if the body is not as it is stored.
     pub(super) encoding: Option<String>,
-    pub(super) appearance: Appearance,
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) holds: Holds,
     /// The body, which is waiting, and the connection that it comes over. `None`: only a byte was asked for.
     pub(super) exchange: Option<Exchange>,
@@ -127,16 +129,16 @@ impl Attempt<'_> {
             return Err(Failure::TooLarge { limit }.into());
         }
         let encoding = content_coding(&response.headers);
-        let appearance = Appearance::of(&response.headers, &response.url);
-        if let Some(media_type) = &appearance.media_type
-            && !self.what.expect_types.is_empty()
-            && !is_among(media_type, &self.what.expect_types)
+        if !self.what.expect_types.is_empty()
+            && let Some(media_type) = media_type(&response.headers)
+            && !is_among(&media_type, &self.what.expect_types)
         {
             let why = NotTheFile::Unexpected(self.what.expect_types.clone().into());
-            return Err(not_the_file(&response.url, media_type, why).into());
+            return Err(not_the_file(&response.url, &media_type, why).into());
         }
+        let content_type = response.headers.get(CONTENT_TYPE).cloned();
         let exchange = Some(Exchange { lane, response });
-        let reply = Reply { source, question, identity, encoding, appearance, holds, exchange };
+        let reply = Reply { source, question, identity, encoding, content_type, holds, exchange };
         Ok(Answered::Reply(Box::new(reply)))
     }
 
@@ -203,28 +205,20 @@ impl Attempt<'_> {
             _ => return Ok(()),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(media_type) = reply.appearance.media_type.as_deref() else { return Ok(()) };
-        if !self.what.expect_types.is_empty() || !is_odd(&name, media_type) {
+        let media_type = reply.content_type.as_ref().and_then(|value| odd_type(&name, value));
+        let Some(media_type) = media_type else { return Ok(()) };
+        if !self.what.expect_types.is_empty() {
             return Ok(());
         }
         let io = |source| PartError::Io { what: "look at", path: path.to_owned(), source };
         let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
         if replaces {
-            return Err(self.is_not_the_file(reply, NotTheFile::Replaces));
+            let exchange = reply.exchange.as_ref();
+            let url = exchange.map_or(&self.what.url, |exchange| &exchange.response.url);
+            return Err(not_the_file(url, &media_type, NotTheFile::Replaces).into());
         }
-        let (path, media_type) = (path.to_owned(), media_type.to_owned());
-        self.monitor.tell(Event::OddType { path, media_type });
+        self.monitor.tell(Event::OddType { path: path.to_owned(), media_type });
         Ok(())
-    }
-
-    /// What came is not the file.
-    pub(super) fn is_not_the_file(&self, reply: &Reply, why: NotTheFile) -> End {
-        let media_type = reply.appearance.media_type.as_deref().unwrap_or_default();
-        let url = match &reply.exchange {
-            Some(exchange) => &exchange.response.url,
-            None => &self.what.url,
-        };
-        not_the_file(url, media_type, why).into()
     }
 
     /// Says where the body is not as it is stored.
