@@ -19,9 +19,8 @@ const MOST: usize = 40;
 /// nothing is there yet. Devices, FIFOs, sockets and folders that have the name themselves are left for the
 /// caller to find.
 ///
-/// As the system does it in folders that everybody may write to, only links of this user, of root, and of the
-/// owner of their folder are followed: anybody could have put another one there to aim the write at a file of
-/// this user.
+/// Only links of this user and of root are followed: whoever put another one there could aim the write at a file
+/// of this user, above all where that is root.
 ///
 /// # Errors
 /// [`PartError::NotAFile`] where the link leads to something else than a file; [`PartError::NotOurs`]; and
@@ -57,21 +56,12 @@ fn link(fs: &dyn Fs, path: &Path, there: Option<Stat>) -> Result<Option<PathBuf>
         return Ok(None);
     };
     let to = fs.read_link(path).map_err(PartError::io("follow", path))?;
-    if to.is_some() && !is_trusted(fs, path, &there)? {
+    const ROOT: u32 = 0;
+    if to.is_some() && ![fs.user(), ROOT].contains(&there.owner.user) {
         let why = NotOurs::OtherOwner { owner: there.owner.user, user: fs.user() };
         return Err(PartError::NotOurs { path: path.to_owned(), why });
     }
     Ok(to)
-}
-
-fn is_trusted(fs: &dyn Fs, path: &Path, link: &Stat) -> Result<bool, PartError> {
-    const ROOT: u32 = 0;
-    if [fs.user(), ROOT].contains(&link.owner.user) {
-        return Ok(true);
-    }
-    let folder = parent_dir(path);
-    let folder = fs.stat(folder).map_err(PartError::io("look at", folder))?;
-    Ok(folder.is_some_and(|folder| folder.owner.user == link.owner.user))
 }
 
 /// Where the link at `path` leads that says `to`: a name in a folder that is there. `None`: to a folder.

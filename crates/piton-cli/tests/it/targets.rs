@@ -168,6 +168,30 @@ fn a_download_over_a_link_is_stopped_shown_and_resumed() {
     assert_eq!(names(&place.path("real")), ["big"]);
 }
 
+/// It would aim the write of this user, perhaps of root, at whatever file its owner likes.
+#[test]
+fn a_link_of_another_user_is_not_followed() {
+    if !rustix::process::geteuid().is_root() {
+        return piton_testkit::skip("only root can give a link away");
+    }
+    let server = server(20 * KIB);
+    let place = Place::new();
+    place.write("precious", b"precious");
+    for (link, to) in [("to-file", "precious"), ("to-nothing", "new"), ("chain", "to-file")] {
+        symlink(to, place.path(link)).unwrap();
+        std::os::unix::fs::lchown(place.path(link), Some(1234), Some(1234)).unwrap();
+    }
+    symlink("to-file", place.path("own-to-others")).unwrap();
+    for link in ["to-file", "to-nothing", "chain", "own-to-others"] {
+        let ran = get(&place, &["-o", link, "--overwrite", &server.url("/file")]);
+        assert_eq!(ran.code, 3, "{link}: {}", ran.stderr);
+        assert!(ran.stderr.contains("belongs to user 1234"), "{link}: {}", ran.stderr);
+        assert_eq!(fs::read(place.path("precious")).unwrap(), b"precious");
+        assert!(!place.path("new").exists() && is_link(&place.path(link)));
+    }
+    assert_eq!(server.stats().requests.len(), 0);
+}
+
 /// In a list a link is followed within the folder, and one that leads out is refused.
 #[test]
 fn links_in_the_folder_of_a_list() {
