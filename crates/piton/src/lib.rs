@@ -63,9 +63,8 @@
 //!
 //! # When it fails
 //!
-//! [`fetch::Failure`] says what failed; [`fetch::Failure::fault`] whose fault it is,
-//! [`fetch::Failure::may_be_retried`] whether the same call may succeed later, and
-//! [`fetch::Failure::hint`] what to do. In every case the state on disk is good.
+//! [`fetch::Failure`] says what failed, on what and why; [`fetch::Failure::meaning`] whether the same call may
+//! succeed later, whose fault it is, and of which class it is. In every case the state on disk is good.
 //!
 //! # The rooms
 //!
