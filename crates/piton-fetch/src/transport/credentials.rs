@@ -19,34 +19,48 @@ pub fn is_harmless(name: &HeaderName) -> bool {
     KNOWN.contains(name) || name == header::ACCEPT || name.as_str().starts_with("accept-")
 }
 
-/// The headers of a GET for `url`, which is at `origin`. `first` is the origin of the URL that `request` is
-/// about, before redirects: what belongs to this request alone is for that one. `in_url` is the login that
-/// stood in the URL.
+/// The login for a GET at `origin`. `first` is the origin of the URL that `request` is about, before
+/// redirects: what belongs to this request alone is for that one. `in_url` is the login that stood in the URL.
+/// `None` also where the user gave a header of their own.
+pub(super) fn login(
+    shared: &Shared,
+    request: &Request,
+    first: &Origin,
+    origin: &Origin,
+    in_url: Option<Login>,
+) -> Option<Login> {
+    let config = &shared.config;
+    let entrusted = || config.credentials.iter().filter(|own| own.are_for(origin));
+    let own = entrusted().flat_map(|own| &own.headers).chain(&config.headers);
+    let of_request = request.headers.iter().filter(|_| first.trusts(origin));
+    if own.chain(of_request).any(|(name, _)| name == header::AUTHORIZATION) {
+        return None;
+    }
+    entrusted()
+        .find_map(|own| own.login.clone())
+        .or(in_url)
+        .or_else(|| kept_login(config, first, origin))
+}
+
+/// The headers of a GET for `url`, which is at `origin`, with this login; `first` as for [`login`].
 pub(super) fn headers(
     shared: &Shared,
     request: &Request,
     first: &Origin,
     origin: &Origin,
     url: &Url,
-    in_url: Option<Login>,
+    login: Option<&Login>,
 ) -> HeaderMap {
     let config = &shared.config;
-    let entrusted = || config.credentials.iter().filter(|own| own.are_for(origin));
+    let entrusted = config.credentials.iter().filter(|own| own.are_for(origin));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, config.user_agent.clone());
     replace(&mut headers, config.headers.iter());
-    replace(&mut headers, entrusted().flat_map(|own| &own.headers));
+    replace(&mut headers, entrusted.flat_map(|own| &own.headers));
     let trusted = first.trusts(origin);
     replace(&mut headers, request.headers.iter().filter(|_| trusted));
-    if !headers.contains_key(header::AUTHORIZATION)
-        && let Some(value) = entrusted()
-            .find_map(|own| own.login.clone())
-            .or(in_url)
-            .or_else(|| kept_login(config, first, origin))
-            .as_ref()
-            .and_then(Login::header)
-    {
+    if let Some(value) = login.and_then(Login::header) {
         headers.insert(header::AUTHORIZATION, value);
     }
     cookies::add(shared, url, &mut headers);

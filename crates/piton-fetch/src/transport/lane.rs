@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
 use http::{StatusCode, Uri, response};
 use tokio::time::timeout;
 use url::{Position, Url};
@@ -19,7 +19,11 @@ use super::origin::Origin;
 use super::proxy::{Kind, Proxy};
 use super::request::{Request, Response};
 use super::stream::Stream;
-use super::{Shared, cookies, credentials, redirect};
+use super::{Shared, cookies, credentials, digest_login, redirect};
+
+/// So many challenges of a Digest login are answered for one question: the first, and one for a nonce that is
+/// too old.
+const CHALLENGES: usize = 2;
 
 /// Connections kept: one for the address asked, one for where it redirects to.
 const KEEP: usize = 2;
@@ -127,26 +131,56 @@ impl Lane {
         }
     }
 
-    /// One exchange. A connection that was kept may have died in the meantime: then once more on a new one.
+    /// One question, with the answer to a challenge if the server wants a Digest login.
     async fn ask(
         &mut self,
         first: &Origin,
         origin: Origin,
         url: &Url,
-        login: Option<Login>,
+        in_url: Option<Login>,
         request: &Request,
     ) -> Result<(response::Parts, Body), TransportError> {
-        let headers = credentials::headers(&self.shared, request, first, &origin, url, login);
-        let (held, fresh) = match self.take(&origin) {
+        let shared = Arc::clone(&self.shared);
+        let login = credentials::login(&shared, request, first, &origin, in_url);
+        let login = login.as_ref();
+        let mut headers = credentials::headers(&shared, request, first, &origin, url, login);
+        let mut answered = false;
+        for _ in 0..CHALLENGES {
+            if let Some(answer) = digest_login::answer(&shared, &origin, login, url) {
+                headers.insert(AUTHORIZATION, answer);
+            }
+            let (head, body) = self.exchange(&origin, url, headers.clone()).await?;
+            let challenged = head.status == StatusCode::UNAUTHORIZED
+                && digest_login::is_challenged(&shared, &origin, login, &head.headers, answered);
+            if !challenged {
+                return Ok((head, body));
+            }
+            body.finish(self);
+            answered = true;
+        }
+        if let Some(answer) = digest_login::answer(&shared, &origin, login, url) {
+            headers.insert(AUTHORIZATION, answer);
+        }
+        self.exchange(&origin, url, headers).await
+    }
+
+    /// One exchange. A connection that was kept may have died in the meantime: then once more on a new one.
+    async fn exchange(
+        &mut self,
+        origin: &Origin,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<(response::Parts, Body), TransportError> {
+        let (held, fresh) = match self.take(origin) {
             Some(held) => (held, false),
             // Apart: seldom needed where there are many files, and large.
-            None => Box::pin(self.connect(&origin)).await?,
+            None => Box::pin(self.connect(origin)).await?,
         };
         let sent = self.send(held, url, headers.clone()).await;
         if fresh || !is_of_the_connection(&sent) {
             return sent;
         }
-        let (held, _) = Box::pin(self.connect(&origin)).await?;
+        let (held, _) = Box::pin(self.connect(origin)).await?;
         self.send(held, url, headers).await
     }
 

@@ -17,6 +17,7 @@ mod config;
 mod connect;
 mod cookies;
 mod credentials;
+mod digest_login;
 mod error;
 mod h1;
 mod h2;
@@ -32,6 +33,7 @@ mod request;
 mod stream;
 mod tls;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use body::Body;
@@ -42,6 +44,7 @@ pub use config::{
 use cookie_store::CookieStore;
 pub use credentials::is_harmless;
 pub use error::{TlsFault, TlsRemedy, TransportError};
+use http_auth::digest::DigestClient;
 pub use lane::Lane;
 pub use origin::{Origin, OriginError};
 pub use pace::MinRate;
@@ -63,6 +66,8 @@ struct Shared {
     cookies: Mutex<CookieStore>,
     h2: h2::Pool,
     idle: idle::Idle,
+    /// What servers that want a Digest login challenged last.
+    challenges: Mutex<HashMap<Origin, DigestClient>>,
 }
 
 impl Transport {
@@ -82,6 +87,7 @@ impl Transport {
                 cookies,
                 h2: h2::Pool::default(),
                 idle: idle::Idle::default(),
+                challenges: Mutex::default(),
             }),
         })
     }

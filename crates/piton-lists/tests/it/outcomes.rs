@@ -59,7 +59,7 @@ fn each_kind_of_end() {
 
 #[test]
 fn tries_are_counted_over_all_runs() {
-    let desk = Desk::new(site_of(1).fault(Fault::status(502).on("/0")));
+    let desk = Desk::new(site_of(1).fault(Fault::status(500).on("/0")));
     desk.list(["/0"]);
     let mut options = desk.options();
     options.adjust = Some(Arc::new(|what| what.retries = 0));

@@ -104,7 +104,7 @@ impl Attempt<'_> {
     /// once, and then remembered for the host.
     fn may_mind_the_range(&self, failure: &Failure) -> bool {
         let Failure::Status { status, .. } = failure else { return false };
-        let may_be = matches!(status.as_u16(), 400 | 403 | 405 | 406 | 412 | 416 | 417 | 500 | 501);
+        let may_be = matches!(status.as_u16(), 400 | 403 | 405 | 406 | 412 | 416 | 417 | 501);
         let known = self.tools.refusal_of(&host_of(&self.what.url));
         self.asking == Asking::Range && may_be && known.is_none()
     }

@@ -4,6 +4,7 @@ use cookie_store::CookieStore;
 use http::header::{self, HeaderName, HeaderValue};
 use std::sync::Arc;
 
+use piton_fetch::digest::{Algorithm, Hasher};
 use piton_fetch::transport::{Config, ConfigError, Credentials, Login, Transport};
 use url::Url;
 
@@ -222,4 +223,70 @@ async fn headers_are_the_users_within_reason() {
         config.headers = vec![pair(name, "x")];
         assert!(matches!(Transport::new(config), Err(ConfigError::ForAll { .. })), "{name}");
     }
+}
+
+/// A server that wants a Digest login for `me` with `secret` (RFC 7616), with a nonce that is too old after
+/// three answers.
+fn wants_digest() -> Scripted {
+    let md5 = |text: String| {
+        let mut hasher = Hasher::new(Algorithm::Md5);
+        hasher.update(text.as_bytes());
+        hasher.finalize().to_string()
+    };
+    Scripted::start(move |seen: &Seen, stream| {
+        let nonce = format!("nonce-{}", seen.number / 4);
+        let said = seen.header("authorization").unwrap_or_default();
+        let part = |name: &str| {
+            let start = said.find(&format!(" {name}="))? + name.len() + 2;
+            let value = said[start..].split(',').next()?.trim();
+            Some(value.trim_matches('"').to_owned())
+        };
+        let stale = part("nonce").is_some_and(|old| old != nonce);
+        let expected = (|| {
+            let user = md5("me:files:secret".to_owned());
+            let what = md5(format!("GET:{}", seen.target()));
+            let (nc, cnonce) = (part("nc")?, part("cnonce")?);
+            Some(md5(format!("{user}:{nonce}:{nc}:{cnonce}:auth:{what}")))
+        })();
+        if said.starts_with("Digest ") && expected.is_some() && part("response") == expected {
+            return say(stream, &ok("file"));
+        }
+        let challenge = format!(
+            "Digest realm=\"files\", qop=\"auth\", algorithm=MD5, nonce=\"{nonce}\", stale={stale}"
+        );
+        let head = format!(
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: {challenge}\r\nContent-Length: 0\r\n\r\n"
+        );
+        say(stream, head.as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn a_digest_login_is_answered_and_again_when_its_nonce_is_too_old() {
+    let server = wants_digest();
+    let url = server.url("/f?a=b");
+    let mut lane = lane(|config| config.credentials = login(me(), &[&url]));
+    for _ in 0..6 {
+        assert_eq!(fetch(&mut lane, &url).await.unwrap(), b"file");
+    }
+    // The first request, and one for each nonce that was too old.
+    assert!((8..=9).contains(&server.seen().len()), "{:?}", server.seen());
+    let basic =
+        server.seen().iter().filter(|seen| seen.header("authorization") == Some(BASIC)).count();
+    assert_eq!(basic, 1, "once challenged, the password is not sent any more");
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_not_tried_again_and_again() {
+    let server = wants_digest();
+    let url = server.url("/f");
+    let wrong = Login::Basic { user: "me".to_owned(), password: "wrong".to_owned() };
+    let mut with_wrong = lane(|config| config.credentials = login(wrong, &[&url]));
+    assert_eq!(head(&mut with_wrong, &request(&url)).await.unwrap().status, 401);
+    assert!(server.seen().len() <= 3, "{:?}", server.seen());
+    // Nobody's password goes to a server that it is not for.
+    let other = Scripted::saying(ok("file"));
+    let mut lane = lane(|config| config.credentials = login(me(), &[&other.url("/")]));
+    assert_eq!(head(&mut lane, &request(&url)).await.unwrap().status, 401);
+    assert_eq!(server.seen().last().unwrap().header("authorization"), None);
 }
