@@ -1,3 +1,5 @@
+//! How often checkpoints come.
+
 use std::time::{Duration, Instant};
 
 /// How often checkpoints come and how much may be at stake between them (DESIGN G2).

@@ -1,3 +1,5 @@
+//! Which version of a resource this is, and whether two answers speak of the same one.
+
 use serde::{Deserialize, Serialize};
 
 /// What a source says of which version it is (RFC 9110 section 8.8).

@@ -1,3 +1,5 @@
+//! Sets of positions.
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 

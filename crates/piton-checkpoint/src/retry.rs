@@ -1,3 +1,5 @@
+//! Whether to try again, after what pause, and how often.
+
 use std::time::Duration;
 
 /// What a failure calls for.

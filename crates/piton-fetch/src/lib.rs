@@ -56,6 +56,7 @@ pub mod redact;
 pub mod transport;
 
 mod adopt;
+mod at_stake;
 mod blocking;
 mod client;
 mod download;

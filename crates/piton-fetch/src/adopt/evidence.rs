@@ -1,3 +1,5 @@
+//! How sure it is that what was adopted is right.
+
 use super::survey::{PLACE, Survey};
 
 /// How sure it is that what was taken over is right. These bytes are not proven: between the places that

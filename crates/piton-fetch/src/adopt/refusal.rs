@@ -1,3 +1,5 @@
+//! Why a file of another program is not adopted.
+
 use crate::parse::aria2_control::ControlError;
 
 /// Why a file is not taken over. It is as it was.

@@ -1,3 +1,5 @@
+//! What the file is called.
+
 use std::path::{Path, PathBuf};
 
 use http::HeaderMap;

@@ -1,3 +1,5 @@
+//! One connection at work: a segment after the other, from the socket into the part.
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +12,7 @@ use super::compare::compare_end;
 use super::job::Job;
 use super::mirrors::Source;
 use super::trouble::Trouble;
+use crate::at_stake;
 use crate::flow::Speed;
 use crate::plan::{Grant, Planner, SegmentId};
 use crate::sink::SegmentWriter;
@@ -17,7 +20,7 @@ use crate::transport::{Body, Lane, Response};
 
 /// How often a connection looks up from reading: what a kill may cost, and how fast a stop is
 /// noticed.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = at_stake::AGE;
 
 /// A segment that is given back to the planner when its connection is done with it, also when that
 /// is dropped.

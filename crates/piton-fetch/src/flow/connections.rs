@@ -1,3 +1,5 @@
+//! How many connections help, found out by trying.
+
 use std::time::Duration;
 
 use tokio::time::Instant;

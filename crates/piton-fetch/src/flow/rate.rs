@@ -1,3 +1,5 @@
+//! A rate limit that many share.
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

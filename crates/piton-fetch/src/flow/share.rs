@@ -1,3 +1,5 @@
+//! How many connections one of many downloads may use.
+
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

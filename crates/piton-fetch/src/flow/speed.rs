@@ -1,3 +1,5 @@
+//! How fast bytes come.
+
 use std::time::Duration;
 
 use tokio::time::Instant;

@@ -56,16 +56,6 @@ impl ETag {
     pub fn opaque(&self) -> &str {
         &self.opaque
     }
-
-    /// The strong comparison of RFC 9110 section 8.8.3.2: byte for byte the same representation.
-    pub fn strong_eq(&self, other: &ETag) -> bool {
-        !self.weak && !other.weak && self.opaque == other.opaque
-    }
-
-    /// The weak comparison of RFC 9110 section 8.8.3.2: the tags are the same but for `W/`.
-    pub fn weak_eq(&self, other: &ETag) -> bool {
-        self.opaque == other.opaque
-    }
 }
 
 impl fmt::Display for ETag {
@@ -104,20 +94,6 @@ mod tests {
         }
         assert!(ETag::parse(&"a".repeat(1024)).is_some());
         assert!(ETag::parse(&"a".repeat(1025)).is_none());
-    }
-
-    /// The table of RFC 9110 section 8.8.3.2.
-    #[test]
-    fn comparisons() {
-        for (a, b, strong, weak) in [
-            ("W/\"1\"", "W/\"1\"", false, true),
-            ("W/\"1\"", "W/\"2\"", false, false),
-            ("W/\"1\"", "\"1\"", false, true),
-            ("\"1\"", "\"1\"", true, true),
-        ] {
-            assert_eq!(tag(a).strong_eq(&tag(b)), strong, "{a} {b}");
-            assert_eq!(tag(a).weak_eq(&tag(b)), weak, "{a} {b}");
-        }
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Which connection fetches which bytes.
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 

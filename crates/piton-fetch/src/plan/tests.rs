@@ -1,3 +1,5 @@
+//! The plan of segments against a model.
+
 use piton_checkpoint::IntervalSet;
 use proptest::prelude::*;
 

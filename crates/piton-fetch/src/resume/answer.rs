@@ -1,3 +1,5 @@
+//! What the head of an answer means, checked against the question.
+
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;

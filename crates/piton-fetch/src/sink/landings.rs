@@ -1,3 +1,5 @@
+//! Small files on their way to their final names.
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! What a connection writes: gathered, written by position, and claimed.
+
 use std::sync::Arc;
 
 use piton_durable::crc;
@@ -5,16 +7,17 @@ use piton_durable::part::{Durability, Extent, PartError};
 use tokio::time::{Duration, Instant};
 
 use super::{Account, Shared};
+use crate::at_stake;
 use crate::plan::Grant;
 
 /// Bytes written at once and then claimed as one extent: what a kill may cost at most (G2).
 /// Smaller writes cost more CPU …
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = at_stake::BYTES;
 const SHORTEST: usize = 128 << 10;
 /// … but all buffers of a download together stay below this (G8).
 const ALL: usize = 8 << 20;
 /// What was gathered is written when it has this age, whether the buffer is full or not (G2).
-const AGE: Duration = Duration::from_millis(100);
+const AGE: Duration = at_stake::AGE;
 
 /// CRC32C of nothing.
 const NO_BYTES: u32 = 0;

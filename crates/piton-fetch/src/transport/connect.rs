@@ -98,6 +98,10 @@ async fn look_up_for_proxy(shared: &Shared, origin: &Origin) -> Result<Host, Tra
     })
 }
 
+/// A connection whose other side does not even acknowledge what it was sent for so long is gone (RFC 5482). How
+/// long a server takes to answer has nothing to do with it.
+const UNANSWERED: Duration = Duration::from_secs(20);
+
 async fn tcp(addresses: Vec<SocketAddr>, shown: &str) -> Result<Stream, TransportError> {
     let stream = race(&interleave(addresses)).await.map_err(|(addr, source)| {
         let host = shown.to_owned();
@@ -107,8 +111,10 @@ async fn tcp(addresses: Vec<SocketAddr>, shown: &str) -> Result<Stream, Transpor
             TransportError::Connect { host, addr, source }
         }
     })?;
-    // Both only make a good connection better: one that refuses them still works.
+    // All of it only makes a good connection better: one that refuses it still works.
     let _ = stream.set_nodelay(true);
+    // A request over a connection that a router has forgotten is answered by nobody.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNANSWERED));
     let probes = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
         .with_interval(Duration::from_secs(10));

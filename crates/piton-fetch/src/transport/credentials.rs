@@ -92,7 +92,6 @@ fn conditions(request: &Request, headers: &mut HeaderMap) {
     }
     let conditions = [
         (header::IF_RANGE, &request.if_range),
-        (header::IF_NONE_MATCH, &request.if_none_match),
         (header::IF_MODIFIED_SINCE, &request.if_modified_since),
     ];
     for (name, value) in conditions {

@@ -26,8 +26,6 @@ pub struct Request {
     pub range: Option<ByteRange>,
     /// `If-Range`: the range only if this validator still holds, else the whole.
     pub if_range: Option<HeaderValue>,
-    /// `If-None-Match`.
-    pub if_none_match: Option<HeaderValue>,
     /// `If-Modified-Since`.
     pub if_modified_since: Option<HeaderValue>,
     /// Headers of this request alone. They replace the configuration's of the same name, and go to the origin
@@ -38,14 +36,7 @@ pub struct Request {
 impl Request {
     /// The whole of `url`, on no condition.
     pub fn new(url: Url) -> Request {
-        Request {
-            url,
-            range: None,
-            if_range: None,
-            if_none_match: None,
-            if_modified_since: None,
-            headers: Vec::new(),
-        }
+        Request { url, range: None, if_range: None, if_modified_since: None, headers: Vec::new() }
     }
 }
 

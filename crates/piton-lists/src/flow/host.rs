@@ -1,3 +1,5 @@
+//! What waits for one host, and what is known of it.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Heard, Limits, Moment};

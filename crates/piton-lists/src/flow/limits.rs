@@ -1,3 +1,5 @@
+//! How much may be done at a time.
+
 use std::num::NonZeroUsize;
 use std::time::Duration;
 

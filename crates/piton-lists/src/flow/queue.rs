@@ -1,3 +1,5 @@
+//! Items that wait, by host.
+
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU16;
 use std::sync::Arc;

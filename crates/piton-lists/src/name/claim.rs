@@ -1,3 +1,5 @@
+//! One name for each item, the same in each run.
+
 use piton_checkpoint::ledger::{Claim, Key, Ledger, LedgerError};
 
 use super::TargetPath;

@@ -1,3 +1,5 @@
+//! Why an item has no name, or no folder.
+
 use std::io;
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! The target folder, and those below it that items need.
+
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! Where the file of an item goes, from what the list says.
+
 use std::fmt;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Names that no item may have.
+
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! What failed, and why, from the ledger.
+
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! How a list stands, from the ledger.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Outcomes on their way to the ledger.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 

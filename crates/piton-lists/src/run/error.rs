@@ -1,3 +1,5 @@
+//! Why a run could not continue.
+
 use std::io;
 
 use piton_checkpoint::ledger::LedgerError;

@@ -1,3 +1,5 @@
+//! What is in a list, counted before anything is fetched.
+
 use crate::format::{BadLine, Entry, ListError};
 use crate::source::Source;
 

@@ -1,3 +1,5 @@
+//! An item on its way through a run.
+
 use piton_checkpoint::ledger::{ErrorClass, Key};
 use url::Url;
 

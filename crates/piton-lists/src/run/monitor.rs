@@ -1,3 +1,5 @@
+//! What a run reports: events as they happen, and figures to poll.
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -1,3 +1,5 @@
+//! How a list is processed.
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::path::PathBuf;

@@ -1,3 +1,5 @@
+//! A rate limit for each host.
+
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::sync::Arc;

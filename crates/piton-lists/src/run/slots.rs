@@ -1,3 +1,5 @@
+//! The places that items have while they are in flight.
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;

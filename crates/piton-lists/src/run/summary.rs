@@ -1,3 +1,5 @@
+//! How a list stands after a run.
+
 use std::time::Duration;
 
 /// How a list stands after a run. Every count is of the items in the list as it is now, so it is the

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::describe::name_asked_for;
 use super::reply::{Holds, Reply};
 use super::{Again, Attempt, End};
+use crate::at_stake;
 use crate::blocking::blocking;
 use crate::digest::{Digest, Hasher};
 use crate::download::{IfExists, Outcome};
@@ -25,9 +26,9 @@ use crate::monitor::{Event, Phase};
 use crate::transport::{Body, TransportError};
 
 /// Files up to this many bytes: what a kill may cost per connection (G2).
-const SMALL: u64 = 1 << 20;
+const SMALL: u64 = at_stake::BYTES as u64;
 /// What is not whole by then goes the usual way, on which it survives a kill (G2).
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = at_stake::AGE;
 /// More than this many bytes are not hashed on the network's thread.
 const HASHED_HERE: usize = 64 << 10;
 

@@ -1,3 +1,5 @@
+//! The URL of a source, and where redirects lead from it.
+
 use url::Url;
 
 /// The address that is asked, and the one it came from.

@@ -1,3 +1,5 @@
+//! The bars of a list, frame by frame.
+
 use std::time::{Duration, Instant};
 
 use piton::fetch::Progress;
