@@ -3,7 +3,6 @@
 //! The fuzz target `journal_run` calls the same function (the fuzz crate includes this file); the test at the end
 //! looks whether it holds for the seeds of the target and for random bytes.
 
-use std::cell::RefCell;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use piton_fetch::{
     Client, Download, IfExists, Mirror, Monitor, Outcome, Place, Stop, Unfinished, inspect,
 };
 use piton_testkit::hostile::journal::{About, plant};
-use piton_testkit::hostile::{Draw, Walled};
+use piton_testkit::hostile::{Draw, Kept, Walled, renewed};
 use piton_testkit::server::{Resource, Server, Site, pattern};
 use url::Url;
 
@@ -25,15 +24,12 @@ const LEN: u64 = 20_000;
 const PLANTED: &str = "planted-login";
 /// Given for one server, and for no other and no file.
 const GIVEN: &str = "given-login";
-/// What a server saw is kept: after so many runs others take their places.
-const RUNS: u32 = 200;
 
 /// The server of the file, one that journals name, and a client with a login for the first.
 struct World {
     named: Server,
     elsewhere: Server,
     client: Client,
-    runs: u32,
 }
 
 impl World {
@@ -49,27 +45,19 @@ impl World {
             ..Credentials::default()
         }];
         let client = Client::new(Transport::new(config).unwrap(), Arc::new(OsFs));
-        Self { named, elsewhere, client, runs: 0 }
+        Self { named, elsewhere, client }
     }
 }
 
 thread_local! {
-    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+    static WORLD: Kept<World> = const { Kept::new(None) };
 }
 
 /// A part and a journal lie there, of this user, and say anything. Then the download is resumed as the journal
 /// says, and the file is fetched by its URL: neither touches anything else nor tells the login to another
 /// server, and what is called done is right.
 pub(crate) fn journal_run(data: &[u8]) {
-    WORLD.with_borrow_mut(|world| {
-        if world.as_ref().is_none_or(|world| world.runs >= RUNS) {
-            *world = Some(World::new());
-        }
-        if let Some(world) = world {
-            world.runs += 1;
-            run(world, &mut Draw::new(data));
-        }
-    });
+    renewed(&WORLD, World::new, |world| run(world, &mut Draw::new(data)));
 }
 
 fn run(world: &World, draw: &mut Draw<'_>) {

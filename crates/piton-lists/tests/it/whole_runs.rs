@@ -3,7 +3,6 @@
 //! The fuzz target `ledger_run` calls the same function (the fuzz crate includes this file); the test at the end
 //! looks whether it holds for the seeds of the target and for random bytes.
 
-use std::cell::RefCell;
 use std::fs;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use piton_fetch::{Client, Stop};
 use piton_lists::report::{self, Wanted};
 use piton_lists::run::{Monitor, Options, Run, RunError, Summary};
 use piton_lists::source::Source;
-use piton_testkit::hostile::{Draw, Walled, files, ledger};
+use piton_testkit::hostile::{Draw, Kept, Walled, files, ledger, renewed};
 use piton_testkit::server::{Resource, Server, Site, pattern};
 
 const SEED: u64 = 8;
@@ -25,8 +24,6 @@ const LEN: u64 = 3_000;
 const PLANTED: &str = "planted-login";
 /// Given for the server of the list, and left in no file.
 const GIVEN: &str = "given-login";
-/// What a server saw is kept: after so many runs another takes its place.
-const RUNS: u32 = 200;
 const NOW: u64 = 1_700_000_000_000;
 const STATE: [&str; 3] = ["list.piton.db", "list.piton.db-wal", "list.piton.flight"];
 
@@ -35,7 +32,6 @@ struct World {
     list: String,
     ledger: Vec<u8>,
     client: Client,
-    runs: u32,
     _server: Server,
 }
 
@@ -57,27 +53,19 @@ impl World {
         assert_eq!((summary.done, summary.fatal), (1, 1), "{summary:?}");
         let ledger = fs::read(place.path(STATE[0])).unwrap();
         server.replace("/g", file());
-        Self { list, ledger, client, runs: 0, _server: server }
+        Self { list, ledger, client, _server: server }
     }
 }
 
 thread_local! {
-    static WORLD: RefCell<Option<World>> = const { RefCell::new(None) };
+    static WORLD: Kept<World> = const { Kept::new(None) };
 }
 
 /// A ledger lies there, of this user, and says anything. Then everything is asked of it, the list is gone through,
 /// and the ledger is given up: nothing of that touches anything else or leaves the login, and what is under a
 /// final name is right.
 pub(crate) fn ledger_run(data: &[u8]) {
-    WORLD.with_borrow_mut(|world| {
-        if world.as_ref().is_none_or(|world| world.runs >= RUNS) {
-            *world = Some(World::new());
-        }
-        if let Some(world) = world {
-            world.runs += 1;
-            run(world, &mut Draw::new(data));
-        }
-    });
+    renewed(&WORLD, World::new, |world| run(world, &mut Draw::new(data)));
 }
 
 fn run(world: &World, draw: &mut Draw<'_>) {

@@ -8,12 +8,14 @@
 mod draw;
 pub mod journal;
 pub mod ledger;
+mod renewed;
 mod texts;
 mod walled;
 
 use std::path::Path;
 
 pub use draw::Draw;
+pub use renewed::{Kept, renewed};
 pub use walled::{Walled, files};
 
 use proptest::collection::vec;
