@@ -20,7 +20,6 @@ use std::sync::Arc;
 use piton_checkpoint::{Budget, Change};
 use piton_durable::part::PartError;
 use tokio::time::{Instant, sleep};
-use url::Url;
 
 use self::decide::Decision;
 pub(super) use self::describe::{describe, name_asked_for};
@@ -181,7 +180,7 @@ impl<'a> Attempt<'a> {
             stop,
             started: Instant::now(),
             old: if what.restart { Old::Discard } else { Old::Use },
-            asking: match tools.refusal_of(&host_of(&what.url)) {
+            asking: match tools.refusal_of(&what.url) {
                 Some(RangeRefusal::OfRanges) => Asking::Whole,
                 _ => Asking::Range,
             },
@@ -373,10 +372,4 @@ impl<'a> Attempt<'a> {
     fn is_ours(&self, meta: &Meta) -> bool {
         self.sources.iter().any(|source| meta.knows(&source.address))
     }
-}
-
-/// The host and port of a URL, for what is remembered of a host.
-fn host_of(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
 }

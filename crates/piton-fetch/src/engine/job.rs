@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use piton_checkpoint::{Change, Identity, Rung};
 use piton_durable::part::PartError;
 use tokio::sync::{MutexGuard as Turn, Notify};
 use tokio::time::{Instant, timeout};
@@ -262,15 +262,12 @@ impl Job {
         now: &Identity,
     ) -> bool {
         let Some(identity) = source.identity() else { return false };
-        if matches!(identity.compare(now), Verdict::Same(_)) {
-            return false;
-        }
         let appearance = {
             let meta = self.meta.lock().unwrap_or_else(PoisonError::into_inner);
             meta.appearance.clone().unwrap_or_default()
         };
-        let looks = Appearance::of(&response.headers, &response.url);
-        Begun { identity, appearance }.is_displaced_by(now, &looks)
+        let looks = || Appearance::of(&response.headers, &response.url);
+        Begun { identity, appearance }.is_displaced_by(now, looks)
     }
 
     /// Changes what the journal says of the download.

@@ -161,7 +161,7 @@ impl Prober<'_> {
             .map_err(|refusal| Trouble::refused(refusal, host.clone(), false))?;
         if let (Answer::Part { identity, .. } | Answer::Whole(identity), Some(known)) =
             (&answer, &question.known)
-            && known.is_displaced_by(identity, &Appearance::of(&response.headers, &response.url))
+            && known.is_displaced_by(identity, || Appearance::of(&response.headers, &response.url))
         {
             return Err(Trouble::other_page(&response));
         }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use piton_durable::fs::{Fs, Lack};
+use url::Url;
 
 use crate::monitor::{Event, Monitor};
 use crate::sink::Landings;
-use crate::transport::Transport;
+use crate::transport::{Origin, Transport};
 
 /// The network and the disk of a client, for the engine. Clones share them.
 #[derive(Clone)]
@@ -16,7 +17,7 @@ pub(crate) struct Tools {
     pub(crate) transport: Transport,
     pub(crate) fs: Arc<dyn Fs>,
     landings: Arc<OnceLock<Option<Landings>>>,
-    refused: Arc<Mutex<HashMap<String, RangeRefusal>>>,
+    refused: Arc<Mutex<HashMap<Origin, RangeRefusal>>>,
     /// What the file system lacks, as far as it was told.
     lacks: Arc<Mutex<HashSet<Lack>>>,
 }
@@ -44,18 +45,24 @@ impl Tools {
         }
     }
 
-    /// What `host` was last found to refuse, if it was found out.
-    pub(crate) fn refusal_of(&self, host: &str) -> Option<RangeRefusal> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
+    /// What the server of `url` was found to refuse, if that was found out.
+    pub(crate) fn refusal_of(&self, url: &Url) -> Option<RangeRefusal> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nearly always, and asked for each file of a list.
+        if refused.is_empty() {
+            return None;
+        }
+        refused.get(&Origin::of(url).ok()?).copied()
     }
 
     /// Remembers it for the downloads that come.
-    pub(crate) fn remember_refusal(&self, host: String, refusal: RangeRefusal) {
+    pub(crate) fn remember_refusal(&self, url: &Url, refusal: RangeRefusal) {
+        let Ok(origin) = Origin::of(url) else { return };
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if refused.len() >= REMEMBERED {
             refused.clear();
         }
-        refused.insert(host, refusal);
+        refused.insert(origin, refusal);
     }
 
     /// Tells of what the file system at `path` lacks, once.

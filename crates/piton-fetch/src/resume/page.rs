@@ -56,9 +56,13 @@ pub(crate) struct Begun {
 impl Begun {
     /// Whether an answer is rather no version of the file than a new one: it has neither the validators nor the
     /// length that are known, and does not look like the file; or it has none at all, where there were some.
-    pub(crate) fn is_displaced_by(&self, now: &Identity, looks: &Appearance) -> bool {
+    pub(crate) fn is_displaced_by(
+        &self,
+        now: &Identity,
+        looks: impl FnOnce() -> Appearance,
+    ) -> bool {
         let is_same = matches!(self.identity.compare(now), Verdict::Same(_));
-        !is_same && (is_nameless(&self.identity, now) || self.appearance.is_displaced_by(looks))
+        !is_same && (is_nameless(&self.identity, now) || self.appearance.is_displaced_by(&looks()))
     }
 }
 
@@ -211,7 +215,8 @@ mod tests {
             (modified(size(100), "then"), size(7), &zip, true),
         ] {
             let begun = Begun { identity: was.clone(), appearance: zip.clone() };
-            assert_eq!(begun.is_displaced_by(&now, looks), displaced, "{was:?} {now:?} {looks:?}");
+            let found = begun.is_displaced_by(&now, || looks.clone());
+            assert_eq!(found, displaced, "{was:?} {now:?} {looks:?}");
         }
     }
 }

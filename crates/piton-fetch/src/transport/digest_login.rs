@@ -32,19 +32,19 @@ pub(super) fn answer(
     Some(value)
 }
 
-/// Whether an answer with status 401 challenges in a way that [`answer`] can answer to from now on. After one
-/// that was answered already only a nonce that is too old is worth another.
+/// Whether an answer with status 401 challenges in a way that [`answer`] can answer to from now on. After
+/// challenges that were `answered` for the same question only a nonce that is too old is worth another.
 pub(super) fn is_challenged(
     shared: &Shared,
     origin: &Origin,
     login: Option<&Login>,
     headers: &HeaderMap,
-    answered: bool,
+    answered: u32,
 ) -> bool {
     if !matches!(login, Some(Login::Basic { .. })) {
         return false;
     }
-    let Some(client) = challenge(headers).filter(|client| !answered || client.stale()) else {
+    let Some(client) = challenge(headers).filter(|client| answered == 0 || client.stale()) else {
         return false;
     };
     let mut challenges = lock(&shared.challenges);

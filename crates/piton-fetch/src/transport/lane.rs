@@ -23,7 +23,7 @@ use super::{Shared, cookies, credentials, digest_login, redirect};
 
 /// So many challenges of a Digest login are answered for one question: the first, and one for a nonce that is
 /// too old.
-const CHALLENGES: usize = 2;
+const CHALLENGES: u32 = 2;
 
 /// Connections kept: one for the address asked, one for where it redirects to.
 const KEEP: usize = 2;
@@ -144,24 +144,21 @@ impl Lane {
         let login = credentials::login(&shared, request, first, &origin, in_url);
         let login = login.as_ref();
         let mut headers = credentials::headers(&shared, request, first, &origin, url, login);
-        let mut answered = false;
-        for _ in 0..CHALLENGES {
+        let mut answered = 0;
+        loop {
             if let Some(answer) = digest_login::answer(&shared, &origin, login, url) {
                 headers.insert(AUTHORIZATION, answer);
             }
-            let (head, body) = self.exchange(&origin, url, headers.clone()).await?;
-            let challenged = head.status == StatusCode::UNAUTHORIZED
+            let (head, body) = self.exchange(&origin, url, &headers).await?;
+            let challenged = answered < CHALLENGES
+                && head.status == StatusCode::UNAUTHORIZED
                 && digest_login::is_challenged(&shared, &origin, login, &head.headers, answered);
             if !challenged {
                 return Ok((head, body));
             }
             body.finish(self);
-            answered = true;
+            answered += 1;
         }
-        if let Some(answer) = digest_login::answer(&shared, &origin, login, url) {
-            headers.insert(AUTHORIZATION, answer);
-        }
-        self.exchange(&origin, url, headers).await
     }
 
     /// One exchange. A connection that was kept may have died in the meantime: then once more on a new one.
@@ -169,7 +166,7 @@ impl Lane {
         &mut self,
         origin: &Origin,
         url: &Url,
-        headers: HeaderMap,
+        headers: &HeaderMap,
     ) -> Result<(response::Parts, Body), TransportError> {
         let (held, fresh) = match self.take(origin) {
             Some(held) => (held, false),
@@ -181,7 +178,7 @@ impl Lane {
             return sent;
         }
         let (held, _) = Box::pin(self.connect(origin)).await?;
-        self.send(held, url, headers).await
+        self.send(held, url, headers.clone()).await
     }
 
     async fn send(

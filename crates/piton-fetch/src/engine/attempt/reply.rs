@@ -8,14 +8,13 @@ use piton_checkpoint::{Change, Identity};
 use piton_durable::part::PartError;
 
 use super::here::Here;
-use super::{Again, Asking, Attempt, End, host_of};
+use super::{Again, Asking, Attempt, End};
 use crate::blocking::blocking;
 use crate::download::Outcome;
 use crate::engine::mirrors::Source;
 use crate::engine::probe::{Probed, Prober, Question, Tries};
 use crate::engine::tools::RangeRefusal;
-use crate::engine::trouble::Trouble;
-use crate::engine::trouble::not_the_file;
+use crate::engine::trouble::{Trouble, not_the_file};
 use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
 use crate::parse::content_coding::content_coding;
@@ -87,7 +86,7 @@ impl Attempt<'_> {
             Err(_) => None,
         };
         if let Some(refusal) = refusal.filter(|_| self.asking == Asking::WholeInstead) {
-            self.tools.remember_refusal(host_of(&self.what.url), refusal);
+            self.tools.remember_refusal(&self.what.url, refusal);
         }
         asked.map_err(End::from).and_then(|probed| self.read(probed)).map_err(|end| match end {
             End::Failed(Failure::Protocol { .. }) if self.asking == Asking::Range => {
@@ -105,7 +104,7 @@ impl Attempt<'_> {
     fn may_mind_the_range(&self, failure: &Failure) -> bool {
         let Failure::Status { status, .. } = failure else { return false };
         let may_be = matches!(status.as_u16(), 400 | 403 | 405 | 406 | 412 | 416 | 417 | 501);
-        let known = self.tools.refusal_of(&host_of(&self.what.url));
+        let known = self.tools.refusal_of(&self.what.url);
         self.asking == Asking::Range && may_be && known.is_none()
     }
 
