@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use piton_testkit::syscalls::{Action, Ended, Errno, Plan, available};
+use piton_testkit::syscalls::{Action, Ended, Errno, Outcome, Plan, available};
 
 use self::place::{Place, Source};
 use piton_testkit::seed::{draw, seed};
@@ -152,9 +152,7 @@ fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>>
                 let file = hit.path.strip_prefix(place.folder()).unwrap();
                 hits.lock().unwrap().insert((hit.name, file.to_owned()));
             }
-            // Done without its time it is right, and yet not known to be that version: it is left alone.
-            let name = outcome.hit.as_ref().map(|hit| hit.name);
-            let undated = outcome.ended == Ended::Exit(0) && name == Some("utimensat");
+            let undated = is_undated(&outcome);
             place
                 .check_ended(action, &outcome)
                 .and_then(|()| place.check_between())
@@ -164,6 +162,13 @@ fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>>
         });
     }
     Some(hits.into_inner().unwrap())
+}
+
+/// Done without the time of its source: the file is right, but nothing shows that it is that version, so
+/// the next run refuses to touch it.
+fn is_undated(outcome: &Outcome) -> bool {
+    let name = outcome.hit.as_ref().map(|hit| hit.name);
+    outcome.ended == Ended::Exit(0) && name == Some("utimensat")
 }
 
 /// What is downloaded, and whether something stands under the final name. A small file lands where
