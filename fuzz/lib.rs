@@ -7,6 +7,7 @@
 
 // The included files name what they are about as the crates do where they live.
 use piton_fetch::parse;
+use piton_remote::{http, netrc};
 use piton_lists::{Address, Content, Item, address, format};
 mod name {
     pub(crate) use crate::names as properties;
@@ -15,6 +16,9 @@ mod name {
 
 #[path = "../crates/piton-fetch/src/parse/properties.rs"]
 pub mod properties;
+
+#[path = "../crates/piton-remote/src/properties.rs"]
+pub mod remote;
 
 #[path = "../crates/piton-lists/src/format/properties.rs"]
 pub mod lists;

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| piton_fuzz::properties::cookies(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| piton_fuzz::remote::cookies(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| piton_fuzz::properties::digest_headers(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| piton_fuzz::remote::digest_headers(data));

@@ -104,6 +104,7 @@ impl From<FailureClass> for Exit {
             C::Changed => Self::Changed,
             C::Protocol | C::Redirect | C::Address => Self::Protocol,
             C::Stopped => Self::Interrupted,
+            C::Gone => Self::NoSuchFile,
             C::Status(401 | 403 | 407) => Self::Login,
             C::Status(400..=499) => Self::NoSuchFile,
             C::Status(500..=599) => Self::Server,

@@ -3,8 +3,8 @@
 use piton::durable::fs::LeadsOut;
 use piton::durable::part::PartError;
 use piton::fetch::parse::aria2_control::ControlError;
-use piton::fetch::transport::{TlsRemedy, TransportError};
 use piton::fetch::{Failure, NotTheFile, Unadoptable};
+use piton::remote::{RefusalKind, RemoteError, TlsRemedy};
 
 /// What to do about a failure, in one sentence, where there is something to do.
 pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
@@ -51,13 +51,15 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
         Failure::Local(PartError::NewerFormat { .. }) => {
             "use that version, or `piton forget` it and start over"
         }
-        Failure::Status { status, .. } => match status.as_u16() {
-            401 | 403 => {
+        Failure::Refused { refusal, .. } => match refusal.kind {
+            _ if refusal.code == Some(407) => "put the login into the URL of the proxy",
+            RefusalKind::Unauthorized | RefusalKind::Denied => {
                 "--user, --bearer or a netrc file give a login; an expired link has to be requested again"
             }
-            407 => "put the login into the URL of the proxy",
-            404 | 410 => "check the URL",
-            429 | 503 => "the server asks for patience: run the same command later",
+            RefusalKind::Gone => "check the URL",
+            RefusalKind::TooMany | RefusalKind::Busy => {
+                "the server asks for patience: run the same command later"
+            }
             _ => return None,
         },
         Failure::NotTheFile { why: NotTheFile::Displaces, .. } => {
@@ -77,14 +79,14 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
         }
         Failure::TooLarge { .. } => "--max-size raises the limit",
         Failure::Integrity { .. } => "check the digest, or get the file from another place",
-        Failure::Transport { source, .. } => return of_transport(source),
+        Failure::Remote { source, .. } => return of_transport(source),
         Failure::Unadoptable { why, .. } => return of_unadoptable(why),
         _ => return None,
     })
 }
 
-fn of_transport(error: &TransportError) -> Option<&'static str> {
-    use TransportError as E;
+fn of_transport(error: &RemoteError) -> Option<&'static str> {
+    use RemoteError as E;
     Some(match error {
         E::Resolve { .. } => "check the name, the network and the name server",
         E::Refused { .. } => "check the port, or whether the server runs",
@@ -96,6 +98,9 @@ fn of_transport(error: &TransportError) -> Option<&'static str> {
             "put the login into the URL of the proxy: http://user:password@host:port"
         }
         E::Proxy { .. } => "check the proxy settings",
+        E::FilesNotAllowed => {
+            "`piton get` copies a file: URL that its command line names, and nobody else's"
+        }
         E::DowngradeRefused { .. } => "--allow-downgrade follows it, unprotected",
         E::TooManyRedirects { .. } => "the server sends in circles; check the URL",
         E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => {

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use piton_durable::fs::OsFs;
 use piton_durable::part::Durability;
-use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{Client, Download, Event, Monitor, Observer, Place, Stop};
+use piton_remote::Remote;
+use piton_remote::http::Config;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinSet, LocalSet};
 
@@ -46,7 +47,7 @@ fn run() -> Result<usize, Error> {
         Some(other) => return Err(format!("no such durability: {other}").into()),
     };
     let addresses = std::fs::read_to_string(list)?;
-    let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (began, cpu) = (Instant::now(), cpu());
     let mut tally = Tally::default();

@@ -11,7 +11,7 @@ use crate::engine::{self, Tools};
 use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::stop::Stop;
-use crate::transport::Transport;
+use piton_remote::Remote;
 
 /// Downloads. Clones share connections, cookies, limits, and the thread that saves small files, which ends
 /// with the last of them.
@@ -21,9 +21,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client over this transport that keeps its files on `fs`.
-    pub fn new(transport: Transport, fs: Arc<dyn Fs>) -> Self {
-        Self { tools: Tools::new(transport, fs) }
+    /// A client over `remote` that keeps its files on `fs`.
+    pub fn new(remote: Remote, fs: Arc<dyn Fs>) -> Self {
+        Self { tools: Tools::new(remote, fs) }
     }
 
     /// Downloads, going on where an earlier call stopped. Dropping the future is like a kill: what
@@ -63,7 +63,7 @@ impl Client {
 
     /// The same client, with its connections, cookies and limits, that keeps its files on `fs`.
     pub fn keeping(&self, fs: Arc<dyn Fs>) -> Self {
-        Self::new(self.tools.transport.clone(), fs)
+        Self::new(self.tools.remote.clone(), fs)
     }
 
     /// The file system that files are kept on.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
 use piton_checkpoint::Identity;
 use piton_durable::part::Durability;
+use piton_remote::Extra;
 use url::Url;
 
 use crate::digest::{Digest, Pieces};
@@ -22,9 +22,9 @@ pub struct Download {
     /// Further addresses of the same file. Bytes of several are used together, and one that turns out to
     /// have another file is dropped ([`crate::Event::MirrorDropped`]).
     pub mirrors: Vec<Mirror>,
-    /// Headers to send with each request, to the origins of `url` and `mirrors` and to no other host that
-    /// these redirect to. Never written anywhere. The headers by which ranges work are refused.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What each question carries beside its words, such as headers: to the origins of `url` and `mirrors` and
+    /// to no other host that these redirect to. Never written anywhere.
+    pub extra: Extra,
     /// Where the file goes.
     pub place: Place,
     /// How many connections may be used.
@@ -98,7 +98,7 @@ impl Download {
         Self {
             url,
             mirrors: Vec::new(),
-            headers: Vec::new(),
+            extra: Extra::default(),
             place,
             connections: Connections::Auto,
             share: None,

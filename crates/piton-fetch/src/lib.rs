@@ -53,11 +53,9 @@
 pub mod digest;
 pub mod parse;
 pub mod redact;
-pub mod transport;
 
 mod adopt;
 mod at_stake;
-mod blocking;
 mod client;
 mod download;
 mod engine;
@@ -71,12 +69,11 @@ mod sink;
 mod stop;
 
 pub use adopt::{Adopted, Adoption, Evidence, Leftover, Unadoptable};
-pub use blocking::blocking;
 pub use client::Client;
 pub use download::{
     Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, Plan, RateLimit, Share,
 };
-pub use failure::{Failure, FailureClass, Fault, Meaning, NotTheFile, Retry};
+pub use failure::{Failure, FailureClass, Fault, Meaning, NotTheFile, Retry, disk_meaning};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};
 pub use resume::Appearance;

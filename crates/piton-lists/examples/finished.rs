@@ -13,10 +13,11 @@ use std::time::Instant;
 
 use piton_checkpoint::ledger::{Durability, How, Ledger, Outcome, State};
 use piton_durable::fs::OsFs;
-use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{Client, Stop};
 use piton_lists::run::{Monitor, Options, Run};
 use piton_lists::source::{Keyed, Source};
+use piton_remote::Remote;
+use piton_remote::http::Config;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let items: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |items| items.parse())?;
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("ledger of {items} filled in {:.2} s", begun.elapsed().as_secs_f64());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
     let options = Options::new(folder.path().join("out"));
     let begun = Instant::now();
     let run = Run::new(client, Ledger::open(&path, &how)?, source, options);

@@ -32,13 +32,13 @@
 //!
 //! use piton_checkpoint::ledger::{How, Ledger};
 //! use piton_durable::fs::OsFs;
-//! use piton_fetch::transport::{Config, Transport};
+//! use piton_remote::{Remote, http::Config};
 //! use piton_fetch::{Client, Stop};
 //! use piton_lists::run::{Monitor, Options, Run};
 //! use piton_lists::source::Source;
 //!
 //! # async fn example(now: u64) -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+//! let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
 //! let how = How { durability: Default::default(), create: true, now };
 //! let ledger = Ledger::open("files.txt.piton.db".as_ref(), &how)?;
 //! let mut options = Options::new("downloads".into());

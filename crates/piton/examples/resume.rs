@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use piton::durable::fs::OsFs;
 use piton::fetch::digest::Digest;
-use piton::fetch::transport::{Config, Transport};
 use piton::fetch::{Client, Download, Failure, Monitor, Place, Stop};
+use piton::remote::{Remote, http::Config};
 use piton_testkit::server::{MIB, Resource, Server, Site};
 
 /// What the server has, and what it takes a moment to send.
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(Site::new().with("/big.bin", file).rate_total(RATE));
     let folder = tempfile::tempdir()?;
 
-    let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
     let mut what =
         Download::new(server.url("/big.bin").parse()?, Place::Folder(folder.path().to_owned()));
     what.digests.push(digest);

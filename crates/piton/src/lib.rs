@@ -10,11 +10,11 @@
 //! use std::sync::Arc;
 //!
 //! use piton::durable::fs::OsFs;
-//! use piton::fetch::transport::{Config, Transport};
+//! use piton::remote::{Remote, http::Config};
 //! use piton::fetch::{Client, Download, Monitor, Place, Stop};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+//! let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
 //! let url = "https://example.com/big.iso".parse()?;
 //! let what = Download::new(url, Place::Folder("downloads".into()));
 //! let outcome = client.download(what, Monitor::default(), Stop::new()).await?;
@@ -82,3 +82,4 @@ pub use piton_checkpoint as checkpoint;
 pub use piton_durable as durable;
 pub use piton_fetch as fetch;
 pub use piton_lists as lists;
+pub use piton_remote as remote;

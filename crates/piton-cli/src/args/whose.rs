@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use piton::fetch::transport::Origin;
+use piton::remote::Origin;
 
 /// Which servers a login, a token, a header or a certificate is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

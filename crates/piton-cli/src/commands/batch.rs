@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use piton::fetch::{Client, Download, Event, Failure, Monitor, Observer, Outcome, Stop, blocking};
+use piton::fetch::{Client, Download, Event, Failure, Monitor, Observer, Outcome, Stop};
+use piton::remote::blocking;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Interval, MissedTickBehavior, interval};

@@ -33,7 +33,7 @@ pub(crate) fn get(
     let mut network = Network::of(&args.fetch.network, environment)?;
     let beside = args.files.mirror.iter().chain(&args.checks.checksum_file);
     network.allow(&beside.filter_map(|text| Url::parse(text).ok()).collect::<Vec<_>>());
-    let client = network.client(&urls)?;
+    let client = network.client_of_files(&urls)?;
     let screen = screen::choose(args.fetch.output, environment);
     batch::block_on(async {
         let downloads = downloads(&args, urls, &client).await?;
@@ -85,16 +85,16 @@ fn ends_with_slash(path: &Path) -> bool {
 pub(super) fn address(text: &str) -> Result<Url, Trouble> {
     let wrong = |why: String| Trouble::usage(format!("{}: {why}", redact::rubbish(text)));
     match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
         Ok(url) if text.contains("://") => {
-            Err(wrong(format!("cannot fetch {} addresses, only http and https", url.scheme())))
+            Err(wrong(format!("cannot fetch {}: URLs, only http, https and file", url.scheme())))
         }
         Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
             let shown = redact::rubbish(text);
-            Err(wrong("not an address: it does not begin with http:// or https://".to_owned())
+            Err(wrong("not a URL: it does not begin with http://, https:// or file://".to_owned())
                 .hint(format!("perhaps https://{shown}")))
         }
-        Err(error) => Err(wrong(format!("not an address: {error}"))),
+        Err(error) => Err(wrong(format!("not a URL: {error}"))),
     }
 }
 
@@ -174,21 +174,18 @@ mod tests {
         let message = |text: &str| address(text).unwrap_err().message;
         assert_eq!(
             message("example.com/a"),
-            "example.com/a: not an address: it does not begin with http:// or https://",
+            "example.com/a: not a URL: it does not begin with http://, https:// or file://",
         );
         assert_eq!(
             message("localhost:80/a"),
-            "localhost:80/a: not an address: it does not begin with http:// or https://",
+            "localhost:80/a: not a URL: it does not begin with http://, https:// or file://",
         );
         assert_eq!(
             message("ftp://h/a"),
-            "ftp://h/a: cannot fetch ftp addresses, only http and https"
+            "ftp://h/a: cannot fetch ftp: URLs, only http, https and file"
         );
-        assert_eq!(message("http://"), "http://: not an address: empty host");
-        assert_eq!(
-            message("http://ann:se/cret@h:1"),
-            "http://h:1: not an address: invalid port number",
-        );
+        assert_eq!(message("http://"), "http://: not a URL: empty host");
+        assert_eq!(message("http://ann:se/cret@h:1"), "http://h:1: not a URL: invalid port number",);
         assert!(address("HTTPS://Example.com").is_ok());
     }
 }

@@ -9,12 +9,13 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use piton::durable::fs::OsFs;
 use piton::fetch::Client;
-use piton::fetch::parse::cookies_txt::CookiesTxt;
-use piton::fetch::parse::netrc::Netrc;
-use piton::fetch::transport::{
-    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, Origin,
-    ProxyRules, Reach, Tls, Transport, Versions,
+use piton::remote::http::parse::cookies_txt::CookiesTxt;
+use piton::remote::http::{
+    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, ProxyRules,
+    Reach, Tls, Versions,
 };
+use piton::remote::netrc::Netrc;
+use piton::remote::{Origin, Remote};
 use url::Url;
 
 use crate::args::{Bytes, HttpVersion, NetworkOptions};
@@ -83,7 +84,7 @@ impl Network {
         config.tls = tls(options)?;
         let network = Self { config, unsaid: secrets.unsaid };
         // What cannot be used is said now, whatever it is for.
-        network.transport(Vec::new())?;
+        network.remote(Vec::new())?;
         Ok(network)
     }
 
@@ -101,15 +102,23 @@ impl Network {
         self.client_for(origins(named).collect())
     }
 
-    /// The same for servers that are named in another way.
-    pub(crate) fn client_for(&self, named: Vec<Origin>) -> Result<Client, Trouble> {
-        Ok(Client::new(self.transport(named)?, Arc::new(OsFs)))
+    /// The same, where `file:` URLs may be fetched as well: only where the command line itself names the URLs.
+    /// A list, or a journal, does not choose which files of this machine are copied.
+    pub(crate) fn client_of_files(&mut self, named: &[Url]) -> Result<Client, Trouble> {
+        self.allow(named);
+        let remote = self.remote(origins(named).collect())?.with_files(Arc::new(OsFs));
+        Ok(Client::new(remote, Arc::new(OsFs)))
     }
 
-    fn transport(&self, named: Vec<Origin>) -> Result<Transport, Trouble> {
+    /// A client for servers that are named in another way.
+    pub(crate) fn client_for(&self, named: Vec<Origin>) -> Result<Client, Trouble> {
+        Ok(Client::new(self.remote(named)?, Arc::new(OsFs)))
+    }
+
+    fn remote(&self, named: Vec<Origin>) -> Result<Remote, Trouble> {
         let mut config = self.config.clone();
         config.credentials.push(Credentials { origins: named, ..self.unsaid.clone() });
-        Transport::new(config).map_err(unusable)
+        Remote::new(config).map_err(unusable)
     }
 
     /// Refuses a login that does not say which server it is for. `why` says why that cannot be known.

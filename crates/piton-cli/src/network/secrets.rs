@@ -1,7 +1,7 @@
 //! Logins, headers and certificates of the command line, and which server each is for.
 
 use http::{HeaderName, HeaderValue};
-use piton::fetch::transport::{Credentials, Identity, Login, is_harmless};
+use piton::remote::http::{Credentials, Identity, Login, is_harmless};
 
 use crate::args::{NetworkOptions, Whose};
 use crate::read;

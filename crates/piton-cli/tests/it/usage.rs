@@ -32,12 +32,12 @@ fn arguments() {
 #[test]
 fn addresses() {
     insta::assert_snapshot!(refused(&["get", "example.com/a"]), @r"
-    piton: example.com/a: not an address: it does not begin with http:// or https://
+    piton: example.com/a: not a URL: it does not begin with http://, https:// or file://
       hint: perhaps https://example.com/a
     ");
     insta::assert_snapshot!(
         refused(&["get", "ftp://ann:secret@example.com/a"]),
-        @"piton: ftp://example.com/a: cannot fetch ftp addresses, only http and https"
+        @"piton: ftp://example.com/a: cannot fetch ftp: URLs, only http, https and file"
     );
 }
 

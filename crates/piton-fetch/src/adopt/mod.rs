@@ -20,13 +20,13 @@ use piton_durable::part::{Durability, Foreign, PartError, Target};
 use url::Url;
 
 use self::survey::{PLACE, Source, survey};
-use crate::blocking::blocking;
 use crate::download::{Download, IfExists, Place};
 use crate::engine::{First, RangeReader, Tools};
 use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::parse::aria2_control::ControlFile;
 use crate::stop::Stop;
+use piton_remote::blocking;
 
 pub use evidence::Evidence;
 pub use leftover::Leftover;

@@ -5,15 +5,12 @@
 //! [`Hasher::save`] and [`Hasher::restore`] let the journal carry the midstate, so that a resume does
 //! not read the file again.
 
-mod algorithm;
 mod blake3_tree;
 mod hasher;
 mod pieces;
 mod saved;
-mod value;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use hasher::Hasher;
 pub use pieces::{Pieces, PiecesError};
+pub use piton_remote::digest::{Algorithm, Digest, DigestError, UnknownAlgorithm};
 pub use saved::{RestoreError, SavedState};
-pub use value::{Digest, DigestError};

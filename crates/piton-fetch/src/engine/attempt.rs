@@ -34,7 +34,6 @@ use crate::failure::{Failure, Fault};
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor, Phase};
 use crate::stop::Stop;
-use crate::transport::check_headers;
 
 /// How often one run starts over because the source changed under it.
 const RESTARTS: u32 = 3;
@@ -49,7 +48,6 @@ pub(crate) async fn download(
     monitor: Monitor,
     stop: Stop,
 ) -> Result<Outcome, Failure> {
-    check_headers(&what.headers).map_err(|error| Failure::Usage(error.to_string()))?;
     let mut attempt = Attempt::new(tools, what, monitor.clone(), stop);
     let mut repeats = Repeats {
         streams: Budget::new(attempt.what.retries),
@@ -232,7 +230,7 @@ impl<'a> Attempt<'a> {
                 Decision::Resume => break (part, reply, Decision::Resume),
                 Decision::Begin => break (part, reply, Decision::Begin),
                 Decision::Changed(change) => return Err(Again::StartOver(change).into()),
-                Decision::AskWithoutIfRange => repeat = Some(reply.question.without_if_range()),
+                Decision::AskWithoutCondition => repeat = Some(reply.question.without_condition()),
                 Decision::AskOthers(change) => self.give_up(&reply.source, change)?,
             }
             here = Here::Part(part);

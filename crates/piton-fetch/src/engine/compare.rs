@@ -13,7 +13,7 @@ use super::worker::{Engaged, Failed, Opened, WITHOUT_BYTES};
 use crate::plan::SegmentId;
 use crate::resume::{OVERLAP, after, differs_at, places_to_compare, sample};
 use crate::sink::SegmentWriter;
-use crate::transport::{Body, Lane};
+use piton_remote::{Body, Connection};
 
 /// So many places of what is here are compared beside the edges of its gaps.
 const SAMPLES: usize = 8;
@@ -27,7 +27,7 @@ const SAMPLES: usize = 8;
 pub(super) async fn introduce(
     job: &Arc<Job>,
     source: &Source,
-    lane: &mut Lane,
+    connection: &mut Connection,
 ) -> Result<(), Trouble> {
     let _turn = source.introduction().await;
     if !job.needs_introduction(source) {
@@ -40,7 +40,7 @@ pub(super) async fn introduce(
         Sharing::One | Sharing::FailOver => places_to_compare(here, size, SAMPLES, random),
     });
     for place in places {
-        compare_place(job, source, lane, place).await.map_err(|trouble| match trouble {
+        compare_place(job, source, connection, place).await.map_err(|trouble| match trouble {
             // Of several addresses, what this one has says nothing of the others.
             Trouble::Changed(change) if job.sharing != Sharing::One => Trouble::OtherFile(change),
             other => other,
@@ -53,16 +53,16 @@ pub(super) async fn introduce(
 async fn compare_place(
     job: &Arc<Job>,
     source: &Source,
-    lane: &mut Lane,
+    connection: &mut Connection,
     place: Range<u64>,
 ) -> Result<(), Trouble> {
     let last = place.end.checked_sub(1);
-    let mut opened = ask_for(job, source, lane, || (place.start, last)).await?;
+    let mut opened = ask_for(job, source, connection, || (place.start, last)).await?;
     if opened.end != Some(place.end) {
-        return Err(Trouble::protocol(source.host(), SHORT));
+        return Err(Trouble::broken(source.host(), SHORT));
     }
-    compare(job, source, &mut opened.response.body, place.start, place.end - place.start).await?;
-    opened.response.body.finish(lane);
+    compare(job, source, &mut opened.body, place.start, place.end - place.start).await?;
+    opened.body.finish(connection);
     Ok(())
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn compare(
         }
     }
     if filled == 0 {
-        return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
+        return Err(Trouble::broken(source.host(), WITHOUT_BYTES));
     }
     came.truncate(filled);
     match differs_at(job.sink.shared(), &came, start)? {
@@ -134,7 +134,7 @@ pub(super) async fn compare_end(
 /// where two answers met that nothing else has compared (G4).
 pub(super) async fn prove(
     job: Arc<Job>,
-    mut lane: Lane,
+    mut connection: Connection,
     engaged: Engaged,
     joint: u64,
 ) -> Result<(), Failed> {
@@ -142,13 +142,13 @@ pub(super) async fn prove(
     let proof = async {
         let start = joint.saturating_sub(OVERLAP / 2);
         let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
-        let Opened { mut response, end: came } =
-            ask_for(&job, source, &mut lane, || (start, end.checked_sub(1))).await?;
+        let Opened { mut body, end: came } =
+            ask_for(&job, source, &mut connection, || (start, end.checked_sub(1))).await?;
         let came = came.filter(|came| *came == end);
         let Some(came) = came else {
-            return Err(Trouble::protocol(source.host(), SHORT));
+            return Err(Trouble::broken(source.host(), SHORT));
         };
-        compare(&job, source, &mut response.body, start, came - start).await?;
+        compare(&job, source, &mut body, start, came - start).await?;
         source.set_trust(Trust::Proven);
         job.close_joint(joint);
         Ok(())

@@ -10,7 +10,7 @@ use piton_durable::part::PartError;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
-use crate::parse::http_date;
+use piton_remote::modified;
 
 /// The extended attribute that a finished file carries: which version it is. Without the address,
 /// which may hold a signature.
@@ -73,13 +73,13 @@ impl ExistingFile {
         if let Some(source) = self.source() {
             return matches!(source.identity.compare(now), Verdict::Same(rung) if !rung.wants_overlap());
         }
-        let modified = now.last_modified.as_deref().and_then(http_date::parse);
+        let modified = modified(now);
         now.size.is_some() && modified.is_some_and(|time| same_second(time, self.stat.modified))
     }
 
     /// Whether a version of this date is not newer than the file.
     pub(super) fn is_not_older(&self, now: &Identity) -> bool {
-        let modified = now.last_modified.as_deref().and_then(http_date::parse);
+        let modified = modified(now);
         modified.is_some_and(|time| seconds(time) <= seconds(self.stat.modified))
     }
 

@@ -5,23 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use piton_checkpoint::IntervalSet;
 use piton_durable::fs::Existing;
 use piton_durable::part::{Durability, Finish, Part, PartError};
+use piton_remote::{Head, modified};
 
 use super::existing::attributes;
 use super::job::Job;
 use super::tools::Tools;
 use super::worker::Claimed;
-use crate::blocking::blocking;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists};
 use crate::failure::Failure;
-use crate::parse::digest_headers::{Covers, server_digests};
-use crate::parse::http_date;
 use crate::sink::{BadPiece, Hashing};
 use crate::stop::Stop;
+use piton_remote::blocking;
 
 /// A digest that the whole must have, and who says so.
 #[derive(Debug, Clone)]
@@ -58,8 +56,7 @@ pub(super) fn expected(
     what: &Download,
     name: &str,
     kept: Vec<Expected>,
-    headers: &HeaderMap,
-    status: http::StatusCode,
+    head: Option<&Head>,
 ) -> Result<Vec<Expected>, Failure> {
     let mut all: Vec<Expected> = Vec::new();
     let mut add = |digest: Digest, named_by: Named| {
@@ -74,20 +71,18 @@ pub(super) fn expected(
         };
         add(digest, Named::List);
     }
-    let mut said = server_digests(headers, status);
-    // What covers only the content speaks of the whole when the content is the whole.
-    said.retain(|said| said.covers == Covers::Representation || status == http::StatusCode::OK);
+    let said = head.map(Head::digests).unwrap_or_default();
     for Expected { digest, named_by } in kept {
         // A resume keeps to the digests of the first run, unless the server now says otherwise.
         let corrected = said.iter().any(|said| {
-            named_by == Named::Server(said.header.to_owned())
+            named_by == Named::Server(said.named_by.clone())
                 && said.digest.algorithm() == digest.algorithm()
         });
         if !corrected {
             add(digest, named_by);
         }
     }
-    said.into_iter().for_each(|said| add(said.digest, Named::Server(said.header.to_owned())));
+    said.into_iter().for_each(|said| add(said.digest, Named::Server(said.named_by)));
     Ok(all)
 }
 
@@ -238,7 +233,7 @@ pub(super) struct Dress {
 
 /// What a file of this version gets.
 pub(super) fn dress(what: &Download, identity: &piton_checkpoint::Identity) -> Dress {
-    let source_time = identity.last_modified.as_deref().and_then(http_date::parse);
+    let source_time = modified(identity);
     let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
     Dress { modified, attributes: attributes(identity, modified, what.mark.as_deref()) }
 }

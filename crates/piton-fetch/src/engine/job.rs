@@ -9,7 +9,6 @@ use piton_checkpoint::{Change, Identity, Rung};
 use piton_durable::part::PartError;
 use tokio::sync::{MutexGuard as Turn, Notify};
 use tokio::time::{Instant, timeout};
-use url::Url;
 
 use super::mirrors::{Origins, Sharing, Source, Sources, Trust};
 use super::trouble::Trouble;
@@ -20,12 +19,12 @@ use crate::monitor::Monitor;
 use crate::plan::{Planner, SegmentId};
 use crate::resume::{Appearance, Begun, after, before};
 use crate::sink::Sink;
-use crate::transport::{ByteRange, Request, Response, Transport};
+use piton_remote::{Ask, ByteRange, Head, Remote};
 
 /// What the connections of one transfer share.
 pub(super) struct Job {
     pub(super) what: Download,
-    pub(super) transport: Transport,
+    pub(super) remote: Remote,
     pub(super) monitor: Monitor,
     pub(super) sink: Sink,
     pub(super) sources: Arc<Sources>,
@@ -47,7 +46,7 @@ pub(super) struct Job {
 impl Job {
     pub(super) fn new(
         what: Download,
-        transport: Transport,
+        remote: Remote,
         monitor: Monitor,
         sink: Sink,
         sources: Arc<Sources>,
@@ -61,7 +60,7 @@ impl Job {
         };
         Self {
             what,
-            transport,
+            remote,
             monitor,
             sink,
             sources,
@@ -150,18 +149,12 @@ impl Job {
         self.stopping.store(false, Ordering::Relaxed);
     }
 
-    /// The request to `source` for a range, the address that the user gave, and the generation of
-    /// the one that is asked.
-    pub(super) fn request(
-        &self,
-        source: &Source,
-        first: u64,
-        last: Option<u64>,
-    ) -> (Request, Url, u32) {
+    /// The question to `source` for a range, and the generation of the URL that is asked.
+    pub(super) fn question(&self, source: &Source, first: u64, last: Option<u64>) -> (Ask, u32) {
         let range = Some(ByteRange { first, last });
-        let (mut request, original, generation) = source.request(range, &self.what.headers);
-        request.if_range = source.validator();
-        (request, original, generation)
+        let (mut ask, generation) = source.question(range, &self.what.extra);
+        ask.same_as = source.condition();
+        (ask, generation)
     }
 
     /// While the address has to be resolved again, one connection asks and the others wait for what
@@ -255,19 +248,13 @@ impl Job {
     }
 
     /// Whether an answer of `source` is a page in the place of the file.
-    pub(super) fn is_other_page(
-        &self,
-        source: &Source,
-        response: &Response,
-        now: &Identity,
-    ) -> bool {
+    pub(super) fn is_other_page(&self, source: &Source, head: &Head) -> bool {
         let Some(identity) = source.identity() else { return false };
         let appearance = {
             let meta = self.meta.lock().unwrap_or_else(PoisonError::into_inner);
             meta.appearance.clone().unwrap_or_default()
         };
-        let looks = || Appearance::of(&response.headers, &response.url);
-        Begun { identity, appearance }.is_displaced_by(now, looks)
+        Begun { identity, appearance }.is_displaced_by(&head.identity, || Appearance::of(head))
     }
 
     /// Changes what the journal says of the download.

@@ -2,20 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use http::HeaderMap;
-use http::header::CONTENT_DISPOSITION;
+use piton_remote::Head;
 use url::Url;
 
-use crate::parse::content_disposition;
 use crate::parse::file_name::{FileName, marked};
 
-/// The name under which a resource is kept: what Content-Disposition says, else the last part of
-/// the address that was asked for or, if only that has an extension, of the one that answered.
-pub(super) fn name_of(headers: &HeaderMap, asked: &Url, answered: &Url) -> FileName {
-    let said = headers
-        .get(CONTENT_DISPOSITION)
-        .and_then(|value| content_disposition::file_name(value.as_bytes()))
-        .and_then(|raw| FileName::clean(&raw));
+/// The name under which a resource is kept: what the server proposes, else the last part of the URL that was
+/// asked for or, if only that has an extension, of the one that answered.
+pub(super) fn name_of(head: &Head, asked: &Url, answered: &Url) -> FileName {
+    name(head.file_name().as_deref(), asked, answered)
+}
+
+fn name(proposed: Option<&str>, asked: &Url, answered: &Url) -> FileName {
+    let said = proposed.and_then(FileName::clean);
     if let Some(name) = said {
         return name;
     }
@@ -37,11 +36,9 @@ mod tests {
     fn who_names_the_file() {
         let asked = Url::parse("https://a.test/latest/download").unwrap();
         let answered = Url::parse("https://b.test/x/piton-1.0.tar.gz?sig=1").unwrap();
-        let mut headers = HeaderMap::new();
-        assert_eq!(name_of(&headers, &asked, &answered).as_str(), "piton-1.0.tar.gz");
-        assert_eq!(name_of(&headers, &asked, &asked).as_str(), "download");
-        headers.insert(CONTENT_DISPOSITION, "attachment; filename=\"../a.iso\"".parse().unwrap());
-        assert_eq!(name_of(&headers, &asked, &answered).as_str(), "a.iso");
+        assert_eq!(name(None, &asked, &answered).as_str(), "piton-1.0.tar.gz");
+        assert_eq!(name(None, &asked, &asked).as_str(), "download");
+        assert_eq!(name(Some("../a.iso"), &asked, &answered).as_str(), "a.iso");
     }
 
     #[test]

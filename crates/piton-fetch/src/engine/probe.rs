@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderValue;
-use piton_checkpoint::Class;
+use piton_checkpoint::{Class, Identity};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::mirrors::{Source, Sources};
@@ -13,9 +12,9 @@ use super::trouble::Trouble;
 use crate::download::Download;
 use crate::failure::Failure;
 use crate::monitor::{Event, Monitor};
-use crate::resume::{Answer, Appearance, Begun, read_answer};
+use crate::resume::{Appearance, Begun};
 use crate::stop::Stop;
-use crate::transport::{ByteRange, Lane, Response, Transport};
+use piton_remote::{ByteRange, Connection, Holds, Remote, Reply};
 
 /// With other sources left to ask, one that is silent is waited for no longer than this.
 const SILENCE: Duration = Duration::from_secs(4);
@@ -23,18 +22,19 @@ const SILENCE: Duration = Duration::from_secs(4);
 /// What the first request asks for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Question {
-    /// `None`: without a Range header, for servers that cannot cope with one.
+    /// `None`: all, for servers that cannot cope with one.
     pub(super) range: Option<ByteRange>,
-    pub(super) if_range: Option<HeaderValue>,
-    pub(super) if_modified_since: Option<HeaderValue>,
+    /// The range only of this version.
+    pub(super) same_as: Option<Identity>,
+    pub(super) newer_than: Option<SystemTime>,
     /// The version of which some is here, if any.
     pub(super) known: Option<Begun>,
 }
 
 impl Question {
     /// The same, for whatever version there is now.
-    pub(super) fn without_if_range(&self) -> Self {
-        Self { if_range: None, ..self.clone() }
+    pub(super) fn without_condition(&self) -> Self {
+        Self { same_as: None, ..self.clone() }
     }
 }
 
@@ -42,14 +42,13 @@ impl Question {
 pub(super) struct Probed {
     pub(super) source: Arc<Source>,
     pub(super) question: Question,
-    pub(super) lane: Lane,
-    pub(super) response: Response,
-    pub(super) answer: Answer,
+    pub(super) connection: Connection,
+    pub(super) reply: Reply,
 }
 
 /// Asks until there is an answer to work with or the retries are used up.
 pub(super) struct Prober<'a> {
-    pub(super) transport: &'a Transport,
+    pub(super) remote: &'a Remote,
     pub(super) what: &'a Download,
     pub(super) monitor: &'a Monitor,
     pub(super) stop: &'a Stop,
@@ -97,15 +96,15 @@ impl Prober<'_> {
             let question = question(&source);
             let asked = Instant::now();
             let trouble = match self.once(&source, &question, sources.others(&source)).await {
-                Ok((lane, response, answer)) => {
-                    return Ok(Probed { source, question, lane, response, answer });
+                Ok((connection, reply)) => {
+                    return Ok(Probed { source, question, connection, reply });
                 }
                 Err(trouble) => trouble,
             };
             // One node of a farm may answer badly; two bad answers are the server's way.
             let tried = source.standing().budget.spent() + 1;
             let hopeless =
-                matches!(trouble, Trouble::Protocol { .. } | Trouble::OtherPage(_)) && tried > 1;
+                (trouble.is_broken() || matches!(trouble, Trouble::OtherPage(_))) && tried > 1;
             let spent =
                 match trouble.class() == Class::Fatal || hopeless || self.tries == Tries::One {
                     true => None,
@@ -134,47 +133,39 @@ impl Prober<'_> {
         source: &Source,
         question: &Question,
         others: bool,
-    ) -> Result<(Lane, Response, Answer), Trouble> {
-        let mut lane = self.transport.lane();
-        let (mut request, original, generation) =
-            source.request(question.range, &self.what.headers);
-        request.if_range.clone_from(&question.if_range);
-        request.if_modified_since.clone_from(&question.if_modified_since);
-        let host = request.url.host_str().unwrap_or_default().to_owned();
+    ) -> Result<(Connection, Reply), Trouble> {
+        let mut connection = self.remote.connection();
+        let (mut ask, generation) = source.question(question.range, &self.what.extra);
+        ask.same_as.clone_from(&question.same_as);
+        ask.newer_than = question.newer_than;
         let limit = source.standing().answer_timeout(self.what.answer_timeout());
         let limit = if others { limit.min(SILENCE) } else { limit };
-        let response = {
+        let reply = {
             // By reference: it is large, and `timeout` would move it.
-            let mut asking = pin!(lane.get_for(&original, &request));
+            let mut asking = pin!(connection.ask(&ask));
             tokio::select! {
-                response = timeout(limit, asking.as_mut()) => {
-                    response.map_err(|_| {
+                reply = timeout(limit, asking.as_mut()) => {
+                    reply.map_err(|_| {
                         source.standing().did_not_answer();
-                        Trouble::NoAnswer { host: host.clone(), after: limit }
+                        Trouble::NoAnswer { host: source.host(), after: limit }
                     })??
                 }
                 () = self.stop.stopped() => return Err(Trouble::Stopped),
             }
         };
-        let host = response.url.host_str().unwrap_or_default().to_owned();
-        let answer = read_answer(&response, question.range, SystemTime::now())
-            .map_err(|refusal| Trouble::refused(refusal, host.clone(), false))?;
-        if let (Answer::Part { identity, .. } | Answer::Whole(identity), Some(known)) =
-            (&answer, &question.known)
-            && known.is_displaced_by(identity, || Appearance::of(&response.headers, &response.url))
-        {
-            return Err(Trouble::other_page(&response));
+        if matches!(reply.holds, Holds::Whole | Holds::Part { .. }) {
+            let (head, is) = (&reply.head, reply.head.identity.size);
+            if let Some(known) = &question.known
+                && known.is_displaced_by(&head.identity, || Appearance::of(head))
+            {
+                return Err(Trouble::other_page(head));
+            }
+            if let Some(is) = is {
+                check_size(self.what, &piton_remote::host_of(&head.url), is)?;
+            }
         }
-        if matches!(answer, Answer::NotModified) && question.if_modified_since.is_none() {
-            return Err(Trouble::protocol(host, "status 304 to an unconditional request"));
-        }
-        if let Answer::Part { identity, .. } | Answer::Whole(identity) = &answer
-            && let Some(is) = identity.size
-        {
-            check_size(self.what, &host, is)?;
-        }
-        source.resolved(&response.url, response.redirected, generation);
-        Ok((lane, response, answer))
+        source.resolved(&reply.head.url, reply.head.redirected, generation);
+        Ok((connection, reply))
     }
 }
 

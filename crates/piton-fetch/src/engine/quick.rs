@@ -14,41 +14,33 @@ use super::tools::Tools;
 use crate::download::{Download, Place, Plan};
 use crate::failure::Failure;
 use crate::monitor::Monitor;
-use crate::resume::Answer;
 use crate::stop::Stop;
-use crate::transport::ByteRange;
+use piton_remote::{ByteRange, Holds};
 
 /// What [`super::run`] would do, without doing it.
 pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure> {
     let (monitor, stop) = (Monitor::default(), Stop::new());
-    let prober = Prober {
-        transport: &tools.transport,
-        what,
-        monitor: &monitor,
-        stop: &stop,
-        tries: Tries::Usual,
-    };
+    let prober =
+        Prober { remote: &tools.remote, what, monitor: &monitor, stop: &stop, tries: Tries::Usual };
     let range = Some(ByteRange { first: 0, last: Some(0) });
     let question = |_: &_| Question { range, ..Question::default() };
     let probed = prober.ask(&Sources::new(what), question).await?;
-    let (identity, ranges) = match probed.answer {
-        Answer::Part { identity, .. } => (identity, true),
-        Answer::Whole(identity) => (identity, false),
-        Answer::Unsatisfied(size) => (Identity { size, ..Identity::default() }, false),
-        Answer::NotModified => (Identity::default(), false),
+    let head = probed.reply.head;
+    let (identity, ranges) = match probed.reply.holds {
+        Holds::Part { .. } => (head.identity.clone(), true),
+        Holds::Whole => (head.identity.clone(), false),
+        Holds::OutOfRange { size } => (Identity { size, ..Identity::default() }, false),
+        Holds::NotNewer => (Identity::default(), false),
     };
     let path = match &what.place {
         Place::File(path) => path.clone(),
-        Place::Folder(folder) => {
-            let response = &probed.response;
-            folder.join(name_of(&response.headers, &what.url, &response.url).as_str())
-        }
+        Place::Folder(folder) => folder.join(name_of(&head, &what.url, &head.url).as_str()),
     };
     let fs = tools.fs.as_ref();
     let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
     let exists = fs.stat(&path).map_err(io)?.is_some();
     let have = crate::meta::inspect(fs, &path)?.map_or(0, |found| found.synced + found.written);
-    let address = probed.response.url.clone();
+    let address = head.url;
     Ok(Plan { path, identity, ranges, have, exists, address })
 }
 
@@ -57,7 +49,7 @@ pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u
     let (monitor, stop) = (Monitor::default(), Stop::new());
     let what = Download::new(url.clone(), Place::File(PathBuf::new()));
     let prober = Prober {
-        transport: &tools.transport,
+        remote: &tools.remote,
         what: &what,
         monitor: &monitor,
         stop: &stop,
@@ -68,13 +60,13 @@ pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u
     let mut buffer = vec![0; 64 << 10];
     loop {
         let after = what.stall_timeout;
-        let read = timeout(after, probed.response.body.read(&mut buffer)).await;
+        let read = timeout(after, probed.reply.body.read(&mut buffer)).await;
         let read = read.map_err(|_| Failure::Stalled {
-            host: url.host_str().unwrap_or_default().to_owned(),
+            host: piton_remote::host_of(url),
             after,
             tries: 1,
         })?;
-        let read = read.map_err(|source| Failure::Transport { source, tries: 1 })?;
+        let read = read.map_err(|source| Failure::Remote { source, tries: 1 })?;
         let chunk = buffer.get(..read).unwrap_or_default();
         if chunk.is_empty() {
             return Ok(bytes);

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::path::Path;
 
-use http::{HeaderMap, StatusCode};
 use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
 use tokio::time::{sleep, timeout};
 
@@ -17,10 +16,8 @@ use crate::download::Download;
 use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor};
-use crate::parse::content_coding::content_coding;
-use crate::resume::Answer;
 use crate::stop::Stop;
-use crate::transport::ByteRange;
+use piton_remote::{ByteRange, Head, Holds, Reply};
 
 /// Reads one range after the other.
 pub(crate) struct RangeReader<'a> {
@@ -31,7 +28,7 @@ pub(crate) struct RangeReader<'a> {
     identity: Identity,
     size: u64,
     /// Of the first answer.
-    headers: HeaderMap,
+    head: Head,
 }
 
 /// How a server answers to the first range.
@@ -56,23 +53,22 @@ impl<'a> RangeReader<'a> {
         stop: &'a Stop,
         first: Range<u64>,
     ) -> Result<First<'a>, Failure> {
-        let prober =
-            Prober { transport: &tools.transport, what, monitor, stop, tries: Tries::Usual };
+        let prober = Prober { remote: &tools.remote, what, monitor, stop, tries: Tries::Usual };
         let sources = Sources::new(what);
         let probed = prober.ask(&sources, |_| question(&first)).await?;
-        let identity = match &probed.answer {
-            Answer::Part { identity, .. } => identity.clone(),
-            Answer::Unsatisfied(Some(size)) if *size <= first.start => {
-                return Ok(First::Beyond { size: *size });
+        match probed.reply.holds {
+            Holds::Part { .. } => {}
+            Holds::OutOfRange { size: Some(size) } if size <= first.start => {
+                return Ok(First::Beyond { size });
             }
-            Answer::Unsatisfied(_) | Answer::Whole(_) | Answer::NotModified => {
+            Holds::OutOfRange { .. } | Holds::Whole | Holds::NotNewer => {
                 return Ok(First::NoRanges);
             }
-        };
+        }
+        let head = probed.reply.head.clone();
+        let (identity, redirected) = (head.identity.clone(), head.redirected);
         let Some(size) = identity.size else { return Ok(First::NoRanges) };
-        let headers = probed.response.headers.clone();
-        let redirected = probed.response.redirected;
-        let mut reader = Self { prober, sources, redirected, identity, size, headers };
+        let mut reader = Self { prober, sources, redirected, identity, size, head };
         let bytes = reader.receive(first.start..first.end.min(size), Some(probed)).await?;
         Ok(First::Ranges(Box::new(reader), bytes))
     }
@@ -84,14 +80,13 @@ impl<'a> RangeReader<'a> {
 
     /// The coding in which the server sends it, where that is not as it is.
     pub(crate) fn encoding(&self) -> Option<String> {
-        content_coding(&self.headers)
+        self.head.encoding.clone()
     }
 
     /// The description of a download of this version to `target`, for its journal.
     pub(crate) fn describe(&self, target: &Path) -> Result<Meta, Failure> {
         let (what, name) = (self.prober.what, name_asked_for(self.prober.what, target));
-        let expected =
-            expected(what, &name, Vec::new(), &self.headers, StatusCode::PARTIAL_CONTENT)?;
+        let expected = expected(what, &name, Vec::new(), Some(&self.head))?;
         Ok(describe(what, target, &self.identity, self.encoding(), true, &expected))
     }
 
@@ -124,7 +119,7 @@ impl<'a> RangeReader<'a> {
                 None => self.ask(&rest).await?,
             };
             self.check(&answer)?;
-            let host = answer.response.url.host_str().unwrap_or_default().to_owned();
+            let host = piton_remote::host_of(&answer.reply.head.url);
             let drained = self.drain(answer, &rest, &mut bytes).await;
             let progress = bytes.len() > before;
             if progress {
@@ -132,7 +127,7 @@ impl<'a> RangeReader<'a> {
             }
             let trouble = match drained {
                 Ok(()) if progress => continue,
-                Ok(()) => Trouble::protocol(host, "a range without its bytes"),
+                Ok(()) => Trouble::broken(host, "a range without its bytes"),
                 Err(trouble) => trouble,
             };
             let tried = budget.spent() + 1;
@@ -152,30 +147,31 @@ impl<'a> RangeReader<'a> {
     /// A link that redirects led to may be too old by now: then once more from the address given.
     async fn ask(&mut self, range: &Range<u64>) -> Result<Probed, Failure> {
         let asked = match self.prober.ask(&self.sources, |_| question(range)).await {
-            Err(Failure::Status { .. }) if self.redirected => {
+            Err(Failure::Refused { .. }) if self.redirected => {
                 (self.sources, self.redirected) = (Sources::new(self.prober.what), false);
                 self.prober.ask(&self.sources, |_| question(range)).await
             }
             asked => asked,
         };
-        self.redirected |= asked.as_ref().is_ok_and(|probed| probed.response.redirected);
+        self.redirected |= asked.as_ref().is_ok_and(|probed| probed.reply.head.redirected);
         asked
     }
 
     /// Whether an answer is a range of the version that was begun with (G4).
     fn check(&self, probed: &Probed) -> Result<(), Failure> {
         let changed = |change| Err(Failure::Changed { change, restarts: 0 });
-        match &probed.answer {
-            Answer::Part { identity, .. } => match self.identity.compare(identity) {
+        let Head { identity, url, .. } = &probed.reply.head;
+        match probed.reply.holds {
+            Holds::Part { .. } => match self.identity.compare(identity) {
                 Verdict::Same(_) => Ok(()),
                 Verdict::Changed(change) => changed(change),
                 Verdict::Unknown => changed(Change::Nameless),
             },
-            Answer::Unsatisfied(Some(size)) if *size != self.size => {
-                changed(Change::Size { was: self.size, is: *size })
+            Holds::OutOfRange { size: Some(size) } if size != self.size => {
+                changed(Change::Size { was: self.size, is: size })
             }
-            Answer::Unsatisfied(_) | Answer::Whole(_) | Answer::NotModified => {
-                let host = probed.response.url.host_str().unwrap_or_default().to_owned();
+            Holds::OutOfRange { .. } | Holds::Whole | Holds::NotNewer => {
+                let host = piton_remote::host_of(url);
                 let why = "it gives ranges at one time and not at another".to_owned();
                 Err(Failure::Protocol { host, why })
             }
@@ -189,9 +185,10 @@ impl<'a> RangeReader<'a> {
         wanted: &Range<u64>,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Trouble> {
-        let Probed { mut lane, mut response, answer, .. } = probed;
-        let end = match answer {
-            Answer::Part { end, .. } => end.min(wanted.end),
+        let Probed { mut connection, reply, .. } = probed;
+        let Reply { head, holds, mut body, .. } = reply;
+        let end = match holds {
+            Holds::Part { end, .. } => end.min(wanted.end),
             _ => wanted.start,
         };
         let mut left = usize::try_from(end.saturating_sub(wanted.start)).unwrap_or(usize::MAX);
@@ -201,8 +198,8 @@ impl<'a> RangeReader<'a> {
             let most = buffer.len().min(left);
             let room = buffer.get_mut(..most).unwrap_or_default();
             let read = tokio::select! {
-                read = timeout(after, response.body.read(room)) => read.map_err(|_| {
-                    let host = response.url.host_str().unwrap_or_default().to_owned();
+                read = timeout(after, body.read(room)) => read.map_err(|_| {
+                    let host = piton_remote::host_of(&head.url);
                     Trouble::Stalled { host, after }
                 })??,
                 () = self.prober.stop.stopped() => return Err(Trouble::Stopped),
@@ -213,7 +210,7 @@ impl<'a> RangeReader<'a> {
             bytes.extend_from_slice(room.get(..read).unwrap_or_default());
             left -= read;
         }
-        response.body.finish(&mut lane);
+        body.finish(&mut connection);
         Ok(())
     }
 }

@@ -9,12 +9,12 @@ use url::Url;
 
 use crate::monitor::{Event, Monitor};
 use crate::sink::Landings;
-use crate::transport::{Origin, Transport};
+use piton_remote::{Origin, Remote};
 
 /// The network and the disk of a client, for the engine. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Tools {
-    pub(crate) transport: Transport,
+    pub(crate) remote: Remote,
     pub(crate) fs: Arc<dyn Fs>,
     landings: Arc<OnceLock<Option<Landings>>>,
     refused: Arc<Mutex<HashMap<Origin, RangeRefusal>>>,
@@ -35,9 +35,9 @@ pub(crate) enum RangeRefusal {
 const REMEMBERED: usize = 1024;
 
 impl Tools {
-    pub(crate) fn new(transport: Transport, fs: Arc<dyn Fs>) -> Self {
+    pub(crate) fn new(remote: Remote, fs: Arc<dyn Fs>) -> Self {
         Self {
-            transport,
+            remote,
             fs,
             landings: Arc::default(),
             lacks: Arc::default(),

@@ -2,35 +2,30 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
 use piton_checkpoint::{Backoff, Change, Class};
 use piton_durable::part::PartError;
 use url::Url;
 
 use super::mirrors::redacted;
 use crate::failure::{Failure, Meaning, NotTheFile, Retry};
-use crate::resume::{Bad, Refusal, media_type};
-use crate::transport::{Response, TransportError};
+use crate::resume::media_type;
+use piton_remote::{AskError, Head, Refusal, RefusalKind, RemoteError};
 
 /// Why a connection stopped working on its segment.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The exchange failed.
-    Transport(TransportError),
+    Remote(RemoteError),
     /// Nothing came for as long as is allowed.
     Stalled { host: String, after: Duration },
     /// It did not begin to answer for as long as is allowed.
     NoAnswer { host: String, after: Duration },
-    /// An error status.
-    Status {
-        host: String,
-        status: StatusCode,
-        patience: Option<Duration>,
+    /// The server says no, or its answer breaks the protocol.
+    Refused {
+        refusal: Box<Refusal>,
         /// The answer came from where a redirect led to, and the original URL may lead elsewhere now.
-        redirected: bool,
+        expired: bool,
     },
-    /// The answer breaks the protocol.
-    Protocol { host: String, why: Bad },
     /// A range was asked for and the whole came, of the same version.
     NoRanges,
     /// The source is another version than the one that was begun (G4).
@@ -55,31 +50,27 @@ impl Trouble {
     /// What it calls for, seen alone.
     pub(super) fn class(&self) -> Class {
         let retry = match self {
-            Self::Transport(error) => Meaning::of_transport(error).retry,
-            Self::Stalled { .. }
-            | Self::NoAnswer { .. }
-            | Self::Replaced
-            | Self::Protocol { .. } => Retry::Later,
-            Self::OtherPage(_) => Retry::Later,
-            Self::Status { redirected: true, .. } => return Class::ResolveAgain,
-            Self::Status { status, .. } => Meaning::of_status(status.as_u16()).retry,
+            Self::Remote(error) => Meaning::of_remote(error).retry,
+            Self::Stalled { .. } | Self::NoAnswer { .. } | Self::Replaced | Self::OtherPage(_) => {
+                Retry::Later
+            }
+            Self::Refused { expired: true, .. } => return Class::ResolveAgain,
+            // One node of a farm may answer badly.
+            Self::Refused { .. } if self.is_broken() => Retry::Later,
+            Self::Refused { refusal, .. } => Meaning::of_refusal(refusal).retry,
             _ => Retry::Never,
         };
         match retry {
             Retry::Never => Class::Fatal,
-            Retry::Later | Retry::WithRoom => Class::Transient,
+            _ => Class::Transient,
         }
     }
 
     /// Whether it may mean that the server wants fewer connections from us.
     pub(super) fn is_crowding(&self) -> bool {
         match self {
-            // A 403 from where a redirect led to is a link that expired.
-            Self::Status { status, redirected, .. } => match status.as_u16() {
-                403 => !redirected,
-                status => matches!(status, 429 | 503 | 509),
-            },
-            Self::Transport(error) => error.before_answer(),
+            Self::Refused { refusal, expired } => !expired && refusal.kind.may_be_crowding(),
+            Self::Remote(error) => error.before_answer(),
             _ => false,
         }
     }
@@ -88,7 +79,9 @@ impl Trouble {
     /// one by the minute, and it is waited for at least two of them.
     pub(super) fn backoff(&self) -> Backoff {
         match self {
-            Self::Status { status, .. } if status.as_u16() == 429 => Backoff::BY_THE_MINUTE,
+            Self::Refused { refusal, .. } if refusal.kind == RefusalKind::TooMany => {
+                Backoff::BY_THE_MINUTE
+            }
             _ => Backoff::default(),
         }
     }
@@ -96,7 +89,7 @@ impl Trouble {
     /// How long the server asked us to wait.
     pub(super) fn patience(&self) -> Option<Duration> {
         match self {
-            Self::Status { patience, .. } => *patience,
+            Self::Refused { refusal, .. } => refusal.retry_after,
             _ => None,
         }
     }
@@ -104,15 +97,14 @@ impl Trouble {
     /// In words, for a notice.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Transport(error) => error.to_string(),
+            Self::Remote(error) => error.to_string(),
             Self::Stalled { host, after } => {
                 format!("nothing came from {host} for {} s", after.as_secs_f32())
             }
             Self::NoAnswer { host, after } => {
                 format!("{host} did not begin to answer within {} s", after.as_secs_f32())
             }
-            Self::Status { host, status, .. } => format!("{host} answered {status}"),
-            Self::Protocol { host, why } => format!("{host} breaks the protocol: {}", why.0),
+            Self::Refused { refusal, .. } => refusal.to_string(),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
             Self::OtherPage(failure) | Self::Final(failure) => failure.to_string(),
@@ -126,13 +118,10 @@ impl Trouble {
     /// As the end of the download, after `tries` of it.
     pub(super) fn into_failure(self, tries: u32, limit: Option<u64>) -> Failure {
         match self {
-            Self::Transport(source) => Failure::Transport { source, tries },
+            Self::Remote(source) => Failure::Remote { source, tries },
             Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
             Self::NoAnswer { host, after } => Failure::NoAnswer { host, after, tries },
-            Self::Status { host, status, patience, .. } => {
-                Failure::Status { host, status, retry_after: patience, tries }
-            }
-            Self::Protocol { host, why } => Failure::Protocol { host, why: why.0 },
+            Self::Refused { refusal, .. } => Failure::refused(*refusal, tries),
             Self::NoRanges | Self::Replaced | Self::Stopped => {
                 Failure::Stopped { have: 0, path: None }
             }
@@ -147,25 +136,20 @@ impl Trouble {
 }
 
 impl Trouble {
-    /// An answer from `host` that is not to be used.
-    pub(super) fn refused(refusal: Refusal, host: String, redirected: bool) -> Self {
-        match refusal {
-            Refusal::Bad(why) => Self::Protocol { host, why },
-            Refusal::Status { status, patience } => {
-                Self::Status { host, status, patience, redirected }
-            }
-        }
+    /// An answer that breaks the protocol.
+    pub(super) fn broken(host: String, why: &str) -> Self {
+        Self::Refused { refusal: Box::new(Refusal::broken(host, why)), expired: false }
+    }
+
+    /// Whether the answer breaks the protocol.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Refused { refusal, .. } if refusal.kind == RefusalKind::Broken)
     }
 
     /// A page in the place of the file.
-    pub(super) fn other_page(response: &Response) -> Self {
-        let media_type = media_type(&response.headers).unwrap_or_else(|| "a page".to_owned());
-        Self::OtherPage(Box::new(not_the_file(&response.url, &media_type, NotTheFile::Displaces)))
-    }
-
-    /// A protocol error in the words of `why`.
-    pub(super) fn protocol(host: String, why: &str) -> Self {
-        Self::Protocol { host, why: Bad(why.to_owned()) }
+    pub(super) fn other_page(head: &Head) -> Self {
+        let media_type = media_type(head).unwrap_or_else(|| "a page".to_owned());
+        Self::OtherPage(Box::new(not_the_file(&head.url, &media_type, NotTheFile::Displaces)))
     }
 }
 
@@ -184,8 +168,23 @@ impl From<PartError> for Trouble {
     }
 }
 
-impl From<TransportError> for Trouble {
-    fn from(error: TransportError) -> Self {
-        Self::Transport(error)
+impl From<RemoteError> for Trouble {
+    fn from(error: RemoteError) -> Self {
+        Self::Remote(error)
+    }
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal: Box::new(refusal), expired: false }
+    }
+}
+
+impl From<AskError> for Trouble {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Failed(error) => error.into(),
+            AskError::Refused(refusal) => refusal.into(),
+        }
     }
 }

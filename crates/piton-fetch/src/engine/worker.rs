@@ -16,7 +16,7 @@ use crate::at_stake;
 use crate::flow::Speed;
 use crate::plan::{Grant, Planner, SegmentId};
 use crate::sink::SegmentWriter;
-use crate::transport::{Body, Lane, Response};
+use piton_remote::{Body, Connection};
 
 /// How often a connection looks up from reading: what a kill may cost, and how fast a stop is
 /// noticed.
@@ -82,7 +82,7 @@ pub(super) struct Failed {
 
 /// An answer whose body is positioned at the first byte that the segment wants.
 pub(super) struct Opened {
-    pub(super) response: Response,
+    pub(super) body: Body,
     /// Where the body ends, if the answer says.
     pub(super) end: Option<u64>,
 }
@@ -90,7 +90,7 @@ pub(super) struct Opened {
 /// One connection: works on `claimed` (with `opened`, if its answer is there already), then on
 /// whatever the planner hands out, until nothing is left for it.
 pub(super) async fn work(
-    mut lane: Lane,
+    mut connection: Connection,
     mut engaged: Engaged,
     mut claimed: Claimed,
     mut opened: Option<Opened>,
@@ -99,7 +99,7 @@ pub(super) async fn work(
     let mut writer = job.sink.writer(claimed.range.start, job.what.connections.at_most());
     loop {
         let source = &engaged.0;
-        fetch(&job, source, &mut lane, &claimed, &mut writer, opened.take())
+        fetch(&job, source, &mut connection, &claimed, &mut writer, opened.take())
             .await
             .map_err(|trouble| Failed { source: Arc::clone(source), trouble })?;
         drop(claimed);
@@ -131,7 +131,7 @@ pub(super) async fn work(
 async fn fetch(
     job: &Arc<Job>,
     source: &Source,
-    lane: &mut Lane,
+    connection: &mut Connection,
     claimed: &Claimed,
     writer: &mut SegmentWriter,
     opened: Option<Opened>,
@@ -139,18 +139,18 @@ async fn fetch(
     writer.move_to(claimed.range.start)?;
     let answer = match opened {
         Some(opened) => opened,
-        None => ask(job, source, lane, &claimed.range).await?,
+        None => ask(job, source, connection, &claimed.range).await?,
     };
-    let Opened { mut response, end } = answer;
+    let Opened { mut body, end } = answer;
     let serving = Serving::new(source);
-    pump(job, source, claimed, writer, &mut response.body, end).await?;
+    pump(job, source, claimed, writer, &mut body, end).await?;
     let overtaken = job.planner().is_overtaken(claimed.id);
     if writer.position() == claimed.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
-        return Err(Trouble::protocol(source.host(), WITHOUT_BYTES));
+        return Err(Trouble::broken(source.host(), WITHOUT_BYTES));
     }
-    compare_end(job, source, claimed.id, writer, &mut response.body, end).await?;
-    response.body.finish(lane);
+    compare_end(job, source, claimed.id, writer, &mut body, end).await?;
+    body.finish(connection);
     drop(serving);
     Ok(())
 }

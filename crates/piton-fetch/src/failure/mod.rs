@@ -11,10 +11,11 @@ use std::time::Duration;
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
-pub use self::meaning::{FailureClass, Fault, Meaning, Retry};
+pub use self::meaning::disk_meaning;
 use crate::adopt::Unadoptable;
 use crate::digest::Digest;
-use crate::transport::TransportError;
+pub use piton_remote::{FailureClass, Fault, Meaning, Retry};
+use piton_remote::{Refusal, RefusalKind, RemoteError};
 
 /// Why a download failed. The message says what failed, on what and why.
 ///
@@ -36,9 +37,9 @@ pub enum Failure {
     Local(#[from] PartError),
     /// The network or the far end, for longer than the retries lasted.
     #[error("{source}{}", after(*.tries))]
-    Transport {
+    Remote {
         /// The last failure.
-        source: TransportError,
+        source: RemoteError,
         /// How many tries it took.
         tries: u32,
     },
@@ -62,15 +63,11 @@ pub enum Failure {
         /// How many tries it took.
         tries: u32,
     },
-    /// The server answered with an error status.
-    #[error("{host} answered {status}{}", after(*.tries))]
-    Status {
-        /// Host that answered.
-        host: String,
+    /// The server answered, and says no.
+    #[error("{refusal}{}", after(*.tries))]
+    Refused {
         /// What it said.
-        status: http::StatusCode,
-        /// How long it asked to be left alone (Retry-After), if it did.
-        retry_after: Option<Duration>,
+        refusal: Box<Refusal>,
         /// How many tries it took.
         tries: u32,
     },
@@ -199,6 +196,14 @@ fn subject(expected: &Digest, pieces: &[u64]) -> String {
 const NAMED: usize = 8;
 
 impl Failure {
+    /// After `tries` of it.
+    pub(crate) fn refused(refusal: Refusal, tries: u32) -> Self {
+        match refusal.kind {
+            RefusalKind::Broken => Self::Protocol { host: refusal.host, why: refusal.text },
+            _ => Self::Refused { refusal: Box::new(refusal), tries },
+        }
+    }
+
     /// Whether the same call may succeed later without anything being changed here.
     pub fn may_be_retried(&self) -> bool {
         self.meaning().retry != Retry::Never
@@ -207,7 +212,7 @@ impl Failure {
     /// How long the server asked to be left alone (RFC 9110 section 10.2.3), if it did.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Status { retry_after, .. } => *retry_after,
+            Self::Refused { refusal, .. } => refusal.retry_after,
             _ => None,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::error::ParseError;
+use piton_remote::ParseError;
 
 /// In-flight pieces are noted in blocks of this many bytes.
 const BLOCK: u64 = 16 << 10;

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::decode;
-
 /// The name of a file to write: one path component, visible, printable and portable.
 ///
 /// It cannot leave its directory (no separators, not `..`), hide (no leading dot), be taken for an
@@ -50,7 +48,7 @@ impl FileName {
             return FileName("index.html".to_owned());
         }
         let bytes: Vec<u8> = percent_encoding::percent_decode_str(segment).collect();
-        FileName::clean(&decode::utf8_or_latin1(&bytes))
+        FileName::clean(&piton_remote::utf8_or_latin1(&bytes))
             .unwrap_or_else(|| FileName("download".to_owned()))
     }
 

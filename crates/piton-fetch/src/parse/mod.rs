@@ -10,21 +10,7 @@
 
 pub mod aria2_control;
 pub mod checksum_file;
-pub mod content_coding;
-pub mod content_disposition;
-pub mod content_length;
-pub mod content_range;
-pub mod cookies_txt;
-mod decode;
-pub mod digest_headers;
-mod encoded_words;
-mod error;
-pub mod etag;
 pub mod file_name;
-pub mod http_date;
-pub mod netrc;
-pub mod patience;
-pub mod retry_after;
 pub mod size;
 
 // Public for the fuzz crate, which includes the file.
@@ -32,4 +18,4 @@ pub mod size;
 #[allow(unreachable_pub)]
 mod properties;
 
-pub use error::ParseError;
+pub use piton_remote::ParseError;

@@ -3,11 +3,9 @@
 //! Nothing that is here is given up for one. The server says that it is the file, and so all else that is known
 //! has to judge: the media type, and who answered.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue};
 use piton_checkpoint::{Identity, Verdict};
+use piton_remote::Head;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 /// What an answer looks like, apart from its validators.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +20,11 @@ pub struct Appearance {
 }
 
 impl Appearance {
-    /// That of an answer with these headers from this URL.
-    pub(crate) fn of(headers: &HeaderMap, answered: &Url) -> Self {
+    /// That of an answer with this head.
+    pub(crate) fn of(head: &Head) -> Self {
+        let answered = &head.url;
         let place = answered.host_str().map(|host| format!("{host}{}", answered.path()));
-        Self { media_type: media_type(headers), place }
+        Self { media_type: media_type(head), place }
     }
 
     /// Whether an answer that looks like `now`, and is of another version, is rather no version of the file
@@ -74,12 +73,12 @@ fn is_nameless(was: &Identity, now: &Identity) -> bool {
 }
 
 /// The media type without parameters, in lower case (RFC 9110 section 8.3).
-pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
-    essence(headers.get(CONTENT_TYPE)?)
+pub(crate) fn media_type(head: &Head) -> Option<String> {
+    essence(head.media_type()?)
 }
 
-fn essence(value: &HeaderValue) -> Option<String> {
-    let essence = value.to_str().ok()?.split(';').next().unwrap_or_default();
+pub(crate) fn essence(value: &str) -> Option<String> {
+    let essence = value.split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
     // Not a media type, and nothing to be shown.
     let is_one = essence.contains('/') && essence.len() <= 127 && essence.is_ascii();
@@ -104,7 +103,7 @@ const PAGES: [&str; 14] = [
 ];
 
 /// The media type of an answer that says that it is a page, where the name is plainly that of something else.
-pub(crate) fn odd_type(name: &str, content_type: &HeaderValue) -> Option<String> {
+pub(crate) fn odd_type(name: &str, content_type: &str) -> Option<String> {
     // Most are none, and cost no more than this.
     let value = content_type.as_bytes();
     let may_be = [&b"text/html"[..], b"application/xhtml"]
@@ -183,11 +182,7 @@ mod tests {
 
     #[test]
     fn media_types() {
-        let of = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, value.parse().unwrap());
-            media_type(&headers)
-        };
+        let of = essence;
         assert_eq!(of("Text/HTML; charset=utf-8").unwrap(), "text/html");
         assert_eq!(of("application/zip").unwrap(), "application/zip");
         assert_eq!((of(""), of("zip"), of(&"x/".repeat(100))), (None, None, None));

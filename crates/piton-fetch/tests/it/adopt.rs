@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use piton_durable::fs::{Fs, OsFs};
 use piton_durable::part::{Durability, OpenPart, Opened, Part, PartError, Target};
-use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{
     Adopted, Adoption, Client, Failure, IfExists, Leftover, Monitor, Outcome, Place, Stop,
     Unadoptable, inspect,
 };
+use piton_remote::Remote;
+use piton_remote::http::Config;
 use piton_testkit::disk::{Crash, Failure as Wrong, Fault as DiskFault, SimDisk, When};
 use piton_testkit::server::{Fault, KIB, MIB, Resource, Server, Site, pattern};
 
@@ -57,7 +58,7 @@ impl Desk {
 
     fn run_on<T>(fs: Arc<dyn Fs>, work: impl AsyncFnOnce(Client) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::new(Transport::new(Config::default()).unwrap(), fs);
+        let client = Client::new(Remote::new(Config::default()).unwrap(), fs);
         let limit = Duration::from_secs(60);
         runtime.block_on(async { tokio::time::timeout(limit, work(client)).await.unwrap() })
     }
@@ -253,7 +254,7 @@ fn servers_with_which_nothing_can_be_compared() {
     let desk = Desk::with(None);
     desk.partial("f", MIB);
     desk.server.remove("/f");
-    assert!(matches!(desk.refuses(&desk.adoption("f")), Failure::Status { .. }));
+    assert!(matches!(desk.refuses(&desk.adoption("f")), Failure::Refused { .. }));
 }
 
 #[test]

@@ -9,5 +9,4 @@
 
 mod adopt;
 mod download;
-mod transport;
 mod whole_runs;

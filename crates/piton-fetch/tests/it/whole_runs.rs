@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use piton_durable::fs::OsFs;
 use piton_durable::part::Durability;
-use piton_fetch::transport::{Config, Credentials, Login, Origin, Transport};
 use piton_fetch::{
     Client, Download, IfExists, Mirror, Monitor, Outcome, Place, Stop, Unfinished, inspect,
 };
+use piton_remote::http::{Config, Credentials, Login};
+use piton_remote::{Origin, Remote};
 use piton_testkit::hostile::journal::{About, plant};
 use piton_testkit::hostile::{Draw, Kept, Walled, renewed};
 use piton_testkit::server::{Resource, Server, Site, pattern};
@@ -44,7 +45,7 @@ impl World {
             login: Some(Login::Bearer(GIVEN.to_owned())),
             ..Credentials::default()
         }];
-        let client = Client::new(Transport::new(config).unwrap(), Arc::new(OsFs));
+        let client = Client::new(Remote::new(config).unwrap(), Arc::new(OsFs));
         Self { named, elsewhere, client }
     }
 }

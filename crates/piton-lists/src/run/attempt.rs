@@ -8,6 +8,7 @@ use piton_checkpoint::ledger::{ErrorClass, InFlight};
 use piton_fetch::{
     Client, Download, Failure, IfExists, Mirror, Monitor, Outcome, Place, RateLimit, Share, Stop,
 };
+use piton_remote::Extra;
 
 use super::job::Job;
 use super::verdict::{self, Verdict};
@@ -87,7 +88,8 @@ pub(super) fn download(
         .iter()
         .map(|address| Mirror { url: address.url.clone(), priority: address.priority })
         .collect();
-    what.headers.clone_from(&item.headers);
+    what.extra = Extra::headers(item.headers.iter().cloned())
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     what.digests.clone_from(&item.digests);
     what.pieces.clone_from(&item.pieces);
     what.size = item.size;

@@ -1,7 +1,8 @@
 //! What a failure means: for the item, for its host, for the run.
 
 use piton_checkpoint::ledger::{ErrorClass, State};
-use piton_fetch::{Failure, FailureClass, Fault, Meaning, Retry};
+use piton_fetch::{Failure, Fault, Retry, disk_meaning};
+use piton_remote::RefusalKind;
 
 use crate::flow::Heard;
 use crate::name::FolderError;
@@ -30,7 +31,7 @@ impl Verdict {
 
     pub(super) fn of_folder(error: &FolderError) -> Self {
         match error {
-            FolderError::Io { source, .. } => Self::of_retry(Meaning::of_disk(source).retry),
+            FolderError::Io { source, .. } => Self::of_retry(disk_meaning(source).retry),
             _ => Self::Fatal,
         }
     }
@@ -63,7 +64,7 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
 /// Whether it may be about how many files are asked for at a time: some hosts say so with the word for "not
 /// yours".
 pub(super) fn may_be_crowding(failure: &Failure) -> bool {
-    failure.meaning().class == FailureClass::Status(403)
+    matches!(failure, Failure::Refused { refusal, .. } if refusal.kind == RefusalKind::Denied)
 }
 
 /// The word for a failure: what `piton retry --class` takes. Statuses are their number.
@@ -78,18 +79,19 @@ mod tests {
 
     use http::StatusCode;
     use piton_durable::part::PartError;
-    use piton_fetch::transport::TransportError;
+    use piton_remote::RemoteError;
     use rustix::io::Errno;
 
     use super::*;
 
     fn status(code: u16, retry_after: Option<Duration>) -> Failure {
         let status = StatusCode::from_u16(code).unwrap();
-        Failure::Status { host: "a:80".to_owned(), status, retry_after, tries: 1 }
+        let refusal = Box::new(piton_remote::http::refusal("a:80", status, retry_after));
+        Failure::Refused { refusal, tries: 1 }
     }
 
-    fn transport(source: TransportError) -> Failure {
-        Failure::Transport { source, tries: 1 }
+    fn transport(source: RemoteError) -> Failure {
+        Failure::Remote { source, tries: 1 }
     }
 
     fn disk(kind: io::ErrorKind) -> Failure {
@@ -118,14 +120,14 @@ mod tests {
         let host = || "a:80".to_owned();
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         let refused =
-            transport(TransportError::Refused { host: host(), addr: ([127, 0, 0, 1], 1).into() });
+            transport(RemoteError::Refused { host: host(), addr: ([127, 0, 0, 1], 1).into() });
         assert_eq!(Verdict::of(&refused), Verdict::Transient);
         assert_eq!(heard(&refused, 0), Heard::Away);
         assert_eq!(heard(&refused, 1), Heard::Served, "it had given something");
-        let broken = transport(TransportError::Io { host: host(), source: reset() });
+        let broken = transport(RemoteError::Io { host: host(), source: reset() });
         assert_eq!(heard(&broken, 0), Heard::Nothing);
         let why = io::Error::other("Name or service not known");
-        let unknown = transport(TransportError::Resolve { host: host(), source: why });
+        let unknown = transport(RemoteError::Resolve { host: host(), source: why });
         assert_eq!(Verdict::of(&unknown), Verdict::Fatal);
         assert_eq!(heard(&unknown, 0), Heard::Nothing);
         assert_eq!(class_of(&unknown).unwrap().as_str(), "dns");

@@ -1,6 +1,6 @@
 //! Whose servers a list names: known before anything is sent to one of them.
 
-use piton_fetch::transport::Origin;
+use piton_remote::Origin;
 
 use super::Source;
 use crate::format::{Entry, ListError};

@@ -30,12 +30,13 @@ use piton_checkpoint::Backoff;
 use piton_checkpoint::ledger::{How, Known, Ledger, LedgerError, Reader, State};
 use piton_durable::fs::OsFs;
 use piton_durable::part::Durability;
-use piton_fetch::transport::{Config, Transport};
 use piton_fetch::{Client, Stop};
 use piton_lists::run::{
     Early, End, Event, Monitor, Observer, Options, Run, RunError, Select, Summary,
 };
 use piton_lists::source::{Keyed, Source};
+use piton_remote::Remote;
+use piton_remote::http::Config;
 use piton_testkit::server::{Context, Excess, Fault, Resource, RetryAfter, Server, Site, pattern};
 
 const KIB: u64 = 1 << 10;
@@ -268,7 +269,7 @@ fn go(
     stop: Stop,
 ) -> Result<Summary, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default()).unwrap(), Arc::new(OsFs));
     let ledger = open_ledger(&folder.join(ledger))?;
     let run = Run::new(client, ledger, Source::new(folder.join("list")), options);
     runtime.block_on(async {

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use piton_checkpoint::ledger::{Durability, Failures, How, Ledger, LedgerError, Reader};
 use piton_durable::fs::OsFs;
-use piton_fetch::transport::{Config, Credentials, Login, Origin, Transport};
 use piton_fetch::{Client, Stop};
 use piton_lists::report::{self, Wanted};
 use piton_lists::run::{Monitor, Options, Run, RunError, Summary};
 use piton_lists::source::Source;
+use piton_remote::http::{Config, Credentials, Login};
+use piton_remote::{Origin, Remote};
 use piton_testkit::hostile::{Draw, Kept, Walled, files, ledger, renewed};
 use piton_testkit::server::{Resource, Server, Site, pattern};
 
@@ -46,7 +47,7 @@ impl World {
             login: Some(Login::Bearer(GIVEN.to_owned())),
             ..Credentials::default()
         }];
-        let client = Client::new(Transport::new(config).unwrap(), Arc::new(OsFs));
+        let client = Client::new(Remote::new(config).unwrap(), Arc::new(OsFs));
         let place = Walled::new();
         fs::write(place.path("list"), &list).unwrap();
         let summary = go(&client, &place).unwrap();

@@ -4,16 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode, Version};
 use piton_checkpoint::{Identity, Rung, Verdict};
 use piton_durable::part::{PartError, Recovered};
+use piton_remote::Protocol;
 
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
 use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
 use super::fetch::{Delivery, Fetch, FirstBody, Joined, Ready};
 use super::reply::{Exchange, Reply};
 use super::{Attempt, End, Old, Turn};
-use crate::blocking::blocking;
 use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::mirrors::{Source, Sources, Trust};
 use crate::engine::open::OpenedPart;
@@ -21,6 +20,7 @@ use crate::failure::Failure;
 use crate::meta::{Judge, Meta};
 use crate::monitor::{Event, Phase};
 use crate::resume::Appearance;
+use piton_remote::blocking;
 
 impl Attempt<'_> {
     /// Whether the answer joins what is here.
@@ -42,9 +42,9 @@ impl Attempt<'_> {
             by,
             bytes: if mixed { Bytes::Mixed } else { Bytes::OneOrJudged },
         };
-        let came = match (reply.is_ranged(), &reply.question.if_range) {
+        let came = match (reply.is_ranged(), &reply.question.same_as) {
             (true, _) => Came::Range,
-            (false, Some(_)) => Came::WholeIfRange,
+            (false, Some(_)) => Came::WholeOnCondition,
             (false, None) => Came::Whole,
         };
         let now = Now { identity: &reply.identity, encoding: reply.encoding.as_deref(), came };
@@ -63,20 +63,21 @@ impl Attempt<'_> {
             (Decision::Resume, Some(meta)) => (kept_digests(meta), Joined::Old),
             (_, meta) => (self.still_wanted(meta.as_ref(), &reply), Joined::Nothing),
         };
-        let no_headers = HeaderMap::new();
-        let (headers, status) = match &reply.exchange {
-            Some(Exchange { response, .. }) => (&response.headers, response.status),
-            None => (&no_headers, StatusCode::PARTIAL_CONTENT),
-        };
-        let expected = expected(&self.what, &name, kept, headers, status)?;
+        let head = reply.exchange.as_ref().map(|exchange| &exchange.head);
+        let expected = expected(&self.what, &name, kept, head)?;
         let (part, meta) = match joined {
             Joined::Old => self.continue_journal(part, &reply, &expected).await?,
             Joined::Nothing => self.begin_journal(part, &reply, &expected).await?,
         };
         self.old = Old::Use;
-        let version = reply.exchange.as_ref().map(|exchange| exchange.response.version);
         let have = part.have().len();
-        self.tell_start(part.target.path(), &meta.identity, have, version, reply.is_ranged());
+        self.tell_start(
+            part.target.path(),
+            &meta.identity,
+            have,
+            reply.protocol,
+            reply.is_ranged(),
+        );
         let first =
             reply.exchange.take().map(|exchange| FirstBody { exchange, holds: reply.holds });
         let delivery = if reply.is_ranged() { Delivery::Ranges } else { Delivery::Stream };
@@ -85,9 +86,9 @@ impl Attempt<'_> {
         let fetch = Fetch::start(self, ready)?;
         let question = &reply.question;
         let understood = question.range.is_none_or(|range| range.first == 0)
-            || question.if_range.is_some()
+            || question.same_as.is_some()
             || reply.identity.strong_tag().is_none();
-        reply.source.set_if_range(understood);
+        reply.source.set_conditional(understood);
         Ok(fetch)
     }
 
@@ -97,11 +98,10 @@ impl Attempt<'_> {
             return Err(Failure::Stopped { have: part.have().len(), path: self.path() }.into());
         };
         let name = name_asked_for(&self.what, part.target.path());
-        let status = StatusCode::PARTIAL_CONTENT;
-        let expected = expected(&self.what, &name, kept_digests(&meta), &HeaderMap::new(), status)?;
+        let expected = expected(&self.what, &name, kept_digests(&meta), None)?;
         self.monitor.shared().progress.path = Some(part.target.path().to_owned());
         let delivery = if meta.ranges { Delivery::Ranges } else { Delivery::Stream };
-        source.set_if_range(true);
+        source.set_conditional(true);
         let joined = Joined::Old;
         Fetch::start(self, Ready { part, meta, source, expected, first: None, delivery, joined })
     }
@@ -161,10 +161,7 @@ impl Attempt<'_> {
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
         let mut meta = describe(&self.what, path, &reply.identity, encoding, ranged, expected);
-        meta.appearance = reply
-            .exchange
-            .as_ref()
-            .map(|Exchange { response, .. }| Appearance::of(&response.headers, &response.url));
+        meta.appearance = reply.exchange.as_ref().map(|Exchange { head, .. }| Appearance::of(head));
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);
@@ -242,14 +239,9 @@ impl Attempt<'_> {
         path: &Path,
         identity: &Identity,
         resumed: u64,
-        version: Option<Version>,
+        protocol: Protocol,
         ranged: bool,
     ) {
-        let protocol = match version {
-            Some(Version::HTTP_2) => "HTTP/2",
-            Some(Version::HTTP_10) => "HTTP/1.0",
-            _ => "HTTP/1.1",
-        };
         let (path, size) = (path.to_owned(), identity.size);
         {
             let mut shared = self.monitor.shared();
@@ -260,6 +252,12 @@ impl Attempt<'_> {
             shared.progress.size = size;
         }
         let resumable = ranged && identity.best_rung().is_some();
-        self.monitor.tell(Event::Started { path, size, resumed, resumable, protocol });
+        self.monitor.tell(Event::Started {
+            path,
+            size,
+            resumed,
+            resumable,
+            protocol: protocol.name(),
+        });
     }
 }

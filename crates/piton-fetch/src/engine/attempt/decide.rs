@@ -12,7 +12,7 @@ pub(super) enum Decision {
     /// The source has another version, and all that was begun is of no use.
     Changed(Change),
     /// The answer does not tell; the same question without `If-Range` does.
-    AskWithoutIfRange,
+    AskWithoutCondition,
     /// This source has something else; the others are asked.
     AskOthers(Change),
 }
@@ -63,7 +63,7 @@ pub(super) enum Came {
     /// A range.
     Range,
     /// The whole, to a question with `If-Range`.
-    WholeIfRange,
+    WholeOnCondition,
     /// The whole, to a question without.
     Whole,
 }
@@ -90,7 +90,7 @@ pub(super) fn decide(begun: &Begun, now: &Now) -> Decision {
     match now.came {
         Came::Range => Decision::Resume,
         // The same version and yet the whole: Range was dropped because of If-Range.
-        Came::WholeIfRange => Decision::AskWithoutIfRange,
+        Came::WholeOnCondition => Decision::AskWithoutCondition,
         // What is here can be left out of a stream only if it is surely the same.
         Came::Whole if rung.wants_overlap() => Decision::Begin,
         // Its validators speak of its own bytes alone, and a stream is compared with nothing.
@@ -143,7 +143,7 @@ mod tests {
             ("=100", Stranger, OneOrJudged, "=100", Range, Decision::Begin),
             ("sA", Stranger, OneOrJudged, "sA", Range, Decision::Resume),
             // The whole.
-            ("sA", Itself, OneOrJudged, "sA", WholeIfRange, Decision::AskWithoutIfRange),
+            ("sA", Itself, OneOrJudged, "sA", WholeOnCondition, Decision::AskWithoutCondition),
             ("sA", Itself, OneOrJudged, "sA", Whole, Decision::Resume),
             ("sA", Itself, Mixed, "sA", Whole, Decision::Begin),
             ("wA", Itself, OneOrJudged, "wA", Whole, Decision::Begin),

@@ -9,9 +9,8 @@ use piton_checkpoint::Class;
 use piton_durable::fs::Lack;
 use piton_durable::part::PartError;
 
-use super::reply::{Exchange, Holds};
+use super::reply::Exchange;
 use super::{Again, Attempt, End};
-use crate::blocking::blocking;
 use crate::digest::{Algorithm, Digest, Hasher};
 use crate::download::Outcome;
 use crate::engine::compare::compare;
@@ -29,6 +28,8 @@ use crate::monitor::{Event, Phase};
 use crate::plan::Planner;
 use crate::resume::OVERLAP;
 use crate::sink::{HashSteps, Hashing, Sink, bad_pieces, restore};
+use piton_remote::Holds;
+use piton_remote::blocking;
 
 /// How often bytes that the disk did not keep are fetched again after a wrong digest.
 const REPAIRS: u32 = 3;
@@ -137,7 +138,7 @@ impl<'a> Fetch<'a> {
         attempt.prepare_sources(&source, &meta, joined);
         let job = Arc::new(Job::new(
             what.clone(),
-            attempt.tools.transport.clone(),
+            attempt.tools.remote.clone(),
             attempt.monitor.clone(),
             sink,
             Arc::clone(&attempt.sources),
@@ -221,15 +222,16 @@ impl<'a> Fetch<'a> {
 
     /// Makes the answer that is there already the first segment. `None`: it is of no use here.
     async fn first_segment(&self, first: FirstBody) -> Result<Option<First>, Trouble> {
-        let FirstBody { exchange: Exchange { lane, mut response }, holds } = first;
+        let FirstBody { exchange: Exchange { connection, mut body, .. }, holds } = first;
         let (job, source) = (&self.job, Arc::clone(&self.source));
         let (start, end) = match holds {
             Holds::Whole => {
                 let segment = job.planner().stream();
-                let opened = Opened { response, end: job.planner().size() };
-                return Ok(Some(First { source, lane, segment, opened }));
+                let opened = Opened { body, end: job.planner().size() };
+                return Ok(Some(First { source, connection, segment, opened }));
             }
-            Holds::Range(start, end) => (start, end),
+            Holds::Part { first, end } => (first, end),
+            Holds::NotNewer | Holds::OutOfRange { .. } => return Ok(None),
         };
         let here = job.planner().done().end_of_run(start).unwrap_or(start);
         if here - start > OVERLAP || (here == start && start > 0) {
@@ -239,12 +241,12 @@ impl<'a> Fetch<'a> {
             return Ok(None);
         }
         if here > start {
-            compare(job, &source, &mut response.body, start, here - start).await?;
+            compare(job, &source, &mut body, start, here - start).await?;
             source.set_trust(Trust::Proven);
         }
         let Some(segment) = job.planner().adopt(here) else { return Ok(None) };
-        let opened = Opened { response, end: Some(end) };
-        Ok(Some(First { source, lane, segment, opened }))
+        let opened = Opened { body, end: Some(end) };
+        Ok(Some(First { source, connection, segment, opened }))
     }
 
     /// Compares the digests of what is in the part with those that it should have.
@@ -353,7 +355,7 @@ impl<'a> Fetch<'a> {
             Trouble::Final(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }
-            Trouble::Protocol { .. } if self.is_ranged() => Again::WithoutRanges.into(),
+            trouble if trouble.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
             Trouble::Stopped => {
                 let have = self.job.planner().done().len();
                 Failure::Stopped { have, path: self.attempt.path() }.into()

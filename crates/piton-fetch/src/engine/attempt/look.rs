@@ -11,9 +11,8 @@ use piton_durable::part::{Durability, PartError, Target};
 
 use super::describe::name_asked_for;
 use super::here::{Here, Looked};
-use super::reply::{Holds, Reply};
+use super::reply::Reply;
 use super::{Again, Attempt, End, Old};
-use crate::blocking::blocking;
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
 use crate::engine::mirrors::redacted;
@@ -24,6 +23,8 @@ use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;
+use piton_remote::Holds;
+use piton_remote::blocking;
 
 impl Attempt<'_> {
     /// Looks at what is here before the server is asked.
@@ -45,14 +46,14 @@ impl Attempt<'_> {
             (Place::Folder(folder), Some(exchange)) => {
                 // A mirror is another place of the file, and no reason for another name.
                 let mirror = reply.source.address != redacted(&self.what.url);
-                let response = &exchange.response;
-                let answered = if mirror { &self.what.url } else { &response.url };
-                folder.join(name_of(&response.headers, &self.what.url, answered).as_str())
+                let head = &exchange.head;
+                let answered = if mirror { &self.what.url } else { &head.url };
+                folder.join(name_of(head, &self.what.url, answered).as_str())
             }
             (Place::File(path) | Place::Folder(path), _) => path.clone(),
         };
         let free = match here {
-            Here::File(_) if matches!(reply.holds, Holds::Range(..)) => {
+            Here::File(_) if matches!(reply.holds, Holds::Part { .. }) => {
                 // Only a byte was asked for, to see whether there is anything to fetch.
                 reply.exchange = None;
                 None

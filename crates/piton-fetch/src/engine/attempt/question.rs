@@ -1,6 +1,5 @@
 //! What to ask first.
 
-use http::HeaderValue;
 use piton_checkpoint::Identity;
 
 use super::here::Here;
@@ -9,9 +8,8 @@ use crate::download::Connections;
 use crate::engine::mirrors::Source;
 use crate::engine::probe::Question;
 use crate::meta::Meta;
-use crate::parse::http_date;
 use crate::resume::{Begun, before};
-use crate::transport::ByteRange;
+use piton_remote::ByteRange;
 
 /// With several connections, the first answer is kept this short so that its connection is free
 /// for its next segment.
@@ -36,10 +34,8 @@ impl Attempt<'_> {
         }
         if let Here::File(existing) = here {
             // One byte, to see whether there is anything to fetch.
-            let since = self.what.only_newer.then(|| http_date::format(existing.stat.modified));
-            let since = since.flatten().and_then(|text| HeaderValue::try_from(text).ok());
             question.range = Some(ByteRange { first: 0, last: Some(0) });
-            question.if_modified_since = since;
+            question.newer_than = self.what.only_newer.then_some(existing.stat.modified);
             return question;
         }
         let several = matches!(self.what.connections, Connections::Fixed(n) if n.get() > 1);
@@ -53,8 +49,8 @@ impl Attempt<'_> {
         let last = if several { gap.end.min(gap.start + FIRST_PIECE) } else { gap.end };
         let last = (last != u64::MAX).then(|| last - 1);
         question.range = Some(ByteRange { first, last });
-        let tag = self.known_at(meta, source).strong_tag();
-        question.if_range = tag.and_then(|tag| HeaderValue::try_from(tag).ok());
+        let version = self.known_at(meta, source);
+        question.same_as = Some(version).filter(|version| version.strong_tag().is_some());
         question
     }
 

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
-use http::header::CONTENT_TYPE;
 use piton_checkpoint::{Change, Identity};
 use piton_durable::part::PartError;
 
 use super::here::Here;
 use super::{Again, Asking, Attempt, End};
-use crate::blocking::blocking;
 use crate::download::Outcome;
 use crate::engine::mirrors::Source;
 use crate::engine::probe::{Probed, Prober, Question, Tries};
@@ -17,9 +14,9 @@ use crate::engine::tools::RangeRefusal;
 use crate::engine::trouble::{Trouble, not_the_file};
 use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
-use crate::parse::content_coding::content_coding;
-use crate::resume::{Answer, is_among, media_type, odd_type};
-use crate::transport::{Lane, Response};
+use crate::resume::{is_among, media_type, odd_type};
+use piton_remote::blocking;
+use piton_remote::{Body, Connection, Head, Holds, Protocol};
 
 /// What the first question leads to.
 pub(super) enum Answered {
@@ -33,11 +30,13 @@ pub(super) enum Answered {
 pub(super) struct Reply {
     pub(super) source: Arc<Source>,
     pub(super) question: Question,
+    pub(super) protocol: Protocol,
     /// Of the whole.
     pub(super) identity: Identity,
     /// Content-Encoding, if the body is not as it is stored.
     pub(super) encoding: Option<String>,
-    pub(super) content_type: Option<HeaderValue>,
+    /// As the server says it.
+    pub(super) media_type: Option<String>,
     pub(super) holds: Holds,
     /// The body, which is waiting, and the connection that it comes over. `None`: only a byte was asked for.
     pub(super) exchange: Option<Exchange>,
@@ -45,23 +44,15 @@ pub(super) struct Reply {
 
 /// A body that is waiting.
 pub(super) struct Exchange {
-    pub(super) lane: Lane,
-    pub(super) response: Response,
-}
-
-/// What the body of the first answer holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// All, from byte 0.
-    Whole,
-    /// From the first number up to and without the second.
-    Range(u64, u64),
+    pub(super) connection: Connection,
+    pub(super) head: Head,
+    pub(super) body: Body,
 }
 
 impl Reply {
     /// Whether the server gives ranges.
     pub(super) fn is_ranged(&self) -> bool {
-        matches!(self.holds, Holds::Range(..))
+        matches!(self.holds, Holds::Part { .. })
     }
 }
 
@@ -69,7 +60,7 @@ impl Attempt<'_> {
     /// Asks, and reads the answer. `repeat` is asked instead of what is usual.
     pub(super) async fn ask(&self, here: &Here, repeat: Option<Question>) -> Result<Answered, End> {
         let prober = Prober {
-            transport: &self.tools.transport,
+            remote: &self.tools.remote,
             what: &self.what,
             monitor: &self.monitor,
             stop: &self.stop,
@@ -82,7 +73,7 @@ impl Attempt<'_> {
         let asked = prober.ask(&self.sources, question).await;
         let refusal = match &asked {
             Ok(_) => Some(RangeRefusal::OfRanges),
-            Err(Failure::Status { .. }) => Some(RangeRefusal::OfTheFile),
+            Err(Failure::Refused { .. }) => Some(RangeRefusal::OfTheFile),
             Err(_) => None,
         };
         if let Some(refusal) = refusal.filter(|_| self.asking == Asking::WholeInstead) {
@@ -102,22 +93,23 @@ impl Attempt<'_> {
     /// Whether a refusal may be one of the range, which is piton's wish and nobody else's. Asked without it
     /// once, and then remembered for the host.
     fn may_mind_the_range(&self, failure: &Failure) -> bool {
-        let Failure::Status { status, .. } = failure else { return false };
-        let may_be = matches!(status.as_u16(), 400 | 403 | 405 | 406 | 412 | 416 | 417 | 501);
+        let Failure::Refused { refusal, .. } = failure else { return false };
+        let may_be = refusal.kind.may_mind_the_range();
         let known = self.tools.refusal_of(&self.what.url);
         self.asking == Asking::Range && may_be && known.is_none()
     }
 
     fn read(&self, probed: Probed) -> Result<Answered, End> {
-        let Probed { source, question, lane, response, answer } = probed;
-        let (identity, holds) = match answer {
-            Answer::Part { first, end, identity } => (identity, Holds::Range(first, end)),
-            Answer::Whole(identity) => (identity, Holds::Whole),
-            Answer::NotModified => return Ok(Answered::NotNewer),
-            Answer::Unsatisfied(_) => return Err(self.unsatisfied(&question)),
-        };
+        let Probed { source, question, connection, reply } = probed;
+        let piton_remote::Reply { head, holds, body, .. } = reply;
+        match holds {
+            Holds::Whole | Holds::Part { .. } => {}
+            Holds::NotNewer => return Ok(Answered::NotNewer),
+            Holds::OutOfRange { .. } => return Err(self.out_of_range(&question)),
+        }
+        let identity = head.identity.clone();
         let known = question.known.as_ref().and_then(|known| known.identity.size);
-        if matches!(holds, Holds::Range(..)) && identity.size.or(known).is_none() {
+        if matches!(holds, Holds::Part { .. }) && identity.size.or(known).is_none() {
             // Where it ends would be found out only by asking beyond it.
             let why = "a range of a file whose length it does not say".to_owned();
             return Err(Failure::Protocol { host: source.host(), why }.into());
@@ -127,28 +119,29 @@ impl Attempt<'_> {
         {
             return Err(Failure::TooLarge { limit }.into());
         }
-        let encoding = content_coding(&response.headers);
         if !self.what.expect_types.is_empty()
-            && let Some(media_type) = media_type(&response.headers)
+            && let Some(media_type) = media_type(&head)
             && !is_among(&media_type, &self.what.expect_types)
         {
             let why = NotTheFile::Unexpected(self.what.expect_types.clone().into());
-            return Err(not_the_file(&response.url, &media_type, why).into());
+            return Err(not_the_file(&head.url, &media_type, why).into());
         }
-        let content_type = response.headers.get(CONTENT_TYPE).cloned();
-        let exchange = Some(Exchange { lane, response });
-        let reply = Reply { source, question, identity, encoding, content_type, holds, exchange };
+        let (protocol, encoding) = (head.protocol, head.encoding.clone());
+        let media_type = head.media_type().map(str::to_owned);
+        let exchange = Some(Exchange { connection, head, body });
+        let reply =
+            Reply { source, question, protocol, identity, encoding, media_type, holds, exchange };
         Ok(Answered::Reply(Box::new(reply)))
     }
 
-    /// 416: an empty file, a server that refuses every range, a file that is no longer as long as what was asked
+    /// An empty file, a server that refuses every range, a file that is no longer as long as what was asked
     /// for, or a page in its place. The whole tells which.
-    fn unsatisfied(&self, question: &Question) -> End {
+    fn out_of_range(&self, question: &Question) -> End {
         match question.range {
             Some(_) => Again::WithoutRanges.into(),
             None => {
-                let host = self.what.url.host_str().unwrap_or_default().to_owned();
-                let why = "status 416 to a request without a range".to_owned();
+                let host = piton_remote::host_of(&self.what.url);
+                let why = "it refuses a range, and none was asked for".to_owned();
                 Failure::Protocol { host, why }.into()
             }
         }
@@ -204,7 +197,7 @@ impl Attempt<'_> {
             _ => return Ok(()),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let media_type = reply.content_type.as_ref().and_then(|value| odd_type(&name, value));
+        let media_type = reply.media_type.as_ref().and_then(|value| odd_type(&name, value));
         let Some(media_type) = media_type else { return Ok(()) };
         if !self.what.expect_types.is_empty() {
             return Ok(());
@@ -213,7 +206,7 @@ impl Attempt<'_> {
         let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
         if replaces {
             let exchange = reply.exchange.as_ref();
-            let url = exchange.map_or(&self.what.url, |exchange| &exchange.response.url);
+            let url = exchange.map_or(&self.what.url, |exchange| &exchange.head.url);
             return Err(not_the_file(url, &media_type, NotTheFile::Replaces).into());
         }
         self.monitor.tell(Event::OddType { path: path.to_owned(), media_type });

@@ -15,15 +15,16 @@ use piton_durable::part::PartError;
 use tokio::time::{sleep, timeout};
 
 use super::describe::name_asked_for;
-use super::reply::{Holds, Reply};
+use super::reply::Reply;
 use super::{Again, Attempt, End};
 use crate::at_stake;
-use crate::blocking::blocking;
 use crate::digest::{Digest, Hasher};
 use crate::download::{IfExists, Outcome};
 use crate::engine::finish::{Dress, Expected, dress, expected};
 use crate::monitor::{Event, Phase};
-use crate::transport::{Body, TransportError};
+use piton_remote::Holds;
+use piton_remote::blocking;
+use piton_remote::{Body, RemoteError};
 
 /// Files up to this many bytes: what a kill may cost per connection (G2).
 const SMALL: u64 = at_stake::BYTES as u64;
@@ -45,35 +46,33 @@ impl Attempt<'_> {
         let Some(((size, landings), exchange)) = fitting.zip(reply.exchange.as_mut()) else {
             return Ok(None);
         };
-        let response = &mut exchange.response;
         let wanted = expected(
             &self.what,
             &name_asked_for(&self.what, path),
             Vec::new(),
-            &response.headers,
-            response.status,
+            Some(&exchange.head),
         )?;
         let room = tokio::select! {
             room = landings.room(size) => room,
             () = self.stop.stopped() => return Ok(None),
         };
-        let Some(bytes) = self.read_at_once(&mut response.body, size).await else {
+        let Some(bytes) = self.read_at_once(&mut exchange.body, size).await else {
             return Ok(None);
         };
         let (bytes, verified) = verify(bytes, &wanted).await;
         let Some(verified) = verified else {
             // The usual way finds the same, and knows what to do about it.
-            response.body.unread(bytes.into(), None);
+            exchange.body.unread(bytes.into(), None);
             return Ok(None);
         };
-        self.tell_start(path, identity, 0, Some(response.version), ranged);
+        self.tell_start(path, identity, 0, exchange.head.protocol, ranged);
         if !wanted.is_empty() {
             self.monitor.shared().progress.phase = Phase::Verifying;
             self.monitor.tell(Event::Verifying);
         }
         // The next download has the connection while this one waits for the disk.
-        response.body.release(&mut exchange.lane);
-        exchange.lane = self.tools.transport.lane();
+        exchange.body.release(&mut exchange.connection);
+        exchange.connection = self.tools.remote.connection();
         let debt = self.what.rate_limit.as_ref().map(|limit| limit.take(size));
 
         let landed = landings.land(room, self.landing(path, bytes, identity));
@@ -88,7 +87,7 @@ impl Attempt<'_> {
                 Ok(Some(self.landed(path.to_owned(), size, size, 0, verified)))
             }
             Ok(Landed::NotHere(bytes)) => {
-                response.body.unread(bytes.into(), None);
+                exchange.body.unread(bytes.into(), None);
                 Ok(None)
             }
             Err(PartError::Exists { .. }) if self.may_take_the_next(path) => {
@@ -112,7 +111,8 @@ impl Attempt<'_> {
         let size = identity.size.filter(|size| *size <= SMALL && !unusual)?;
         let whole = match holds {
             Holds::Whole => true,
-            Holds::Range(first, end) => first == 0 && end == size,
+            Holds::Part { first, end } => first == 0 && end == size,
+            Holds::NotNewer | Holds::OutOfRange { .. } => false,
         };
         let size = usize::try_from(size).ok()?;
         // A limit under which it takes longer than the short way may is kept by the usual one.
@@ -154,7 +154,7 @@ impl Attempt<'_> {
 }
 
 /// Reads until `bytes` is full or the body ends; `filled` says how far, also if this is dropped.
-async fn fill(body: &mut Body, bytes: &mut [u8], filled: &mut usize) -> Result<(), TransportError> {
+async fn fill(body: &mut Body, bytes: &mut [u8], filled: &mut usize) -> Result<(), RemoteError> {
     while let Some(room) = bytes.get_mut(*filled..).filter(|room| !room.is_empty()) {
         match body.read(room).await? {
             0 => break,

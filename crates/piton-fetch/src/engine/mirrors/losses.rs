@@ -3,7 +3,7 @@
 use piton_checkpoint::Change;
 
 use crate::engine::trouble::Trouble;
-use crate::failure::Failure;
+use crate::failure::{Failure, Meaning, Retry};
 
 /// Reasons, until there is nobody left to ask.
 #[derive(Debug, Default)]
@@ -42,10 +42,13 @@ fn weight(trouble: &Trouble) -> u8 {
         Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge => 7,
         Trouble::Final(_) => 6,
         Trouble::Changed(_) => 5,
-        Trouble::Status { status, .. } if status.is_server_error() => 4,
-        Trouble::Status { .. } => 3,
-        Trouble::Protocol { .. } | Trouble::OtherPage(_) | Trouble::NoRanges => 2,
-        Trouble::Transport(_)
+        Trouble::Refused { refusal, .. } => match Meaning::of_refusal(refusal).retry {
+            _ if trouble.is_broken() => 2,
+            Retry::Never => 3,
+            _ => 4,
+        },
+        Trouble::OtherPage(_) | Trouble::NoRanges => 2,
+        Trouble::Remote(_)
         | Trouble::Stalled { .. }
         | Trouble::NoAnswer { .. }
         | Trouble::Replaced => 1,

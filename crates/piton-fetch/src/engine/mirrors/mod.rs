@@ -297,16 +297,11 @@ mod tests {
     fn the_last_one_is_never_dropped_and_the_best_reason_is_given() {
         let sources = sources(&[("http://b.test/f", 1)]);
         let monitor = Monitor::default();
-        let status = Trouble::Status {
-            host: "a.test".into(),
-            status: http::StatusCode::NOT_FOUND,
-            patience: None,
-            redirected: false,
-        };
+        let status = Trouble::broken("a.test".to_owned(), "no such file");
         sources.give_up(&sources.all[0], status, 1, &monitor).unwrap();
         assert_eq!(chosen(&sources), "http://b.test/f");
         let silent = Trouble::Stalled { host: "b.test".into(), after: std::time::Duration::ZERO };
         let (trouble, _) = sources.give_up(&sources.all[1], silent, 9, &monitor).unwrap_err();
-        assert!(matches!(trouble, Trouble::Status { .. }), "{trouble:?}");
+        assert!(matches!(trouble, Trouble::Refused { .. }), "{trouble:?}");
     }
 }

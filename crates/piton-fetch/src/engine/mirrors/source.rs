@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderName, HeaderValue};
 use piton_checkpoint::{Change, Identity, Rung, Verdict};
 use tokio::sync::MutexGuard as Turn;
 use url::Url;
@@ -11,7 +10,7 @@ use url::Url;
 use super::link::Link;
 use super::standing::Standing;
 use crate::engine::trouble::Trouble;
-use crate::transport::{ByteRange, Request};
+use piton_remote::{Ask, ByteRange, Extra};
 
 /// Names a source of one download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,8 +46,8 @@ pub(in crate::engine) struct Source {
     /// Its nodes call the same version by different tags: compare every joint.
     distrusted: AtomicBool,
     trust: Mutex<Trust>,
-    /// `If-Range` is sent while it copes with it.
-    if_range: AtomicBool,
+    /// Ranges are asked for on a condition while it copes with that.
+    conditional: AtomicBool,
     fetched: AtomicU64,
     pub(in crate::engine) working: AtomicU32,
     pub(in crate::engine) serving: AtomicU32,
@@ -68,7 +67,7 @@ impl Source {
             weak: AtomicBool::new(true),
             distrusted: AtomicBool::new(false),
             trust: Mutex::new(Trust::Stranger),
-            if_range: AtomicBool::new(true),
+            conditional: AtomicBool::new(true),
             fetched: AtomicU64::new(0),
             working: AtomicU32::new(0),
             serving: AtomicU32::new(0),
@@ -87,7 +86,7 @@ impl Source {
 
     /// The host that is asked.
     pub(in crate::engine) fn host(&self) -> String {
-        self.link().address().host_str().unwrap_or_default().to_owned()
+        piton_remote::host_of(self.link().address())
     }
 
     /// The host of the address before redirects.
@@ -95,33 +94,32 @@ impl Source {
         self.link().original.host().map(|host| host.to_owned())
     }
 
-    /// A request to it on no condition, its URL before redirects (only that origin is told what belongs to
-    /// this download), and the generation of the address that is asked.
-    pub(in crate::engine) fn request(
+    /// A question to it on no condition, and the generation of the URL that is asked.
+    pub(in crate::engine) fn question(
         &self,
         range: Option<ByteRange>,
-        headers: &[(HeaderName, HeaderValue)],
-    ) -> (Request, Url, u32) {
+        extra: &Extra,
+    ) -> (Ask, u32) {
         let link = self.link();
-        let mut request = Request::new(link.address().clone());
-        request.range = range;
-        request.headers = headers.to_vec();
-        (request, link.original.clone(), link.generation)
+        let mut ask = Ask::new(link.address().clone());
+        ask.original = link.original.clone();
+        ask.range = range;
+        ask.extra = extra.clone();
+        (ask, link.generation)
     }
 
-    /// The validator for `If-Range`, while that is of use: of this address, since a tag of another
-    /// one says nothing here.
-    pub(in crate::engine) fn validator(&self) -> Option<HeaderValue> {
-        if !self.if_range.load(Ordering::Relaxed) {
+    /// The version on whose condition a range is asked for, while that is of use: as this URL calls it, since
+    /// a tag of another one says nothing here.
+    pub(in crate::engine) fn condition(&self) -> Option<Identity> {
+        if !self.conditional.load(Ordering::Relaxed) {
             return None;
         }
-        let tag = self.identity()?.strong_tag()?;
-        HeaderValue::try_from(tag).ok()
+        self.identity().filter(|identity| identity.strong_tag().is_some())
     }
 
-    /// Whether `If-Range` is understood here.
-    pub(in crate::engine) fn set_if_range(&self, copes: bool) {
-        self.if_range.store(copes, Ordering::Relaxed);
+    /// Whether a range on a condition is understood here.
+    pub(in crate::engine) fn set_conditional(&self, copes: bool) {
+        self.conditional.store(copes, Ordering::Relaxed);
     }
 
     /// An answer came from `url`: ask there directly from now on.

@@ -11,7 +11,7 @@ use super::{LOOK, SILENCE, Transfer};
 use crate::engine::mirrors::{Sharing, Source};
 use crate::engine::trouble::Trouble;
 use crate::monitor::Event;
-use crate::transport::TransportError;
+use piton_remote::RemoteError;
 
 /// Beside connections that are served, a server is not left alone for longer than this.
 const CROWDED: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ impl Transfer {
         }
         match trouble {
             // Its few bytes are no progress: it could go on like that for ever.
-            Trouble::Transport(TransportError::TooSlow { .. }) => {
+            Trouble::Remote(RemoteError::TooSlow { .. }) => {
                 source.standing().crept(source.fetched());
             }
             _ => source.standing().progressed(source.fetched()),
@@ -66,7 +66,7 @@ impl Transfer {
         }
         let bad_answers = {
             let mut standing = source.standing();
-            if matches!(trouble, Trouble::Protocol { .. } | Trouble::OtherPage(_)) {
+            if trouble.is_broken() || matches!(trouble, Trouble::OtherPage(_)) {
                 standing.bad_answers += 1;
             }
             standing.bad_answers

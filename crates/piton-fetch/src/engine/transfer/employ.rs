@@ -30,8 +30,9 @@ impl Transfer {
             let Some(segment) = segment else { break };
             let claimed = Claimed::new(&job, segment);
             job.alone.store(self.count.target() == 1, Ordering::Relaxed);
-            let (lane, engaged) = (job.transport.lane(), Engaged::new(Arc::clone(&source)));
-            self.spawn(&source, false, work(lane, engaged, claimed, None));
+            let (connection, engaged) =
+                (job.remote.connection(), Engaged::new(Arc::clone(&source)));
+            self.spawn(&source, false, work(connection, engaged, claimed, None));
         }
     }
 
@@ -81,7 +82,7 @@ impl Transfer {
         let job = Arc::clone(&self.job);
         let Some(source) = job.sources.choose(|source| job.may_ask(source)) else { return };
         self.proving = true;
-        let (lane, engaged) = (job.transport.lane(), Engaged::new(Arc::clone(&source)));
-        self.spawn(&source, true, prove(job, lane, engaged, joint));
+        let (connection, engaged) = (job.remote.connection(), Engaged::new(Arc::clone(&source)));
+        self.spawn(&source, true, prove(job, connection, engaged, joint));
     }
 }

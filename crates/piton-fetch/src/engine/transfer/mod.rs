@@ -23,7 +23,7 @@ use crate::flow::ConnectionCount;
 use crate::monitor::Event;
 use crate::plan::SegmentId;
 use crate::stop::Stop;
-use crate::transport::Lane;
+use piton_remote::Connection;
 
 /// How often the coordinator looks at the flow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -34,7 +34,7 @@ const SILENCE: Duration = Duration::from_secs(4);
 /// The first connection, whose answer is there already.
 pub(super) struct First {
     pub(super) source: Arc<Source>,
-    pub(super) lane: Lane,
+    pub(super) connection: Connection,
     pub(super) segment: (SegmentId, std::ops::Range<u64>),
     pub(super) opened: Opened,
 }
@@ -91,10 +91,10 @@ impl Transfer {
     /// Runs until all is here (`Ok`), or until the first trouble that ends this transfer. In either
     /// case no connection is at work any more, and all that came in is written and claimed.
     pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (Trouble, u32)> {
-        if let Some(First { source, lane, segment, opened }) = first {
+        if let Some(First { source, connection, segment, opened }) = first {
             let claimed = Claimed::new(&self.job, segment);
             let engaged = Engaged::new(Arc::clone(&source));
-            self.spawn(&source, false, work(lane, engaged, claimed, Some(opened)));
+            self.spawn(&source, false, work(connection, engaged, claimed, Some(opened)));
         }
         let mut result = self.coordinate().await;
         self.job.stop();
@@ -187,8 +187,8 @@ impl Transfer {
         match result {
             Ok(()) if self.ranged || self.job.planner().is_complete() => Ok(()),
             Ok(()) => {
-                let host = self.job.what.url.host_str().unwrap_or_default().to_owned();
-                Err((Trouble::protocol(host, "the answer ended before the file did"), 1))
+                let host = piton_remote::host_of(&self.job.what.url);
+                Err((Trouble::broken(host, "the answer ended before the file did"), 1))
             }
             Err(Failed { source, trouble }) => self.bear(&source, trouble, begun),
         }

@@ -150,8 +150,9 @@ impl Transfer {
             return Err((self.failure(), 1));
         }
         for (source, claimed) in sent {
-            let (lane, engaged) = (job.transport.lane(), Engaged::new(Arc::clone(&source)));
-            self.spawn(&source, false, work(lane, engaged, claimed, None));
+            let (connection, engaged) =
+                (job.remote.connection(), Engaged::new(Arc::clone(&source)));
+            self.spawn(&source, false, work(connection, engaged, claimed, None));
         }
         Ok(())
     }

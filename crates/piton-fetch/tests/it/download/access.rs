@@ -27,7 +27,7 @@ fn a_login_in_the_address_is_used_by_all_connections_and_written_nowhere() {
     }
     // Without it the part is kept for the call that has it again.
     let failure = desk.fail(desk.over(2, "/f"));
-    assert!(matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 401));
+    assert!(matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(401)));
     assert!(!format!("{failure} {:?}", desk.events()).contains("a-secret"));
     let outcome = desk.get(with_login(desk.over(2, "/f"))).unwrap();
     assert!(outcome.resumed >= LEN / 2, "{outcome:?}");
@@ -72,7 +72,7 @@ fn a_login_that_is_taken_back_in_the_middle_keeps_what_is_here() {
     let expires = Fault::status(403).ranged_past_start().turns(3..);
     let desk = Desk::new(site().fault(expires).fault(Fault::cut_after(MIB)));
     let failure = desk.fail(desk.over(1, "/f"));
-    assert!(matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 403));
+    assert!(matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(403)));
     desk.server.clear_faults();
     assert!(desk.get(desk.over(4, "/f")).unwrap().resumed >= 2 * MIB);
     desk.assert_only("f", 1, LEN);

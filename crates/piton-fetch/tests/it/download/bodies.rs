@@ -74,10 +74,8 @@ fn streams_that_are_cut_always_are_an_error() {
         let mut what = desk.over(2, "/f");
         what.retries = 2;
         let failure = desk.fail(what);
-        let truncated = matches!(
-            failure,
-            Failure::Transport { source: TransportError::Truncated { .. }, tries: 3 }
-        );
+        let truncated =
+            matches!(failure, Failure::Remote { source: RemoteError::Truncated { .. }, tries: 3 });
         assert!(truncated, "{kind}: {failure:?}");
         assert_eq!(desk.requests(), 3, "{kind}");
     }

@@ -1,6 +1,6 @@
 //! Connections that are refused, stall, crawl, break, or lead to a server that is away.
 
-use piton_fetch::transport::MinRate;
+use piton_remote::http::MinRate;
 use piton_testkit::server::{Excess, Lease};
 
 use super::*;
@@ -95,7 +95,7 @@ fn a_byte_now_and_then_is_no_progress() {
     what.retries = 2;
     let mut config = Config::default();
     config.min_rate = Some(MinRate { bytes: 10_000, over: Duration::from_millis(200) });
-    let client = Client::new(Transport::new(config).unwrap(), Arc::new(OsFs));
+    let client = Client::new(Remote::new(config).unwrap(), Arc::new(OsFs));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let failure = runtime.block_on(async {
         let ended = client.download(what, Monitor::default(), Stop::new());
@@ -105,7 +105,7 @@ fn a_byte_now_and_then_is_no_progress() {
             .unwrap_err()
     });
     let slow = |failure: &Failure| {
-        matches!(failure, Failure::Transport { source: TransportError::TooSlow { .. }, tries: 3 })
+        matches!(failure, Failure::Remote { source: RemoteError::TooSlow { .. }, tries: 3 })
     };
     assert!(slow(&failure), "{failure:?}");
     assert_eq!(desk.files(), ["f.part", "f.piton"]);
@@ -189,7 +189,7 @@ fn connections_that_break_before_the_answer() {
         let mut what = desk.what("/f");
         what.retries = 2;
         let failure = desk.fail(what);
-        assert!(matches!(failure, Failure::Transport { tries: 3, .. }), "{failure:?}");
+        assert!(matches!(failure, Failure::Remote { tries: 3, .. }), "{failure:?}");
         assert_eq!(desk.requests(), 3);
     }
 }

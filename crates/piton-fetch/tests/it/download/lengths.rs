@@ -76,10 +76,8 @@ fn a_length_longer_than_what_comes_is_a_cut() {
     let mut what = desk.what("/f");
     what.retries = 2;
     let failure = desk.fail(what);
-    let cut = matches!(
-        failure,
-        Failure::Transport { source: TransportError::Truncated { .. }, tries: 3 }
-    );
+    let cut =
+        matches!(failure, Failure::Remote { source: RemoteError::Truncated { .. }, tries: 3 });
     assert!(cut, "{failure:?}");
     assert_eq!(desk.requests(), 3);
 }
@@ -141,7 +139,7 @@ fn what_is_no_http_is_refused() {
         what.retries = 1;
         let failure = desk.fail(what);
         let unfinished =
-            matches!(failure, Failure::Transport { source: TransportError::Reset { .. }, .. });
+            matches!(failure, Failure::Remote { source: RemoteError::Reset { .. }, .. });
         assert!(is_protocol(&failure) || unfinished, "{raw:?}: {failure:?}");
         assert!(desk.requests() <= 4, "{raw:?}: {}", desk.requests());
     }

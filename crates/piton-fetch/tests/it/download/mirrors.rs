@@ -5,6 +5,7 @@ use piton_durable::fs::OsFs;
 use piton_durable::part::{Durability, Extent, OpenPart, Opened, Part, Target};
 use piton_fetch::Mirror;
 use piton_fetch::digest::Digest;
+use piton_remote::Extra;
 use piton_testkit::server::{Body, DigestField, Excess, Lease, RetryAfter, Stats};
 
 use super::*;
@@ -186,7 +187,7 @@ fn all_are_dead_and_the_most_telling_reason_is_given() {
     let mut what = all.what(2);
     what.retries = 1;
     let failure = all.desk.fail(what);
-    assert!(matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 404));
+    assert!(matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(404)));
     assert!(all.dropped(&all.others[0]).is_some(), "{:?}", all.desk.events());
 }
 
@@ -444,7 +445,7 @@ fn logins_and_headers_go_only_where_they_may() {
     let mut what = all.what(6);
     what.url.set_username("me").unwrap();
     what.url.set_password(Some("a-secret")).unwrap();
-    what.headers = vec![("x-token".parse().unwrap(), "t".parse().unwrap())];
+    what.extra = Extra::headers([("x-token".parse().unwrap(), "t".parse().unwrap())]).unwrap();
     all.desk.get(what).unwrap();
     all.desk.assert_only("f", 1, LEN);
     let carry = |server: &Server, name: &str| {
@@ -467,11 +468,8 @@ fn logins_and_headers_go_only_where_they_may() {
 #[test]
 fn headers_by_which_ranges_work_are_refused() {
     for name in ["range", "if-range", "host", "accept-encoding"] {
-        let desk = Desk::new(named("a"));
-        let mut what = desk.what("/f");
-        what.headers = vec![(name.parse().unwrap(), "x".parse().unwrap())];
-        assert!(matches!(desk.fail(what), Failure::Usage(_)), "{name}");
-        assert_eq!(desk.requests(), 0);
+        let refused = Extra::headers([(name.parse().unwrap(), "x".parse().unwrap())]);
+        assert!(refused.is_err(), "{name}");
     }
 }
 
@@ -542,7 +540,7 @@ fn without_a_digest_one_with_other_bytes_adds_nothing() {
         // The reason is that of the first address: what another one has says nothing of the file.
         let failure = all.desk.fail(what);
         assert!(
-            matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 404),
+            matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(404)),
             "{failure:?}"
         );
         let why = all.dropped(&all.others[0]).unwrap();
@@ -637,7 +635,7 @@ fn the_last_one_left_wants_to_be_left_alone_for_hours() {
     what.patience = Duration::from_secs(1);
     let failure = all.desk.fail(what);
     assert!(
-        matches!(&failure, Failure::Status { status, .. } if status.as_u16() == 503),
+        matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(503)),
         "{failure:?} {:?}",
         all.desk.events()
     );

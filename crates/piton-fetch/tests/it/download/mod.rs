@@ -28,11 +28,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use piton_durable::fs::{Fs, OsFs};
-use piton_fetch::transport::{Config, Transport, TransportError};
 use piton_fetch::{
     Client, Connections, Download, Event, Failure, Monitor, Observer, Outcome, Place, Retry, Stop,
     find_unfinished, inspect,
 };
+use piton_remote::{Remote, RemoteError, http::Config};
 use piton_testkit::server::{Fault, Resource, Server, Site, pattern};
 
 const KIB: u64 = 1 << 10;
@@ -142,7 +142,7 @@ impl Desk {
         killed: impl Future<Output = ()>,
     ) -> Option<Result<Outcome, Failure>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::new(Transport::new(Config::default()).unwrap(), fs);
+        let client = Client::new(Remote::new(Config::default()).unwrap(), fs);
         let monitor = Monitor::new(Some(Arc::clone(&self.events) as Arc<dyn Observer>));
         let ended = runtime.block_on(async {
             tokio::select! {
@@ -226,7 +226,6 @@ fn each<T: Send>(cases: impl IntoIterator<Item = T>, play: impl Fn(T) + Sync) {
 fn is_protocol(failure: &Failure) -> bool {
     matches!(
         failure,
-        Failure::Protocol { .. }
-            | Failure::Transport { source: TransportError::Protocol { .. }, .. }
+        Failure::Protocol { .. } | Failure::Remote { source: RemoteError::Protocol { .. }, .. }
     )
 }

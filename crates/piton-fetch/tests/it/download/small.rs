@@ -185,7 +185,7 @@ fn a_rate_is_kept() {
 /// Downloads all of these at once with one client.
 fn get_all(desk: &Desk, all: Vec<Download>) -> Vec<Result<Outcome, Failure>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default()).unwrap(), Arc::new(OsFs));
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let mut running = tokio::task::JoinSet::new();
         for what in all {
@@ -258,7 +258,7 @@ fn connections_are_used_again_by_the_downloads_that_follow() {
         site.with(&format!("/{number}"), Resource::pattern(number, 4 * KIB).etag("\"a\""))
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = Client::new(Transport::new(Config::default()).unwrap(), Arc::new(OsFs));
+    let client = Client::new(Remote::new(Config::default()).unwrap(), Arc::new(OsFs));
     runtime.block_on(async {
         for number in 0..48 {
             let what = desk.what(&format!("/{number}"));

@@ -28,7 +28,8 @@ fn a_definite_no_is_asked_once() {
     ] {
         let desk = Desk::with(file(), Fault::status(status));
         let failure = desk.fail(desk.over(3, "/f"));
-        let same = matches!(&failure, Failure::Status { status: s, .. } if s.as_u16() == status);
+        let same =
+            matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(status));
         assert!(same, "{failure:?}");
         assert_eq!((desk.requests(), desk.files()), (requests, vec![]), "{status}");
     }
@@ -68,8 +69,7 @@ fn and_not_for_ever() {
         let mut what = desk.over(4, "/f");
         what.retries = 2;
         let failure = desk.fail(what);
-        let same =
-            matches!(&failure, Failure::Status { status: s, tries: 3, .. } if s.as_u16() == status);
+        let same = matches!(&failure, Failure::Refused { refusal, tries: 3 } if refusal.code == Some(status));
         assert!(same && failure.may_be_retried(), "{failure:?}");
         assert_eq!(desk.requests(), 3);
     }
@@ -241,11 +241,11 @@ fn redirects_in_a_circle_and_to_nowhere() {
         let failure = desk.fail(desk.what("/f"));
         let said = matches!(
             failure,
-            Failure::Transport {
-                source: TransportError::TooManyRedirects { .. }
-                    | TransportError::BadRedirect { .. }
-                    | TransportError::UnsupportedScheme { .. }
-                    | TransportError::BadUrl { .. },
+            Failure::Remote {
+                source: RemoteError::TooManyRedirects { .. }
+                    | RemoteError::BadRedirect { .. }
+                    | RemoteError::UnsupportedScheme { .. }
+                    | RemoteError::BadUrl { .. },
                 ..
             }
         );

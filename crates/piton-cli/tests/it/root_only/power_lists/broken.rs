@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use piton::checkpoint::ledger::{How, Ledger};
 use piton::durable::fs::{Fs, OsFs};
-use piton::fetch::transport::{Config, Transport};
 use piton::fetch::{Client, Stop};
 use piton::lists::run::{Monitor, Options, Run};
 use piton::lists::source::Source;
+use piton::remote::{Remote, http::Config};
 use piton_testkit::disk::{Broken, Sabotage};
 use piton_testkit::power::{FsKind, Volume};
 use piton_testkit::server::MIB;
@@ -22,7 +22,7 @@ pub(super) fn run(job: &Job, room: &Room, broken: Option<Broken>) {
     };
     let how = How { durability: Default::default(), create: true, now: 1 };
     let ledger = Ledger::open(&room.ledger, &how).unwrap();
-    let client = Client::new(Transport::new(Config::default()).unwrap(), fs);
+    let client = Client::new(Remote::new(Config::default()).unwrap(), fs);
     let options = Options::new(room.files.clone());
     let run = Run::new(client, ledger.clone(), Source::new(job.list()), options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

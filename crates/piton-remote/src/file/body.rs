@@ -1,0 +1,110 @@
+//! The bytes of a file.
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use piton_durable::fs::{FsFile, Stat};
+
+use super::version::is_unchanged;
+use crate::blocking::blocking;
+use crate::error::RemoteError;
+use crate::origin::THIS_MACHINE;
+
+/// So much is read at once.
+const READ: usize = 1 << 20;
+
+/// Some bytes of a file, read in order.
+pub(crate) struct Body {
+    file: Arc<dyn FsFile>,
+    /// What the head spoke of.
+    stat: Stat,
+    /// Still to be read from the file.
+    rest: Range<u64>,
+    /// Read and not handed out yet.
+    ahead: Bytes,
+    /// What comes after `ahead`.
+    failed: Option<RemoteError>,
+}
+
+impl Body {
+    pub(super) fn new(file: Arc<dyn FsFile>, stat: Stat, bytes: Range<u64>) -> Self {
+        Self { file, stat, rest: bytes, ahead: Bytes::new(), failed: None }
+    }
+
+    pub(crate) fn remaining(&self) -> u64 {
+        self.ahead.len() as u64 + (self.rest.end - self.rest.start)
+    }
+
+    /// Reads into `buf`; 0 is the end. The disk is waited for beside the network's thread.
+    pub(crate) async fn read(&mut self, buf: &mut [u8]) -> Result<usize, RemoteError> {
+        if let Some(read) = self.take(buf) {
+            return read;
+        }
+        let (file, stat, rest) = (Arc::clone(&self.file), self.stat, self.rest.clone());
+        let block = blocking(move || read_block(file.as_ref(), &stat, &rest, READ)).await?;
+        self.rest.start += block.len() as u64;
+        self.ahead = block.into();
+        self.take(buf).unwrap_or(Ok(0))
+    }
+
+    /// What was read before, without a look at the disk.
+    pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> Option<Result<usize, RemoteError>> {
+        self.take(buf)
+    }
+
+    pub(crate) fn unread(&mut self, bytes: Bytes, failed: Option<RemoteError>) {
+        self.ahead = match self.ahead.is_empty() {
+            true => bytes,
+            false => [bytes, std::mem::take(&mut self.ahead)].concat().into(),
+        };
+        self.failed = failed.or(self.failed.take());
+    }
+
+    /// What needs no look at the disk. `None`: something is still to be read.
+    fn take(&mut self, buf: &mut [u8]) -> Option<Result<usize, RemoteError>> {
+        if buf.is_empty() {
+            return Some(Ok(0));
+        }
+        if !self.ahead.is_empty() {
+            let len = buf.len().min(self.ahead.len());
+            self.ahead.copy_to_slice(buf.split_at_mut(len).0);
+            return Some(Ok(len));
+        }
+        match self.failed.take() {
+            Some(error) => Some(Err(error)),
+            None => self.rest.is_empty().then_some(Ok(0)),
+        }
+    }
+}
+
+/// The next bytes of the file, which is still the one that the head spoke of after they were read.
+fn read_block(
+    file: &dyn FsFile,
+    was: &Stat,
+    rest: &Range<u64>,
+    most: usize,
+) -> Result<Vec<u8>, RemoteError> {
+    let failed = |source| RemoteError::Io { host: THIS_MACHINE.to_owned(), source };
+    let left = usize::try_from(rest.end.saturating_sub(rest.start)).unwrap_or(usize::MAX);
+    let mut block = vec![0; left.min(most)];
+    let read = loop {
+        match file.read_at(&mut block, rest.start) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read.map_err(failed)?,
+        }
+    };
+    if read == 0 || !is_unchanged(was, &file.stat().map_err(failed)?) {
+        return Err(failed(io::Error::other("the file changed while it was read")));
+    }
+    block.truncate(read);
+    Ok(block)
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("rest", &self.rest).finish_non_exhaustive()
+    }
+}
