@@ -147,6 +147,8 @@ impl fmt::Display for Protocol {
 
 /// When this version was modified, if its source says so in a way that can be understood.
 pub fn modified(identity: &Identity) -> Option<SystemTime> {
-    let text = identity.last_modified.as_deref()?;
-    http_date::parse(text).or_else(|| file::parse_modified(text))
+    match &identity.last_modified {
+        Some(text) => http_date::parse(text),
+        None => file::modified_of(&identity.etag.as_ref()?.tag),
+    }
 }

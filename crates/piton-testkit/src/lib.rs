@@ -1,6 +1,8 @@
 //! Fault-injecting servers, a simulated disk, small real ones, kill-at-k and power-cut drivers, hostile
 //! input.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod disk;
 pub mod hostile;
 pub mod power;

@@ -17,7 +17,7 @@ use piton_durable::fs::{Fs, FsFile, Open, Stat};
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
-pub(crate) use self::version::parse_modified;
+pub(crate) use self::version::modified_of;
 use self::version::{identity, is_same};
 use crate::ask::Ask;
 use crate::blocking::blocking;

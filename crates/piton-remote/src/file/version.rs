@@ -16,11 +16,12 @@ pub(super) fn identity(stat: &Stat) -> Identity {
     let is_settled = SystemTime::now().duration_since(last).is_ok_and(|age| age > TICK);
     let (modified, changed) = (nanos(stat.modified), nanos(stat.changed));
     let (device, inode) = (stat.id.device, stat.id.inode);
-    let tag = format!("{device:x}-{inode:x}-{:x}-{modified}-{changed}", stat.len);
+    let tag = format!("{PREFIX}{device:x}/{inode:x}/{modified}/{changed}");
+    // All times are in the tag. A time beside it would make a weak one count for more than it proves.
     Identity {
         size: Some(stat.len),
         etag: Some(Validator { weak: !is_settled, tag }),
-        last_modified: Some(format!("{PREFIX}{modified} (status {changed})")),
+        last_modified: None,
     }
 }
 
@@ -35,12 +36,12 @@ pub(super) fn is_same(wanted: &Identity, is: &Identity) -> bool {
     matches!(wanted.compare(is), Verdict::Same(strength) if !strength.wants_overlap())
 }
 
-/// Tells a time of this form from an HTTP date.
-const PREFIX: &str = "unix time in ns ";
+/// Tells a tag of this form from that of a server.
+const PREFIX: &str = "file:";
 
-/// The time of modification that an [`identity`] has.
-pub(crate) fn parse_modified(text: &str) -> Option<SystemTime> {
-    let number = text.strip_prefix(PREFIX)?.split(' ').next()?;
+/// The time of modification that the tag of an [`identity`] has in it.
+pub(crate) fn modified_of(tag: &str) -> Option<SystemTime> {
+    let number = tag.strip_prefix(PREFIX)?.split('/').nth(2)?;
     let nanos: i128 = number.parse().ok()?;
     let age = Duration::from_nanos(u64::try_from(nanos.unsigned_abs()).ok()?);
     if nanos < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) }
@@ -57,18 +58,65 @@ fn nanos(time: SystemTime) -> i128 {
 
 #[cfg(test)]
 mod tests {
+    use piton_checkpoint::Change;
+    use piton_durable::fs::{FileId, Owner};
+
     use super::*;
+
+    fn stat(modified: SystemTime, changed: SystemTime) -> Stat {
+        Stat {
+            id: FileId { device: 1, inode: 2, birth: None },
+            len: 100,
+            is_file: true,
+            is_dir: false,
+            mode: 0o644,
+            links: 1,
+            owner: Owner { user: 0, group: 0 },
+            modified,
+            changed,
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_just_changed_proves_little() {
+        let (old, now) = (SystemTime::UNIX_EPOCH + TICK, SystemTime::now());
+        let strength = |modified, changed| identity(&stat(modified, changed)).best_rung();
+        assert!(!strength(old, old).unwrap().wants_overlap());
+        for (modified, changed) in [(now, now), (old, now), (now + TICK * 9, old)] {
+            assert!(
+                strength(modified, changed).unwrap().wants_overlap(),
+                "{modified:?} {changed:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn whatever_differs_is_another_version() {
+        let old = SystemTime::UNIX_EPOCH + TICK;
+        let was = stat(old, old);
+        let others = [
+            Stat { modified: old + TICK, ..was },
+            Stat { changed: old + TICK, ..was },
+            Stat { id: FileId { inode: 3, ..was.id }, ..was },
+            Stat { id: FileId { device: 3, ..was.id }, ..was },
+        ];
+        for other in others {
+            assert_eq!(identity(&was).compare(&identity(&other)), Verdict::Changed(Change::Tag));
+            assert!(!is_unchanged(&was, &other));
+        }
+        assert!(is_unchanged(&was, &was) && is_same(&identity(&was), &identity(&was)));
+    }
 
     #[test]
     fn times_are_read_as_they_were_written() {
         for offset in [0, 1, 1_700_000_000_123_456_789_i64, -1, -86_400_000_000_000] {
             let age = Duration::from_nanos(offset.unsigned_abs());
             let time = if offset < 0 { UNIX_EPOCH - age } else { UNIX_EPOCH + age };
-            let text = format!("{PREFIX}{} (status 7)", nanos(time));
-            assert_eq!(parse_modified(&text), Some(time), "{text}");
+            let text = format!("{PREFIX}1f/2a/{}/7", nanos(time));
+            assert_eq!(modified_of(&text), Some(time), "{text}");
         }
-        for other in ["Tue, 01 Dec 2026 00:00:00 GMT", "", PREFIX, "unix time in ns x", "1700"] {
-            assert_eq!(parse_modified(other), None, "{other:?}");
+        for other in ["5f-6a", "", PREFIX, "file:1/2", "file:1/2/x/3", "1/2/3/4"] {
+            assert_eq!(modified_of(other), None, "{other:?}");
         }
     }
 }

@@ -7,4 +7,6 @@
     clippy::unwrap_used
 )]
 
+mod conformance;
+mod files;
 mod http;

@@ -15,7 +15,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("piton-lists", &["piton-checkpoint", "piton-durable", "piton-fetch", "piton-remote"]),
     ("piton", &["piton-checkpoint", "piton-durable", "piton-fetch", "piton-lists", "piton-remote"]),
     ("piton-cli", &["piton"]),
-    ("piton-testkit", &["piton-durable"]),
+    ("piton-testkit", &["piton-checkpoint", "piton-durable", "piton-remote"]),
 ];
 
 /// What only the seam may know of, with all that it is made of.

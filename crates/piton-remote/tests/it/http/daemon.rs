@@ -72,15 +72,15 @@ fn start(program: &str, arguments: &[String], port: u16, dir: TempDir) -> Option
     Some(daemon)
 }
 
-pub(super) struct Nginx {
+pub(crate) struct Nginx {
     daemon: Daemon,
-    pub(super) authority: Authority,
+    pub(crate) authority: Authority,
     plain: u16,
 }
 
 /// nginx with `files`, over http, and over https in HTTP/1.1 and HTTP/2. Each answer names its connection in
 /// `X-Connection`.
-pub(super) fn nginx(settings: &str, files: &[(&str, &[u8])]) -> Option<Nginx> {
+pub(crate) fn nginx(settings: &str, files: &[(&str, &[u8])]) -> Option<Nginx> {
     let dir = scratch();
     let path = dir.path().display();
     let (plain, tls) = (free_port(), free_port());
@@ -115,11 +115,16 @@ pub(super) fn nginx(settings: &str, files: &[(&str, &[u8])]) -> Option<Nginx> {
 }
 
 impl Nginx {
-    pub(super) fn http(&self, path: &str) -> String {
+    /// Where the files are that it serves.
+    pub(crate) fn root(&self) -> std::path::PathBuf {
+        self.daemon.dir.path().join("root")
+    }
+
+    pub(crate) fn http(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.plain)
     }
 
-    pub(super) fn https(&self, path: &str) -> String {
+    pub(crate) fn https(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.daemon.port)
     }
 

@@ -3,7 +3,7 @@
 mod authority;
 mod connections;
 mod credentials;
-mod daemon;
+pub(crate) mod daemon;
 mod framing;
 mod hostile;
 mod http2;

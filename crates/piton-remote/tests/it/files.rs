@@ -1,0 +1,90 @@
+//! Files of this machine as sources, where they are not as the suite of all protocols has them.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use piton_durable::fs::OsFs;
+use piton_remote::http::Config;
+use piton_remote::{Ask, AskError, FailureClass, Meaning, RefusalKind, Remote, RemoteError, Reply};
+use url::Url;
+
+fn remote() -> Remote {
+    Remote::new(Config::default()).unwrap().with_files(Arc::new(OsFs))
+}
+
+async fn ask(path: &Path) -> Result<Reply, AskError> {
+    let ask = Ask::new(Url::from_file_path(path).unwrap());
+    remote().connection().ask(&ask).await
+}
+
+#[tokio::test]
+async fn only_where_it_is_allowed() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let ask = Ask::new(Url::from_file_path(file.path()).unwrap());
+    let plain = Remote::new(Config::default()).unwrap();
+    for remote in [plain, remote().without_files()] {
+        let refused = remote.connection().ask(&ask).await.unwrap_err();
+        assert!(matches!(refused, AskError::Failed(RemoteError::FilesNotAllowed)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_regular_file_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    let socket = folder.path().join("socket");
+    let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let beneath = folder.path().join("plain/beneath");
+    fs::write(folder.path().join("plain"), "x").unwrap();
+    for path in [folder.path(), &fifo, &socket, Path::new("/dev/zero"), &beneath] {
+        // To open a FIFO would wait for somebody who writes.
+        let error = ask(path).await.unwrap_err();
+        let AskError::Refused(refusal) = &error else { panic!("{error:?}") };
+        assert_eq!(refusal.kind, RefusalKind::Gone, "{path:?}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(Meaning::of_ask(&error).class, FailureClass::Gone);
+    }
+}
+
+#[tokio::test]
+async fn of_another_machine_there_is_none() {
+    for url in ["file://other.example/etc/hosts", "file://127.0.0.1/etc/hosts"] {
+        let ask = Ask::new(Url::parse(url).unwrap());
+        let error = remote().connection().ask(&ask).await.unwrap_err();
+        assert!(matches!(error, AskError::Failed(RemoteError::BadUrl { .. })), "{url}: {error}");
+    }
+}
+
+/// Changed in its place: no byte is handed out of which it is not known that it is of the version begun.
+#[tokio::test]
+async fn a_file_that_changes_in_place_breaks_off() {
+    const LEN: usize = 8 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for change in [
+        (|path: &Path| fs::write(path, vec![2; LEN]).unwrap()) as fn(&Path),
+        |path| fs::File::options().write(true).open(path).unwrap().set_len(LEN as u64 / 2).unwrap(),
+        |path| fs::write(path, vec![2; LEN + 1]).unwrap(),
+    ] {
+        fs::write(&path, vec![1; LEN]).unwrap();
+        // So that the clock of the file system has another time for the change.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut reply = ask(&path).await.unwrap();
+        let mut buf = vec![0; 4096];
+        let mut came = reply.body.read(&mut buf).await.unwrap();
+        change(&path);
+        let error = loop {
+            match reply.body.read(&mut buf).await {
+                Ok(0) => panic!("the end, after {came} bytes"),
+                Ok(n) => {
+                    assert!(buf[..n].iter().all(|&byte| byte == 1), "after {came} bytes");
+                    came += n;
+                }
+                Err(error) => break error,
+            }
+        };
+        assert!(error.to_string().contains("changed"), "{error}");
+    }
+}
