@@ -20,6 +20,16 @@ use piton_testkit::syscalls::{Action, Ended, Errno, Outcome, Plan, available};
 use self::place::{Place, Source};
 use piton_testkit::seed::{draw, seed};
 
+const ACTIONS: [Action; 7] = [
+    Action::KillBefore,
+    Action::KillHalfway,
+    Action::KillAfter,
+    Action::Fail(Errno::IO),
+    Action::Fail(Errno::NOSPC),
+    Action::Fail(Errno::INTR),
+    Action::Short,
+];
+
 /// They mostly wait for the server.
 const THREADS: usize = 8;
 /// Runs differ by a few syscalls: the numbers go on until so many runs had no such one.
@@ -112,6 +122,28 @@ fn two_crashes_in_a_row() {
             Ok(outcome.hit.is_some())
         });
     }
+}
+
+/// A copy of a file of this machine survives what a download survives.
+#[test]
+fn a_copy_at_every_syscall() {
+    if let Err(reason) = available() {
+        piton_testkit::skip(reason);
+        return;
+    }
+    let source = Source::file();
+    for_every_number(|n| {
+        let place = Place::new(&source, n % 2 == 0);
+        let action = ACTIONS[draw(n ^ (1 << 53), ACTIONS.len() as u64) as usize];
+        let outcome = place.get(1, Some(Plan { at: n, action }));
+        let undated = is_undated(&outcome);
+        place
+            .check_ended(action, &outcome)
+            .and_then(|()| place.check_between())
+            .and_then(|()| if undated { Ok(()) } else { place.check_goes_on(1 + n % 4) })
+            .map_err(|problem| format!("{action:?} {:?}: {problem}", outcome.hit))?;
+        Ok(outcome.hit.is_some())
+    });
 }
 
 #[test]

@@ -5,16 +5,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use piton_checkpoint::{Identity, Validator, Verdict};
 use piton_durable::fs::Stat;
 
-/// A file that was changed less than this ago may change again without a new time: clocks of file systems tick
-/// every few milliseconds, those of network file systems and of FAT every second or two.
-const TICK: Duration = Duration::from_secs(3);
+/// A file that was changed less than this ago may change again without a new time: Linux takes the times of files
+/// from a clock that ticks every 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(50);
+/// The same where times are kept in seconds, or in the two of FAT.
+const COARSE: Duration = Duration::from_secs(3);
 
 /// What `stat` says of which version the file is.
 pub(super) fn identity(stat: &Stat) -> Identity {
     let last = stat.modified.max(stat.changed);
     // One from the future is none to rely on.
-    let is_settled = SystemTime::now().duration_since(last).is_ok_and(|age| age > TICK);
     let (modified, changed) = (nanos(stat.modified), nanos(stat.changed));
+    let tick = if changed % 1_000_000 == 0 { COARSE } else { TICK };
+    let is_settled = SystemTime::now().duration_since(last).is_ok_and(|age| age > tick);
     let (device, inode) = (stat.id.device, stat.id.inode);
     let tag = format!("{PREFIX}{device:x}/{inode:x}/{modified}/{changed}");
     // All times are in the tag. A time beside it would make a weak one count for more than it proves.
@@ -79,10 +82,22 @@ mod tests {
 
     #[test]
     fn a_file_that_was_just_changed_proves_little() {
-        let (old, now) = (SystemTime::UNIX_EPOCH + TICK, SystemTime::now());
+        let now = SystemTime::now();
+        let (old, recent) = (UNIX_EPOCH + COARSE, now - TICK * 2);
+        let coarse = |time: SystemTime| {
+            UNIX_EPOCH + Duration::from_secs((nanos(time) / 1_000_000_000) as u64)
+        };
+        let fine = |time: SystemTime| coarse(time) + Duration::from_nanos(7);
         let strength = |modified, changed| identity(&stat(modified, changed)).best_rung();
-        assert!(!strength(old, old).unwrap().wants_overlap());
-        for (modified, changed) in [(now, now), (old, now), (now + TICK * 9, old)] {
+        let before = fine(now - Duration::from_secs(2));
+        for (modified, changed) in [(old, old), (old, before), (before, before)] {
+            assert!(
+                !strength(modified, changed).unwrap().wants_overlap(),
+                "{modified:?} {changed:?}"
+            );
+        }
+        let later = now + COARSE;
+        for (modified, changed) in [(now, now), (old, now), (later, old), (old, coarse(recent))] {
             assert!(
                 strength(modified, changed).unwrap().wants_overlap(),
                 "{modified:?} {changed:?}"

@@ -17,8 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where the file comes from.
 pub(super) struct Source {
-    server: Server,
+    from: From,
     len: u64,
+}
+
+enum From {
+    Server(Server),
+    /// A file of this machine, in a folder of its own.
+    File(TempDir),
 }
 
 impl Source {
@@ -36,7 +42,31 @@ impl Source {
         let file = Resource::pattern(PATTERN, len).etag("\"1\"");
         let file = file.last_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000));
         let site = Site::new().with("/file", file).rate_per_connection(rate);
-        Self { server: Server::start(site), len }
+        Self { from: From::Server(Server::start(site)), len }
+    }
+
+    /// A file of this machine, of several checkpoints.
+    pub(super) fn file() -> Self {
+        let (len, folder) = (3 * MIB + 777, tempfile::tempdir().unwrap());
+        fs::write(folder.path().join("source"), pattern::bytes(PATTERN, len as usize)).unwrap();
+        // A file that was changed a moment ago is not known by its times alone.
+        std::thread::sleep(Duration::from_millis(200));
+        Self { from: From::File(folder), len }
+    }
+
+    fn url(&self) -> String {
+        match &self.from {
+            From::Server(server) => server.url("/file"),
+            From::File(folder) => format!("file://{}/source", folder.path().display()),
+        }
+    }
+
+    /// What of the command makes it last long enough for a checkpoint.
+    fn options(&self) -> &[&str] {
+        match self.from {
+            From::Server(_) => &[],
+            From::File(_) => &["--limit-rate", "4M"],
+        }
     }
 
     fn is_right(&self, bytes: &[u8]) -> bool {
@@ -77,7 +107,7 @@ impl<'a> Place<'a> {
             .args(["--config", "none", "get", "--quiet", "-x", &connections.to_string(), "-o"])
             .arg(self.file());
         let program = if self.old { program.arg("--overwrite") } else { program };
-        program.arg(self.source.server.url("/file"))
+        program.args(self.source.options()).arg(self.source.url())
     }
 
     /// Runs the command until it ends, one way or another.

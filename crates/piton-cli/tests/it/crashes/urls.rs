@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use piton_testkit::seed::draw;
 use piton_testkit::server::MIB;
-use piton_testkit::syscalls::{
-    Action, Ended, Errno, Outcome, Plan, Program, Scope, available, run,
-};
+use piton_testkit::syscalls::{Ended, Outcome, Plan, Program, Scope, available, run};
 
-use super::{for_every_number, is_undated};
+use super::{ACTIONS, for_every_number, is_undated};
 use crate::urls::{Ask, Case, Differs, Files, Judge, Urls};
 
 const LEN: u64 = 3 * MIB + 777;
@@ -20,16 +18,6 @@ const LEN: u64 = 3 * MIB + 777;
 const RATE: u64 = 3 * MIB / 2;
 /// Far beyond what any run takes: only a hang gets there.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-const ACTIONS: [Action; 7] = [
-    Action::KillBefore,
-    Action::KillHalfway,
-    Action::KillAfter,
-    Action::Fail(Errno::IO),
-    Action::Fail(Errno::NOSPC),
-    Action::Fail(Errno::INTR),
-    Action::Short,
-];
 
 #[test]
 fn with_a_digest_of_the_whole() {
