@@ -8,7 +8,7 @@ use super::job::Job;
 use super::mirrors::{Source, Trust};
 use super::trouble::Trouble;
 use super::worker::Opened;
-use piton_remote::{AskError, Connection, Holds, Reply};
+use piton_remote::{Connection, Holds, Reply};
 
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
 /// start of the range, asks for a little more in front and compares.
@@ -53,17 +53,9 @@ pub(super) async fn ask_for(
     let _turn = job.turn_to_resolve(source).await?;
     loop {
         let (first, last) = reach();
-        let (ask, generation) = job.question(source, first, last);
-        let conditional = ask.same_as.is_some();
-        let asked = job.answered(source, connection.ask(&ask)).await?;
-        let Reply { head, holds, body, .. } = asked.map_err(|error| match error {
-            AskError::Refused(refusal) => {
-                let expired =
-                    refusal.kind.may_be_an_expired_link() && source.resolve_again(generation);
-                Trouble::Refused { refusal: Box::new(refusal), expired }
-            }
-            AskError::Failed(error) => error.into(),
-        })?;
+        let question = job.question(source, first, last);
+        let conditional = question.0.same_as.is_some();
+        let Reply { head, holds, body, .. } = job.exchange(source, connection, &question).await?;
         let now = &head.identity;
         match holds {
             // A page that asks to sign in, of a portal or of a load balancer: no byte of it belongs here.
@@ -78,7 +70,7 @@ pub(super) async fn ask_for(
                         continue;
                     }
                 }
-                source.resolved(&head.url, head.redirected, generation);
+                source.resolved(&head.url, head.redirected, question.1);
                 return Ok(Opened { body, end: Some(end) });
             }
             // The same version, and yet no range: some servers drop Range when If-Range carries a

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use piton_checkpoint::{Change, Identity, Rung};
 use piton_durable::part::PartError;
 use tokio::sync::{MutexGuard as Turn, Notify};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
+use super::exchange::{exchange, received};
 use super::mirrors::{Origins, Sharing, Source, Sources, Trust};
 use super::trouble::Trouble;
 use crate::download::Download;
@@ -19,7 +20,7 @@ use crate::monitor::Monitor;
 use crate::plan::{Planner, SegmentId};
 use crate::resume::{Appearance, Begun, after, before};
 use crate::sink::Sink;
-use piton_remote::{Ask, ByteRange, Head, Remote};
+use piton_remote::{Ask, ByteRange, Connection, Head, Remote, Reply};
 
 /// What the connections of one transfer share.
 pub(super) struct Job {
@@ -173,20 +174,15 @@ impl Job {
         Ok(source.is_expired().then_some(turn))
     }
 
-    /// Waits for the head of an answer, as long as is allowed and nobody asks to stop.
-    pub(super) async fn answered<T>(
+    /// Puts a question to `source`, as long as is allowed and nobody asks to stop.
+    pub(super) async fn exchange(
         &self,
         source: &Source,
-        answer: impl Future<Output = T>,
-    ) -> Result<T, Trouble> {
-        let after = source.standing().answer_timeout(self.what.answer_timeout());
-        tokio::select! {
-            answer = timeout(after, answer) => answer.map_err(|_| {
-                source.standing().did_not_answer();
-                Trouble::NoAnswer { host: source.host(), after }
-            }),
-            () = self.stopped() => Err(Trouble::Stopped),
-        }
+        connection: &mut Connection,
+        question: &(Ask, u32),
+    ) -> Result<Reply, Trouble> {
+        let limit = source.standing().answer_timeout(self.what.answer_timeout());
+        exchange(source, connection, question, limit, self.stopped()).await
     }
 
     /// Waits for bytes of a body, as long as is allowed and nobody asks to stop.
@@ -195,13 +191,7 @@ impl Job {
         source: &Source,
         bytes: impl Future<Output = T>,
     ) -> Result<T, Trouble> {
-        let after = self.what.stall_timeout;
-        tokio::select! {
-            bytes = timeout(after, bytes) => {
-                bytes.map_err(|_| Trouble::Stalled { host: source.host(), after })
-            }
-            () = self.stopped() => Err(Trouble::Stopped),
-        }
+        received(|| source.host(), self.what.stall_timeout, bytes, self.stopped()).await
     }
 
     /// All connections are to end.

@@ -7,6 +7,7 @@
 mod ask;
 mod attempt;
 mod compare;
+mod exchange;
 mod existing;
 mod finish;
 mod job;

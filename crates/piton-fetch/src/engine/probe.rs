@@ -1,12 +1,12 @@
 //! The first question: a ranged GET whose body is already the first segment.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use piton_checkpoint::{Class, Identity};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
+use super::exchange::exchange;
 use super::mirrors::{Source, Sources};
 use super::trouble::Trouble;
 use crate::download::Download;
@@ -108,7 +108,10 @@ impl Prober<'_> {
             let spent =
                 match trouble.class() == Class::Fatal || hopeless || self.tries == Tries::One {
                     true => None,
-                    false => source.standing().spend(trouble.backoff(), trouble.patience(), false),
+                    false => {
+                        let at_once = trouble.class() == Class::ResolveAgain;
+                        source.standing().spend(trouble.backoff(), trouble.patience(), at_once)
+                    }
                 };
             let took = asked.elapsed();
             let bearable =
@@ -140,19 +143,8 @@ impl Prober<'_> {
         ask.newer_than = question.newer_than;
         let limit = source.standing().answer_timeout(self.what.answer_timeout());
         let limit = if others { limit.min(SILENCE) } else { limit };
-        let reply = {
-            // By reference: it is large, and `timeout` would move it.
-            let mut asking = pin!(connection.ask(&ask));
-            tokio::select! {
-                reply = timeout(limit, asking.as_mut()) => {
-                    reply.map_err(|_| {
-                        source.standing().did_not_answer();
-                        Trouble::NoAnswer { host: source.host(), after: limit }
-                    })??
-                }
-                () = self.stop.stopped() => return Err(Trouble::Stopped),
-            }
-        };
+        let (asked, stopped) = ((ask, generation), self.stop.stopped());
+        let reply = exchange(source, &mut connection, &asked, limit, stopped).await?;
         if matches!(reply.holds, Holds::Whole | Holds::Part { .. }) {
             let (head, is) = (&reply.head, reply.head.identity.size);
             if let Some(known) = &question.known

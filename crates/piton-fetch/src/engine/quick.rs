@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use piton_checkpoint::Identity;
 use piton_durable::part::PartError;
-use tokio::time::timeout;
 use url::Url;
 
+use super::exchange::received;
 use super::mirrors::Sources;
 use super::name::name_of;
 use super::probe::{Prober, Question, Tries};
@@ -15,7 +15,7 @@ use crate::download::{Download, Place, Plan};
 use crate::failure::Failure;
 use crate::monitor::Monitor;
 use crate::stop::Stop;
-use piton_remote::{ByteRange, Holds};
+use piton_remote::{ByteRange, Holds, host_of};
 
 /// What [`super::run`] would do, without doing it.
 pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure> {
@@ -59,14 +59,10 @@ pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u
     let mut bytes = Vec::new();
     let mut buffer = vec![0; 64 << 10];
     loop {
-        let after = what.stall_timeout;
-        let read = timeout(after, probed.reply.body.read(&mut buffer)).await;
-        let read = read.map_err(|_| Failure::Stalled {
-            host: piton_remote::host_of(url),
-            after,
-            tries: 1,
-        })?;
-        let read = read.map_err(|source| Failure::Remote { source, tries: 1 })?;
+        let read = probed.reply.body.read(&mut buffer);
+        let read = received(|| host_of(url), what.stall_timeout, read, stop.stopped()).await;
+        let read = read.and_then(|read| Ok(read?));
+        let read = read.map_err(|trouble| trouble.into_failure(1, None))?;
         let chunk = buffer.get(..read).unwrap_or_default();
         if chunk.is_empty() {
             return Ok(bytes);

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::path::Path;
 
 use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::attempt::{describe, name_asked_for};
+use super::exchange::received;
 use super::finish::expected;
 use super::mirrors::Sources;
 use super::probe::{Probed, Prober, Question, Tries};
@@ -17,14 +18,12 @@ use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::{Event, Monitor};
 use crate::stop::Stop;
-use piton_remote::{ByteRange, Head, Holds, Reply};
+use piton_remote::{ByteRange, Head, Holds, Reply, host_of};
 
 /// Reads one range after the other.
 pub(crate) struct RangeReader<'a> {
     prober: Prober<'a>,
     sources: Sources,
-    /// The address redirects, and where to is asked directly.
-    redirected: bool,
     identity: Identity,
     size: u64,
     /// Of the first answer.
@@ -66,9 +65,9 @@ impl<'a> RangeReader<'a> {
             }
         }
         let head = probed.reply.head.clone();
-        let (identity, redirected) = (head.identity.clone(), head.redirected);
+        let identity = head.identity.clone();
         let Some(size) = identity.size else { return Ok(First::NoRanges) };
-        let mut reader = Self { prober, sources, redirected, identity, size, head };
+        let mut reader = Self { prober, sources, identity, size, head };
         let bytes = reader.receive(first.start..first.end.min(size), Some(probed)).await?;
         Ok(First::Ranges(Box::new(reader), bytes))
     }
@@ -116,10 +115,10 @@ impl<'a> RangeReader<'a> {
             let before = bytes.len();
             let answer = match probed.take() {
                 Some(probed) => probed,
-                None => self.ask(&rest).await?,
+                None => self.prober.ask(&self.sources, |_| question(&rest)).await?,
             };
             self.check(&answer)?;
-            let host = piton_remote::host_of(&answer.reply.head.url);
+            let host = host_of(&answer.reply.head.url);
             let drained = self.drain(answer, &rest, &mut bytes).await;
             let progress = bytes.len() > before;
             if progress {
@@ -144,19 +143,6 @@ impl<'a> RangeReader<'a> {
         }
     }
 
-    /// A link that redirects led to may be too old by now: then once more from the address given.
-    async fn ask(&mut self, range: &Range<u64>) -> Result<Probed, Failure> {
-        let asked = match self.prober.ask(&self.sources, |_| question(range)).await {
-            Err(Failure::Refused { .. }) if self.redirected => {
-                (self.sources, self.redirected) = (Sources::new(self.prober.what), false);
-                self.prober.ask(&self.sources, |_| question(range)).await
-            }
-            asked => asked,
-        };
-        self.redirected |= asked.as_ref().is_ok_and(|probed| probed.reply.head.redirected);
-        asked
-    }
-
     /// Whether an answer is a range of the version that was begun with (G4).
     fn check(&self, probed: &Probed) -> Result<(), Failure> {
         let changed = |change| Err(Failure::Changed { change, restarts: 0 });
@@ -171,7 +157,7 @@ impl<'a> RangeReader<'a> {
                 changed(Change::Size { was: self.size, is: size })
             }
             Holds::OutOfRange { .. } | Holds::Whole | Holds::NotNewer => {
-                let host = piton_remote::host_of(url);
+                let host = host_of(url);
                 let why = "it gives ranges at one time and not at another".to_owned();
                 Err(Failure::Protocol { host, why })
             }
@@ -197,13 +183,8 @@ impl<'a> RangeReader<'a> {
         while left > 0 {
             let most = buffer.len().min(left);
             let room = buffer.get_mut(..most).unwrap_or_default();
-            let read = tokio::select! {
-                read = timeout(after, body.read(room)) => read.map_err(|_| {
-                    let host = piton_remote::host_of(&head.url);
-                    Trouble::Stalled { host, after }
-                })??,
-                () = self.prober.stop.stopped() => return Err(Trouble::Stopped),
-            };
+            let stopped = self.prober.stop.stopped();
+            let read = received(|| host_of(&head.url), after, body.read(room), stopped).await??;
             if read == 0 {
                 break;
             }
