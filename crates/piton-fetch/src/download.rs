@@ -66,7 +66,7 @@ pub struct Download {
     /// The longest pause between them. A server that asks for more (Retry-After) ends the download
     /// with what it said, so that whoever has other things to do can come back later; so does one that
     /// took longer than this to fail before it gave an answer.
-    pub patience: Duration,
+    pub longest_pause: Duration,
     /// A connection from which nothing came for this long is given up.
     pub stall_timeout: Duration,
     /// A server may take this long to begin its answer, once it is connected to: it may have to make the file
@@ -116,7 +116,7 @@ impl Download {
             expect_types: Vec::new(),
             max_size: None,
             retries: 8,
-            patience: Duration::MAX,
+            longest_pause: Duration::MAX,
             stall_timeout: Duration::from_secs(30),
             answer_timeout: None,
             rate_limit: None,

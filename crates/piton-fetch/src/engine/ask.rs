@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::compare::{compare, introduce};
 use super::job::Job;
 use super::mirrors::{Source, Trust};
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use super::worker::Opened;
 use piton_remote::{Connection, Holds, Reply};
 
@@ -17,7 +17,7 @@ pub(super) async fn ask(
     source: &Source,
     connection: &mut Connection,
     range: &Range<u64>,
-) -> Result<Opened, Trouble> {
+) -> Result<Opened, TransferError> {
     if job.needs_introduction(source) {
         introduce(job, source, connection).await?;
     } else if source.trust() == Trust::Stranger {
@@ -35,9 +35,9 @@ pub(super) async fn ask(
         let len = range.start - first;
         compare(job, source, &mut opened.body, first, len).await?;
         source.set_trust(Trust::Proven);
-        job.close_joint(range.start);
+        job.close_seam(range.start);
     } else if range.start > 0 && job.wants_overlap(source) {
-        job.open_joint(range.start);
+        job.open_seam(range.start);
     }
     Ok(opened)
 }
@@ -49,7 +49,7 @@ pub(super) async fn ask_for(
     source: &Source,
     connection: &mut Connection,
     mut reach: impl FnMut() -> (u64, Option<u64>),
-) -> Result<Opened, Trouble> {
+) -> Result<Opened, TransferError> {
     let _turn = job.turn_to_resolve(source).await?;
     loop {
         let (first, last) = reach();
@@ -60,7 +60,7 @@ pub(super) async fn ask_for(
         match holds {
             // A page that asks to sign in, of a portal or of a load balancer: no byte of it belongs here.
             Holds::Whole | Holds::Part { .. } if job.is_other_page(source, &head) => {
-                return Err(Trouble::other_page(&head));
+                return Err(TransferError::other_page(&head));
             }
             Holds::Part { end, .. } => {
                 let compared = job.wants_overlap(source);
@@ -78,21 +78,21 @@ pub(super) async fn ask_for(
             Holds::Whole => {
                 job.check(source, now)?;
                 if !conditional {
-                    return Err(Trouble::NoRanges);
+                    return Err(TransferError::NoRanges);
                 }
                 source.set_conditional(false);
             }
             Holds::OutOfRange { size } => {
                 if size.is_some() && size != job.planner().size() {
                     // Another version, or a page in its place: the whole tells which.
-                    return Err(Trouble::NoRanges);
+                    return Err(TransferError::NoRanges);
                 }
                 let why = "it says that a range within the file lies outside of it";
-                return Err(Trouble::broken(source.host(), why));
+                return Err(TransferError::broken(source.host(), why));
             }
             Holds::NotNewer => {
                 let why = "an answer that answers another question";
-                return Err(Trouble::broken(source.host(), why));
+                return Err(TransferError::broken(source.host(), why));
             }
         }
     }

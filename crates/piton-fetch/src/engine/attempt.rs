@@ -28,7 +28,7 @@ use self::reply::Answered;
 use super::mirrors::Sources;
 use super::open::OpenedPart;
 use super::tools::{RangeRefusal, Tools};
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::download::{Download, IfChanged, Outcome};
 use crate::failure::{Failure, Fault};
 use crate::meta::Meta;
@@ -88,7 +88,7 @@ pub(super) enum Again {
     /// It refuses a question for a range: once without, before that is believed.
     RangeRefused(Failure),
     /// A stream without ranges ended early: from its start.
-    StreamBroke(Trouble),
+    StreamBroke(TransferError),
     /// Another file got the name that was free: look for the next.
     NameTaken,
 }
@@ -318,15 +318,15 @@ impl<'a> Attempt<'a> {
     }
 
     /// Waits before a stream that broke is begun again.
-    async fn pause(&self, trouble: Trouble, budget: &mut Budget) -> Result<(), Failure> {
+    async fn pause(&self, trouble: TransferError, budget: &mut Budget) -> Result<(), Failure> {
         let tried = budget.spent() + 1;
         let Some(tries) = budget.spend() else {
             return Err(trouble.into_failure(tried, self.what.max_size));
         };
         let random = getrandom::u64().unwrap_or(u64::MAX);
         let pause = trouble.backoff().pause(tries, random);
-        let pause = pause.max(trouble.patience().unwrap_or_default());
-        if pause > self.what.patience {
+        let pause = pause.max(trouble.requested_pause().unwrap_or_default());
+        if pause > self.what.longest_pause {
             return Err(trouble.into_failure(tried, self.what.max_size));
         }
         self.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });

@@ -8,8 +8,8 @@ use piton_checkpoint::Change;
 use super::ask::ask_for;
 use super::job::Job;
 use super::mirrors::{Sharing, Source, Trust};
-use super::trouble::Trouble;
-use super::worker::{Engaged, Failed, Opened, WITHOUT_BYTES};
+use super::transfer_error::TransferError;
+use super::worker::{ConnectionPermit, Failed, Opened, WITHOUT_BYTES};
 use crate::plan::SegmentId;
 use crate::resume::{OVERLAP, after, differs_at, places_to_compare, sample};
 use crate::sink::SegmentWriter;
@@ -28,7 +28,7 @@ pub(super) async fn introduce(
     job: &Arc<Job>,
     source: &Source,
     connection: &mut Connection,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     let _turn = source.introduction().await;
     if !job.needs_introduction(source) {
         return Ok(());
@@ -42,7 +42,9 @@ pub(super) async fn introduce(
     for place in places {
         compare_place(job, source, connection, place).await.map_err(|trouble| match trouble {
             // Of several addresses, what this one has says nothing of the others.
-            Trouble::Changed(change) if job.sharing != Sharing::One => Trouble::OtherFile(change),
+            TransferError::Changed(change) if job.sharing != Sharing::One => {
+                TransferError::OtherFile(change)
+            }
             other => other,
         })?;
     }
@@ -55,11 +57,11 @@ async fn compare_place(
     source: &Source,
     connection: &mut Connection,
     place: Range<u64>,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     let last = place.end.checked_sub(1);
     let mut opened = ask_for(job, source, connection, || (place.start, last)).await?;
     if opened.end != Some(place.end) {
-        return Err(Trouble::broken(source.host(), SHORT));
+        return Err(TransferError::broken(source.host(), SHORT));
     }
     compare(job, source, &mut opened.body, place.start, place.end - place.start).await?;
     opened.body.finish(connection);
@@ -76,7 +78,7 @@ pub(super) async fn compare(
     body: &mut Body,
     start: u64,
     len: u64,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     let mut came = vec![0; len as usize];
     let mut filled = 0;
     while let Some(room) = came.get_mut(filled..).filter(|room| !room.is_empty()) {
@@ -86,11 +88,11 @@ pub(super) async fn compare(
         }
     }
     if filled == 0 {
-        return Err(Trouble::broken(source.host(), WITHOUT_BYTES));
+        return Err(TransferError::broken(source.host(), WITHOUT_BYTES));
     }
     came.truncate(filled);
     match differs_at(job.sink.shared(), &came, start)? {
-        Some(at) => Err(Trouble::Changed(Change::Bytes { at })),
+        Some(at) => Err(TransferError::Changed(Change::Bytes { at })),
         None => Ok(()),
     }
 }
@@ -104,7 +106,7 @@ pub(super) async fn compare_end(
     writer: &SegmentWriter,
     body: &mut Body,
     end: Option<u64>,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     if !job.wants_overlap(source) {
         return Ok(());
     }
@@ -120,37 +122,37 @@ pub(super) async fn compare_end(
         return Ok(());
     }
     // All may be here before this is compared: the end waits for it.
-    job.open_joint(at);
+    job.open_seam(at);
     // A segment that was cut short while its bytes came in has the next ones of the body behind it.
     if writer.has_spilled() || end.is_none_or(|end| end < at + past) {
         return Ok(());
     }
     compare(job, source, body, at, past).await?;
-    job.close_joint(at);
+    job.close_seam(at);
     Ok(())
 }
 
-/// Fetches the bytes on both sides of a joint in one answer and compares them with what is here:
+/// Fetches the bytes on both sides of a seam in one answer and compares them with what is here:
 /// where two answers met that nothing else has compared (G4).
 pub(super) async fn prove(
     job: Arc<Job>,
     mut connection: Connection,
-    engaged: Engaged,
-    joint: u64,
+    permit: ConnectionPermit,
+    seam: u64,
 ) -> Result<(), Failed> {
-    let source = &engaged.0;
+    let source = &permit.0;
     let proof = async {
-        let start = joint.saturating_sub(OVERLAP / 2);
-        let end = (joint + OVERLAP / 2).min(job.planner().size().unwrap_or(joint));
+        let start = seam.saturating_sub(OVERLAP / 2);
+        let end = (seam + OVERLAP / 2).min(job.planner().size().unwrap_or(seam));
         let Opened { mut body, end: came } =
             ask_for(&job, source, &mut connection, || (start, end.checked_sub(1))).await?;
         let came = came.filter(|came| *came == end);
         let Some(came) = came else {
-            return Err(Trouble::broken(source.host(), SHORT));
+            return Err(TransferError::broken(source.host(), SHORT));
         };
         compare(&job, source, &mut body, start, came - start).await?;
         source.set_trust(Trust::Proven);
-        job.close_joint(joint);
+        job.close_seam(seam);
         Ok(())
     };
     proof.await.map_err(|trouble| Failed { source: Arc::clone(source), trouble })

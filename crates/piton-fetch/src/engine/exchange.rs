@@ -8,7 +8,7 @@ use piton_remote::{Ask, AskError, Connection, Reply};
 use tokio::time::timeout;
 
 use super::mirrors::Source;
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 
 /// Puts a question to `source` and waits for the head of the answer, for `limit` and while nobody asks to stop.
 /// `question` comes with the generation of the URL that it asks.
@@ -21,23 +21,23 @@ pub(super) async fn exchange(
     question: &(Ask, u32),
     limit: Duration,
     stopped: impl Future<Output = ()>,
-) -> Result<Reply, Trouble> {
+) -> Result<Reply, TransferError> {
     let (ask, generation) = question;
     // By reference: it is large, and `timeout` would move it.
     let mut asking = pin!(connection.ask(ask));
     let asked = tokio::select! {
         asked = timeout(limit, asking.as_mut()) => asked.map_err(|_| {
             source.standing().did_not_answer();
-            Trouble::NoAnswer { host: source.host(), after: limit }
+            TransferError::NoAnswer { host: source.host(), after: limit }
         })?,
-        () = stopped => return Err(Trouble::Stopped),
+        () = stopped => return Err(TransferError::Stopped),
     };
     asked.map_err(|error| match error {
         AskError::Failed(error) => error.into(),
         AskError::Refused(refusal) => {
             let may_be = refusal.kind.may_be_an_expired_link();
             let expired = may_be && source.resolve_again(*generation);
-            Trouble::Refused { refusal: Box::new(refusal), expired }
+            TransferError::Refused { refusal: Box::new(refusal), expired }
         }
     })
 }
@@ -48,11 +48,11 @@ pub(super) async fn received<T>(
     limit: Duration,
     bytes: impl Future<Output = T>,
     stopped: impl Future<Output = ()>,
-) -> Result<T, Trouble> {
+) -> Result<T, TransferError> {
     tokio::select! {
         bytes = timeout(limit, bytes) => {
-            bytes.map_err(|_| Trouble::Stalled { host: host(), after: limit })
+            bytes.map_err(|_| TransferError::Stalled { host: host(), after: limit })
         }
-        () = stopped => Err(Trouble::Stopped),
+        () = stopped => Err(TransferError::Stopped),
     }
 }

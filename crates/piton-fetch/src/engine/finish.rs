@@ -13,7 +13,7 @@ use piton_remote::{Head, modified};
 use super::existing::attributes;
 use super::job::Job;
 use super::tools::Tools;
-use super::worker::Claimed;
+use super::worker::SegmentLease;
 use crate::digest::Digest;
 use crate::download::{Download, IfExists};
 use crate::failure::Failure;
@@ -156,7 +156,7 @@ pub(super) fn pieces_failure(path: PathBuf, bad: &[BadPiece]) -> Option<Failure>
 pub(super) async fn take_back(
     job: &Arc<Job>,
     ranges: Vec<Range<u64>>,
-) -> Result<Vec<Claimed>, PartError> {
+) -> Result<Vec<SegmentLease>, PartError> {
     // First nobody may compare anything with them any more, nor write there.
     let mut held = Vec::new();
     for range in &ranges {
@@ -165,20 +165,20 @@ pub(super) async fn take_back(
             planner.forget(range.clone());
             planner.claim(range.clone())
         };
-        held.push(Claimed::new(job, segment));
+        held.push(SegmentLease::new(job, segment));
         job.sink.unwrite(range.clone());
         job.origins().forget(range.clone());
-        job.forget_joints(range);
+        job.forget_seams(range);
     }
     let own = Arc::clone(job);
     blocking(move || ranges.into_iter().try_for_each(|range| own.sink.forget(range))).await?;
     // Extents that reach beyond a range lose their claim whole: what nobody claims is fetched too.
     if job.what.durability != Durability::None {
         let extents = job.sink.part().extents();
-        let claimed: IntervalSet =
+        let lease: IntervalSet =
             extents.iter().map(|extent| extent.start..extent.start + extent.len).collect();
         let size = job.planner().size().unwrap_or(0);
-        for gap in claimed.gaps(0..size) {
+        for gap in lease.gaps(0..size) {
             job.sink.unwrite(gap.clone());
             job.planner().forget(gap);
         }
@@ -205,7 +205,7 @@ pub(super) async fn land(
     size: u64,
     replace: bool,
 ) -> Result<Done, PartError> {
-    let Dress { modified, attributes } = dress(what, &identity);
+    let Metadata { modified, attributes } = metadata_of(what, &identity);
     let replace = replace || what.if_exists == IfExists::Overwrite;
     let finish = Finish {
         len: size,
@@ -226,14 +226,14 @@ pub(super) async fn land(
 }
 
 /// What a finished file has beside its bytes.
-pub(super) struct Dress {
+pub(super) struct Metadata {
     pub(super) modified: SystemTime,
     pub(super) attributes: Vec<(String, Vec<u8>)>,
 }
 
 /// What a file of this version gets.
-pub(super) fn dress(what: &Download, identity: &piton_checkpoint::Identity) -> Dress {
+pub(super) fn metadata_of(what: &Download, identity: &piton_checkpoint::Identity) -> Metadata {
     let source_time = modified(identity);
     let modified = source_time.filter(|_| what.keep_time).unwrap_or_else(SystemTime::now);
-    Dress { modified, attributes: attributes(identity, modified, what.mark.as_deref()) }
+    Metadata { modified, attributes: attributes(identity, modified, what.mark.as_deref()) }
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::exchange::{exchange, received};
 use super::mirrors::{Origins, Sharing, Source, Sources, Trust};
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::flow::Speed;
 use crate::meta::Meta;
@@ -37,7 +37,7 @@ pub(super) struct Job {
     speed: Mutex<Speed>,
     fetched: AtomicU64,
     /// Places where two answers meet that were not compared there.
-    joints: Mutex<BTreeSet<u64>>,
+    seams: Mutex<BTreeSet<u64>>,
     pub(super) stopping: AtomicBool,
     stop: Notify,
     /// Only one connection is in use, so it may ask for all the rest at once.
@@ -71,7 +71,7 @@ impl Job {
             origins: Mutex::default(),
             speed: Mutex::new(Speed::new(Instant::now())),
             fetched: AtomicU64::new(0),
-            joints: Mutex::default(),
+            seams: Mutex::default(),
             stopping: AtomicBool::new(false),
             stop: Notify::new(),
             alone: AtomicBool::new(true),
@@ -118,7 +118,7 @@ impl Job {
     }
 
     /// Whether bytes of this source must be compared with those that are here where they meet: before
-    /// its first one, and at every joint if its validators prove too little and no digest judges.
+    /// its first one, and at every seam if its validators prove too little and no digest judges.
     pub(super) fn wants_overlap(&self, source: &Source) -> bool {
         let judged = self.what.pieces_judge() || self.sharing == Sharing::SideBySide;
         !source.is_proven() || (!judged && source.is_doubtful())
@@ -163,13 +163,13 @@ impl Job {
     pub(super) async fn turn_to_resolve<'a>(
         &self,
         source: &'a Source,
-    ) -> Result<Option<Turn<'a, ()>>, Trouble> {
+    ) -> Result<Option<Turn<'a, ()>>, TransferError> {
         if !source.is_expired() {
             return Ok(None);
         }
         let turn = tokio::select! {
             turn = source.turn() => turn,
-            () = self.stopped() => return Err(Trouble::Stopped),
+            () = self.stopped() => return Err(TransferError::Stopped),
         };
         Ok(source.is_expired().then_some(turn))
     }
@@ -180,7 +180,7 @@ impl Job {
         source: &Source,
         connection: &mut Connection,
         question: &(Ask, u32),
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, TransferError> {
         let limit = source.standing().answer_timeout(self.what.answer_timeout());
         exchange(source, connection, question, limit, self.stopped()).await
     }
@@ -190,7 +190,7 @@ impl Job {
         &self,
         source: &Source,
         bytes: impl Future<Output = T>,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, TransferError> {
         received(|| source.host(), self.what.stall_timeout, bytes, self.stopped()).await
     }
 
@@ -211,30 +211,30 @@ impl Job {
         }
     }
 
-    fn joints(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.joints.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seams(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.seams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Two answers meet at `at` and were not compared there: the end waits for it.
-    pub(super) fn open_joint(&self, at: u64) {
-        self.joints().insert(at);
+    pub(super) fn open_seam(&self, at: u64) {
+        self.seams().insert(at);
     }
 
     /// The answers that meet at `at` were compared there and agree.
-    pub(super) fn close_joint(&self, at: u64) {
-        self.joints().remove(&at);
+    pub(super) fn close_seam(&self, at: u64) {
+        self.seams().remove(&at);
     }
 
-    /// The first open joint, if comparing is called for.
-    pub(super) fn first_joint(&self) -> Option<u64> {
+    /// The first open seam, if comparing is called for.
+    pub(super) fn first_seam(&self) -> Option<u64> {
         let wanted = self.sources.alive().any(|source| self.wants_overlap(source));
-        wanted.then(|| self.joints().first().copied()).flatten()
+        wanted.then(|| self.seams().first().copied()).flatten()
     }
 
     /// Joints within bytes that are to be fetched again are none any more; at their ends new ones
     /// come to be.
-    pub(super) fn forget_joints(&self, range: &Range<u64>) {
-        self.joints().retain(|at| *at < range.start || *at > range.end);
+    pub(super) fn forget_seams(&self, range: &Range<u64>) {
+        self.seams().retain(|at| *at < range.start || *at > range.end);
     }
 
     /// Whether an answer of `source` is a page in the place of the file.
@@ -254,7 +254,7 @@ impl Job {
         self.sink.part().put_meta(&meta.to_json())
     }
 
-    /// What to ask of `source` so as to work on `range`: a little more at either end where joints
+    /// What to ask of `source` so as to work on `range`: a little more at either end where seams
     /// are to be compared, and all that is free behind it where no other connection will come.
     pub(super) fn reach(&self, source: &Source, range: &Range<u64>) -> (u64, Option<u64>) {
         let overlap = self.wants_overlap(source);
@@ -287,14 +287,14 @@ impl Job {
     /// Whether an answer of `source` is of the version that is being fetched (G4). The first one of
     /// a mirror has only to have the right length: how its validators call the version says nothing
     /// about those of others.
-    pub(super) fn check(&self, source: &Source, now: &Identity) -> Result<Rung, Trouble> {
+    pub(super) fn check(&self, source: &Source, now: &Identity) -> Result<Rung, TransferError> {
         if let Some(checked) = source.check(now) {
             return checked;
         }
         match (self.planner().size(), now.size) {
             (Some(was), Some(is)) if was == is => {}
-            (Some(was), Some(is)) => return Err(Trouble::Changed(Change::Size { was, is })),
-            _ => return Err(Trouble::Changed(Change::Nameless)),
+            (Some(was), Some(is)) => return Err(TransferError::Changed(Change::Size { was, is })),
+            _ => return Err(TransferError::Changed(Change::Nameless)),
         }
         // Before a byte of it can be claimed: a later run has to know that there are several.
         self.note(|meta| meta.learn(&source.address, source.priority, now))?;

@@ -19,7 +19,7 @@ mod quick;
 mod range_reader;
 mod tools;
 mod transfer;
-mod trouble;
+mod transfer_error;
 mod worker;
 
 pub(crate) use attempt::download;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::exchange::exchange;
 use super::mirrors::{Source, Sources};
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::failure::Failure;
 use crate::monitor::{Event, Monitor};
@@ -74,15 +74,15 @@ impl Prober<'_> {
         sources: &Sources,
         question: impl Fn(&Source) -> Question,
     ) -> Result<Probed, Failure> {
-        let end = |trouble: Trouble, tries| trouble.into_failure(tries, self.what.max_size);
+        let end = |trouble: TransferError, tries| trouble.into_failure(tries, self.what.max_size);
         sources.refill();
         let mut last = None;
         loop {
-            let Some(source) = sources.first() else { return Err(end(Trouble::Stopped, 1)) };
+            let Some(source) = sources.first() else { return Err(end(TransferError::Stopped, 1)) };
             let ready = source.standing().hold;
             let pause = ready.saturating_duration_since(Instant::now());
             // All of them want to be left alone for longer than is waited here.
-            if pause > self.what.patience
+            if pause > self.what.longest_pause
                 && let Some((trouble, tried)) = last.take()
             {
                 return Err(end(trouble, tried));
@@ -90,7 +90,7 @@ impl Prober<'_> {
             if !pause.is_zero() {
                 tokio::select! {
                     () = sleep_until(ready) => {}
-                    () = self.stop.stopped() => return Err(end(Trouble::Stopped, 1)),
+                    () = self.stop.stopped() => return Err(end(TransferError::Stopped, 1)),
                 }
             }
             let question = question(&source);
@@ -103,19 +103,22 @@ impl Prober<'_> {
             };
             // One node of a farm may answer badly; two bad answers are the server's way.
             let tried = source.standing().budget.spent() + 1;
-            let hopeless =
-                (trouble.is_broken() || matches!(trouble, Trouble::OtherPage(_))) && tried > 1;
-            let spent =
-                match trouble.class() == Class::Fatal || hopeless || self.tries == Tries::One {
-                    true => None,
-                    false => {
-                        let at_once = trouble.class() == Class::ResolveAgain;
-                        source.standing().spend(trouble.backoff(), trouble.patience(), at_once)
-                    }
-                };
+            let hopeless = (trouble.is_broken() || matches!(trouble, TransferError::OtherPage(_)))
+                && tried > 1;
+            let spent = match trouble.class() == Class::Fatal
+                || hopeless
+                || self.tries == Tries::One
+            {
+                true => None,
+                false => {
+                    let at_once = trouble.class() == Class::ResolveAgain;
+                    source.standing().spend(trouble.backoff(), trouble.requested_pause(), at_once)
+                }
+            };
             let took = asked.elapsed();
-            let bearable =
-                |pause: Duration| pause.max(took) <= self.what.patience || sources.others(&source);
+            let bearable = |pause: Duration| {
+                pause.max(took) <= self.what.longest_pause || sources.others(&source)
+            };
             let spent = spent.filter(|(_, pause)| bearable(*pause));
             match spent {
                 Some((tries, pause)) => {
@@ -123,7 +126,9 @@ impl Prober<'_> {
                     self.monitor.tell(Event::Retrying { why, pause, tries });
                     last = Some((trouble, tried));
                 }
-                None if matches!(trouble, Trouble::Stopped) => return Err(end(trouble, tried)),
+                None if matches!(trouble, TransferError::Stopped) => {
+                    return Err(end(trouble, tried));
+                }
                 None => sources
                     .give_up(&source, trouble, tried, self.monitor)
                     .map_err(|(trouble, tries)| end(trouble, tries))?,
@@ -136,7 +141,7 @@ impl Prober<'_> {
         source: &Source,
         question: &Question,
         others: bool,
-    ) -> Result<(Connection, Reply), Trouble> {
+    ) -> Result<(Connection, Reply), TransferError> {
         let mut connection = self.remote.connection();
         let (mut ask, generation) = source.question(question.range, &self.what.extra);
         ask.same_as.clone_from(&question.same_as);
@@ -150,7 +155,7 @@ impl Prober<'_> {
             if let Some(known) = &question.known
                 && known.is_displaced_by(&head.identity, || Appearance::of(head))
             {
-                return Err(Trouble::other_page(head));
+                return Err(TransferError::other_page(head));
             }
             if let Some(is) = is {
                 check_size(self.what, &piton_remote::host_of(&head.url), is)?;
@@ -162,11 +167,11 @@ impl Prober<'_> {
 }
 
 /// Whether a file of `is` bytes can be the one that is asked for.
-pub(super) fn check_size(what: &Download, host: &str, is: u64) -> Result<(), Trouble> {
+pub(super) fn check_size(what: &Download, host: &str, is: u64) -> Result<(), TransferError> {
     let wanted = match (what.size, &what.pieces) {
         (Some(size), _) if size != is => size..=size,
         (_, Some(pieces)) if !pieces.fits(is) => pieces.sizes(),
         _ => return Ok(()),
     };
-    Err(Trouble::Final(Box::new(Failure::WrongSize { host: host.to_owned(), is, wanted })))
+    Err(TransferError::Final(Box::new(Failure::WrongSize { host: host.to_owned(), is, wanted })))
 }

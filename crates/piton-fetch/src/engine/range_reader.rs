@@ -12,7 +12,7 @@ use super::finish::expected;
 use super::mirrors::Sources;
 use super::probe::{Probed, Prober, Question, Tries};
 use super::tools::Tools;
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::failure::Failure;
 use crate::meta::Meta;
@@ -126,7 +126,7 @@ impl<'a> RangeReader<'a> {
             }
             let trouble = match drained {
                 Ok(()) if progress => continue,
-                Ok(()) => Trouble::broken(host, "a range without its bytes"),
+                Ok(()) => TransferError::broken(host, "a range without its bytes"),
                 Err(trouble) => trouble,
             };
             let tried = budget.spent() + 1;
@@ -170,7 +170,7 @@ impl<'a> RangeReader<'a> {
         probed: Probed,
         wanted: &Range<u64>,
         bytes: &mut Vec<u8>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TransferError> {
         let Probed { mut connection, reply, .. } = probed;
         let Reply { head, holds, mut body, .. } = reply;
         let end = match holds {

@@ -11,7 +11,7 @@ use super::ask::ask;
 use super::compare::compare_end;
 use super::job::Job;
 use super::mirrors::Source;
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::at_stake;
 use crate::flow::Speed;
 use crate::plan::{Grant, Planner, SegmentId};
@@ -24,51 +24,51 @@ const TICK: Duration = at_stake::AGE;
 
 /// A segment that is given back to the planner when its connection is done with it, also when that
 /// is dropped.
-pub(super) struct Claimed {
+pub(super) struct SegmentLease {
     job: Arc<Job>,
     id: SegmentId,
     range: Range<u64>,
 }
 
-impl Claimed {
+impl SegmentLease {
     pub(super) fn new(job: &Arc<Job>, (id, range): (SegmentId, Range<u64>)) -> Self {
         Self { job: Arc::clone(job), id, range }
     }
 }
 
-impl Drop for Claimed {
+impl Drop for SegmentLease {
     fn drop(&mut self) {
         self.job.planner().release(self.id);
     }
 }
 
 /// Counts a connection among those over which an answer comes in.
-struct Serving<'a>(&'a Source);
+struct OpenAnswer<'a>(&'a Source);
 
-impl<'a> Serving<'a> {
+impl<'a> OpenAnswer<'a> {
     fn new(source: &'a Source) -> Self {
         source.serving.fetch_add(1, Ordering::Relaxed);
         Self(source)
     }
 }
 
-impl Drop for Serving<'_> {
+impl Drop for OpenAnswer<'_> {
     fn drop(&mut self) {
         self.0.serving.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A connection's place at a source, which is given up with it, also when it is dropped.
-pub(super) struct Engaged(pub(super) Arc<Source>);
+pub(super) struct ConnectionPermit(pub(super) Arc<Source>);
 
-impl Engaged {
+impl ConnectionPermit {
     pub(super) fn new(source: Arc<Source>) -> Self {
         source.working.fetch_add(1, Ordering::Relaxed);
         Self(source)
     }
 }
 
-impl Drop for Engaged {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.0.working.fetch_sub(1, Ordering::Relaxed);
     }
@@ -77,7 +77,7 @@ impl Drop for Engaged {
 /// A connection that failed, and whom it had asked.
 pub(super) struct Failed {
     pub(super) source: Arc<Source>,
-    pub(super) trouble: Trouble,
+    pub(super) trouble: TransferError,
 }
 
 /// An answer whose body is positioned at the first byte that the segment wants.
@@ -91,18 +91,18 @@ pub(super) struct Opened {
 /// whatever the planner hands out, until nothing is left for it.
 pub(super) async fn work(
     mut connection: Connection,
-    mut engaged: Engaged,
-    mut claimed: Claimed,
+    mut permit: ConnectionPermit,
+    mut lease: SegmentLease,
     mut opened: Option<Opened>,
 ) -> Result<(), Failed> {
-    let job = Arc::clone(&claimed.job);
-    let mut writer = job.sink.writer(claimed.range.start, job.what.connections.at_most());
+    let job = Arc::clone(&lease.job);
+    let mut writer = job.sink.writer(lease.range.start, job.what.connections.at_most());
     loop {
-        let source = &engaged.0;
-        fetch(&job, source, &mut connection, &claimed, &mut writer, opened.take())
+        let source = &permit.0;
+        fetch(&job, source, &mut connection, &lease, &mut writer, opened.take())
             .await
             .map_err(|trouble| Failed { source: Arc::clone(source), trouble })?;
-        drop(claimed);
+        drop(lease);
         let Some(source) = job.sources.choose_after(source, |source| job.may_ask(source)) else {
             return Ok(());
         };
@@ -113,7 +113,7 @@ pub(super) async fn work(
         };
         match next {
             Some(segment) if !job.stopping.load(Ordering::Relaxed) => {
-                claimed = Claimed::new(&job, segment);
+                lease = SegmentLease::new(&job, segment);
             }
             Some((id, _)) => {
                 job.planner().release(id);
@@ -121,8 +121,8 @@ pub(super) async fn work(
             }
             None => return Ok(()),
         }
-        if source.id != engaged.0.id {
-            engaged = Engaged::new(source);
+        if source.id != permit.0.id {
+            permit = ConnectionPermit::new(source);
         }
     }
 }
@@ -132,24 +132,24 @@ async fn fetch(
     job: &Arc<Job>,
     source: &Source,
     connection: &mut Connection,
-    claimed: &Claimed,
+    lease: &SegmentLease,
     writer: &mut SegmentWriter,
     opened: Option<Opened>,
-) -> Result<(), Trouble> {
-    writer.move_to(claimed.range.start)?;
+) -> Result<(), TransferError> {
+    writer.move_to(lease.range.start)?;
     let answer = match opened {
         Some(opened) => opened,
-        None => ask(job, source, connection, &claimed.range).await?,
+        None => ask(job, source, connection, &lease.range).await?,
     };
     let Opened { mut body, end } = answer;
-    let serving = Serving::new(source);
-    pump(job, source, claimed, writer, &mut body, end).await?;
-    let overtaken = job.planner().is_overtaken(claimed.id);
-    if writer.position() == claimed.range.start && !overtaken && !job.planner().is_complete() {
+    let serving = OpenAnswer::new(source);
+    pump(job, source, lease, writer, &mut body, end).await?;
+    let overtaken = job.planner().is_overtaken(lease.id);
+    if writer.position() == lease.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
-        return Err(Trouble::broken(source.host(), WITHOUT_BYTES));
+        return Err(TransferError::broken(source.host(), WITHOUT_BYTES));
     }
-    compare_end(job, source, claimed.id, writer, &mut body, end).await?;
+    compare_end(job, source, lease.id, writer, &mut body, end).await?;
     body.finish(connection);
     drop(serving);
     Ok(())
@@ -162,11 +162,11 @@ pub(super) const WITHOUT_BYTES: &str = "an answer without the bytes it promised"
 async fn pump(
     job: &Job,
     source: &Source,
-    claimed: &Claimed,
+    lease: &SegmentLease,
     writer: &mut SegmentWriter,
     body: &mut Body,
     end: Option<u64>,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let begun = Instant::now();
@@ -177,7 +177,7 @@ async fn pump(
     loop {
         let at = writer.position();
         let room = writer.room();
-        let longest = job.longest_read(source, claimed.id, at);
+        let longest = job.longest_read(source, lease.id, at);
         let size = room.len().min(chunk).min(longest);
         let room = room.get_mut(..size).unwrap_or_default();
         let read = tokio::select! {
@@ -201,7 +201,7 @@ async fn pump(
                 job.count(source, bytes as u64, now);
                 let full = writer.filled(bytes);
                 if let Some(limit) = &limit {
-                    pause(job, source, writer, claimed, limit.take(bytes)).await?;
+                    pause(job, source, writer, lease, limit.take(bytes)).await?;
                 }
                 if !full && !flush && bytes < longest {
                     continue;
@@ -210,7 +210,7 @@ async fn pump(
             Some(Err(error)) => failed = Some(error),
             None => {}
         }
-        let goes_on = write(job, source, claimed, writer, end)?;
+        let goes_on = write(job, source, lease, writer, end)?;
         if let Some(error) = failed {
             return Err(error.into());
         }
@@ -226,18 +226,18 @@ async fn pump(
         if flush || now.saturating_duration_since(looked) >= TICK {
             looked = now;
             let rate = speed.at(now);
-            job.planner().set_rate(claimed.id, rate);
+            job.planner().set_rate(lease.id, rate);
             source.standing().measured(rate);
             body.set_low_water(if limit.is_some() { 1 } else { low_water(rate) });
             if job.stopping.load(Ordering::Relaxed) {
-                return Err(Trouble::Stopped);
+                return Err(TransferError::Stopped);
             }
-            if job.planner().segment(claimed.id).is_some_and(|segment| segment.given_up) {
-                return Err(Trouble::Replaced);
+            if job.planner().segment(lease.id).is_some_and(|segment| segment.given_up) {
+                return Err(TransferError::Replaced);
             }
             let after = job.what.stall_timeout;
             if now.saturating_duration_since(heard) > after {
-                return Err(Trouble::Stalled { host: source.host(), after });
+                return Err(TransferError::Stalled { host: source.host(), after });
             }
         }
         if !writer.may_go_on(speed.at(now)) {
@@ -257,27 +257,27 @@ fn low_water(rate: f64) -> usize {
 fn write(
     job: &Job,
     source: &Source,
-    claimed: &Claimed,
+    lease: &SegmentLease,
     writer: &mut SegmentWriter,
     end: Option<u64>,
-) -> Result<bool, Trouble> {
+) -> Result<bool, TransferError> {
     if job.what.max_size.is_some_and(|limit| writer.position() > limit) {
-        return Err(Trouble::TooLarge);
+        return Err(TransferError::TooLarge);
     }
     let (_, goes_on) = writer.flush(|len| {
         let mut planner = job.planner();
-        let grant = grant(job, source, &mut planner, claimed.id, len);
-        if grant.skip + grant.write == 0 && end.is_some_and(|end| planner.extend(claimed.id, end)) {
-            return self::grant(job, source, &mut planner, claimed.id, len);
+        let grant = grant(job, source, &mut planner, lease.id, len);
+        if grant.skip + grant.write == 0 && end.is_some_and(|end| planner.extend(lease.id, end)) {
+            return self::grant(job, source, &mut planner, lease.id, len);
         }
         grant
     })?;
     let mut planner = job.planner();
-    if planner.is_overtaken(claimed.id) {
+    if planner.is_overtaken(lease.id) {
         return Ok(false);
     }
-    let at_end = planner.segment(claimed.id).is_none_or(|segment| segment.at >= segment.end);
-    let longer = at_end && end.is_some_and(|end| planner.extend(claimed.id, end));
+    let at_end = planner.segment(lease.id).is_none_or(|segment| segment.at >= segment.end);
+    let longer = at_end && end.is_some_and(|end| planner.extend(lease.id, end));
     Ok(goes_on && (!at_end || longer))
 }
 
@@ -297,15 +297,15 @@ async fn pause(
     job: &Job,
     source: &Source,
     writer: &mut SegmentWriter,
-    claimed: &Claimed,
+    lease: &SegmentLease,
     mut pause: Duration,
-) -> Result<(), Trouble> {
+) -> Result<(), TransferError> {
     while !pause.is_zero() && !job.stopping.load(Ordering::Relaxed) {
         let step = pause.min(TICK);
         sleep(step).await;
         pause -= step;
         if writer.is_old() {
-            write(job, source, claimed, writer, None)?;
+            write(job, source, lease, writer, None)?;
         }
     }
     Ok(())

@@ -4,9 +4,8 @@
 //! all take time and memory in proportion to their input, and each has a fuzz target and a property in
 //! `properties.rs` that runs over the seeds of that target with every test.
 //!
-//! What a server says: [`content_range`], [`content_length`], [`content_coding`], [`patience`], [`retry_after`], [`http_date`], [`etag`],
-//! [`content_disposition`], [`digest_headers`]. What becomes a file on disk: [`file_name`]. Files of the
-//! user: [`netrc`], [`cookies_txt`], [`checksum_file`]. What other programs left: [`aria2_control`]. Arguments: [`size`].
+//! What becomes of a name on disk: [`file_name`]. Lists of digests: [`checksum_file`]. What other programs left:
+//! [`aria2_control`]. Arguments: [`size`]. What servers say is read in piton-remote.
 
 pub mod aria2_control;
 pub mod checksum_file;

@@ -86,7 +86,7 @@ impl Planner {
     /// Hands out exactly this range (the body of an answer that is already under way), clipped to
     /// what nobody else works on. `None` if its first byte is taken.
     pub(crate) fn adopt(&mut self, start: u64) -> Option<(SegmentId, Range<u64>)> {
-        let gap = self.free().gaps(start..self.size).next().filter(|gap| gap.start == start)?;
+        let gap = self.taken().gaps(start..self.size).next().filter(|gap| gap.start == start)?;
         let end = gap.end.min(start.saturating_add(self.window));
         Some(self.insert(start..end, None))
     }
@@ -132,7 +132,7 @@ impl Planner {
         if segment.at != end || end >= limit.min(self.size) {
             return false;
         }
-        let Some(gap) = self.free().gaps(end..limit.min(self.size)).next() else { return false };
+        let Some(gap) = self.taken().gaps(end..limit.min(self.size)).next() else { return false };
         if gap.start != end {
             return false;
         }
@@ -226,13 +226,13 @@ impl Planner {
     }
 
     fn fresh(&mut self) -> Option<(SegmentId, Range<u64>)> {
-        let gap = self.free().gaps(0..self.size).next()?;
+        let gap = self.taken().gaps(0..self.size).next()?;
         let end = gap.end.min(gap.start.saturating_add(self.window));
         Some(self.insert(gap.start..end, None))
     }
 
     /// Done, or somebody works on it.
-    fn free(&self) -> IntervalSet {
+    fn taken(&self) -> IntervalSet {
         let mut taken = self.done.clone();
         for segment in self.segments.values() {
             taken.insert(segment.at..segment.end);

@@ -100,7 +100,7 @@ pub(super) fn download(
     what.durability = options.durability;
     what.rate_limit = rate;
     what.retries = QUICK_RETRIES;
-    what.patience = PATIENCE;
+    what.longest_pause = PATIENCE;
     if let Some(adjust) = &options.adjust {
         adjust(&mut what);
     }

@@ -12,7 +12,7 @@ use super::parse::content_length::content_length;
 use super::parse::content_range::ContentRange;
 use super::parse::etag::ETag;
 use super::parse::http_date;
-use super::parse::patience::patience;
+use super::parse::retry_delay::retry_delay;
 use super::request::{Request, Response};
 use super::status;
 use crate::ask::{Ask, ByteRange};
@@ -26,7 +26,7 @@ use crate::reply::{Fields, Head, Holds, Protocol, Reply};
 struct Broken(String);
 
 /// No server is believed that asks to be left alone for longer.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(6 * 3600);
+const LONGEST_DELAY: Duration = Duration::from_secs(6 * 3600);
 
 /// What an answer of `host` with this status, which says no, comes down to.
 pub fn refusal(host: &str, status: StatusCode, retry_after: Option<Duration>) -> Refusal {
@@ -98,7 +98,7 @@ fn read(
         status => {
             let mut refusal = refusal(host(), status, None);
             let limited = refusal.kind.may_be_crowding();
-            refusal.retry_after = patience(headers, limited, now, LONGEST_PATIENCE);
+            refusal.retry_after = retry_delay(headers, limited, now, LONGEST_DELAY);
             Err(refusal)
         }
     }

@@ -20,7 +20,7 @@ use crate::engine::mirrors::{Sharing, Source, Trust};
 use crate::engine::open::OpenedPart;
 use crate::engine::probe::check_size;
 use crate::engine::transfer::{First, Transfer};
-use crate::engine::trouble::Trouble;
+use crate::engine::transfer_error::TransferError;
 use crate::engine::worker::Opened;
 use crate::failure::Failure;
 use crate::meta::Meta;
@@ -221,7 +221,7 @@ impl<'a> Fetch<'a> {
     }
 
     /// Makes the answer that is there already the first segment. `None`: it is of no use here.
-    async fn first_segment(&self, first: FirstBody) -> Result<Option<First>, Trouble> {
+    async fn first_segment(&self, first: FirstBody) -> Result<Option<First>, TransferError> {
         let FirstBody { exchange: Exchange { connection, mut body, .. }, holds } = first;
         let (job, source) = (&self.job, Arc::clone(&self.source));
         let (start, end) = match holds {
@@ -268,7 +268,7 @@ impl<'a> Fetch<'a> {
         let verified = verify(job, hashing, &self.expected, size, &self.attempt.stop).await?;
         let (wanted, got) = match verified {
             Verified::Agrees(digests) => return Ok(Checked::Right(digests)),
-            Verified::Stopped => return Err(self.end(Trouble::Stopped, 1)),
+            Verified::Stopped => return Err(self.end(TransferError::Stopped, 1)),
             Verified::Differs { expected, got } => (expected, got),
         };
         // Bytes that the disk did not keep are fetched again, and only those.
@@ -341,22 +341,22 @@ impl<'a> Fetch<'a> {
     }
 
     /// What a trouble means that ends the transfer.
-    fn end(&self, trouble: Trouble, tries: u32) -> End {
+    fn end(&self, trouble: TransferError, tries: u32) -> End {
         // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
         let is_alone = !self.is_ranged() || self.job.sharing == Sharing::FailOver;
         let is_integrity = |failure: &Failure| matches!(failure, Failure::Integrity { .. });
         match trouble {
-            Trouble::Changed(change) => Again::StartOver(change).into(),
+            TransferError::Changed(change) => Again::StartOver(change).into(),
             // Of none of the URLs: bytes of several are here, and the digest would not agree.
-            Trouble::OtherFile(change) if self.job.sharing == Sharing::SideBySide => {
+            TransferError::OtherFile(change) if self.job.sharing == Sharing::SideBySide => {
                 Again::StartOver(change).into()
             }
-            Trouble::NoRanges => Again::WithoutRanges.into(),
-            Trouble::Final(failure) if is_alone && is_integrity(&failure) => {
+            TransferError::NoRanges => Again::WithoutRanges.into(),
+            TransferError::Final(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }
             trouble if trouble.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
-            Trouble::Stopped => {
+            TransferError::Stopped => {
                 let have = self.job.planner().done().len();
                 Failure::Stopped { have, path: self.attempt.path() }.into()
             }

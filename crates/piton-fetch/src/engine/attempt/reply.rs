@@ -11,7 +11,7 @@ use crate::download::Outcome;
 use crate::engine::mirrors::Source;
 use crate::engine::probe::{Probed, Prober, Question, Tries};
 use crate::engine::tools::RangeRefusal;
-use crate::engine::trouble::{Trouble, not_the_file};
+use crate::engine::transfer_error::{TransferError, not_the_file};
 use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
 use crate::resume::{is_among, media_type, odd_type};
@@ -184,7 +184,8 @@ impl Attempt<'_> {
     /// # Errors
     /// There is no other.
     pub(super) fn give_up(&self, source: &Source, change: Change) -> Result<(), End> {
-        let given_up = self.sources.give_up(source, Trouble::OtherFile(change), 1, &self.monitor);
+        let given_up =
+            self.sources.give_up(source, TransferError::OtherFile(change), 1, &self.monitor);
         given_up.map_err(|(trouble, tries)| trouble.into_failure(tries, self.what.max_size).into())
     }
 

@@ -20,7 +20,7 @@ use super::{Again, Attempt, End};
 use crate::at_stake;
 use crate::digest::{Digest, Hasher};
 use crate::download::{IfExists, Outcome};
-use crate::engine::finish::{Dress, Expected, dress, expected};
+use crate::engine::finish::{Expected, Metadata, expected, metadata_of};
 use crate::monitor::{Event, Phase};
 use piton_remote::Holds;
 use piton_remote::blocking;
@@ -140,7 +140,7 @@ impl Attempt<'_> {
     }
 
     fn landing(&self, path: &Path, bytes: Vec<u8>, identity: &Identity) -> Landing {
-        let Dress { modified, attributes } = dress(&self.what, identity);
+        let Metadata { modified, attributes } = metadata_of(&self.what, identity);
         let replace = self.what.if_exists == IfExists::Overwrite || self.what.only_newer;
         Landing {
             path: path.to_owned(),

@@ -2,15 +2,15 @@
 
 use piton_checkpoint::Change;
 
-use crate::engine::trouble::Trouble;
+use crate::engine::transfer_error::TransferError;
 use crate::failure::{Failure, Meaning, Retry};
 
 /// Reasons, until there is nobody left to ask.
 #[derive(Debug, Default)]
-pub(super) struct Losses(Vec<(Trouble, u32)>);
+pub(super) struct Losses(Vec<(TransferError, u32)>);
 
 impl Losses {
-    pub(super) fn add(&mut self, trouble: Trouble, tries: u32) {
+    pub(super) fn add(&mut self, trouble: TransferError, tries: u32) {
         self.0.push((trouble, tries));
     }
 
@@ -18,9 +18,9 @@ impl Losses {
     /// the last one in words, which nobody was told of yet.
     pub(super) fn most_telling(
         &mut self,
-        last: Trouble,
+        last: TransferError,
         tries: u32,
-    ) -> (Trouble, u32, Option<String>) {
+    ) -> (TransferError, u32, Option<String>) {
         let most = self.0.iter().map(|(trouble, _)| weight(trouble)).max().unwrap_or(0);
         // Of equals the first: it stands for the address that was preferred.
         let at = self.0.iter().position(|(trouble, _)| weight(trouble) == most);
@@ -37,34 +37,34 @@ impl Losses {
 
 /// How much a reason says of the file: what a server answered says more than silence, and of answers
 /// one that may be another later says most, since trying again may help then.
-fn weight(trouble: &Trouble) -> u8 {
+fn weight(trouble: &TransferError) -> u8 {
     match trouble {
-        Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge => 7,
-        Trouble::Final(_) => 6,
-        Trouble::Changed(_) => 5,
-        Trouble::Refused { refusal, .. } => match Meaning::of_refusal(refusal).retry {
+        TransferError::Local(_) | TransferError::Stopped | TransferError::TooLarge => 7,
+        TransferError::Final(_) => 6,
+        TransferError::Changed(_) => 5,
+        TransferError::Refused { refusal, .. } => match Meaning::of_refusal(refusal).retry {
             _ if trouble.is_broken() => 2,
             Retry::Never => 3,
             _ => 4,
         },
-        Trouble::OtherPage(_) | Trouble::NoRanges => 2,
-        Trouble::Remote(_)
-        | Trouble::Stalled { .. }
-        | Trouble::NoAnswer { .. }
-        | Trouble::Replaced => 1,
+        TransferError::OtherPage(_) | TransferError::NoRanges => 2,
+        TransferError::Remote(_)
+        | TransferError::Stalled { .. }
+        | TransferError::NoAnswer { .. }
+        | TransferError::Replaced => 1,
         // What another address has says nothing of the file: the reason only where it is that of all.
-        Trouble::OtherFile(_) => 0,
+        TransferError::OtherFile(_) => 0,
     }
 }
 
 /// Why a source is dropped, in words.
-pub(in crate::engine) fn why(trouble: &Trouble) -> String {
+pub(in crate::engine) fn why(trouble: &TransferError) -> String {
     match trouble {
-        Trouble::Changed(Change::Size { was, is })
-        | Trouble::OtherFile(Change::Size { was, is }) => {
+        TransferError::Changed(Change::Size { was, is })
+        | TransferError::OtherFile(Change::Size { was, is }) => {
             format!("it has {is} bytes, and the file {was}")
         }
-        Trouble::Final(failure) => match failure.as_ref() {
+        TransferError::Final(failure) => match failure.as_ref() {
             Failure::Integrity { pieces, .. } if !pieces.is_empty() => {
                 format!("piece {} of it is bad", pieces.first().unwrap_or(&0))
             }

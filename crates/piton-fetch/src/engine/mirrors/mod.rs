@@ -21,7 +21,7 @@ use self::losses::Losses;
 pub(super) use self::losses::why;
 pub(super) use self::origins::Origins;
 pub(super) use self::source::{Source, SourceId, Trust};
-use super::trouble::Trouble;
+use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::monitor::{Event, Monitor};
 
@@ -181,10 +181,10 @@ impl Sources {
     pub(super) fn give_up(
         &self,
         source: &Source,
-        trouble: Trouble,
+        trouble: TransferError,
         tries: u32,
         monitor: &Monitor,
-    ) -> Result<(), (Trouble, u32)> {
+    ) -> Result<(), (TransferError, u32)> {
         if source.standing().dropped {
             return Ok(());
         }
@@ -297,11 +297,12 @@ mod tests {
     fn the_last_one_is_never_dropped_and_the_best_reason_is_given() {
         let sources = sources(&[("http://b.test/f", 1)]);
         let monitor = Monitor::default();
-        let status = Trouble::broken("a.test".to_owned(), "no such file");
+        let status = TransferError::broken("a.test".to_owned(), "no such file");
         sources.give_up(&sources.all[0], status, 1, &monitor).unwrap();
         assert_eq!(chosen(&sources), "http://b.test/f");
-        let silent = Trouble::Stalled { host: "b.test".into(), after: std::time::Duration::ZERO };
+        let silent =
+            TransferError::Stalled { host: "b.test".into(), after: std::time::Duration::ZERO };
         let (trouble, _) = sources.give_up(&sources.all[1], silent, 9, &monitor).unwrap_err();
-        assert!(matches!(trouble, Trouble::Refused { .. }), "{trouble:?}");
+        assert!(matches!(trouble, TransferError::Refused { .. }), "{trouble:?}");
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::link::Link;
 use super::standing::Standing;
-use crate::engine::trouble::Trouble;
+use crate::engine::transfer_error::TransferError;
 use piton_remote::{Ask, ByteRange, Extra};
 
 /// Names a source of one download.
@@ -41,9 +41,9 @@ pub(in crate::engine) struct Source {
     introduction: tokio::sync::Mutex<()>,
     /// What its first answer said.
     identity: Mutex<Option<Identity>>,
-    /// The best rung that its fields allow proves too little: every joint is to be compared.
+    /// The best rung that its fields allow proves too little: every seam is to be compared.
     weak: AtomicBool,
-    /// Its nodes call the same version by different tags: compare every joint.
+    /// Its nodes call the same version by different tags: compare every seam.
     distrusted: AtomicBool,
     trust: Mutex<Trust>,
     /// Ranges are asked for on a condition while it copes with that.
@@ -168,21 +168,21 @@ impl Source {
 
     /// Whether an answer is of the version that this address had at first (G4); `None` if this is its
     /// first.
-    pub(in crate::engine) fn check(&self, now: &Identity) -> Option<Result<Rung, Trouble>> {
+    pub(in crate::engine) fn check(&self, now: &Identity) -> Option<Result<Rung, TransferError>> {
         let was = self.identity()?;
         Some(match was.compare(now) {
             Verdict::Same(rung) => Ok(rung),
-            Verdict::Changed(change) => Err(Trouble::Changed(change)),
-            Verdict::Unknown => Err(Trouble::Changed(Change::Nameless)),
+            Verdict::Changed(change) => Err(TransferError::Changed(change)),
+            Verdict::Unknown => Err(TransferError::Changed(Change::Nameless)),
         })
     }
 
-    /// Whether joints with its bytes are to be compared, seen alone.
+    /// Whether seams with its bytes are to be compared, seen alone.
     pub(in crate::engine) fn is_doubtful(&self) -> bool {
         self.distrusted.load(Ordering::Relaxed) || self.weak.load(Ordering::Relaxed)
     }
 
-    /// From now on every joint is compared.
+    /// From now on every seam is compared.
     pub(in crate::engine) fn distrust(&self) {
         self.distrusted.store(true, Ordering::Relaxed);
     }

@@ -1,10 +1,10 @@
 //! The coordinator of one transfer: how many connections there are, whom they ask, which failures are
 //! borne.
 
-mod bear;
-mod employ;
 mod look;
+mod on_failure;
 mod repair;
+mod start_connections;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use self::repair::Repairs;
 use super::finish::take_back;
 use super::job::Job;
 use super::mirrors::{Source, SourceId};
-use super::trouble::Trouble;
-use super::worker::{Claimed, Engaged, Failed, Opened, work};
+use super::transfer_error::TransferError;
+use super::worker::{ConnectionPermit, Failed, Opened, SegmentLease, work};
 use crate::flow::ConnectionCount;
 use crate::monitor::Event;
 use crate::plan::SegmentId;
@@ -90,15 +90,15 @@ impl Transfer {
 
     /// Runs until all is here (`Ok`), or until the first trouble that ends this transfer. In either
     /// case no connection is at work any more, and all that came in is written and claimed.
-    pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (Trouble, u32)> {
+    pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (TransferError, u32)> {
         if let Some(First { source, connection, segment, opened }) = first {
-            let claimed = Claimed::new(&self.job, segment);
-            let engaged = Engaged::new(Arc::clone(&source));
-            self.spawn(&source, false, work(connection, engaged, claimed, Some(opened)));
+            let lease = SegmentLease::new(&self.job, segment);
+            let permit = ConnectionPermit::new(Arc::clone(&source));
+            self.spawn(&source, false, work(connection, permit, lease, Some(opened)));
         }
         let mut result = self.coordinate().await;
         self.job.stop();
-        // What is claimed for a repair is free again, and nobody else holds the job.
+        // What is leased for a repair is free again, and nobody else holds the job.
         self.repairs = Repairs::default();
         let limit = Instant::now() + Duration::from_secs(5);
         while !self.workers.is_empty() {
@@ -108,7 +108,7 @@ impl Transfer {
                     let trouble = trouble.map(|failed| failed.trouble);
                     // The plan counts bytes as here just before they are written: what seemed
                     // complete is not, if the disk then refused them (G1).
-                    if let (Ok(()), Some(trouble @ Trouble::Local(_))) = (&result, trouble) {
+                    if let (Ok(()), Some(trouble @ TransferError::Local(_))) = (&result, trouble) {
                         result = Err((trouble, 1));
                     }
                 }
@@ -118,7 +118,7 @@ impl Transfer {
         result
     }
 
-    async fn coordinate(&mut self) -> Result<(), (Trouble, u32)> {
+    async fn coordinate(&mut self) -> Result<(), (TransferError, u32)> {
         let job = Arc::clone(&self.job);
         let stop = self.stop.clone();
         let mut look = tokio::time::interval(LOOK);
@@ -127,9 +127,9 @@ impl Transfer {
             self.take_back_damaged().await?;
             self.repair().await?;
             if !job.planner().is_complete() {
-                self.employ();
-            } else if let Some(joint) = job.first_joint() {
-                self.prove(joint);
+                self.start_connections();
+            } else if let Some(seam) = job.first_seam() {
+                self.prove(seam);
             } else if job.sink.is_reread() && job.sink.are_pieces_good() && self.repairs.are_over()
             {
                 return Ok(());
@@ -150,21 +150,21 @@ impl Transfer {
                 },
                 _ = look.tick() => self.look(),
                 () = job.sink.checkpointed() => {}
-                () = stop.stopped() => return Err((Trouble::Stopped, 0)),
+                () = stop.stopped() => return Err((TransferError::Stopped, 0)),
             }
             if let Some(error) = job.sink.take_failure() {
-                return Err((Trouble::Local(error), 0));
+                return Err((TransferError::Local(error), 0));
             }
         }
     }
 
     /// Bytes of an earlier run that the disk did not keep are fetched again.
-    async fn take_back_damaged(&self) -> Result<(), (Trouble, u32)> {
+    async fn take_back_damaged(&self) -> Result<(), (TransferError, u32)> {
         let damaged = self.job.sink.take_damaged();
         let bytes = damaged.iter().map(|range| range.end - range.start).sum();
         if bytes > 0 {
             let taken = take_back(&self.job, damaged).await;
-            drop(taken.map_err(|error| (Trouble::Local(error), 1))?);
+            drop(taken.map_err(|error| (TransferError::Local(error), 1))?);
             self.job.monitor.tell(Event::Damaged { bytes });
         }
         Ok(())
@@ -183,14 +183,18 @@ impl Transfer {
         self.sent.push((source.id, handle));
     }
 
-    fn ended(&mut self, begun: Instant, result: Result<(), Failed>) -> Result<(), (Trouble, u32)> {
+    fn ended(
+        &mut self,
+        begun: Instant,
+        result: Result<(), Failed>,
+    ) -> Result<(), (TransferError, u32)> {
         match result {
             Ok(()) if self.ranged || self.job.planner().is_complete() => Ok(()),
             Ok(()) => {
                 let host = piton_remote::host_of(&self.job.what.url);
-                Err((Trouble::broken(host, "the answer ended before the file did"), 1))
+                Err((TransferError::broken(host, "the answer ended before the file did"), 1))
             }
-            Err(Failed { source, trouble }) => self.bear(&source, trouble, begun),
+            Err(Failed { source, trouble }) => self.on_failure(&source, trouble, begun),
         }
     }
 }

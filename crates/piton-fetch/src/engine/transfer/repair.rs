@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Transfer;
 use crate::engine::finish::take_back;
 use crate::engine::mirrors::{Sharing, Source, SourceId};
-use crate::engine::trouble::Trouble;
-use crate::engine::worker::{Claimed, Engaged, work};
+use crate::engine::transfer_error::TransferError;
+use crate::engine::worker::{ConnectionPermit, SegmentLease, work};
 use crate::failure::Failure;
 use crate::monitor::Event;
 use crate::sink::BadPiece;
@@ -23,7 +23,7 @@ struct Repair {
     /// How often it was found bad.
     times: usize,
     /// Waits for somebody to be sent; nobody else works on it.
-    claimed: Option<Claimed>,
+    lease: Option<SegmentLease>,
 }
 
 impl Repairs {
@@ -40,7 +40,7 @@ impl Repairs {
 impl Transfer {
     /// Deals with pieces that were found bad, or right at last. Whoever gave a bad one whole gets nothing
     /// new to do until it is known whose fault it was.
-    pub(super) async fn repair(&mut self) -> Result<(), (Trouble, u32)> {
+    pub(super) async fn repair(&mut self) -> Result<(), (TransferError, u32)> {
         let bad = self.job.sink.take_bad_pieces();
         if bad.is_empty() && self.repairs.are_over() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Transfer {
     }
 
     /// Pieces that are right at last clear up who had given them bad.
-    fn settle(&mut self) -> Result<(), (Trouble, u32)> {
+    fn settle(&mut self) -> Result<(), (TransferError, u32)> {
         let sink = &self.job.sink;
         let open = self.repairs.0.keys().copied();
         let right: Vec<u64> = open.filter(|number| sink.is_good_piece(*number)).collect();
@@ -80,14 +80,14 @@ impl Transfer {
 
     /// These pieces are bad: what is here of them is taken back, and they wait for sources. All at once: what is
     /// taken back of one may reach into another, and be there again, from somebody else, an instant later.
-    async fn open(&mut self, bad: Vec<BadPiece>) -> Result<(), (Trouble, u32)> {
+    async fn open(&mut self, bad: Vec<BadPiece>) -> Result<(), (TransferError, u32)> {
         for piece in &bad {
             let giver = self.job.origins().sole(piece.range.clone());
             let repair = self.repairs.0.entry(piece.number).or_insert_with(|| Repair {
                 last: piece.clone(),
                 gave: Vec::new(),
                 times: 0,
-                claimed: None,
+                lease: None,
             });
             repair.last = piece.clone();
             repair.times += 1;
@@ -103,19 +103,19 @@ impl Transfer {
         }
         let ranges = bad.iter().map(|piece| piece.range.clone()).collect();
         let taken = take_back(&self.job, ranges).await;
-        let taken = taken.map_err(|error| (Trouble::Local(error), 1))?;
-        for (piece, claimed) in bad.iter().zip(taken) {
+        let taken = taken.map_err(|error| (TransferError::Local(error), 1))?;
+        for (piece, lease) in bad.iter().zip(taken) {
             let bytes = piece.range.end - piece.range.start;
             self.job.monitor.tell(Event::FetchingAgain { bytes });
             if let Some(repair) = self.repairs.0.get_mut(&piece.number) {
-                repair.claimed = Some(claimed);
+                repair.lease = Some(lease);
             }
         }
         Ok(())
     }
 
     /// Sends for bad pieces those that did not give them, as far as they can be asked now.
-    fn send(&mut self) -> Result<(), (Trouble, u32)> {
+    fn send(&mut self) -> Result<(), (TransferError, u32)> {
         let job = Arc::clone(&self.job);
         let side_by_side = job.sharing == Sharing::SideBySide;
         // One at a time: the others are not asked for a piece.
@@ -126,7 +126,7 @@ impl Transfer {
         let mut hopeless = false;
         let mut sent = Vec::new();
         let mut free = self.count.target().saturating_sub(self.workers.len() as u32);
-        for repair in self.repairs.0.values_mut().filter(|repair| repair.claimed.is_some()) {
+        for repair in self.repairs.0.values_mut().filter(|repair| repair.lease.is_some()) {
             let other = |source: &Source| !repair.gave.contains(&source.id);
             // Also the last one that is left, as long as it did not give it.
             let others = side_by_side && job.sources.alive().any(|source| other(source));
@@ -141,33 +141,33 @@ impl Transfer {
             }
             let fits = |source: &Source| (again || other(source)) && job.may_ask(source);
             let Some(source) = job.sources.choose(fits) else { continue };
-            if let Some(claimed) = repair.claimed.take() {
-                sent.push((source, claimed));
+            if let Some(lease) = repair.lease.take() {
+                sent.push((source, lease));
                 free -= 1;
             }
         }
         if hopeless {
             return Err((self.failure(), 1));
         }
-        for (source, claimed) in sent {
-            let (connection, engaged) =
-                (job.remote.connection(), Engaged::new(Arc::clone(&source)));
-            self.spawn(&source, false, work(connection, engaged, claimed, None));
+        for (source, lease) in sent {
+            let (connection, permit) =
+                (job.remote.connection(), ConnectionPermit::new(Arc::clone(&source)));
+            self.spawn(&source, false, work(connection, permit, lease, None));
         }
         Ok(())
     }
 
     /// No source has these pieces right.
-    fn failure(&self) -> Trouble {
+    fn failure(&self) -> TransferError {
         let numbers = self.repairs.0.keys().copied().collect();
         match self.repairs.0.values().next() {
             Some(repair) => self.integrity(&repair.last, numbers),
-            None => Trouble::Stopped,
+            None => TransferError::Stopped,
         }
     }
 
-    fn integrity(&self, piece: &BadPiece, pieces: Box<[u64]>) -> Trouble {
-        Trouble::Final(Box::new(Failure::Integrity {
+    fn integrity(&self, piece: &BadPiece, pieces: Box<[u64]>) -> TransferError {
+        TransferError::Final(Box::new(Failure::Integrity {
             path: self.job.monitor.shared().progress.path.clone().unwrap_or_default(),
             expected: piece.expected.clone(),
             got: piece.got.clone(),

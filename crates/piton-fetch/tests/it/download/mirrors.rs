@@ -632,7 +632,7 @@ fn the_last_one_left_wants_to_be_left_alone_for_hours() {
         named("b").fault(Fault::cut_after(MIB).first(3)).fault(Fault::status(404).turns(4..));
     let all = Mirrors::new(first, [second]);
     let mut what = all.what(2);
-    what.patience = Duration::from_secs(1);
+    what.longest_pause = Duration::from_secs(1);
     let failure = all.desk.fail(what);
     assert!(
         matches!(&failure, Failure::Refused { refusal, .. } if refusal.code == Some(503)),

@@ -93,14 +93,14 @@ fn patience_in_both_forms() {
 fn more_patience_than_there_is_ends_with_what_was_asked_for() {
     let desk = Desk::with(file(), Fault::status_retry_after(503, RetryAfter::Seconds(90)));
     let mut what = desk.what("/f");
-    what.patience = Duration::from_secs(1);
+    what.longest_pause = Duration::from_secs(1);
     let failure = desk.fail(what);
     assert_eq!(failure.retry_after(), Some(Duration::from_secs(90)), "{failure:?}");
     assert!(failure.may_be_retried());
     assert_eq!(desk.requests(), 1);
     // With a mirror that wants the same, each is asked once.
     let mut what = desk.what("/f");
-    what.patience = Duration::from_secs(1);
+    what.longest_pause = Duration::from_secs(1);
     let url = desk.server.url_at("localhost", "/f").parse().unwrap();
     what.mirrors.push(piton_fetch::Mirror { url, priority: 1 });
     assert_eq!(desk.fail(what).retry_after(), Some(Duration::from_secs(90)));

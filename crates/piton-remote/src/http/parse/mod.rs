@@ -10,5 +10,5 @@ pub mod digest_headers;
 mod encoded_words;
 pub mod etag;
 pub mod http_date;
-pub mod patience;
 pub mod retry_after;
+pub mod retry_delay;

@@ -9,18 +9,18 @@ use tokio::time::Instant;
 use super::{SILENCE, Transfer};
 use crate::engine::compare::prove;
 use crate::engine::mirrors::{Sharing, Source, SourceId, Trust};
-use crate::engine::worker::{Claimed, Engaged, work};
+use crate::engine::worker::{ConnectionPermit, SegmentLease, work};
 
 /// A segment is not fetched a second time before this age: its rate is not known yet.
 const YOUTH: Duration = Duration::from_millis(500);
 
 impl Transfer {
     /// Starts connections while there should be more and there is work for them.
-    pub(super) fn employ(&mut self) {
+    pub(super) fn start_connections(&mut self) {
         let now = Instant::now();
         while self.ranged && (self.workers.len() as u32) < self.count.target() {
             let job = Arc::clone(&self.job);
-            let Some(source) = self.whom(now) else { break };
+            let Some(source) = self.pick_source(now) else { break };
             let segment = {
                 let mut planner = job.planner();
                 let old = |id| self.ages.get(&id).is_some_and(|&since| now - since > YOUTH);
@@ -28,17 +28,17 @@ impl Transfer {
                 segment.or_else(|| (self.count.target() > 1).then(|| planner.race(old)).flatten())
             };
             let Some(segment) = segment else { break };
-            let claimed = Claimed::new(&job, segment);
+            let lease = SegmentLease::new(&job, segment);
             job.alone.store(self.count.target() == 1, Ordering::Relaxed);
-            let (connection, engaged) =
-                (job.remote.connection(), Engaged::new(Arc::clone(&source)));
-            self.spawn(&source, false, work(connection, engaged, claimed, None));
+            let (connection, permit) =
+                (job.remote.connection(), ConnectionPermit::new(Arc::clone(&source)));
+            self.spawn(&source, false, work(connection, permit, lease, None));
         }
     }
 
     /// Whom to send the next connection to. Side by side, a mirror waits until there are bytes by which it
     /// can show that it has the file, and the place that is meant for it is kept free so long.
-    fn whom(&self, now: Instant) -> Option<Arc<Source>> {
+    fn pick_source(&self, now: Instant) -> Option<Arc<Source>> {
         let (job, sources) = (&self.job, &self.job.sources);
         let active = sources.active()?;
         let source = match job.sharing {
@@ -75,14 +75,15 @@ impl Transfer {
     }
 
     /// Has the next place compared where answers met unproven.
-    pub(super) fn prove(&mut self, joint: u64) {
+    pub(super) fn prove(&mut self, seam: u64) {
         if self.proving {
             return;
         }
         let job = Arc::clone(&self.job);
         let Some(source) = job.sources.choose(|source| job.may_ask(source)) else { return };
         self.proving = true;
-        let (connection, engaged) = (job.remote.connection(), Engaged::new(Arc::clone(&source)));
-        self.spawn(&source, true, prove(job, connection, engaged, joint));
+        let (connection, permit) =
+            (job.remote.connection(), ConnectionPermit::new(Arc::clone(&source)));
+        self.spawn(&source, true, prove(job, connection, permit, seam));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{LOOK, SILENCE, Transfer};
 use crate::engine::mirrors::{Sharing, Source};
-use crate::engine::trouble::Trouble;
+use crate::engine::transfer_error::TransferError;
 use crate::monitor::Event;
 use piton_remote::RemoteError;
 
@@ -22,31 +22,34 @@ const BAD_ANSWERS: u32 = 2;
 impl Transfer {
     /// Decides what a failed connection to `source` calls for: `Ok` to go on, `Err` to end the
     /// transfer.
-    pub(super) fn bear(
+    pub(super) fn on_failure(
         &mut self,
         source: &Arc<Source>,
-        trouble: Trouble,
+        trouble: TransferError,
         begun: Instant,
-    ) -> Result<(), (Trouble, u32)> {
-        let whoever = matches!(trouble, Trouble::Local(_) | Trouble::Stopped | Trouble::TooLarge);
+    ) -> Result<(), (TransferError, u32)> {
+        let whoever = matches!(
+            trouble,
+            TransferError::Local(_) | TransferError::Stopped | TransferError::TooLarge
+        );
         if !self.ranged || whoever {
             return Err((trouble, 1));
         }
         match trouble {
             // Its few bytes are no progress: it could go on like that for ever.
-            Trouble::Remote(RemoteError::TooSlow { .. }) => {
+            TransferError::Remote(RemoteError::TooSlow { .. }) => {
                 source.standing().crept(source.fetched());
             }
             _ => source.standing().progressed(source.fetched()),
         }
         match trouble {
-            Trouble::Replaced => {
+            TransferError::Replaced => {
                 self.job.monitor.tell(Event::Replaced);
                 return Ok(());
             }
             // What is under way is one version, and may well bring all of it: only a second answer cannot be
             // joined with it, and piton asked for that one on its own account.
-            Trouble::Changed(Change::Tag | Change::Time { .. } | Change::Nameless)
+            TransferError::Changed(Change::Tag | Change::Time { .. } | Change::Nameless)
                 if source.working.load(Ordering::Relaxed) == 1
                     && !self.job.sources.others(source)
                     && self.workers.len() == 1 =>
@@ -54,7 +57,7 @@ impl Transfer {
                 self.count.single();
                 return Ok(());
             }
-            Trouble::Changed(change) => return self.changed(source, change),
+            TransferError::Changed(change) => return self.changed(source, change),
             _ => {}
         }
         let others = source.working.load(Ordering::Relaxed);
@@ -66,12 +69,12 @@ impl Transfer {
         }
         let bad_answers = {
             let mut standing = source.standing();
-            if trouble.is_broken() || matches!(trouble, Trouble::OtherPage(_)) {
+            if trouble.is_broken() || matches!(trouble, TransferError::OtherPage(_)) {
                 standing.bad_answers += 1;
             }
             standing.bad_answers
         };
-        let unfit = matches!(trouble, Trouble::NoRanges) || bad_answers > BAD_ANSWERS;
+        let unfit = matches!(trouble, TransferError::NoRanges) || bad_answers > BAD_ANSWERS;
         if others > 0 && unfit && !self.job.sources.others(source) {
             // What is under way goes on; nothing new is asked for beside it.
             self.count.single();
@@ -90,23 +93,23 @@ impl Transfer {
             }
             standing.spend(
                 trouble.backoff(),
-                trouble.patience(),
+                trouble.requested_pause(),
                 trouble.class() == Class::ResolveAgain,
             )
         };
         let others = self.job.sources.others(source);
         if others
             && self.job.sharing == Sharing::FailOver
-            && matches!(trouble, Trouble::Stalled { .. } | Trouble::NoAnswer { .. })
+            && matches!(trouble, TransferError::Stalled { .. } | TransferError::NoAnswer { .. })
         {
             return self.give_up(source, trouble, tried);
         }
-        let patience = match (others, self.job.sharing) {
-            (false, _) => self.job.what.patience,
+        let longest = match (others, self.job.sharing) {
+            (false, _) => self.job.what.longest_pause,
             (true, Sharing::FailOver) => SILENCE,
             (true, _) => Duration::MAX,
         };
-        let bearable = |pause| pause <= patience;
+        let bearable = |pause| pause <= longest;
         let Some((tries, pause)) = spent.filter(|(_, pause)| bearable(*pause)) else {
             return self.give_up(source, trouble, tried);
         };
@@ -115,7 +118,7 @@ impl Transfer {
     }
 
     /// `source` serves, and minds one more connection beside `others`.
-    fn crowded(&mut self, source: &Source, others: u32, trouble: &Trouble) {
+    fn crowded(&mut self, source: &Source, others: u32, trouble: &TransferError) {
         let limit = if self.job.sources.several() {
             let mut standing = source.standing();
             let limit = others.clamp(1, standing.limit);
@@ -130,15 +133,15 @@ impl Transfer {
         }
         // Asked again when it is alone: what it says then counts.
         let longest = if self.job.sources.others(source) { SILENCE } else { CROWDED };
-        let pause = trouble.patience().filter(|pause| *pause <= longest);
+        let pause = trouble.requested_pause().filter(|pause| *pause <= longest);
         source.standing().hold_for(pause.unwrap_or(LOOK));
     }
 
     /// The file at `source` is another one now. Where digests judge, the others carry on without it.
-    fn changed(&mut self, source: &Source, change: Change) -> Result<(), (Trouble, u32)> {
+    fn changed(&mut self, source: &Source, change: Change) -> Result<(), (TransferError, u32)> {
         match self.job.sharing {
-            Sharing::SideBySide => self.give_up(source, Trouble::Changed(change), 1),
-            Sharing::One | Sharing::FailOver => Err((Trouble::Changed(change), 1)),
+            Sharing::SideBySide => self.give_up(source, TransferError::Changed(change), 1),
+            Sharing::One | Sharing::FailOver => Err((TransferError::Changed(change), 1)),
         }
     }
 
@@ -146,14 +149,14 @@ impl Transfer {
     pub(super) fn give_up(
         &mut self,
         source: &Source,
-        trouble: Trouble,
+        trouble: TransferError,
         tries: u32,
-    ) -> Result<(), (Trouble, u32)> {
+    ) -> Result<(), (TransferError, u32)> {
         let sources = &self.job.sources;
         sources.give_up(source, trouble, tries, &self.job.monitor)?;
         // Beside others it may have been left alone for hours. Now it has to say so again.
         if let Some(last) = sources.alive().next().filter(|last| !sources.others(last)) {
-            last.standing().hold_at_most(self.job.what.patience);
+            last.standing().hold_at_most(self.job.what.longest_pause);
         }
         if self.job.sharing == Sharing::FailOver {
             // Nothing of it may come in beside bytes of the next one.

@@ -12,7 +12,7 @@ use super::{http_date, retry_after};
 /// (drafts of the IETF's httpapi group) or `X-RateLimit-Reset`.
 ///
 /// `None` where nothing is said, or a time that has passed.
-pub fn patience(
+pub fn retry_delay(
     headers: &HeaderMap,
     limited: bool,
     now: SystemTime,
@@ -73,7 +73,7 @@ mod tests {
             headers.append(name, value.parse().unwrap());
         }
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
-        patience(&headers, true, now, Duration::from_secs(3600)).map(|wait| wait.as_secs())
+        retry_delay(&headers, true, now, Duration::from_secs(3600)).map(|wait| wait.as_secs())
     }
 
     #[test]
@@ -113,6 +113,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-ratelimit-reset", "45".parse().unwrap());
         let hour = Duration::from_secs(3600);
-        assert_eq!(patience(&headers, false, SystemTime::now(), hour), None);
+        assert_eq!(retry_delay(&headers, false, SystemTime::now(), hour), None);
     }
 }

@@ -13,7 +13,7 @@ use piton_remote::{AskError, Head, Refusal, RefusalKind, RemoteError};
 
 /// Why a connection stopped working on its segment.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum TransferError {
     /// The exchange failed.
     Remote(RemoteError),
     /// Nothing came for as long as is allowed.
@@ -46,7 +46,7 @@ pub(super) enum Trouble {
     Stopped,
 }
 
-impl Trouble {
+impl TransferError {
     /// What it calls for, seen alone.
     pub(super) fn class(&self) -> Class {
         let retry = match self {
@@ -87,7 +87,7 @@ impl Trouble {
     }
 
     /// How long the server asked us to wait.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(super) fn requested_pause(&self) -> Option<Duration> {
         match self {
             Self::Refused { refusal, .. } => refusal.retry_after,
             _ => None,
@@ -135,7 +135,7 @@ impl Trouble {
     }
 }
 
-impl Trouble {
+impl TransferError {
     /// An answer that breaks the protocol.
     pub(super) fn broken(host: String, why: &str) -> Self {
         Self::Refused { refusal: Box::new(Refusal::broken(host, why)), expired: false }
@@ -162,25 +162,25 @@ pub(super) fn not_the_file(url: &Url, media_type: &str, why: NotTheFile) -> Fail
     Failure::NotTheFile { url, media_type, why }
 }
 
-impl From<PartError> for Trouble {
+impl From<PartError> for TransferError {
     fn from(error: PartError) -> Self {
         Self::Local(error)
     }
 }
 
-impl From<RemoteError> for Trouble {
+impl From<RemoteError> for TransferError {
     fn from(error: RemoteError) -> Self {
         Self::Remote(error)
     }
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for TransferError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused { refusal: Box::new(refusal), expired: false }
     }
 }
 
-impl From<AskError> for Trouble {
+impl From<AskError> for TransferError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Failed(error) => error.into(),
