@@ -47,7 +47,7 @@ pub fn create_below(
     let mut missing = Vec::new();
     let mut at = dir;
     loop {
-        match fs.stat(at).map_err(DirError::of("look at", at))? {
+        match fs.stat(at).map_err(DirError::of("inspect", at))? {
             Some(stat) if stat.is_dir => {
                 if durable && !known(at) {
                     settle(fs, at)?;
@@ -90,7 +90,7 @@ pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
         return Ok(());
     }
     let device = |path: &Path| -> Result<Option<u64>, DirError> {
-        let stat = fs.stat(path).map_err(DirError::of("look at", path))?;
+        let stat = fs.stat(path).map_err(DirError::of("inspect", path))?;
         Ok(stat.map(|stat| stat.id.device))
     };
     let device_above = match device(above) {

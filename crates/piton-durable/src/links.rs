@@ -27,9 +27,9 @@ const MOST: usize = 40;
 /// [`PartError::Io`] where it leads in circles, into a folder that does not exist, or, with an
 /// [`Fs::beneath`], out of it.
 pub fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
-    let look = |at: &Path| fs.lstat(at).map_err(PartError::io("look at", at));
+    let look = |at: &Path| fs.lstat(at).map_err(PartError::io("inspect", at));
     let Some(to) = link(fs, path, look(path)?)? else { return Ok(path.to_owned()) };
-    let end = fs.stat(path).map_err(PartError::io("follow", path))?;
+    let end = fs.stat(path).map_err(PartError::io("follow the link", path))?;
     let not_a_file = || PartError::NotAFile { path: path.to_owned() };
     if end.is_some_and(|end| !end.is_file) {
         return Err(not_a_file());
@@ -47,7 +47,7 @@ pub fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
             false => Err(not_a_file()),
         };
     }
-    Err(PartError::io("follow", path)(Errno::LOOP.into()))
+    Err(PartError::io("follow the link", path)(Errno::LOOP.into()))
 }
 
 /// What the link at `path` says, if `there` is one.
@@ -55,7 +55,7 @@ fn link(fs: &dyn Fs, path: &Path, there: Option<Stat>) -> Result<Option<PathBuf>
     let Some(there) = there.filter(|there| !there.is_file && !there.is_dir) else {
         return Ok(None);
     };
-    let to = fs.read_link(path).map_err(PartError::io("follow", path))?;
+    let to = fs.read_link(path).map_err(PartError::io("follow the link", path))?;
     const ROOT: u32 = 0;
     if to.is_some() && ![fs.user(), ROOT].contains(&there.owner.user) {
         let why = NotOurs::OtherOwner { owner: there.owner.user, user: fs.user() };
@@ -75,5 +75,5 @@ fn step(fs: &dyn Fs, path: &Path, to: &Path) -> Result<Option<PathBuf>, PartErro
         }
         _ => error,
     });
-    Ok(Some(folder.map_err(PartError::io("follow", path))?.join(name)))
+    Ok(Some(folder.map_err(PartError::io("follow the link", path))?.join(name)))
 }

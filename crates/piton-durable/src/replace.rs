@@ -28,6 +28,53 @@ impl ReplaceError {
     }
 }
 
+/// Why a new file was not written under its temporary name. Nothing of it is left, and nothing else has
+/// changed.
+#[derive(Debug)]
+pub(crate) struct StageError {
+    pub(crate) step: StageStep,
+    path: PathBuf,
+    pub(crate) source: io::Error,
+}
+
+/// A step on the way to a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StageStep {
+    GetRandom,
+    Create,
+    Lock,
+    ReadInput,
+    Write,
+    Sync,
+    Inspect,
+}
+
+impl StageStep {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::GetRandom => "get random bits for",
+            Self::Create => "create",
+            Self::Lock => "lock",
+            Self::ReadInput => "read the input for",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Inspect => "inspect",
+        }
+    }
+}
+
+impl StageError {
+    pub(crate) fn of(step: StageStep, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self { step, path: path.to_owned(), source }
+    }
+}
+
+impl From<StageError> for ReplaceError {
+    fn from(StageError { step, path, source }: StageError) -> Self {
+        Self { what: step.verb(), path, source }
+    }
+}
+
 /// Puts a file of these bytes at `path`, or where the link leads that is there. Only a regular file is
 /// replaced, never a device, a FIFO, a socket or a directory. A file that stood there gives the new one its mode and, as
 /// far as this process may, its owner; otherwise `mode` counts, before the umask.
@@ -45,9 +92,9 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
             error.to_string(),
         )),
     })?;
-    let old = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
+    let old = fs.stat(path).map_err(ReplaceError::of("inspect", path))?;
     replace_by(fs, path, mode, old, &mut |temporary, file| {
-        write_all_at(file, bytes, 0).map_err(ReplaceError::of("write", temporary))
+        write_all_at(file, bytes, 0).map_err(StageError::of(StageStep::Write, temporary))
     })
 }
 
@@ -69,12 +116,12 @@ pub fn replace_from(
         loop {
             let filled = match input.read(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read.map_err(ReplaceError::of("read what goes into", path))?,
+                read => read.map_err(StageError::of(StageStep::ReadInput, path))?,
             };
             let Some(bytes) = buffer.get(..filled).filter(|bytes| !bytes.is_empty()) else {
                 return Ok(());
             };
-            write_all_at(file, bytes, len).map_err(ReplaceError::of("write", temporary))?;
+            write_all_at(file, bytes, len).map_err(StageError::of(StageStep::Write, temporary))?;
             len = len.saturating_add(filled as u64);
         }
     })?;
@@ -82,7 +129,7 @@ pub fn replace_from(
 }
 
 /// Writes the content of a new file, of which the path is given for messages.
-pub(crate) type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), ReplaceError>;
+pub(crate) type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), StageError>;
 
 /// The new file gets mode and owner of `old`, if that is given.
 fn replace_by(
@@ -92,16 +139,16 @@ fn replace_by(
     old: Option<Stat>,
     write: Write<'_>,
 ) -> Result<(), ReplaceError> {
-    let random = fs.random().map_err(ReplaceError::of("find a random number for", path))?;
+    let random = fs.random().map_err(ReplaceError::of("get random bits for", path))?;
     let temporary = beside(path, &format!(".tmp-{random:016x}"));
 
-    let existing = fs.stat(path).map_err(ReplaceError::of("look at", path))?;
+    let existing = fs.stat(path).map_err(ReplaceError::of("inspect", path))?;
     if existing.is_some_and(|existing| !existing.is_file) {
         // The rename would say so too, but only when all of the new file is written.
         return Err(ReplaceError::of("replace", path)(NameError::NotAFile(path.to_owned()).into()));
     }
     let file = stage(fs, &temporary, old.map_or(mode, |_| 0o600), write)?;
-    let new = file.stat().map_err(ReplaceError::of("look at", &temporary))?;
+    let new = file.stat().map_err(ReplaceError::of("inspect", &temporary))?;
     let settled = (|| {
         if let Some(old) = old {
             if new.owner != old.owner {
@@ -129,10 +176,10 @@ pub(crate) fn stage(
     temporary: &Path,
     mode: u32,
     write: Write<'_>,
-) -> Result<Arc<dyn FsFile>, ReplaceError> {
+) -> Result<Arc<dyn FsFile>, StageError> {
     let file = fs
         .open(temporary, Open::CreateNew { mode })
-        .map_err(ReplaceError::of("create", temporary))?;
+        .map_err(StageError::of(StageStep::Create, temporary))?;
     let written = write(temporary, &*file);
     if written.is_err()
         && let Ok(stat) = file.stat()

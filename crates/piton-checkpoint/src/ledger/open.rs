@@ -20,7 +20,7 @@ use super::{How, Ledger, Recovered, Shared, ours, schema};
 /// lock is one whatever the name (G5).
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
     ours::check_link(path)?;
-    let resolved = match OsFs.stat(path).map_err(LedgerError::io("look at", path))? {
+    let resolved = match OsFs.stat(path).map_err(LedgerError::io("inspect", path))? {
         Some(_) => OsFs.canonicalize(path),
         None => OsFs
             .canonicalize(parent_dir(path))
@@ -32,7 +32,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
 pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let path = resolve(path)?;
-    let stat = || fs.stat(&path).map_err(LedgerError::io("look at", &path));
+    let stat = || fs.stat(&path).map_err(LedgerError::io("inspect", &path));
     // Looked at before the lock, so that a look leaves nothing behind, and again under it.
     if stat()?.is_none() && !how.create {
         return Err(LedgerError::Missing { path });
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
         }
         Some(_) => Ok(()),
         None => {
-            let number = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+            let number = fs.random().map_err(LedgerError::io("get random bits for", &path))?;
             schema::create(&*fs, &path, number)
         }
     });
@@ -112,7 +112,7 @@ fn start(
 pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let path = resolve(path)?;
-    let look = |path: &Path| fs.stat(path).map_err(LedgerError::io("look at", path));
+    let look = |path: &Path| fs.stat(path).map_err(LedgerError::io("inspect", path));
     if look(&path)?.is_none() {
         return Err(LedgerError::Missing { path });
     }

@@ -35,7 +35,7 @@ pub(super) fn check_sweepable(path: &Path) -> Result<(), LedgerError> {
 }
 
 fn check_one(path: &Path) -> Result<(), LedgerError> {
-    own::check(&OsFs, path).map_err(LedgerError::own("look at", path))
+    own::check(&OsFs, path).map_err(LedgerError::own("inspect", path))
 }
 
 /// A ledger is in WAL mode from its first byte and never has a rollback journal. SQLite plays one back before it
@@ -44,7 +44,7 @@ fn check_one(path: &Path) -> Result<(), LedgerError> {
 fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
     let journal = beside(path, "-journal");
     check_one(&journal)?;
-    match OsFs.lstat(&journal).map_err(LedgerError::io("look at", &journal))? {
+    match OsFs.lstat(&journal).map_err(LedgerError::io("inspect", &journal))? {
         Some(_) => Err(LedgerError::StrayJournal { path: journal }),
         None => Ok(()),
     }
@@ -52,7 +52,7 @@ fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
 
 /// A link to a ledger says where it is, if this user made it.
 pub(super) fn check_link(path: &Path) -> Result<(), LedgerError> {
-    let there = OsFs.lstat(path).map_err(LedgerError::io("look at", path))?;
+    let there = OsFs.lstat(path).map_err(LedgerError::io("inspect", path))?;
     let (user, owner) = (OsFs.user(), there.map(|there| there.owner.user));
     match (there, owner) {
         (Some(there), Some(owner)) if !there.is_file && !there.is_dir && owner != user => {

@@ -207,8 +207,8 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         }
         file.sync_all().map_err(LedgerError::io("sync", &temporary))?;
         // SQLite went by the name. What is renamed is the file that was created and synced here.
-        let created = file.stat().map_err(LedgerError::io("look at", &temporary))?;
-        let named = fs.lstat(&temporary).map_err(LedgerError::io("look at", &temporary))?;
+        let created = file.stat().map_err(LedgerError::io("inspect", &temporary))?;
+        let named = fs.lstat(&temporary).map_err(LedgerError::io("inspect", &temporary))?;
         if named.is_none_or(|named| named.id != created.id) {
             let exchanged = std::io::Error::other("another program removed or replaced it");
             return Err(LedgerError::io("create", &temporary)(exchanged));

@@ -342,7 +342,7 @@ impl Group<'_> {
 /// failed, the system shows its pages and counts them as written, while the disk does not have them;
 /// and what is committed now would stand behind a gap.
 fn write_again(fs: &dyn Fs, wal: &Path) -> Result<(), LedgerError> {
-    if fs.stat(wal).map_err(LedgerError::io("look at", wal))?.is_none_or(|stat| stat.len == 0) {
+    if fs.stat(wal).map_err(LedgerError::io("inspect", wal))?.is_none_or(|stat| stat.len == 0) {
         return Ok(());
     }
     let file = fs.open(wal, Open::ReadWrite).map_err(LedgerError::io("open", wal))?;

@@ -10,7 +10,7 @@ use super::parse::Parsed;
 use crate::fs::{FileId, Fs, FsFile, write_all_at};
 use crate::lock::LockError;
 use crate::named;
-use crate::replace::{ReplaceError, stage};
+use crate::replace::{StageError, StageStep, stage};
 
 /// Compaction is not worth its syncs before the journal has grown by this much.
 const GROWTH_WORTH_COMPACTING: u64 = 64 << 10;
@@ -38,9 +38,9 @@ impl Log {
         part: FileId,
         records: &[Record],
         durable: bool,
-    ) -> Result<(Self, Fold), ReplaceError> {
+    ) -> Result<(Self, Fold), StageError> {
         let random = fs.random();
-        let salt = random.map_err(ReplaceError::of("find a random number for", temporary))?;
+        let salt = random.map_err(StageError::of(StageStep::GetRandom, temporary))?;
         let header = Header { version: VERSION, salt, part_identity: part_identity(part) };
         let mut bytes = header.encode().to_vec();
         let mut fold = Fold::default();
@@ -51,7 +51,7 @@ impl Log {
             fold.apply(sequence, record);
         }
         named::sweep(fs, temporary).map_err(|error| {
-            ReplaceError::of("create", temporary)(match error {
+            StageError::of(StageStep::Create, temporary)(match error {
                 // Of a process that lost its part, or that is about to find out that it did.
                 LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
                 LockError::NotOurs(why) => io::Error::other(format!("there is one, and {why}")),
@@ -61,17 +61,17 @@ impl Log {
         // Only its owner may read it: addresses can be secrets.
         let file = stage(fs, temporary, 0o600, &mut |temporary, file| {
             // First of all: without a lock it is taken for a leftover. It stays locked under its name.
-            if !file.try_lock().map_err(ReplaceError::of("lock", temporary))? {
+            if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
                 let held = io::ErrorKind::ResourceBusy.into();
-                return Err(ReplaceError::of("lock", temporary)(held));
+                return Err(StageError::of(StageStep::Lock, temporary)(held));
             }
-            write_all_at(file, &bytes, 0).map_err(ReplaceError::of("write", temporary))?;
+            write_all_at(file, &bytes, 0).map_err(StageError::of(StageStep::Write, temporary))?;
             match durable {
-                true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
+                true => file.sync_data().map_err(StageError::of(StageStep::Sync, temporary)),
                 false => Ok(()),
             }
         })?;
-        let id = file.stat().map_err(ReplaceError::of("look at", temporary))?.id;
+        let id = file.stat().map_err(StageError::of(StageStep::Inspect, temporary))?.id;
         let len = bytes.len() as u64;
         Ok((Self { file, id, salt, sequence, len, compacted_len: len, dirty: false }, fold))
     }

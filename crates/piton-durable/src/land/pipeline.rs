@@ -76,7 +76,7 @@ impl Pipeline {
             };
             match device {
                 Ok(device) => written.push(Written { landing, told, file, device }),
-                Err(error) => told(Err(PartError::io("look at", &landing.path)(error))),
+                Err(error) => told(Err(PartError::io("inspect", &landing.path)(error))),
             }
         }
         let mut named = std::mem::take(&mut self.named);

@@ -93,7 +93,7 @@ pub(super) fn name(
     path: &Path,
     existing: Existing,
 ) -> Result<Name, PartError> {
-    let put = |error| PartError::io("put in place", path)(error);
+    let put = |error| PartError::io("move into place", path)(error);
     match file.link_to(path) {
         Ok(()) => return Ok(Name::Given),
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Name::NotHere),
@@ -123,7 +123,7 @@ fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError>
     named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
         // The error is the one to tell of; a leftover is taken away by the next one.
         let _ = named::remove(fs, ours, &beside);
-        PartError::name("put in place", path)(error)
+        PartError::name("move into place", path)(error)
     })
 }
 
@@ -137,11 +137,11 @@ fn link_beside(
 ) -> Result<(), PartError> {
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_millis(2);
-    let mut why = PartError::io("put in place", path)(io::ErrorKind::AlreadyExists.into());
+    let mut why = PartError::io("move into place", path)(io::ErrorKind::AlreadyExists.into());
     for _ in 0..TRIES {
         match file.link_to(beside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => return result.map_err(PartError::io("put in place", path)),
+            result => return result.map_err(PartError::io("move into place", path)),
         }
         match named::sweep(fs, beside) {
             Ok(()) => {}

@@ -54,7 +54,7 @@ impl Foreign {
     /// [`PartError::NotOurs`] if the file belongs to another user or has other names;
     /// [`PartError::Locked`], [`PartError::NewerFormat`] and [`PartError::Io`] as with [`Part::open`].
     pub fn open(fs: Arc<dyn Fs>, target: &Target, path: &Path) -> Result<Self, PartError> {
-        let look = |path: &Path| fs.stat(path).map_err(PartError::io("look at", path));
+        let look = |path: &Path| fs.stat(path).map_err(PartError::io("inspect", path));
         let part_path = target.part();
         let Some(there) = look(path)? else {
             // It may have been taken over already.
@@ -62,13 +62,13 @@ impl Foreign {
                 (Some(_), Some(_)) => PartError::Begun { path: part_path },
                 _ => {
                     let none = io::Error::new(io::ErrorKind::NotFound, "No such file");
-                    PartError::io("take over", path)(none)
+                    PartError::io("adopt", path)(none)
                 }
             });
         };
         if !there.is_file {
             let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(PartError::io("take over", path)(odd));
+            return Err(PartError::io("adopt", path)(odd));
         }
         let mut files = Files::lock(&*fs, target)?;
         // On overlayfs opening it to write made another file of it.
@@ -105,7 +105,7 @@ impl Foreign {
         if let Some(why @ NotOurs::Linked { .. }) = flaw {
             return Err(PartError::NotOurs { path: path.to_owned(), why });
         }
-        let stat = file.stat().map_err(PartError::io("look at", path))?;
+        let stat = file.stat().map_err(PartError::io("inspect", path))?;
         let (target, path) = (target.clone(), path.to_owned());
         Ok(Self { fs, target, path, file, stat, place, journal: files.journal.take() })
     }
@@ -143,7 +143,7 @@ impl Foreign {
     /// # Errors
     /// Where the system cannot tell.
     pub fn data_run(&self, from: u64) -> Result<Option<Range<u64>>, PartError> {
-        self.file.data_run(from).map_err(PartError::io("look for holes in", &self.path))
+        self.file.data_run(from).map_err(PartError::io("find the holes of", &self.path))
     }
 
     /// Makes the file the part of its target, of which `ranges` (in order, not overlapping) are
@@ -171,7 +171,7 @@ impl Foreign {
         };
         let durable = durability == Durability::Power;
         let records = self.records(meta, ranges)?;
-        let now = self.file.stat().map_err(PartError::io("look at", &self.path))?;
+        let now = self.file.stat().map_err(PartError::io("inspect", &self.path))?;
         if (now.len, now.modified) != (self.stat.len, self.stat.modified) {
             return Err(PartError::Changing { path: self.path.clone() });
         }
@@ -198,7 +198,7 @@ impl Foreign {
                     // What it claims is void. It goes, so that no later run has to find that out.
                     let _ = named::remove(&*self.fs, log.id(), &journal);
                 }
-                PartError::name("take over", &self.path)(error)
+                PartError::name("adopt", &self.path)(error)
             })?;
             self.sync_directory(&part, durable)?;
             self.sync_directory(&self.path, durable)?;

@@ -29,7 +29,7 @@ impl Part {
         }
         let (part, journal) = (self.target.part(), self.target.journal());
         named::check(&*self.fs, self.id, &part)
-            .map_err(|error| self.poisoned(PartError::name("look at", &part)(error)))?;
+            .map_err(|error| self.poisoned(PartError::name("inspect", &part)(error)))?;
         let old = state.log.as_ref().map(Log::id);
         let (log, fold) = self.put_new_journal(meta, old).map_err(|error| self.poisoned(error))?;
         let new = log.as_ref().map(Log::id);
@@ -72,7 +72,7 @@ impl Part {
 
     fn empty_part(&self, size: Option<u64>) -> Result<(), PartError> {
         let path = self.target.part();
-        self.file.set_len(0).map_err(PartError::io("empty", &path))?;
+        self.file.set_len(0).map_err(PartError::io("truncate", &path))?;
         self.expect_beyond(&[], size)?;
         if self.is_durable() {
             self.file.sync_all().map_err(PartError::io("sync", &path))?;

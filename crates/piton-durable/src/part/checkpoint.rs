@@ -5,7 +5,8 @@ use std::io;
 use super::names::place_journal;
 use super::{Part, PartError, hold};
 use crate::journal::Record;
-use crate::journal::log::Log;
+use crate::journal::log::{AppendError, Log};
+use crate::replace::{StageError, StageStep};
 
 impl Part {
     /// Protocol step 3: fdatasync the part, append `Synced` for all claimed before this call,
@@ -82,20 +83,19 @@ impl Part {
 
     pub(super) fn compact_if_there_is_room(&self) -> Result<(), PartError> {
         match self.compact() {
-            // The old journal is as good as before, and may fit where a second one does not.
-            Err(PartError::Io { what: "create" | "write", source, .. }) if is_full(&source) => {
+            Err(CompactError::NoRoom(_)) => {
                 if let Some(log) = &mut self.state().log {
                     log.postpone_compaction();
                 }
                 Ok(())
             }
-            result => result,
+            result => Ok(result?),
         }
     }
 
     /// Replaces the journal by the shortest one that says the same (protocol step 5). The caller has
     /// the turn; claims go on, and are carried over.
-    pub(super) fn compact(&self) -> Result<(), PartError> {
+    pub(super) fn compact(&self) -> Result<(), CompactError> {
         let records = {
             let mut state = self.state();
             if state.log.is_none() {
@@ -111,7 +111,12 @@ impl Part {
         let since = state.since_compaction.take().unwrap_or_default();
         let (mut log, mut fold) = staged?;
         for record in since {
-            let sequence = self.appended(log.append(&record))?;
+            let sequence = log.append(&record).map_err(|error| match error {
+                AppendError::Refused(source) if is_full(&source) => {
+                    CompactError::NoRoom(PartError::io("write", &temporary)(source))
+                }
+                error => CompactError::Failed(self.append_error(error)),
+            })?;
             fold.apply(sequence, &record);
         }
         let old = state.log.as_ref().map(Log::id);
@@ -119,7 +124,41 @@ impl Part {
         state.log = Some(log);
         state.fold = fold;
         drop(state);
-        self.sync_directory()
+        Ok(self.sync_directory()?)
+    }
+}
+
+/// Why a journal was not compacted.
+#[derive(Debug)]
+pub(super) enum CompactError {
+    /// The disk is too full for a second journal. The old one is as good as before.
+    NoRoom(PartError),
+    /// Anything else. The part is not to be used any more.
+    Failed(PartError),
+}
+
+impl From<StageError> for CompactError {
+    fn from(error: StageError) -> Self {
+        // A sync that reports a full disk has failed like any other (G7).
+        let is_unwritten = matches!(error.step, StageStep::Create | StageStep::Write);
+        match is_unwritten && is_full(&error.source) {
+            true => Self::NoRoom(error.into()),
+            false => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<PartError> for CompactError {
+    fn from(error: PartError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<CompactError> for PartError {
+    fn from(error: CompactError) -> Self {
+        match error {
+            CompactError::NoRoom(error) | CompactError::Failed(error) => error,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::journal::HeadError;
 use crate::lock::LockError;
 use crate::named::NameError;
 use crate::own::{NotOurs, OwnError};
-use crate::replace::ReplaceError;
+use crate::replace::{ReplaceError, StageError};
 
 /// What could not be done with a part, its journal or its final name. None of these costs a byte that
 /// was claimed before, except where a variant says so.
@@ -160,6 +160,12 @@ impl From<ReplaceError> for PartError {
     fn from(error: ReplaceError) -> Self {
         let ReplaceError { what, path, source } = error;
         Self::Io { what, path, source }
+    }
+}
+
+impl From<StageError> for PartError {
+    fn from(error: StageError) -> Self {
+        ReplaceError::from(error).into()
     }
 }
 

@@ -57,7 +57,7 @@ impl Part {
     /// Everything that the final file has beside its bytes.
     fn dress(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
         let path = self.target.part();
-        self.file.set_len(finish.len).map_err(PartError::io("cut", &path))?;
+        self.file.set_len(finish.len).map_err(PartError::io("truncate", &path))?;
         // As long as it is a part nobody else may write to it: one that is found so is not believed.
         set_mode(&*self.file, &path, mode & !OTHERS)?;
         dress(&*self.file, &path, &finish.attributes, finish.modified)
@@ -70,7 +70,7 @@ impl Part {
                 NameError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     PartError::Exists { path: path.to_owned() }
                 }
-                error => PartError::name("put in place", path)(error),
+                error => PartError::name("move into place", path)(error),
             }
         })
     }
@@ -121,14 +121,14 @@ pub(super) fn was_finished(
 ) -> Result<bool, PartError> {
     let Some(len) = fold.verified else { return Ok(false) };
     let path = target.path();
-    let Some(last) = fs.stat(path).map_err(PartError::io("look at", path))? else {
+    let Some(last) = fs.stat(path).map_err(PartError::io("inspect", path))? else {
         return Ok(false);
     };
     if !last.is_file || last.len != len || !is_own(fs, path, &last)? {
         return Ok(false);
     }
     let part_path = target.part();
-    let there = part.stat().map_err(PartError::io("look at", &part_path))?;
+    let there = part.stat().map_err(PartError::io("inspect", &part_path))?;
     // Opening has just made an empty part. Where renaming is linking and unlinking, a crash between
     // the two leaves one file with both names.
     if there.len > 0 && there.id != last.id {
@@ -137,7 +137,7 @@ pub(super) fn was_finished(
     if !holds_claims(fs, path, fold, len)? {
         return Ok(false);
     }
-    let journal = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    let journal = journal.file.stat().map_err(PartError::io("inspect", &target.journal()))?;
     let finished = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     open_up(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
     named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
@@ -152,7 +152,7 @@ pub(super) fn was_finished(
 /// Whether the file under the final name is this user's, so that it can be what a run left. Who may write to it
 /// beside its owner, that run or the user said.
 fn is_own(fs: &dyn Fs, path: &Path, last: &Stat) -> Result<bool, PartError> {
-    let there = fs.lstat(path).map_err(PartError::io("look at", path))?;
+    let there = fs.lstat(path).map_err(PartError::io("inspect", path))?;
     let is_itself = there.is_some_and(|there| there.id == last.id);
     let foreign = matches!(own::judge(fs, path, last), Err(NotOurs::OtherOwner { .. }));
     Ok(is_itself && !foreign)
@@ -163,7 +163,7 @@ const OTHERS: u32 = 0o022;
 
 fn new_file_mode(fs: &dyn Fs, target: &Target) -> Result<u32, PartError> {
     let folder = parent_dir(target.path());
-    let mode = fs.new_file_mode(folder).map_err(PartError::io("look at", folder))?;
+    let mode = fs.new_file_mode(folder).map_err(PartError::io("inspect", folder))?;
     Ok(mode & target.mode())
 }
 
@@ -183,7 +183,7 @@ fn open_up(
 
 /// Returns whether there was something to set.
 fn set_mode(file: &dyn FsFile, path: &Path, mode: u32) -> Result<bool, PartError> {
-    let now = file.stat().map_err(PartError::io("look at", path))?.mode;
+    let now = file.stat().map_err(PartError::io("inspect", path))?.mode;
     if now == mode {
         return Ok(false);
     }

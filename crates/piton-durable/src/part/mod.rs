@@ -222,7 +222,11 @@ impl Part {
     }
 
     fn appended<T>(&self, result: Result<T, AppendError>) -> Result<T, PartError> {
-        result.map_err(|error| match error {
+        result.map_err(|error| self.append_error(error))
+    }
+
+    fn append_error(&self, error: AppendError) -> PartError {
+        match error {
             AppendError::Full => {
                 let full = std::io::ErrorKind::FileTooLarge.into();
                 PartError::io("write", &self.target.journal())(full)
@@ -231,7 +235,7 @@ impl Part {
             AppendError::Lost(source) => {
                 self.poisoned(PartError::io("write", &self.target.journal())(source))
             }
-        })
+        }
     }
 
     /// Whether the part may still be written to.

@@ -12,10 +12,10 @@ impl Part {
     /// should not have to wait for the end of this download to hear of it.
     pub(super) fn check_names(&self) -> Result<(), PartError> {
         let (part, journal) = (self.target.part(), self.target.journal());
-        named::check(&*self.fs, self.id, &part).map_err(PartError::name("look at", &part))?;
+        named::check(&*self.fs, self.id, &part).map_err(PartError::name("inspect", &part))?;
         match self.journal_id() {
             Some(id) => {
-                named::check(&*self.fs, id, &journal).map_err(PartError::name("look at", &journal))
+                named::check(&*self.fs, id, &journal).map_err(PartError::name("inspect", &journal))
             }
             None => Ok(()),
         }
@@ -46,6 +46,6 @@ pub(super) fn place_journal(
         NameError::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             PartError::Exchanged { path }
         }
-        error => PartError::name("put in place", &path)(error),
+        error => PartError::name("move into place", &path)(error),
     })
 }

@@ -63,7 +63,7 @@ impl Part {
                 }
             }
         }
-        Err(PartError::io("take over", &target.part())(io::ErrorKind::ResourceBusy.into()))
+        Err(PartError::io("adopt", &target.part())(io::ErrorKind::ResourceBusy.into()))
     }
 }
 
@@ -109,7 +109,7 @@ impl Files {
         // Private until its end: what somebody opened to write before stays open when it is done.
         let (part, flaw) = own::lock_movable(fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
-        let stat = part.stat().map_err(PartError::io("look at", &path))?;
+        let stat = part.stat().map_err(PartError::io("inspect", &path))?;
         if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
             // Left by a run to which it was not private.
             match part.set_mode(0o600) {

@@ -26,7 +26,7 @@ pub(super) fn recover(
     mut fold: Fold,
 ) -> Result<(Part, Recovered), PartError> {
     let path = target.part();
-    let stat = file.stat().map_err(PartError::io("look at", &path))?;
+    let stat = file.stat().map_err(PartError::io("inspect", &path))?;
     let durability = match how.durability {
         Durability::None => Durability::Process,
         kept => kept,
@@ -35,7 +35,7 @@ pub(super) fn recover(
 
     // The journal speaks of one file, as it was left. Another one under its name (a copy, a backup, an
     // exchange) was synced by nobody we know, and so was what somebody else wrote into this one.
-    let journal_stat = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    let journal_stat = journal.file.stat().map_err(PartError::io("inspect", &target.journal()))?;
     let same_file = journal.parsed.header.is_about(stat.id);
     let as_left = same_file && !changed_later(&stat, &journal_stat);
     // What of this very file was synced once is so no less where it is found as it was.

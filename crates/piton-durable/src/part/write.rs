@@ -79,7 +79,7 @@ impl Part {
         // the power cut, and for the bit that flips in that one record.
         self.check()?;
         self.record_in_turn(Record::Forget(range))
-            .and_then(|()| self.compact())
+            .and_then(|()| Ok(self.compact()?))
             .map_err(|error| self.poisoned(error))
     }
 

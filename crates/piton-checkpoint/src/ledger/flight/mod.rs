@@ -87,7 +87,7 @@ impl Found {
     /// Empties it and begins to record.
     pub(super) fn begin(self, ledger: u64) -> Result<Recorder, LedgerError> {
         let Self { fs, path, file, .. } = self;
-        let salt = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+        let salt = fs.random().map_err(LedgerError::io("get random bits for", &path))?;
         let head = Head { ledger, salt }.encode();
         file.set_len(0)
             .and_then(|()| write_all_at(&*file, &head, 0))

@@ -50,7 +50,7 @@ impl Reader {
     /// [`LedgerError::Damaged`], [`LedgerError::Busy`].
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let path = super::open::resolve(path)?;
-        match OsFs.stat(&path).map_err(LedgerError::io("look at", &path))? {
+        match OsFs.stat(&path).map_err(LedgerError::io("inspect", &path))? {
             None => return Err(LedgerError::Missing { path }),
             Some(stat) if stat.len == 0 => {
                 return Err(LedgerError::Damaged { path, why: "it is empty".to_owned() });
