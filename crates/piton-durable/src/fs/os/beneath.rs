@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -59,24 +59,37 @@ impl Beneath {
         below.filter(is_plain).ok_or_else(|| self.leads_out(path))
     }
 
-    /// The directory at `below`, held open.
+    /// The directory at `below`, held open. It may have been removed since.
     fn hold(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
         if below.as_os_str().is_empty() {
             return Ok(Arc::clone(&self.shared.fd));
         }
-        let held = || self.shared.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = held().get(below).map(Arc::clone);
-        // One that was removed takes no more files, and may have been created again.
-        if let Some(fd) = known.filter(|fd| rustix::fs::fstat(fd).is_ok_and(|at| at.st_nlink > 0)) {
-            return Ok(fd);
+        let known = self.held().get(below).map(Arc::clone);
+        known.map_or_else(|| self.open_and_hold(below), Ok)
+    }
+
+    /// The same, where one that was removed is not good enough: it can be synced, with success, and files
+    /// without a name can be created in it.
+    fn hold_existing(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
+        let fd = self.hold(below)?;
+        if is_removed(&fd) { self.open_and_hold(below) } else { Ok(fd) }
+    }
+
+    fn open_and_hold(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
+        if below.as_os_str().is_empty() {
+            return Ok(Arc::clone(&self.shared.fd));
         }
         let fd = Arc::new(self.open_below(below, DIRECTORY)?);
-        let mut held = held();
+        let mut held = self.held();
         if held.len() as u64 >= self.shared.most_held {
             held.clear();
         }
         held.insert(below.to_owned(), Arc::clone(&fd));
         Ok(fd)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<OwnedFd>>> {
+        self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens what `below` leads to.
@@ -112,8 +125,13 @@ impl Beneath {
     }
 }
 
-/// To be used in paths only: whoever may go through a directory need not be allowed to read it.
+/// To be used in paths only: whoever may pass through a directory need not be allowed to read it.
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether a directory takes no more files: its name is gone.
+fn is_removed(dir: &OwnedFd) -> bool {
+    !rustix::fs::fstat(dir).is_ok_and(|stat| stat.st_nlink > 0)
+}
 
 fn resolve(
     root: impl AsFd,
@@ -156,7 +174,7 @@ fn walk(root: impl AsFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> 
 
 impl Place for Beneath {
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
-        let dir = self.hold(self.below(path)?)?;
+        let dir = self.hold_existing(self.below(path)?)?;
         Ok(At { dir: Dir::Held(dir), path: Path::new(".") })
     }
 
@@ -168,6 +186,21 @@ impl Place for Beneath {
             }
             _ => self.directory(path),
         }
+    }
+
+    fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool {
+        let Dir::Held(fd) = &at.dir else { return false };
+        // The root is never opened again: what has its path now is another folder.
+        let Some(below) = self.below(path).ok().and_then(Path::parent) else { return false };
+        if below.as_os_str().is_empty() || !is_removed(fd) {
+            return false;
+        }
+        let mut held = self.held();
+        // Another thread may have opened the new one already.
+        if held.get(below).is_some_and(|known| Arc::ptr_eq(known, fd)) {
+            held.remove(below);
+        }
+        true
     }
 
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {

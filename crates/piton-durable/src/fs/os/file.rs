@@ -20,7 +20,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::holder::holder;
 use super::kind::{Kind, is_read_only};
-use super::place::Place;
+use super::place::{At, Place, with_name};
 use super::stat::{stat_at, timespec};
 use super::still_takes_changes;
 use super::writers::{Alone, owner};
@@ -74,6 +74,24 @@ fn flock(file: impl AsFd) -> Result<(), Errno> {
     retry_on_intr(|| rustix::fs::flock(&file, exclusive))
 }
 
+/// Names a file that has no name.
+fn link(file: &OwnedFd, to: &At<'_>) -> Result<(), Errno> {
+    let by_descriptor = || rustix::fs::linkat(file, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
+    match retry_on_intr(by_descriptor) {
+        // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
+        Err(Errno::NOENT) => {
+            let here = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let by_path =
+                || rustix::fs::linkat(CWD, &*here, &to.dir, to.path, AtFlags::SYMLINK_FOLLOW);
+            match retry_on_intr(by_path) {
+                Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => Err(Errno::OPNOTSUPP),
+                result => result,
+            }
+        }
+        result => result,
+    }
+}
+
 impl<P: Place> FsFile for OsFile<P> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
@@ -113,25 +131,7 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn link_to(&self, path: &Path) -> io::Result<()> {
-        let to = self.place.name(path)?;
-        let by_descriptor =
-            || rustix::fs::linkat(&self.fd, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
-        let linked = match retry_on_intr(by_descriptor) {
-            // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
-            Err(Errno::NOENT) => {
-                let here = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
-                let by_path =
-                    || rustix::fs::linkat(CWD, &*here, &to.dir, to.path, AtFlags::SYMLINK_FOLLOW);
-                match retry_on_intr(by_path) {
-                    Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => {
-                        Err(Errno::OPNOTSUPP)
-                    }
-                    result => result,
-                }
-            }
-            result => result,
-        };
-        match linked {
+        match with_name(&self.place, path, |to| link(&self.fd, to))? {
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 Err(io::ErrorKind::Unsupported.into())
             }

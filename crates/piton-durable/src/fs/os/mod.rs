@@ -13,7 +13,7 @@ use rustix::io::{Errno, retry_on_intr};
 use self::beneath::Beneath;
 use self::file::OsFile;
 use self::kind::Kind;
-use self::place::{At, Place};
+use self::place::{At, Place, with_name};
 use self::stat::stat_at;
 use super::names::{bad_name, explained};
 use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
@@ -46,7 +46,8 @@ impl<P: Place> Fs for P {
         };
         // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
         let flags = flags | OFlags::NONBLOCK;
-        let fd = match open_at(&self.name(path)?, flags | OFlags::NOFOLLOW, mode) {
+        let opened = with_name(self, path, |at| open_at(at, flags | OFlags::NOFOLLOW, mode))?;
+        let fd = match opened {
             Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
             // Where the folder is there, it is the name that cannot be.
             Err(errno @ Errno::NOENT)
@@ -86,15 +87,16 @@ impl<P: Place> Fs for P {
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        found(self.name(path).and_then(|at| {
-            stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|errno| explained(errno, path))
-        }))
+        let stat = |at: &At<'_>| stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW);
+        found(
+            with_name(self, path, stat)
+                .and_then(|stat| stat.map_err(|errno| explained(errno, path))),
+        )
     }
 
     fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        let at = self.name(path)?;
-        match rustix::fs::readlinkat(&at.dir, at.path, Vec::new()) {
+        let read = |at: &At<'_>| rustix::fs::readlinkat(&at.dir, at.path, Vec::new());
+        match with_name(self, path, read)? {
             Ok(to) => Ok(Some(PathBuf::from(OsStr::from_bytes(to.to_bytes())))),
             // Something else, or nothing.
             Err(Errno::INVAL | Errno::NOENT) => Ok(None),
@@ -103,16 +105,29 @@ impl<P: Place> Fs for P {
     }
 
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        let path = to;
-        let (from, to) = (self.name(from)?, self.name(to)?);
+        let rename = |from_at: &At<'_>, to_at: &At<'_>| match existing {
+            Existing::Replace => rename_at(from_at, to_at),
+            Existing::Keep => rename_keeping(from_at, to_at),
+        };
+        let (from_at, to_at) = (self.name(from)?, self.name(to)?);
+        let renamed = match rename(&from_at, &to_at) {
+            Err(Errno::NOENT) => {
+                let of_from = self.forget_removed(from, &from_at);
+                match self.forget_removed(to, &to_at) || of_from {
+                    true => rename(&self.name(from)?, &self.name(to)?),
+                    false => Err(Errno::NOENT),
+                }
+            }
+            result => result,
+        };
         match existing {
-            Existing::Replace => rename_at(&from, &to).map_err(|errno| explained(errno, path)),
-            Existing::Keep => rename_keeping(&from, &to),
+            Existing::Replace => renamed.map_err(|errno| explained(errno, to)),
+            Existing::Keep => Ok(renamed?),
         }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        Ok(remove_at(&self.name(path)?)?)
+        Ok(with_name(self, path, remove_at)??)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -145,10 +160,9 @@ impl<P: Place> Fs for P {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let at = self.name(dir)?;
         let mode = Mode::from_raw_mode(0o777);
-        retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))
-            .map_err(|errno| explained(errno, dir))
+        let create = |at: &At<'_>| retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode));
+        with_name(self, dir, create)?.map_err(|errno| explained(errno, dir))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -222,25 +236,25 @@ fn remove_at(at: &At) -> Result<(), Errno> {
 
 /// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links
 /// either, a look before the rename, which leaves an instant for another program to step into.
-fn rename_keeping(from: &At, to: &At) -> io::Result<()> {
+fn rename_keeping(from: &At, to: &At) -> Result<(), Errno> {
     let no_replace = || {
         let flags = RenameFlags::NOREPLACE;
         rustix::fs::renameat_with(&from.dir, from.path, &to.dir, to.path, flags)
     };
     match retry_on_intr(no_replace) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        result => return Ok(result?),
+        result => return result,
     }
     let link = || rustix::fs::linkat(&from.dir, from.path, &to.dir, to.path, AtFlags::empty());
     match retry_on_intr(link) {
-        Ok(()) => return Ok(remove_at(from)?),
+        Ok(()) => return remove_at(from),
         Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     }
     match stat_at(&to.dir, to.path, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Err(Errno::EXIST.into()),
-        Err(Errno::NOENT) => Ok(rename_at(from, to)?),
-        Err(error) => Err(error.into()),
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rename_at(from, to),
+        Err(error) => Err(error),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::OsFs;
 
@@ -17,6 +17,9 @@ pub(super) trait Place: Clone + Send + Sync + 'static {
     /// The name `path` in its directory. Whether a symbolic link there is followed is up to the call that
     /// gets it.
     fn name<'p>(&self, path: &'p Path) -> io::Result<At<'p>>;
+    /// Whether the directory in which there was no name `path` had been removed itself. Then it is let go, and
+    /// [`Place::name`] finds the one that may have been created in its place.
+    fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool;
     /// Opens what `path` leads to, over a symbolic link in its last place too.
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd>;
 }
@@ -44,6 +47,20 @@ impl AsFd for Dir {
     }
 }
 
+/// Does `call` to the name `path`, and once more where its directory turns out to have been removed: looking
+/// for that only then saves a call for nearly all of them. The outer error is that of the path.
+pub(super) fn with_name<P: Place, T>(
+    place: &P,
+    path: &Path,
+    call: impl Fn(&At<'_>) -> Result<T, Errno>,
+) -> io::Result<Result<T, Errno>> {
+    let at = place.name(path)?;
+    match call(&at) {
+        Err(Errno::NOENT) if place.forget_removed(path, &at) => Ok(call(&place.name(path)?)),
+        result => Ok(result),
+    }
+}
+
 impl Place for OsFs {
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
         self.name(path)
@@ -51,6 +68,10 @@ impl Place for OsFs {
 
     fn name<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
         Ok(At { dir: Dir::Current, path })
+    }
+
+    fn forget_removed(&self, _: &Path, _: &At<'_>) -> bool {
+        false
     }
 
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
