@@ -109,6 +109,11 @@ pub trait FsFile: Send + Sync {
     }
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Whether [`FsFile::reserve`] writes what it reserves, as tmpfs does: then it costs as much as the write
+    /// that it is to prepare.
+    fn reserving_writes(&self) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Reserves space for these bytes without changing the size. `Ok(false)`: not supported here.
     fn reserve(&self, range: Range<u64>) -> io::Result<bool>;
     /// Gives back the space of these bytes, of which none was written, without changing the size.

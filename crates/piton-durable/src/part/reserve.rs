@@ -59,6 +59,9 @@ impl Part {
     /// Gives back what was reserved and not used.
     pub(super) fn give_room_back(&self) {
         let Some(reserved) = hold(&self.reserved).take() else { return };
+        if reserved.way == Way::Measure {
+            return;
+        }
         let mut unused =
             reserved.spans.into_values().filter(|span| span.front < span.end).peekable();
         if unused.peek().is_none() {
@@ -85,6 +88,16 @@ pub(super) struct Reserved {
     /// Bytes that are kept or were written.
     here: u64,
     promise: Promise,
+    way: Way,
+}
+
+/// How room is made sure of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The file system reserves it.
+    Reserve,
+    /// The free space is only looked at: reserving would cost as much as writing.
+    Measure,
 }
 
 /// A reserved place.
@@ -98,11 +111,15 @@ impl Reserved {
     fn new(device: u64, size: Option<u64>, claims: &[Extent]) -> Self {
         let kept = verify::join(claims.iter().map(Extent::range));
         let here = kept.iter().map(|range| range.end.saturating_sub(range.start)).sum();
-        Self { size, kept, spans: BTreeMap::new(), here, promise: Promise::new(device) }
+        let (spans, promise) = (BTreeMap::new(), Promise::new(device));
+        Self { size, kept, spans, here, promise, way: Way::Reserve }
     }
 
     /// Reserves the first piece of what is missing, and looks whether the rest would fit.
     fn look(&mut self, file: &dyn FsFile) -> io::Result<()> {
+        if file.reserving_writes()? {
+            self.way = Way::Measure;
+        }
         let Some(size) = self.size else { return Ok(()) };
         if let Some(longest) = file.longest()?.filter(|&longest| longest < size) {
             let text =
@@ -114,7 +131,7 @@ impl Reserved {
             return Ok(());
         }
         let end = self.end_of_gap(first).min(first.saturating_add(self.ahead()));
-        if !file.reserve(first..end)? {
+        if self.way == Way::Reserve && !file.reserve(first..end)? {
             // The part stays sparse, and a full disk shows later: the file system may store less than
             // the length says.
             return Ok(());
@@ -149,7 +166,11 @@ impl Reserved {
         if let Some((&key, span)) = before {
             if at < span.end {
                 let to = end.min(span.end);
-                self.here = self.here.saturating_add(to.saturating_sub(span.front));
+                let new = to.saturating_sub(span.front);
+                self.here = self.here.saturating_add(new);
+                if self.way == Way::Measure {
+                    self.promise.keep(new);
+                }
                 span.front = span.front.max(to);
                 return Ok(to);
             }
@@ -179,6 +200,11 @@ impl Reserved {
                 return Err(full(self.missing(&space).unwrap_or(needed), room));
             }
             to = to.min(must.start.saturating_add(room));
+        }
+        if self.way == Way::Measure {
+            // The rest is promised until it is written.
+            self.promise.keep(must.end.saturating_sub(must.start));
+            return Ok(to);
         }
         match file.reserve(must.start..to) {
             // A quota, or somebody else was faster: what is needed now may fit all the same.

@@ -143,6 +143,10 @@ impl<P: Place> FsFile for OsFile<P> {
         Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.fd, len))?)
     }
 
+    fn reserving_writes(&self) -> io::Result<bool> {
+        Ok(Kind::of(&self.fd)? == Kind::Tmpfs)
+    }
+
     fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
         let (start, len) = (range.start, range.end.saturating_sub(range.start));
         if len == 0 {
