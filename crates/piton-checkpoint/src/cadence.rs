@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How often checkpoints come and how much may be at stake between them (DESIGN G2).
+/// How often checkpoints come and how much may be at stake between them (G2).
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// A checkpoint is due after this time …

@@ -10,7 +10,7 @@ use crate::links;
 use crate::named::{self, NameError, Over};
 use crate::part::PartError;
 
-/// What could not be done while replacing a file.
+/// An operation that failed while a file was replaced.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} {}: {source}", path.display())]
 pub struct ReplaceError {
@@ -75,15 +75,15 @@ impl From<StageError> for ReplaceError {
     }
 }
 
-/// Puts a file of these bytes at `path`, or where the link leads that is there. Only a regular file is
-/// replaced, never a device, a FIFO, a socket or a directory. A file that stood there gives the new one its mode and, as
-/// far as this process may, its owner; otherwise `mode` counts, before the umask.
+/// Writes a file of these bytes at `path`, or where the link at `path` leads. Only a regular file is
+/// replaced, never a device, a FIFO, a socket or a directory. The new file gets the mode of an existing one
+/// and, if this process may set it, its owner; otherwise `mode` counts, before the umask.
 ///
-/// After a crash at any instant the old file or the new one is there, whole; once this has returned,
-/// the new one, also after a power cut. A crash can leave a `.tmp-…` file behind.
+/// After a crash at any instant either the old file or the new one is there, whole; once this has returned,
+/// the new one, even after a power cut. A crash can leave a `.tmp-…` file behind.
 ///
 /// # Errors
-/// The old file is as it was, unless only the sync of the directory failed.
+/// The old file is unchanged, unless only the sync of the directory failed.
 pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), ReplaceError> {
     let path = &links::target(fs, path).map_err(|error| match error {
         PartError::Io { what, path, source } => ReplaceError { what, path, source },
@@ -98,9 +98,9 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
     })
 }
 
-/// As [`replace`], with all that `input` gives until its end, in bounded memory (G8); returns how many
-/// bytes that were. What was read in part never stands at `path`. The new file is ours, with `mode`,
-/// whatever stood there: somebody else may have put that there, to read what comes.
+/// As [`replace`], with everything that `input` gives until its end, in bounded memory (G8); returns how many
+/// bytes that were. A partial copy never gets the name `path`. The new file is ours, with `mode`,
+/// whatever existed there: another user may have created that to read what comes.
 ///
 /// # Errors
 /// As [`replace`]; also when `input` fails.
@@ -128,7 +128,7 @@ pub fn replace_from(
     Ok(len)
 }
 
-/// Writes the content of a new file, of which the path is given for messages.
+/// Writes the content of a new file. The path is for messages.
 pub(crate) type Write<'a> = &'a mut dyn FnMut(&Path, &dyn FsFile) -> Result<(), StageError>;
 
 /// The new file gets mode and owner of `old`, if that is given.
@@ -144,7 +144,7 @@ fn replace_by(
 
     let existing = fs.stat(path).map_err(ReplaceError::of("inspect", path))?;
     if existing.is_some_and(|existing| !existing.is_file) {
-        // The rename would say so too, but only when all of the new file is written.
+        // The rename would fail too, but only after all of the new file is written.
         return Err(ReplaceError::of("replace", path)(NameError::NotAFile(path.to_owned()).into()));
     }
     let file = stage(fs, &temporary, old.map_or(mode, |_| 0o600), write)?;
@@ -152,7 +152,7 @@ fn replace_by(
     let settled = (|| {
         if let Some(old) = old {
             if new.owner != old.owner {
-                // Only root may give files away; where it fails the new file is simply ours.
+                // Only root may change owners; if it fails the new file is ours.
                 let _ = file.set_owner(old.owner);
             }
             // After the owner: changing that clears the set-id bits.
@@ -163,7 +163,7 @@ fn replace_by(
             .map_err(|error| ReplaceError::of("replace", path)(error.into()))
     })();
     if settled.is_err() {
-        // The error is the one to tell of; a leftover says by its name what it is.
+        // The first error matters more; the name of a leftover shows what it is.
         let _ = named::remove(fs, new.id, &temporary);
     }
     settled?;
@@ -184,7 +184,7 @@ pub(crate) fn stage(
     if written.is_err()
         && let Ok(stat) = file.stat()
     {
-        // The error is the one to tell of; a leftover says by its name what it is.
+        // The first error matters more; the name of a leftover shows what it is.
         let _ = named::remove(fs, stat.id, temporary);
     }
     written.map(|()| file)

@@ -30,8 +30,8 @@ pub(crate) struct Log {
 
 impl Log {
     /// Writes a journal of these records, about this part, under a temporary name, with a salt of its
-    /// own, locked. A leftover of that name is removed first. The caller renames it (protocol steps 1
-    /// and 5).
+    /// own, locked. A leftover of that name is removed first. The caller renames it
+    /// (`docs/journal-format.md`, steps 1 and 5).
     pub(crate) fn stage(
         fs: &dyn Fs,
         temporary: &Path,
@@ -52,15 +52,17 @@ impl Log {
         }
         named::sweep(fs, temporary).map_err(|error| {
             StageError::of(StageStep::Create, temporary)(match error {
-                // Of a process that lost its part, or that is about to find out that it did.
+                // Of a process that lost its part and has not noticed yet.
                 LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
-                LockError::NotOurs(why) => io::Error::other(format!("there is one, and {why}")),
+                LockError::NotOurs(why) => {
+                    io::Error::other(format!("there already is one, and {why}"))
+                }
                 LockError::Io(error) => error,
             })
         })?;
-        // Only its owner may read it: addresses can be secrets.
+        // Only its owner may read it: URLs can contain secrets.
         let file = stage(fs, temporary, 0o600, &mut |temporary, file| {
-            // First of all: without a lock it is taken for a leftover. It stays locked under its name.
+            // First of all: without a lock it counts as a leftover. It stays locked under its later name.
             if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
                 let held = io::ErrorKind::ResourceBusy.into();
                 return Err(StageError::of(StageStep::Lock, temporary)(held));
@@ -76,10 +78,10 @@ impl Log {
         Ok((Self { file, id, salt, sequence, len, compacted_len: len, dirty: false }, fold))
     }
 
-    /// Takes over the journal of an earlier run (protocol step 7): its torn tail is cut off and that
-    /// made durable before anything is appended. What remains is written again in its place: the
-    /// last run may have seen a sync fail, and then only pages written anew reach the disk.
-    pub(crate) fn adopt(
+    /// Continues the journal of an earlier run (`docs/journal-format.md`, step 7): cuts off its torn tail and
+    /// makes that durable before anything is appended. What remains is written again in its place: a
+    /// sync of the last run may have failed, and then only pages that are written again reach the disk.
+    pub(crate) fn resume(
         file: Arc<dyn FsFile>,
         bytes: &[u8],
         parsed: &Parsed,
@@ -122,7 +124,7 @@ impl Log {
         Ok(self.sequence)
     }
 
-    /// Makes it the file of the two that was changed last, as it is after every write to the part.
+    /// Makes its `ctime` later than that of the part, as it is after every write to the part.
     pub(crate) fn touch(&self) -> io::Result<()> {
         self.file.set_mode(0o600)
     }
@@ -165,6 +167,6 @@ pub(crate) enum AppendError {
     Full,
     /// The journal is as it was.
     Refused(io::Error),
-    /// The journal could not be cut back: nothing may be appended to it any more.
+    /// The journal could not be cut back: nothing more may be appended to it.
     Lost(io::Error),
 }

@@ -10,11 +10,11 @@ use super::{Landed, Landing, Told};
 use crate::fs::{Fs, FsFile, FsSync, parent_dir};
 use crate::part::{Durability, PartError};
 
-/// So few files are synced one by one: the sync of a whole file system also waits for the bytes of
-/// others, which a single download should not.
+/// Up to this many files are synced one by one: the sync of a whole file system also waits for the bytes of
+/// other programs, which a single download should not.
 const FEW: usize = 2;
 
-/// Lands groups of files. What [`Pipeline::cycle`] has named is told of by the next cycle, or by
+/// Lands groups of files. What [`Pipeline::cycle`] has named is reported by the next cycle, or by
 /// [`Pipeline::settle`].
 pub struct Pipeline {
     fs: Arc<dyn Fs>,
@@ -42,13 +42,13 @@ impl Pipeline {
         Self { fs, named: Vec::new(), folders: Folders::default() }
     }
 
-    /// Whether nobody waits to be told of a file that has its name.
+    /// Whether every file that has its name was reported.
     pub fn is_settled(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// Makes the bytes of `group` and the names of the group before durable, tells of those, and
-    /// gives `group` its names. Files that are not to be synced are told of at once.
+    /// Makes the bytes of `group` and the names of the group before durable, reports those, and
+    /// gives `group` its names. Files that need no sync are reported at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
         let mut written: Vec<Written> = Vec::new();
         for (landing, told) in group {
@@ -91,13 +91,13 @@ impl Pipeline {
         self.settle_names(named);
     }
 
-    /// Makes the names of the last cycle durable and tells of them: nothing more comes for now.
+    /// Makes the names of the last cycle durable and reports them: nothing more comes for now.
     pub fn settle(&mut self) {
         let named = std::mem::take(&mut self.named);
         self.settle_names(named);
     }
 
-    /// Makes these bytes and these names of one file system durable and tells of the names. Returns
+    /// Makes these bytes and these names of one file system durable and reports the names. Returns
     /// the files whose bytes are. After an error neither is believed, and nothing is tried again (G7).
     fn sync(&mut self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
         match sync_together(&group) {
@@ -119,7 +119,7 @@ impl Pipeline {
         }
     }
 
-    /// `None`: it did not get its name, and that was told.
+    /// `None`: it did not get its name, and that was reported.
     fn name(&self, written: Written) -> Option<Named> {
         let Written { landing, told, file, device } = written;
         match name(&*self.fs, &*file, &landing.path, landing.existing) {
@@ -149,10 +149,10 @@ impl Pipeline {
     }
 }
 
-/// One sync for all of them, where they are many, or where it takes that. Where it proves nothing it still
-/// pays: it has the bytes of all written and committed at once, so that the sync of each finds little to do.
+/// One sync for all of them, if they are many, or if the file system needs that. Even where it proves nothing it
+/// pays: the bytes of all are written and committed at once, so that the sync of each finds little to do.
 fn sync_together(group: &[Written]) -> io::Result<FsSync> {
-    // The handle of the first is older than the bytes of any: it hears of every failed write.
+    // The handle of the first is older than the bytes of any: every failed write is reported to it.
     match group.first() {
         Some(first) if group.len() > FEW || !first.file.syncs_alone() => {
             first.file.sync_fs(parent_dir(&first.landing.path))
@@ -183,7 +183,7 @@ fn same(error: &io::Error) -> io::Error {
     }
 }
 
-/// Takes out what `wanted` says, in order.
+/// Takes out the wanted ones, in order.
 fn take<T>(from: &mut Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
     let (taken, left) = std::mem::take(from).into_iter().partition(wanted);
     *from = left;

@@ -14,7 +14,7 @@ use crate::lock::LockError;
 use crate::named::{self, Over};
 use crate::part::{Durability, PartError, Target};
 
-/// Writes a file without a name, with all that it has beside its bytes. `None`: not on this file system.
+/// Writes a file without a name, with its metadata. `None`: not supported by this file system.
 pub(super) fn stage(
     fs: &dyn Fs,
     landing: &Landing,
@@ -36,7 +36,7 @@ pub(super) fn stage(
 pub(super) struct Folders(HashSet<PathBuf>);
 
 impl Folders {
-    /// So many are remembered; then it forgets them all and looks again (G8).
+    /// This many are remembered; beyond that all are forgotten (G8).
     const MOST: usize = 4096;
 
     /// The outer error is one of the folder.
@@ -46,7 +46,7 @@ impl Folders {
         dir: &Path,
         durability: Durability,
     ) -> Result<io::Result<Arc<dyn FsFile>>, PartError> {
-        // As the umask has it, like any new file.
+        // Reduced by the umask, as for any new file.
         const MODE: u32 = 0o666;
         match fs.create_unnamed(dir, MODE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -60,8 +60,8 @@ impl Folders {
         }
     }
 
-    /// Makes a folder durable, and what was named in it. One that was there may not be: another process
-    /// may have created it an instant ago.
+    /// Makes a folder durable, and what was named in it. An existing folder may not be durable: another
+    /// process may have created it an instant ago.
     pub(super) fn sync(&mut self, fs: &dyn Fs, dir: &Path) -> io::Result<()> {
         if !self.0.contains(dir) {
             dirs::settle(fs, dir).map_err(|error| error.source)?;
@@ -78,7 +78,7 @@ impl Folders {
     }
 }
 
-/// How a file got its name, or not.
+/// Whether a file got its name.
 pub(super) enum Name {
     /// It has it.
     Given,
@@ -109,11 +109,11 @@ pub(super) fn name(
     }
 }
 
-/// A link never replaces: the file gets a name beside, and is renamed from there. What a crash between
-/// the two leaves there is taken away by the next one, or by the next that opens the part.
+/// A link never replaces: the file gets a name beside it, and is renamed from there. What a crash between
+/// the two leaves is removed by the next landing, or when the part is opened.
 fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError> {
     let beside = Target::new(path.to_owned()).replacement();
-    // Before it has a name: without a lock it is taken for what a crash left.
+    // Before it has a name: without a lock it counts as a leftover.
     let ours = file.try_lock().and_then(|locked| match locked {
         true => Ok(file.stat()?.id),
         false => Err(io::ErrorKind::ResourceBusy.into()),
@@ -121,14 +121,13 @@ fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError>
     let ours = ours.map_err(PartError::io("lock", &beside))?;
     link_beside(fs, file, path, &beside)?;
     named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
-        // The error is the one to tell of; a leftover is taken away by the next one.
+        // The first error matters more; the next landing removes a leftover.
         let _ = named::remove(fs, ours, &beside);
         PartError::name("move into place", path)(error)
     })
 }
 
-/// Names the file `beside`. Whoever else is about to replace the same file has that name for an instant,
-/// and only then.
+/// Names the file `beside`. Another process that replaces the same file has that name for an instant.
 fn link_beside(
     fs: &dyn Fs,
     file: &dyn FsFile,

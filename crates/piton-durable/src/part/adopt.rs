@@ -1,4 +1,4 @@
-//! Taking over a file that another program began.
+//! Adopting a file that another program began (`docs/journal-format.md`, step 8).
 
 use std::io;
 use std::ops::Range;
@@ -19,10 +19,10 @@ use crate::own::{self, NotOurs};
 use crate::part::OpenPart;
 
 /// A file that another program began and that may become the part of a target. It and the target are
-/// locked (G5), and it stays as it is until [`Foreign::adopt`]; dropping this leaves no trace.
+/// locked (G5), and it stays unchanged until [`Foreign::adopt`]; dropping this leaves no trace.
 ///
-/// A lock keeps out other processes of piton only. Whether the program that began the file still writes
-/// to it is seen by its length and time alone: it should have ended.
+/// A lock keeps out only other processes of piton. If the program that began the file still writes
+/// to it, only its length and time show that: it should have ended.
 pub struct Foreign {
     fs: Arc<dyn Fs>,
     target: Target,
@@ -31,9 +31,9 @@ pub struct Foreign {
     /// As the file was found.
     stat: Stat,
     /// The empty file that holds the lock of the target until the foreign one has its name. `None`:
-    /// the foreign file bears the name of the part already.
+    /// the foreign file has the name of the part already.
     place: Option<Place>,
-    /// The journal there, of no use, kept locked while it has the name.
+    /// An existing journal, which is not used, and stays locked while it has the name.
     journal: Option<JournalFile>,
 }
 
@@ -49,7 +49,7 @@ impl Foreign {
     /// Locks the file at `path` and the part of `target`, which may be the same.
     ///
     /// # Errors
-    /// [`PartError::Begun`] if a download of piton stands there that can go on; [`PartError::Exists`]
+    /// [`PartError::Begun`] if there is a download of piton that can be resumed; [`PartError::Exists`]
     /// if another file has the name of the part, or the target is found finished;
     /// [`PartError::NotOurs`] if the file belongs to another user or has other names;
     /// [`PartError::Locked`], [`PartError::NewerFormat`] and [`PartError::Io`] as with [`Part::open`].
@@ -57,7 +57,7 @@ impl Foreign {
         let look = |path: &Path| fs.stat(path).map_err(PartError::io("inspect", path));
         let part_path = target.part();
         let Some(there) = look(path)? else {
-            // It may have been taken over already.
+            // It may have been adopted already.
             return Err(match (look(&part_path)?, look(&target.journal())?) {
                 (Some(_), Some(_)) => PartError::Begun { path: part_path },
                 _ => {
@@ -72,8 +72,8 @@ impl Foreign {
         }
         let mut files = Files::lock(&*fs, target)?;
         // On overlayfs opening it to write made another file of it.
-        let bears_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
-        let place = (!bears_the_name).then(|| Place {
+        let has_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
+        let place = (!has_the_name).then(|| Place {
             fs: Arc::clone(&fs),
             path: part_path.clone(),
             file: Arc::clone(&files.part),
@@ -91,7 +91,7 @@ impl Foreign {
                 // Claims of bytes that no part has: those of an adoption that a crash ended
                 // before its rename.
             }
-            Found::Unbelievable { part: true, .. } if !bears_the_name => {
+            Found::Unbelievable { part: true, .. } if !has_the_name => {
                 return Err(PartError::Exists { path: part_path });
             }
             Found::Unbelievable { .. } | Found::Nothing => {}
@@ -149,16 +149,16 @@ impl Foreign {
     /// Makes the file the part of its target, of which `ranges` (in order, not overlapping) are
     /// believed from now on, by the checksums of what they hold now. `meta` describes the download.
     ///
-    /// The journal comes first, and its claims are void as long as the part is not this very file; then
+    /// The journal comes first; its claims do not count as long as the part is another file. Then
     /// one rename makes the file the part. So after a crash at any instant there is the file as it was,
     /// or the part with its journal; once this has returned, the latter, also after a power cut. A
     /// rename cannot leave the file system: [`Fs::rename`] refuses that, and nothing has changed.
-    /// [`Durability::None`] counts as [`Durability::Process`] here: without a journal nothing of a part
-    /// is of use.
+    /// [`Durability::None`] counts as [`Durability::Process`] here: without a journal a part is
+    /// useless.
     ///
     /// # Errors
     /// [`PartError::Changing`] if the file is no longer as it was found. Where the system refuses, the
-    /// file is as it was, or the part as good as after a crash.
+    /// file is unchanged, or the part is as after a crash.
     pub fn adopt(
         mut self,
         meta: &[u8],
@@ -177,8 +177,8 @@ impl Foreign {
         }
 
         if self.stat.mode & 0o077 != 0 {
-            // As every part. What others have open already they can still write to: the user vouches for
-            // the file. Where there are no modes, none is looked at later.
+            // As every part. Others who have it open can still write to it: the user vouches for
+            // the file. Where there are no modes, none is checked later.
             let _ = self.file.set_mode(self.stat.mode & !0o077);
         }
 
@@ -188,14 +188,14 @@ impl Foreign {
         let old = self.journal.as_ref().map(|journal| journal.id);
         place_journal(&*self.fs, &self.target, &log, old)?;
         self.sync_directory(self.target.path(), durable)?;
-        // Held until the new part has the name: nobody else gets hold of it in between.
+        // Held until the new part has the name: nobody else can take it in between.
         if let Some(place) = self.place.take() {
             let part = self.target.part();
             let over = Over::Ours(place.id);
             named::rename(&*self.fs, id, &self.path, &part, over).map_err(|error| {
                 let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == id);
                 if self.fs.lstat(&part).is_ok_and(|there| !moved(there)) {
-                    // What it claims is void. It goes, so that no later run has to find that out.
+                    // Its claims do not count. Without it no later run has to find that out.
                     let _ = named::remove(&*self.fs, log.id(), &journal);
                 }
                 PartError::name("adopt", &self.path)(error)
@@ -258,9 +258,9 @@ impl Foreign {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // By now the name may be that of the file that was taken over.
+        // The name may belong to the adopted file now.
         if self.file.stat().is_ok_and(|stat| stat.len == 0) {
-            // Where it stays it holds nothing; and nobody could be told.
+            // If it stays it holds nothing, and there is nobody to report to.
             let _ = named::remove(&*self.fs, self.id, &self.path);
         }
     }

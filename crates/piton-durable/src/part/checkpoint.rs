@@ -1,4 +1,4 @@
-//! Making claims survive a power cut (protocol step 3), and compaction (step 5).
+//! Making claims survive a power cut, and compaction (`docs/journal-format.md`, steps 3 and 5).
 
 use std::io;
 
@@ -9,15 +9,15 @@ use crate::journal::log::{AppendError, Log};
 use crate::replace::{StageError, StageStep};
 
 impl Part {
-    /// Protocol step 3: fdatasync the part, append `Synced` for all claimed before this call,
-    /// fdatasync the journal. Afterwards those survive a power cut. Compacts when it pays.
-    /// After an error the part is poisoned: every later call but reads fails with the same error.
+    /// Step 3: fdatasyncs the part, appends `Synced` for all claimed before this call,
+    /// fdatasyncs the journal. Afterwards those survive a power cut. Compacts the journal if it has grown enough.
+    /// After an error the part is poisoned: every later call except reads fails with the same error.
     ///
-    /// Writes and claims go on meanwhile. With [`Durability::Process`](super::Durability::Process)
+    /// Writes and claims continue meanwhile. With [`Durability::Process`](super::Durability::Process)
     /// nothing is synced, and so nothing is recorded as synced.
     ///
     /// # Errors
-    /// Nothing since the last good checkpoint is to be trusted (G7). [`PartError::Exchanged`]: somebody
+    /// Nothing since the last good checkpoint may be trusted (G7). [`PartError::Exchanged`]: somebody
     /// removed the part or its journal, or put another file in its place.
     pub fn checkpoint(&self) -> Result<(), PartError> {
         let _turn = hold(&self.turn);
@@ -37,8 +37,8 @@ impl Part {
         self.synced(through)
     }
 
-    /// As [`Part::checkpoint`] begins, with all that the part has beside its bytes, and whether or not
-    /// anything was claimed.
+    /// The first half of [`Part::checkpoint`], with the metadata of the part, and whether or not anything
+    /// was claimed.
     pub(super) fn sync_whole(&self) -> Result<(), PartError> {
         if !self.is_durable() {
             return Ok(());
@@ -48,7 +48,7 @@ impl Part {
         through.map_or(Ok(()), |through| self.synced(through))
     }
 
-    /// Up to which record the journal speaks of the part, if it claims anything that was not synced.
+    /// The last record that a sync now would cover, if any claim is not synced yet.
     fn unsynced(&self) -> Option<u64> {
         let through = match &*self.state() {
             state if state.fold.newest_claim <= state.fold.synced_through => None,
@@ -57,7 +57,7 @@ impl Part {
         through.filter(|_| self.is_durable())
     }
 
-    /// Says that what records up to `through` claim was synced.
+    /// Records that the claims of records up to `through` were synced.
     fn synced(&self, through: u64) -> Result<(), PartError> {
         self.record_in_turn(Record::Synced { through })
     }
@@ -93,8 +93,8 @@ impl Part {
         }
     }
 
-    /// Replaces the journal by the shortest one that says the same (protocol step 5). The caller has
-    /// the turn; claims go on, and are carried over.
+    /// Replaces the journal by the shortest one of the same meaning (step 5). The caller holds
+    /// `turn`; claims continue, and are carried over.
     pub(super) fn compact(&self) -> Result<(), CompactError> {
         let records = {
             let mut state = self.state();
@@ -133,7 +133,7 @@ impl Part {
 pub(super) enum CompactError {
     /// The disk is too full for a second journal. The old one is as good as before.
     NoRoom(PartError),
-    /// Anything else. The part is not to be used any more.
+    /// Anything else. The part must not be used any more.
     Failed(PartError),
 }
 

@@ -1,4 +1,4 @@
-//! The names of a part that is being written, and whether they still are its files'.
+//! Whether the names of a part that is being written still belong to its files.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use crate::journal::log::Log;
 use crate::named::{self, NameError, Over};
 
 impl Part {
-    /// Whether part and journal still are under their names. A user who removes them and starts again
-    /// should not have to wait for the end of this download to hear of it.
+    /// Whether part and journal still have their names. A user who removes them and starts again
+    /// should not have to wait for the end of this download to learn of it.
     pub(super) fn check_names(&self) -> Result<(), PartError> {
         let (part, journal) = (self.target.part(), self.target.journal());
         named::check(&*self.fs, self.id, &part).map_err(PartError::name("inspect", &part))?;
@@ -31,8 +31,7 @@ impl Part {
     }
 }
 
-/// Gives a journal that was written under its temporary name its own, where until now that of `old`
-/// stood, or none.
+/// Renames a journal from its temporary name to its own, which until now `old` had, or none.
 pub(super) fn place_journal(
     fs: &dyn Fs,
     target: &Target,

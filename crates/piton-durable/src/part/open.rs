@@ -1,4 +1,4 @@
-//! Opening a part: lock, sweep, and see what is there.
+//! Opening a part: lock, remove leftovers, and look at what is there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,22 @@ use crate::lock::LockError;
 use crate::named::{self, NameError, Over};
 use crate::own::{self, NotOurs};
 
-/// Setting something aside makes room once; more often only if another program keeps filling it.
+/// One try is enough, unless another program keeps creating files there.
 const TRIES: u32 = 4;
 
-/// So many parts set aside are enough to ask the user to look at them.
+/// With this many parts set aside, the user has to look at them.
 const ASIDES: u32 = 1000;
 
 impl Part {
     /// Locks the part of `target` (creating it empty where there is none) and recovers.
     ///
-    /// What the last run left can be anything that a crash leaves; each state is either gone on
-    /// from, or moved aside and reported. Nothing that was not proven is believed (G3).
+    /// The last run may have left anything that a crash can leave; each state is either resumed, or moved
+    /// aside and reported. Nothing is believed that was not proven (G3).
     ///
     /// # Errors
     /// [`PartError::Locked`] if another process has it (G5), [`PartError::NewerFormat`] with
-    /// everything left untouched, [`PartError::NotOurs`] for what others put there, [`PartError::Io`] where the system refuses.
+    /// everything left untouched, [`PartError::NotOurs`] for what others put there, [`PartError::Io`] where
+    /// the system refuses.
     pub fn open(fs: Arc<dyn Fs>, target: &Target, how: OpenPart) -> Result<Opened, PartError> {
         let mut set_aside = None;
         for _ in 0..TRIES {
@@ -72,7 +73,7 @@ pub(super) struct Files {
     pub(super) part: Arc<dyn FsFile>,
     /// As the part was found.
     pub(super) stat: Stat,
-    /// Why nothing of it may be used, and nothing be written to it either.
+    /// Why it may be neither used nor written to.
     pub(super) flaw: Option<NotOurs>,
     pub(super) journal: Option<JournalFile>,
     journal_path: PathBuf,
@@ -102,30 +103,30 @@ pub(super) enum Found {
 
 impl Files {
     /// The journal is locked as well as the part: between the rename of a finished part and the
-    /// removal of its journal its owner holds nothing at `NAME.part`, and must not have a journal
-    /// of someone else under its hands when it removes it.
+    /// removal of its journal, its owner holds nothing at `NAME.part`, and must not remove the journal
+    /// of another process.
     pub(super) fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
         let path = target.part();
-        // Private until its end: what somebody opened to write before stays open when it is done.
+        // Private until it is finished: whoever opened it before could still write to it then.
         let (part, flaw) = own::lock_movable(fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
         let stat = part.stat().map_err(PartError::io("inspect", &path))?;
         if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
-            // Left by a run to which it was not private.
+            // Left by a run that did not keep it private.
             match part.set_mode(0o600) {
                 Err(error) if is_of_the_disk(&error) => {
                     return Err(PartError::io("set the mode of", &path)(error));
                 }
-                // Set, or not to be had here: some file systems have one mode for all files.
+                // Set, or not supported: some file systems have one mode for all files.
                 _ => {}
             }
         }
         // Only now: under the lock no other process is about to rename it.
         let (temporary, replacement) = (target.temporary(), target.replacement());
-        // Whoever holds a new journal writes to a part that lost its name, and is about to find out.
+        // A process that holds a new journal writes to a part that lost its name, and is about to notice.
         named::sweep(fs, &temporary).map_err(|error| PartError::lock(error, &temporary, &path))?;
         match named::sweep(fs, &replacement) {
-            // A small file that somebody lands at this instant has nothing to do with the part.
+            // A small file that another process saves at this instant has nothing to do with the part.
             Ok(()) | Err(LockError::Held { .. } | LockError::NotOurs(_)) => {}
             Err(LockError::Io(error)) => {
                 return Err(PartError::io("remove", &replacement)(error));
@@ -142,10 +143,10 @@ impl Files {
             }
             Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                // Its owner has just renamed the part away: the empty one here is our own. If it stays, the
+                // Its owner has just renamed the part: the empty one here is our own. If it stays, the
                 // next run finds an empty part.
                 if stat.len == 0 && matches!(error, LockError::Held { .. }) {
-                    // Where it stays it holds nothing; the error is the one to tell of.
+                    // If it stays it holds nothing; the error matters more.
                     let _ = named::remove(fs, stat.id, &path);
                 }
                 return Err(PartError::lock(error, &journal_path, &path));
@@ -172,7 +173,7 @@ impl Files {
         match journal::parse(bytes) {
             Ok(parsed) => {
                 let fold = journal::fold(&parsed.entries);
-                // Every journal is born with its description: without it the head is damaged.
+                // Every journal starts with its description: without it the header is damaged.
                 if fold.meta.is_some() {
                     let (file, bytes) = (Arc::clone(file), bytes.clone());
                     return Ok(Found::Journal { journal: Journal { file, bytes, parsed }, fold });

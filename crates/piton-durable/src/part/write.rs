@@ -13,7 +13,7 @@ impl Part {
     /// [`Part::forget`] comes first.
     ///
     /// # Errors
-    /// Some of `buf` may have been written. A full disk poisons nothing: what was claimed stands.
+    /// Some of `buf` may have been written. A full disk does not poison the part: claims stay valid.
     pub fn write(&self, buf: &[u8], offset: u64) -> Result<(), PartError> {
         self.check()?;
         self.make_room(offset..offset.saturating_add(buf.len() as u64))
@@ -39,7 +39,7 @@ impl Part {
         self.record(Record::Written(extent))
     }
 
-    /// Asks the system to start writing these bytes back; a hint before a checkpoint.
+    /// Asks the system to start writing these bytes to the disk; a hint before a checkpoint.
     pub fn start_writeback(&self, range: Range<u64>) {
         self.file.start_writeback(range.start, range.end.saturating_sub(range.start));
     }
@@ -63,7 +63,7 @@ impl Part {
         self.record(Record::Hash { kind, state: state.to_vec() })
     }
 
-    /// Takes back every claim on these bytes (they are to be fetched again), and every hash state.
+    /// Takes back every claim on these bytes (they will be fetched again), and every hash state.
     /// Claims that reach beyond the range are dropped whole: [`Part::extents`] says what is left.
     ///
     /// Once this has returned, no crash brings the claims back: other bytes may be written there.

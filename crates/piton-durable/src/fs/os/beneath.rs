@@ -13,26 +13,26 @@ use rustix::process::{Resource, getrlimit};
 use super::place::{At, Dir, Place};
 use crate::fs::LeadsOut;
 
-/// At most so many directories below the root are held open; then it lets them all go and opens them again.
+/// At most this many directories below the root are held open; beyond that all are closed and opened again.
 const MOST_HELD: u64 = 128;
-/// And at most one for so many files that the process may have open.
+/// And at most one for this many files that the process may have open.
 const FILES_PER_HELD: u64 = 16;
-/// So often a path is resolved again that somebody changed meanwhile.
+/// How often a path is resolved again if it changed meanwhile.
 const RACES: usize = 16;
 
-/// Files in one directory, and nowhere else, whoever moves directories about or puts symbolic links in
-/// their place meanwhile (`openat2` with `RESOLVE_BENEATH`; before Linux 5.6, and where a sandbox has no such
+/// Files in one directory, and nowhere else, even if other programs move directories or replace them by
+/// symbolic links meanwhile (`openat2` with `RESOLVE_BENEATH`; before Linux 5.6, and where a sandbox has no such
 /// call, one directory after the other without following links).
 ///
-/// The directory is held open, and so are those below it that were used last. What is moved away while it
-/// is held is still written to, wherever it is then.
+/// The directory is held open, and so are those below it that were used last. A directory that is moved
+/// while it is held is still written to, wherever it is then.
 #[derive(Clone)]
 pub(super) struct Beneath {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    /// Its path, absolute and without symbolic links: what the paths begin with that it is asked for.
+    /// Its path, absolute and without symbolic links. All paths passed in begin with it.
     path: PathBuf,
     fd: Arc<OwnedFd>,
     held: Mutex<HashMap<PathBuf, Arc<OwnedFd>>>,
@@ -41,7 +41,7 @@ struct Shared {
 
 impl Beneath {
     /// # Errors
-    /// As the directory cannot be found or opened.
+    /// If the directory cannot be found or opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let path = std::fs::canonicalize(path)?;
         let fd = retry_on_intr(|| rustix::fs::open(&path, DIRECTORY, Mode::empty()))?;
@@ -68,8 +68,8 @@ impl Beneath {
         known.map_or_else(|| self.open_and_hold(below), Ok)
     }
 
-    /// The same, where one that was removed is not good enough: it can be synced, with success, and files
-    /// without a name can be created in it.
+    /// The same for uses that succeed in a directory that was removed: it can be synced, and files without a
+    /// name can be created in it.
     fn hold_existing(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
         let fd = self.hold(below)?;
         if is_removed(&fd) { self.open_and_hold(below) } else { Ok(fd) }
@@ -106,7 +106,7 @@ impl Beneath {
         self.open_real(below, |real| resolve(root, real, flags, ResolveFlags::NO_SYMLINKS))
     }
 
-    /// Finds out where `below` leads to, and opens that if it lies below, with `open`, which follows no links.
+    /// Resolves `below`, and opens that if it is below the root, with `open`, which follows no links.
     fn open_real(
         &self,
         below: &Path,
@@ -125,10 +125,10 @@ impl Beneath {
     }
 }
 
-/// To be used in paths only: whoever may pass through a directory need not be allowed to read it.
+/// For use in paths only: permission to pass through a directory does not include reading it.
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Whether a directory takes no more files: its name is gone.
+/// Whether a directory was removed, so that no file can be created in it.
 fn is_removed(dir: &OwnedFd) -> bool {
     !rustix::fs::fstat(dir).is_ok_and(|stat| stat.st_nlink > 0)
 }
@@ -190,7 +190,7 @@ impl Place for Beneath {
 
     fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool {
         let Dir::Held(fd) = &at.dir else { return false };
-        // The root is never opened again: what has its path now is another folder.
+        // The root is never opened again: a new folder of its path is another one.
         let Some(below) = self.below(path).ok().and_then(Path::parent) else { return false };
         if below.as_os_str().is_empty() || !is_removed(fd) {
             return false;

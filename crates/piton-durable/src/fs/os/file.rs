@@ -28,11 +28,11 @@ use crate::fs::{FsFile, FsSync, Owner, Space, Stat};
 
 pub(super) struct OsFile<P> {
     fd: OwnedFd,
-    /// Where the paths begin that it is given.
+    /// Where the paths that it is given begin.
     place: P,
-    /// Its lock was asked for, and the file system has none.
+    /// A lock was requested, and the file system has none.
     unlocked: AtomicBool,
-    /// What was taken instead.
+    /// What replaces the lock then.
     alone: OnceLock<Alone>,
 }
 
@@ -41,8 +41,8 @@ impl<P: Place> OsFile<P> {
         Self { fd, place, unlocked: AtomicBool::new(false), alone: OnceLock::new() }
     }
 
-    /// Whether a lock that was just granted keeps nobody out: then it is granted to a second description of the
-    /// same file too. Looked at once for each file system.
+    /// Whether a lock that was just granted has no effect: then it is granted to a second open description of
+    /// the same file too. Tested once per file system.
     fn locks_do_nothing(&self) -> io::Result<bool> {
         /// File systems whose locks work.
         static WORKING: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
@@ -54,7 +54,7 @@ impl<P: Place> OsFile<P> {
         let again = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let Ok(second) = rustix::fs::open(&*again, flags, Mode::empty()) else {
-            // Nothing to ask with. A lock is taken for what it says.
+            // It cannot be tested. The lock is believed.
             return Ok(false);
         };
         match flock(&second) {
@@ -63,7 +63,7 @@ impl<P: Place> OsFile<P> {
                 working().insert(device);
                 Ok(false)
             }
-            // Not known; looked at again with the next file.
+            // Not known; tested again with the next file.
             Err(_) => Ok(false),
         }
     }
@@ -78,7 +78,7 @@ fn flock(file: impl AsFd) -> Result<(), Errno> {
 fn link(file: &OwnedFd, to: &At<'_>) -> Result<(), Errno> {
     let by_descriptor = || rustix::fs::linkat(file, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
     match retry_on_intr(by_descriptor) {
-        // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
+        // Before Linux 6.10 this needs a privilege, and without it the error is NOENT.
         Err(Errno::NOENT) => {
             let here = format!("/proc/self/fd/{}", file.as_raw_fd());
             let by_path =
@@ -120,7 +120,7 @@ impl<P: Place> FsFile for OsFile<P> {
             return Ok(FsSync::Proven);
         }
         rustix::fs::syncfs(&self.fd)?;
-        if !kind.tells() {
+        if !kind.reports_failed_writes() {
             return Ok(FsSync::NotTold);
         }
         if is_read_only(&self.fd)? {
@@ -176,7 +176,7 @@ impl<P: Place> FsFile for OsFile<P> {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
             told => told?,
         };
-        // Some that have no disk of their own say nothing.
+        // Some that have no disk of their own report nothing.
         if all.f_blocks == 0 {
             return Ok(None);
         }
@@ -201,7 +201,7 @@ impl<P: Place> FsFile for OsFile<P> {
             return;
         }
         // SAFETY: the descriptor is open for as long as `self` lives, and no memory is passed.
-        // The result is left alone: the call is a hint, and the sync that follows finds any error.
+        // The result is ignored: the call is a hint, and the sync that follows finds any error.
         unsafe {
             libc::sync_file_range(self.fd.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE);
         }
@@ -212,7 +212,7 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        // The cursor that this moves is used by nothing else.
+        // Nothing else uses the cursor that this moves.
         let seek = |to: SeekFrom| retry_on_intr(|| rustix::fs::seek(&self.fd, to));
         let start = match seek(SeekFrom::Data(from)) {
             Ok(start) => start,
@@ -282,7 +282,7 @@ impl<P: Place> FsFile for OsFile<P> {
         let set = || rustix::fs::fsetxattr(&self.fd, name, value, XattrFlags::empty());
         match retry_on_intr(set) {
             Ok(()) => Ok(true),
-            // "No room for it" and "not this name" are ways of not supporting it.
+            // "No space for it" and "not this name" are ways of not supporting it.
             Err(
                 Errno::OPNOTSUPP
                 | Errno::NOSYS

@@ -28,8 +28,8 @@ mod writers;
 
 /// The real file system.
 ///
-/// Interrupted calls are made again, except a sync: a sync that failed says that bytes may be lost,
-/// and the next one would say "done" without them (G7). Where a file is opened for writing, a
+/// Interrupted calls are repeated, except a sync: a sync that failed means that bytes may be lost,
+/// and the next one would succeed without them (G7). Where a file is opened for writing, a
 /// symbolic link in the last place of the path is refused (`ELOOP`), so that nobody can aim a
 /// write elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,12 +44,12 @@ impl<P: Place> Fs for P {
             Open::Create { mode } => (write | OFlags::CREATE, mode),
             Open::CreateNew { mode } => (write | OFlags::CREATE | OFlags::EXCL, mode),
         };
-        // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
+        // NONBLOCK keeps the opening of a FIFO from blocking; it has no effect on regular files.
         let flags = flags | OFlags::NONBLOCK;
         let opened = with_name(self, path, |at| open_at(at, flags | OFlags::NOFOLLOW, mode))?;
         let fd = match opened {
             Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
-            // Where the folder is there, it is the name that cannot be.
+            // If the folder exists, the name is the reason.
             Err(errno @ Errno::NOENT)
                 if flags.contains(OFlags::CREATE)
                     && self.stat(parent_dir(path)).is_ok_and(|dir| dir.is_some()) =>
@@ -69,7 +69,7 @@ impl<P: Place> Fs for P {
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
-            // Where none would be used, however it is refused.
+            // It would not be used anyway.
             Err(_) if is_of_other_kind(&at) => Err(io::ErrorKind::Unsupported.into()),
             Err(error) => Err(error.into()),
         }
@@ -77,7 +77,7 @@ impl<P: Place> Fs for P {
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match self.lstat(path)? {
-            // A link, or something that is opened in vain.
+            // A link, or something that cannot be opened.
             Some(stat) if !stat.is_file && !stat.is_dir => found(
                 self.follow(path, OFlags::PATH)
                     .and_then(|fd| Ok(stat_at(&fd, c"", AtFlags::EMPTY_PATH)?)),
@@ -137,7 +137,7 @@ impl<P: Place> Fs for P {
         match rustix::fs::fsync(&fd) {
             // Some file systems cannot sync a directory: what they can sync is everything.
             Err(errno) if CANNOT.contains(&errno) => match rustix::fs::syncfs(&fd) {
-                // Nor that: the system syncs all that it has, and does not say how that went.
+                // Nor that: the system syncs everything, and does not report errors.
                 Err(errno) if CANNOT.contains(&errno) => rustix::fs::sync(),
                 result => result?,
             },
@@ -199,7 +199,7 @@ impl<P: Place> Fs for P {
     }
 }
 
-/// Whether little is known of the file system of a directory.
+/// Whether the file system of a directory is of an unknown kind.
 fn is_of_other_kind(dir: &At) -> bool {
     open_at(dir, OFlags::PATH | OFlags::DIRECTORY, 0)
         .is_ok_and(|dir| Kind::of(&dir) == Ok(Kind::Other))
@@ -235,7 +235,7 @@ fn remove_at(at: &At) -> Result<(), Errno> {
 }
 
 /// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links
-/// either, a look before the rename, which leaves an instant for another program to step into.
+/// either, a look before the rename, which leaves an instant for another program.
 fn rename_keeping(from: &At, to: &At) -> Result<(), Errno> {
     let no_replace = || {
         let flags = RenameFlags::NOREPLACE;
@@ -258,19 +258,19 @@ fn rename_keeping(from: &At, to: &At) -> Result<(), Errno> {
     }
 }
 
-/// The umask, read without setting it: setting it and back would race with files that other threads create.
+/// The umask, read without setting it: setting it and back would race with other threads that create files.
 fn umask() -> Option<u32> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(line.trim(), 8).ok()
 }
 
-/// Whether the file system of `dir` was alive when a sync before this said that all is durable.
+/// Whether the file system of `dir` was still working when the sync before this call succeeded.
 ///
-/// A journal that fails to be written (in the background, say) is the end of a file system until it is
-/// mounted again; but ext4 finds that out with the next change only, and until then answers the sync of a
-/// folder, or of a file, with success, although what it was to make durable is lost. Such a change is a
-/// file without a name. Where there are none, or none may be made, nothing is learned.
+/// A failed write of its journal (perhaps in the background) stops a file system until it is mounted
+/// again. But ext4 notices that only with the next change; until then the sync of a folder, or of a
+/// file, succeeds, although its data is lost. Creating a file without a name is such a change. Where
+/// that is not possible, nothing is learned.
 fn still_takes_changes(dir: &At) -> io::Result<()> {
     match open_unnamed(dir, 0o600).map_err(io::Error::from) {
         Err(error) if is_of_the_disk(&error) => Err(error),

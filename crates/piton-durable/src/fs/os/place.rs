@@ -14,13 +14,13 @@ use super::OsFs;
 pub(super) trait Place: Clone + Send + Sync + 'static {
     /// The directory `path`.
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>>;
-    /// The name `path` in its directory. Whether a symbolic link there is followed is up to the call that
-    /// gets it.
+    /// The name `path` in its directory. The call that gets it decides whether a symbolic link there is
+    /// followed.
     fn name<'p>(&self, path: &'p Path) -> io::Result<At<'p>>;
-    /// Whether the directory in which there was no name `path` had been removed itself. Then it is let go, and
-    /// [`Place::name`] finds the one that may have been created in its place.
+    /// After a call to the name `path` found nothing: whether its directory was removed. If so, it is closed, and
+    /// [`Place::name`] opens the one that may have been created since.
     fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool;
-    /// Opens what `path` leads to, over a symbolic link in its last place too.
+    /// Opens `path`, following a symbolic link in its last place too.
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd>;
 }
 
@@ -47,8 +47,8 @@ impl AsFd for Dir {
     }
 }
 
-/// Does `call` to the name `path`, and once more where its directory turns out to have been removed: looking
-/// for that only then saves a call for nearly all of them. The outer error is that of the path.
+/// Does `call` with the name `path`, and once more if its directory turns out to be removed. Checking that
+/// only after a failure saves a system call for nearly all of them. The outer error is about the path.
 pub(super) fn with_name<P: Place, T>(
     place: &P,
     path: &Path,
