@@ -15,24 +15,24 @@ use super::row::{halves, whole};
 use super::schema::{self, Access, Connected};
 
 const CACHE_KIB: u32 = 1 << 10;
-/// With so many that are not committed, a commit is asked for though there is no outcome (G8). Names come
-/// in random order, so that a few of them touch as many pages as many do.
+/// With this many uncommitted names, a commit is requested even without an outcome (G8). Names come
+/// in random order, so that a few touch as many pages as many do.
 const MANY: usize = 1 << 18;
 
-/// The filter of a new ledger: until it has some hundred thousand names, hardly a claim is looked for.
+/// The filter of a new ledger: until it has some hundred thousand names, hardly any claim is looked up.
 const SMALL_FILTER: usize = 1 << 19;
-/// The filter of [`Names::expect_many`]: one claim of twenty is looked for in vain at ten million names.
+/// The filter of [`Names::expect_many`]: at ten million names, one claim in twenty is looked up in vain.
 const FILTER: usize = 8 << 20;
 
 /// Names (their hashes, as the table has them) and the items to which they belong, in the order of the
-/// table: each page of it is written once then.
+/// table: so each page of it is written once.
 pub(super) type Given = BTreeMap<i64, Key>;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The name belongs to the item that claimed it, now or before.
+    /// The name belongs to the item that claimed it, since now or before.
     Claimed,
     /// It belongs to this one.
     TakenBy(Key),
@@ -48,11 +48,11 @@ pub(super) struct Names {
 struct Book {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
-    /// Those that were given since the last commit began.
+    /// Claimed since the last commit began.
     given: Given,
-    /// Those that are being committed.
+    /// Being committed.
     committing: Arc<Given>,
-    /// All names: of a ledger that had none when it was opened, or if many claims are expected.
+    /// All names: if the ledger had none when it was opened, or if many claims are expected.
     known: Option<Bloom>,
 }
 
@@ -123,7 +123,7 @@ impl Names {
         self.book().committing = Arc::default();
     }
 
-    /// Lets go of the ledger, so that its owner is the last.
+    /// Closes the connection, so that the one of the owner is the last.
     pub(super) fn close(&self) {
         self.book().conn = None;
     }

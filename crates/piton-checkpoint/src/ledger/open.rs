@@ -1,4 +1,4 @@
-//! How a ledger is opened: lock, look, recover, begin.
+//! Opening a ledger: lock, check, recover, begin.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::schema::Access;
 use super::writer::Writer;
 use super::{How, Ledger, Recovered, Shared, ours, schema};
 
-/// Where the ledger really is: its recorder lies beside the file, not beside a link to it, so that the
-/// lock is one whatever the name (G5).
+/// The path of the ledger without links: its recorder is beside the file, not beside a link to it, so that
+/// there is one lock for all names (G5).
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
     ours::check_link(path)?;
     let resolved = match OsFs.stat(path).map_err(LedgerError::io("inspect", path))? {
@@ -33,7 +33,7 @@ pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let path = resolve(path)?;
     let stat = || fs.stat(&path).map_err(LedgerError::io("inspect", &path));
-    // Looked at before the lock, so that a look leaves nothing behind, and again under it.
+    // Checked before the lock, so that a missing ledger leaves nothing behind, and again under it.
     if stat()?.is_none() && !how.create {
         return Err(LedgerError::Missing { path });
     }
@@ -117,14 +117,14 @@ pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
         return Err(LedgerError::Missing { path });
     }
     ours::check_removable(&path)?;
-    // Held until all is gone: its owner may be at work (G5).
+    // Held until everything is removed: an owner may be active (G5).
     let found = Found::lock(Arc::clone(&fs), &path)?;
     if let Err(error @ LedgerError::Foreign { .. }) = schema::connect(&path, Access::Read, 1) {
         found.give_up();
         return Err(error);
     }
     let mut removed = Vec::new();
-    // The database first: without it, what else there is means nothing to anyone.
+    // The database first: without it the other files are useless.
     let files = [path.clone(), schema::beside(&path, "-wal"), schema::beside(&path, "-shm")];
     for file in files.into_iter().chain([path_of(&path)]) {
         if look(&file)?.is_some() {

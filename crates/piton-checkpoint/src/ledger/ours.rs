@@ -1,4 +1,4 @@
-//! Whether a ledger is ours, with all that SQLite and the recorder keep beside it.
+//! Whether a ledger is ours, with all files that SQLite and the recorder keep beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -39,8 +39,8 @@ fn check_one(path: &Path) -> Result<(), LedgerError> {
 }
 
 /// A ledger is in WAL mode from its first byte and never has a rollback journal. SQLite plays one back before it
-/// tells anything of the database, whoever made it and whatever database it is of: it writes what the journal
-/// says into the ledger, and removes a file that is named at its end.
+/// reads the database, even one of another user or another database: it writes the content of the journal
+/// into the ledger, and removes a file that is named at its end.
 fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
     let journal = beside(path, "-journal");
     check_one(&journal)?;

@@ -19,7 +19,7 @@ pub(super) use columns;
 /// One item. Numbers are as SQLite has them, 63 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Rows have ascending numbers in the order in which items first came.
+    /// Rows have ascending numbers in the order in which items were first written.
     pub(super) id: i64,
     pub(super) key: Key,
     pub(super) state: State,
@@ -109,7 +109,7 @@ impl Row {
         let found = Self::read(row)?;
         match found.key == *key {
             true => Ok(Some(found)),
-            // Two columns compared equal, so this is no damage of theirs.
+            // Two columns compared equal, so they are not damaged.
             false => Err(Fault::Damaged("the index of keys leads to another row".to_owned())),
         }
     }
@@ -158,7 +158,7 @@ impl Row {
         Ok(())
     }
 
-    /// Most files come whole, and at once: then the size says it.
+    /// Most files come whole, in one try: then the size is enough.
     fn stored_bytes(&self) -> Option<i64> {
         (self.size.unwrap_or(0) != self.bytes).then_some(self.bytes)
     }
@@ -213,6 +213,6 @@ fn text(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<String>, Fault> {
     };
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(_) => Err(Fault::Damaged("a row has text that is none".to_owned())),
+        Err(_) => Err(Fault::Damaged("a row has text that is not UTF-8".to_owned())),
     }
 }

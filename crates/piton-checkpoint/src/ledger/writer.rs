@@ -23,11 +23,11 @@ use super::{Durability, QUARANTINE_AFTER, Recovered};
 
 /// The page cache. A group that changes more spills into the WAL, which is where it goes anyway.
 const CACHE_KIB: u32 = 8 << 10;
-/// The page cache when many new items come: their keys go all over the index.
+/// The page cache if many new items are expected: their keys touch all of the index.
 const CACHE_KIB_OF_MANY: i32 = 24 << 10;
-/// The WAL is written into the ledger when it has so many pages (of 4 KiB).
+/// The WAL is written into the ledger when it has this many pages (of 4 KiB).
 const CHECKPOINT_PAGES: i32 = 1_000;
-/// The filter of [`Entered::ManyExpected`]: one new item of twenty is looked for in vain at ten million.
+/// The filter of [`Entered::ManyExpected`]: at ten million, one new item in twenty is looked up in vain.
 const FILTER: usize = 8 << 20;
 /// Longer ones are read and written piece by piece.
 const PIECE: usize = 1 << 20;
@@ -35,13 +35,13 @@ const PIECE: usize = 1 << 20;
 /// One thing to write.
 pub(super) enum Entered {
     Outcome(Outcome),
-    /// All that this gives, at this time.
+    /// All items of this iterator, at this time.
     Found(Box<dyn Iterator<Item = Found> + Send>, u64),
-    /// Nothing yet, but many items that are new are to come.
+    /// Nothing yet, but many new items will follow.
     ManyExpected,
     RunBegun(RunId, Run),
     RunEnded(RunId, u64),
-    /// Nothing but what [`Names`] has gathered.
+    /// Only the names that [`Names`] has collected.
     Names,
 }
 
@@ -72,7 +72,7 @@ impl Writer {
         let synchronous = match durability {
             Durability::Power => "FULL",
             // Syncs before and after the WAL goes into the ledger, never at a commit: a power cut costs
-            // the last commits, and nothing else.
+            // only the last commits.
             Durability::Process => "NORMAL",
         };
         let wal_pages = Arc::new(AtomicI32::new(0));
@@ -83,9 +83,9 @@ impl Writer {
         };
         (|| {
             conn.pragma_update(None, "synchronous", synchronous)?;
-            // In place of SQLite's own, which would make the callers wait for it and lose its errors.
+            // Instead of SQLite's own, which would make callers wait and lose its errors.
             conn.wal_hook(Some(hook))?;
-            // What a killed run left goes into the ledger now; a reader may keep some of it back.
+            // Moves what a killed run left into the ledger; a reader may hold some of it back.
             conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
         })()
         .map_err(Fault::Sql)
@@ -135,7 +135,7 @@ impl Writer {
                     Entered::Names => {}
                 }
             }
-            // Only now: an outcome that is written here may come with a name that was given meanwhile.
+            // Last: an outcome that is written here may belong to a name that was claimed meanwhile.
             Ok(put_names(to.conn, &names.given())?)
         })
     }
@@ -200,11 +200,11 @@ impl Writer {
         Ok(())
     }
 
-    /// The end: everything goes into the ledger, and the WAL goes away. If a reader is in the middle of
-    /// something, they stay for the next owner.
+    /// Moves everything into the ledger and removes the WAL. If a reader is active, it stays for the next
+    /// owner.
     pub(super) fn close(self) -> Result<(), LedgerError> {
         let emptied = (|| {
-            // Nobody is waited for.
+            // Do not wait for readers.
             self.conn.busy_timeout(Duration::ZERO)?;
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         })();
@@ -212,7 +212,7 @@ impl Writer {
     }
 }
 
-/// A transaction under way.
+/// A transaction.
 struct Group<'a> {
     conn: &'a Connection,
     hosts: &'a mut Dictionary,
@@ -222,8 +222,8 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    /// From now on, most items that are new are not looked for. What is undone with a group stays in the
-    /// filter, and costs a look.
+    /// From now on, most new items are not looked up. What is undone with a group stays in the
+    /// filter, and costs a lookup.
     fn expect_many(&mut self) -> Result<(), Fault> {
         let mut known = Bloom::new(FILTER);
         let mut statement = self.conn.prepare("SELECT head FROM items")?;
@@ -288,14 +288,14 @@ impl Group<'_> {
         self.put(old, new)
     }
 
-    /// `None`: the item came to an end after all, in that try or in a later one.
+    /// `None`: the item did end, in that try or in a later one.
     fn interrupted(&mut self, entry: &Entry, now: u64) -> Result<Option<State>, Fault> {
         let old = self.find(&entry.key)?;
         if old.as_ref().is_some_and(|old| old.attempts >= entry.attempt) {
             return Ok(None);
         }
-        // A try that came to an end in the dead run, or as good as did, shows that it is not this item
-        // that kills: the count begins anew.
+        // A try that ended in the dead run, or nearly did, shows that this item does not kill the process: the
+        // count starts again.
         let in_a_row = |old: &&Row| entry.attempt <= old.attempts.saturating_add(1);
         let before = old.as_ref().filter(in_a_row).map_or(0, |old| old.interruptions);
         let interruptions = if entry.harmless { 0 } else { before.saturating_add(1) };
@@ -338,9 +338,9 @@ impl Group<'_> {
     }
 }
 
-/// Writes a WAL that an earlier run left again, in its place, and syncs it. If a sync of that run had
+/// Writes a WAL that an earlier run left again, in its place, and syncs it. If a sync of that run
 /// failed, the system shows its pages and counts them as written, while the disk does not have them;
-/// and what is committed now would stand behind a gap.
+/// what is committed now would follow a gap.
 fn write_again(fs: &dyn Fs, wal: &Path) -> Result<(), LedgerError> {
     if fs.stat(wal).map_err(LedgerError::io("inspect", wal))?.is_none_or(|stat| stat.len == 0) {
         return Ok(());

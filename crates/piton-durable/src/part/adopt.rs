@@ -141,7 +141,7 @@ impl Foreign {
     /// The first run of bytes at or after `from` that is not a hole.
     ///
     /// # Errors
-    /// Where the system cannot tell.
+    /// Where the system does not report holes.
     pub fn data_run(&self, from: u64) -> Result<Option<Range<u64>>, PartError> {
         self.file.data_run(from).map_err(PartError::io("find the holes of", &self.path))
     }

@@ -20,7 +20,7 @@ pub enum PartError {
     Locked {
         /// The part.
         path: PathBuf,
-        /// The process that holds it, where the system tells.
+        /// The process that holds it, if the system reports it.
         holder: Option<u32>,
     },
     /// The final name is taken and replacing was not allowed. Part and journal are in place, and the

@@ -1,4 +1,4 @@
-//! Reading a ledger, also while somebody writes it.
+//! Reading a ledger, even while another process writes it.
 
 mod totals;
 mod window;
@@ -22,10 +22,10 @@ use window::Window;
 const CACHE_KIB: u32 = 4 << 10;
 /// Rows that are read in one go where many are listed: the ledger's WAL can start over in between.
 const BATCH: u32 = 1_000;
-/// So many names of classes are remembered; there are some dozens.
+/// This many class names are remembered; there are some dozens.
 const REMEMBERED: usize = 1_024;
 
-/// A connection that reads a ledger. Takes no lock; what it shows was committed.
+/// A connection that reads a ledger. Takes no lock, and shows what was committed.
 pub struct Reader {
     path: PathBuf,
     conn: Connected,
@@ -36,9 +36,9 @@ pub struct Reader {
 /// Which items [`Reader::failures`] lists.
 #[derive(Debug, Clone, Default)]
 pub struct Failures {
-    /// Those that stand so; with none given, all that are not [`State::Done`].
+    /// Items in these states; if empty, all that are not [`State::Done`].
     pub states: Vec<State>,
-    /// Those that failed in one of these ways; with none given, any.
+    /// Items with these classes of failure; if empty, any.
     pub classes: Vec<ErrorClass>,
 }
 
@@ -61,30 +61,30 @@ impl Reader {
         Ok(Self { path, conn, window: Window::default(), classes: HashMap::new() })
     }
 
-    /// Whether nothing is known of any item.
+    /// Whether the ledger has no item.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn is_empty(&self) -> Result<bool, LedgerError> {
         let any = self.conn.query_row("SELECT EXISTS(SELECT 1 FROM items)", [], |row| row.get(0));
         any.map(|any: bool| !any).map_err(Fault::Sql).map_err(Fault::at(&self.path))
     }
 
-    /// What is known of an item; `None` if it was never begun. Of many, ask with [`Reader::lookups`].
+    /// What is known about an item; `None` if it was never begun. For many, use [`Reader::lookups`].
     ///
     /// # Errors
-    /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and what SQLite says.
+    /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and errors of SQLite.
     pub fn lookup(&mut self, key: &Key) -> Result<Option<Known>, LedgerError> {
         let row = self.window.take(&self.conn, key).map_err(Fault::at(&self.path))?;
         row.map(|row| self.known(row)).transpose()
     }
 
-    /// What is known of each of these items, all at one moment. Some hundred at a time cost half of what
-    /// they do one by one.
+    /// What is known about each of these items, all at one moment. Some hundred at a time cost half as much
+    /// as one by one.
     ///
-    /// Both are fastest for items in about the order in which they first came to an end: rows are read
-    /// ahead, so the first answer for an item may be as old as the answer to one that came some thousand
-    /// rows before it. Ask before an item is begun.
+    /// Both are fastest for items in about the order in which they first ended: rows are read
+    /// ahead, so the first answer for an item may be as old as the answer for one some thousand
+    /// rows before it. Look an item up before it is begun.
     ///
     /// # Errors
     /// As [`Reader::lookup`].
@@ -98,8 +98,8 @@ impl Reader {
         rows.into_iter().map(|row| row.map(|row| self.known(row)).transpose()).collect()
     }
 
-    /// Calls `each` for the items that are not done, of each state and class in the order in which they
-    /// first came, until it breaks. An item that changes meanwhile is shown once, not at all, or twice
+    /// Calls `each` for the items that are not done, of each state and class in the order of their first
+    /// outcome, until it breaks. An item that changes meanwhile is shown once, not at all, or twice
     /// with different states.
     ///
     /// # Errors
@@ -131,35 +131,35 @@ impl Reader {
         Ok(())
     }
 
-    /// How many items stand where.
+    /// How many items are in each state.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         totals::totals(&self.conn).map_err(Fault::at(&self.path))
     }
 
-    /// How many items stand where for which reason, the most frequent first; done ones have none.
+    /// How many items are in each state with each class, the most frequent first; done ones have no class.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn by_class(&self) -> Result<Vec<ClassTotal>, LedgerError> {
         totals::by_class(&self.conn).map_err(Fault::at(&self.path))
     }
 
-    /// At most `most` hosts of which items failed, those with the most failures first.
+    /// At most `most` hosts with failed items, those with the most failures first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn worst_hosts(&self, most: u32) -> Result<Vec<HostTotal>, LedgerError> {
         totals::worst_hosts(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
     }
 
-    /// What came to an end in the last `minutes` (at most 60), the one that is running included; `now`
+    /// What ended in the last `minutes` (at most 60), the current one included; `now`
     /// is in milliseconds since 1970.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn rate(&self, now: u64, minutes: u32) -> Result<Rate, LedgerError> {
         totals::rate(&self.conn, now, minutes).map_err(Fault::Sql).map_err(Fault::at(&self.path))
     }
@@ -167,7 +167,7 @@ impl Reader {
     /// The last `most` runs, the last one first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn runs(&self, most: u32) -> Result<Vec<PastRun>, LedgerError> {
         last_runs(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
     }
@@ -188,7 +188,7 @@ impl Reader {
             took: count(row.took),
             digest: row.digest,
             class,
-            // As long as one that was written here.
+            // Cut as when it is written.
             detail: row.detail.as_deref().map(|detail| cut_detail(detail).to_owned()),
             path: row.path,
         })

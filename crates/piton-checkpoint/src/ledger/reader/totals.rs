@@ -1,4 +1,4 @@
-//! Sums, all of them kept up to date by the writer: none is counted here.
+//! Sums that the writer keeps up to date: nothing is counted here.
 
 use rusqlite::Connection;
 
@@ -9,7 +9,7 @@ use super::super::tally::MINUTES;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// How many items, and what they took.
+/// How many items, and what they cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
@@ -21,14 +21,14 @@ pub struct Count {
     pub took: u64,
 }
 
-/// How many items stand where.
+/// How many items are in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     counts: [Count; State::ALL.len()],
 }
 
 impl Totals {
-    /// Those that stand so.
+    /// Items in this state.
     pub fn of(&self, state: State) -> Count {
         self.counts.get(usize::from(state.code())).copied().unwrap_or_default()
     }
@@ -49,13 +49,13 @@ impl Count {
     }
 }
 
-/// How many items stand so for that reason.
+/// How many items are in one state with one class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassTotal {
-    /// Where they stand.
+    /// Their state.
     pub state: State,
-    /// Of what kind the failures were.
+    /// The class of their failures.
     pub class: Option<ErrorClass>,
     /// How many.
     pub count: Count,
@@ -79,7 +79,7 @@ pub struct HostTotal {
     pub took: u64,
 }
 
-/// What came to an end in the last minutes.
+/// What ended in the last minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rate {
@@ -89,7 +89,7 @@ pub struct Rate {
     pub failed: u64,
     /// Bytes that they fetched.
     pub bytes: u64,
-    /// Over so many milliseconds.
+    /// Over this many milliseconds.
     pub over: u64,
 }
 
@@ -112,7 +112,7 @@ pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
     let mut totals = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(state) = State::from_code(row.get(0)?) else {
-            return Err(Fault::Damaged("a total is of a state that there is not".to_owned()));
+            return Err(Fault::Damaged("a total has an unknown state".to_owned()));
         };
         let number = row.get(1)?;
         let class = if number == 0 { None } else { Some(class(conn, number)?) };

@@ -1,8 +1,8 @@
 //! Rows that are read ahead.
 //!
-//! Rows stand in the order in which items first came to an end, which is about that of the list. So a
+//! Rows are in the order in which items first ended, which is about that of the list. So a
 //! run over an unchanged list asks for one row after the other, give or take the number of workers and
-//! the interleaving of hosts. Read in a row they cost a tenth of what the index costs.
+//! the interleaving of hosts. Read in sequence they cost a tenth of what the index costs.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,8 @@ use super::super::row::{Row, columns};
 
 /// Rows that are read in one go; twice as many are in memory.
 const CHUNK: i64 = 2_048;
-/// So many rows in a row that were near each other, and not in the window, make it jump there: reading it
-/// costs as much as a thousand strays, which in random order are never near each other that often.
+/// If this many consecutive lookups outside the window were near each other, it jumps there: reading it
+/// costs as much as a thousand such lookups, which in random order are never near each other that often.
 const NEAR: u32 = 16;
 
 /// Two chunks of rows that follow each other. The first row asked for from the second chunk makes the
@@ -41,7 +41,7 @@ impl Window {
     /// The row of `key`, which leaves the window: asked for again, it is read again.
     pub(super) fn take(&mut self, conn: &Connection, key: &Key) -> Result<Option<Row>, Fault> {
         if !self.begun {
-            // Most lists are gone through from their beginning.
+            // Most runs process their list from the start.
             self.begun = true;
             self.slide(conn)?;
         }

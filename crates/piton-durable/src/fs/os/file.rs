@@ -174,7 +174,7 @@ impl<P: Place> FsFile for OsFile<P> {
     fn space(&self) -> io::Result<Option<Space>> {
         let all = match retry_on_intr(|| rustix::fs::fstatvfs(&self.fd)) {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
-            told => told?,
+            stat => stat?,
         };
         // Some that have no disk of their own report nothing.
         if all.f_blocks == 0 {

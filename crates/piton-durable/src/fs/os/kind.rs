@@ -72,7 +72,7 @@ impl Kind {
 fn number(file: impl AsFd) -> Result<FsWord, Errno> {
     match retry_on_intr(|| fstatfs(&file)) {
         Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(0),
-        told => Ok(told?.f_type),
+        stat => Ok(stat?.f_type),
     }
 }
 
