@@ -38,11 +38,11 @@ impl Extent {
 /// The claimed extents, in order, never overlapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    by_start: BTreeMap<u64, Claim>,
+    by_start: BTreeMap<u64, StoredClaim>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Claim {
+struct StoredClaim {
     len: u64,
     crc: u32,
     sequence: u64,
@@ -54,7 +54,7 @@ impl Claims {
     pub(crate) fn insert(&mut self, extent: Extent, sequence: u64) -> bool {
         let dropped = self.remove(&extent.range());
         let Extent { start, len, crc } = extent;
-        self.by_start.insert(start, Claim { len, crc, sequence });
+        self.by_start.insert(start, StoredClaim { len, crc, sequence });
         dropped
     }
 

@@ -87,7 +87,6 @@
 mod beside;
 pub mod crc;
 pub mod dirs;
-mod dress;
 pub mod extent;
 pub mod found;
 pub mod fs;
@@ -95,6 +94,7 @@ pub mod journal;
 pub mod land;
 pub mod links;
 pub mod lock;
+mod metadata;
 mod named;
 pub mod own;
 pub mod part;

@@ -51,7 +51,7 @@ impl From<NameError> for io::Error {
 
 /// What may have the new name before a rename.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Over {
+pub(crate) enum Overwrite {
     /// Nothing. What is there stays, and the error is `AlreadyExists`.
     Nothing,
     /// This file, which is held open too.
@@ -60,7 +60,7 @@ pub(crate) enum Over {
     AnyFile,
 }
 
-impl From<Existing> for Over {
+impl From<Existing> for Overwrite {
     fn from(existing: Existing) -> Self {
         match existing {
             Existing::Replace => Self::AnyFile,
@@ -83,7 +83,7 @@ pub(crate) fn rename(
     file: FileId,
     from: &Path,
     to: &Path,
-    over: Over,
+    over: Overwrite,
 ) -> Result<(), NameError> {
     put(fs, file, from, to, over)?;
     check(fs, file, to)
@@ -97,22 +97,22 @@ pub(crate) fn put(
     file: FileId,
     from: &Path,
     to: &Path,
-    over: Over,
+    over: Overwrite,
 ) -> Result<(), NameError> {
     let existing = match over {
-        Over::Nothing => Existing::Keep,
-        Over::Ours(_) | Over::AnyFile => Existing::Replace,
+        Overwrite::Nothing => Existing::Keep,
+        Overwrite::Ours(_) | Overwrite::AnyFile => Existing::Replace,
     };
     match over {
-        Over::Ours(other) => check(fs, other, to)?,
+        Overwrite::Ours(other) => check(fs, other, to)?,
         // A link counts as its target: one to a device may belong to the system, as /dev/stdout does.
-        Over::Nothing => {
+        Overwrite::Nothing => {
             if fs.stat(to)?.is_some_and(|there| !there.is_file) {
                 return Err(NameError::NotAFile(to.to_owned()));
             }
         }
         // A link to a file is not replaced either. Those that existed before were followed: `crate::links`.
-        Over::AnyFile => {
+        Overwrite::AnyFile => {
             if fs.lstat(to)?.is_some_and(|there| !there.is_file) {
                 return Err(NameError::NotAFile(to.to_owned()));
             }

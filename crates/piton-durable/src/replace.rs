@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::beside::beside;
 use crate::fs::{Fs, FsFile, Open, Stat, parent_dir, write_all_at};
 use crate::links;
-use crate::named::{self, NameError, Over};
+use crate::named::{self, NameError, Overwrite};
 use crate::part::PartError;
 
 /// An operation that failed while a file was replaced.
@@ -159,7 +159,7 @@ fn replace_by(
             file.set_mode(old.mode).map_err(ReplaceError::of("set the mode of", &temporary))?;
         }
         file.sync_all().map_err(ReplaceError::of("sync", &temporary))?;
-        named::put(fs, new.id, &temporary, path, Over::AnyFile)
+        named::put(fs, new.id, &temporary, path, Overwrite::AnyFile)
             .map_err(|error| ReplaceError::of("replace", path)(error.into()))
     })();
     if settled.is_err() {

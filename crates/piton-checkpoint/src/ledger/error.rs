@@ -178,19 +178,19 @@ fn pid(holder: Option<u32>) -> String {
 
 /// An error of SQLite or of the content, before the path of the ledger is added.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum StoreError {
     Sql(rusqlite::Error),
     /// The content makes no sense.
     Damaged(String),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl Fault {
+impl StoreError {
     pub(super) fn at(path: &Path) -> impl Fn(Self) -> LedgerError {
         move |fault| match fault {
             Self::Damaged(why) => LedgerError::Damaged { path: path.to_owned(), why },

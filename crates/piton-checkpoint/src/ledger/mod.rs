@@ -98,8 +98,8 @@ pub use reader::{ClassTotal, Count, Failures, HostTotal, Rate, Reader, Totals};
 pub use runs::{PastRun, Run, RunId};
 
 use names::Names;
-use owner::{Answer, Order};
-use writer::Entered;
+use owner::{Command, Reply};
+use writer::LedgerWrite;
 
 /// An item that is in flight this many times in a row when its process dies is quarantined.
 pub const QUARANTINE_AFTER: u32 = 5;
@@ -139,14 +139,14 @@ pub struct Recovered {
 /// is dropped the ledger is closed, which waits for what was queued.
 #[derive(Clone)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    shared: Arc<LedgerShared>,
 }
 
-struct Shared {
+struct LedgerShared {
     path: Arc<Path>,
     number: u64,
     /// `None` only while it is dropped.
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     names: Arc<Names>,
     recorder: Arc<flight::Recorder>,
@@ -207,7 +207,7 @@ impl Ledger {
     /// nothing of that group was written. An earlier outcome of the item is replaced, and its
     /// interruptions are forgotten.
     pub fn record(&self, outcome: Outcome, done: Done) {
-        self.order(Entered::Outcome(outcome), done);
+        self.order(LedgerWrite::Outcome(outcome), done);
     }
 
     /// Queues that all that `found` gives is [`State::Done`] without a try, at `at` in milliseconds since
@@ -223,7 +223,7 @@ impl Ledger {
     where
         F: IntoIterator<Item = Found, IntoIter: Send + 'static>,
     {
-        self.order(Entered::Found(Box::new(found.into_iter()), at), done);
+        self.order(LedgerWrite::Found(Box::new(found.into_iter()), at), done);
     }
 
     /// Makes many outcomes of new items, and claims of new names, cheaper: 16 MiB of filters
@@ -234,7 +234,7 @@ impl Ledger {
     /// # Errors
     /// Those of reading.
     pub fn expect_many(&self) -> Result<(), LedgerError> {
-        self.wait(Entered::ManyExpected)?;
+        self.wait(LedgerWrite::ManyExpected)?;
         self.shared.names.expect_many()
     }
 
@@ -247,7 +247,7 @@ impl Ledger {
     pub fn claim_name(&self, name: u64, key: &Key) -> Result<Claim, LedgerError> {
         let (claim, many) = self.shared.names.claim(name, key)?;
         if many {
-            self.order(Entered::Names, Box::new(drop));
+            self.order(LedgerWrite::Names, Box::new(drop));
         }
         Ok(claim)
     }
@@ -260,7 +260,7 @@ impl Ledger {
     pub fn commit_names(&self) -> Result<(), LedgerError> {
         match self.shared.names.is_empty() {
             true => Ok(()),
-            false => self.wait(Entered::Names),
+            false => self.wait(LedgerWrite::Names),
         }
     }
 
@@ -270,7 +270,7 @@ impl Ledger {
     /// Those of a commit.
     pub fn begin_run(&self, run: Run) -> Result<RunId, LedgerError> {
         let id = RunId(self.shared.next_run.fetch_add(1, Ordering::Relaxed));
-        self.wait(Entered::RunBegun(id, run)).map(|()| id)
+        self.wait(LedgerWrite::RunBegun(id, run)).map(|()| id)
     }
 
     /// Records that a run ended, at `at` in milliseconds since 1970. Waits for the commit, and so
@@ -279,7 +279,7 @@ impl Ledger {
     /// # Errors
     /// Those of a commit.
     pub fn end_run(&self, id: RunId, at: u64) -> Result<(), LedgerError> {
-        self.wait(Entered::RunEnded(id, at))
+        self.wait(LedgerWrite::RunEnded(id, at))
     }
 
     /// Commits what was queued until now soon, without waiting for more to share the commit.
@@ -304,22 +304,22 @@ impl Ledger {
     /// What went wrong while the rest was written; nothing acknowledged is lost by it.
     pub fn close(self) -> Result<(), LedgerError> {
         let (send, answer) = sync_channel(1);
-        self.send(Order::Close(send));
+        self.send(Command::Close(send));
         answer.recv().unwrap_or_else(|_| Err(self.closed()))
     }
 
-    fn wait(&self, entered: Entered) -> Result<(), LedgerError> {
+    fn wait(&self, entered: LedgerWrite) -> Result<(), LedgerError> {
         let (send, answer) = sync_channel(1);
         self.order(entered, Box::new(move |result| drop(send.send(result))));
         self.hurry();
         answer.recv().unwrap_or_else(|_| Err(self.closed()))
     }
 
-    fn order(&self, entered: Entered, done: Done) {
-        self.send(Order::Enter(entered, Answer::new(done, Arc::clone(&self.shared.path))));
+    fn order(&self, entered: LedgerWrite, done: Done) {
+        self.send(Command::Enter(entered, Reply::new(done, Arc::clone(&self.shared.path))));
     }
 
-    fn send(&self, order: Order) {
+    fn send(&self, order: Command) {
         if let Some(orders) = &self.shared.orders {
             // To a thread that has ended: dropping the order answers it.
             let _ = orders.send(order);
@@ -331,7 +331,7 @@ impl Ledger {
     }
 }
 
-impl Drop for Shared {
+impl Drop for LedgerShared {
     fn drop(&mut self) {
         self.orders = None;
         let Some(thread) = self.thread.take() else { return };

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::Bloom;
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::outcome::Key;
 use super::row::{halves, whole};
 use super::schema::{self, Access, Connected};
@@ -26,7 +26,7 @@ const FILTER: usize = 8 << 20;
 
 /// Names (their hashes, as the table has them) and the items to which they belong, in the order of the
 /// table: so each page of it is written once.
-pub(super) type Given = BTreeMap<i64, Key>;
+pub(super) type PendingNames = BTreeMap<i64, Key>;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +42,16 @@ pub enum Claim {
 /// with the next group.
 pub(super) struct Names {
     path: PathBuf,
-    book: Mutex<Book>,
+    book: Mutex<NameTable>,
 }
 
-struct Book {
+struct NameTable {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
     /// Claimed since the last commit began.
-    given: Given,
+    given: PendingNames,
     /// Being committed.
-    committing: Arc<Given>,
+    committing: Arc<PendingNames>,
     /// All names: if the ledger had none when it was opened, or if many claims are expected.
     known: Option<Bloom>,
 }
@@ -59,22 +59,22 @@ struct Book {
 impl Names {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
-        let is_new = is_empty(&conn).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let is_new = is_empty(&conn).map_err(StoreError::Sql).map_err(StoreError::at(path))?;
         let known = is_new.then(|| Bloom::new(SMALL_FILTER));
         let (given, committing) = Default::default();
-        let book = Mutex::new(Book { conn: Some(conn), given, committing, known });
+        let book = Mutex::new(NameTable { conn: Some(conn), given, committing, known });
         Ok(Self { path: path.to_owned(), book })
     }
 
     /// From now on, most claims of names that nobody has are answered without reading a row.
     pub(super) fn expect_many(&self) -> Result<(), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+        let NameTable { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
         let mut filter = Bloom::new(FILTER);
         let mut add = |name: i64| _ = filter.insert(name.cast_unsigned());
-        each_name(conn, &mut add).map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        each_name(conn, &mut add).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))?;
         given.keys().chain(committing.keys()).copied().for_each(add);
         *known = Some(filter);
         Ok(())
@@ -83,7 +83,7 @@ impl Names {
     /// The answer, and whether it is time for a commit.
     pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+        let NameTable { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
         let may_be_known = known.as_mut().is_none_or(|known| known.insert(name));
@@ -91,7 +91,9 @@ impl Names {
         let owner = match given.get(&name).or_else(|| committing.get(&name)) {
             _ if !may_be_known => None,
             Some(owner) => Some(*owner),
-            None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
+            None => {
+                find(conn, name).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))?
+            }
         };
         match owner {
             Some(owner) if owner != *key => return Ok((Claim::TakenBy(owner), false)),
@@ -108,7 +110,7 @@ impl Names {
     }
 
     /// What is not committed, to be committed now.
-    pub(super) fn given(&self) -> Arc<Given> {
+    pub(super) fn pending(&self) -> Arc<PendingNames> {
         let mut book = self.book();
         let mut given = std::mem::take(&mut book.given);
         // Left over if the last commit failed.
@@ -117,7 +119,7 @@ impl Names {
         Arc::clone(&book.committing)
     }
 
-    /// What [`Names::given`] gave is committed now. It is dropped from memory only after that, so a claim
+    /// What [`Names::pending`] gave is committed now. It is dropped from memory only after that, so a claim
     /// always finds it, here or there.
     pub(super) fn committed(&self) {
         self.book().committing = Arc::default();
@@ -128,7 +130,7 @@ impl Names {
         self.book().conn = None;
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, NameTable> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +154,7 @@ fn each_name(conn: &Connection, each: &mut impl FnMut(i64)) -> rusqlite::Result<
     Ok(())
 }
 
-pub(super) fn put_names(conn: &Connection, names: &Given) -> rusqlite::Result<()> {
+pub(super) fn put_names(conn: &Connection, names: &PendingNames) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?;
     for (name, key) in names {
         let (head, tail) = halves(key);

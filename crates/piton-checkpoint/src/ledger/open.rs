@@ -9,12 +9,12 @@ use std::thread;
 use piton_durable::fs::{Fs, OsFs, parent_dir};
 
 use super::error::LedgerError;
-use super::flight::{Found, path_of};
+use super::flight::{LockedRecorder, path_of};
 use super::names::Names;
-use super::owner::Owner;
+use super::owner::LedgerThread;
 use super::schema::Access;
 use super::writer::Writer;
-use super::{How, Ledger, Recovered, Shared, ours, schema};
+use super::{How, Ledger, LedgerShared, Recovered, ours, schema};
 
 /// The path of the ledger without links: its recorder is beside the file, not beside a link to it, so that
 /// there is one lock for all names (G5).
@@ -38,7 +38,7 @@ pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
         return Err(LedgerError::Missing { path });
     }
     ours::check(&path)?;
-    let found = Found::lock(Arc::clone(&fs), &path)?;
+    let found = LockedRecorder::lock(Arc::clone(&fs), &path)?;
     let there = stat().and_then(|stat| match stat {
         Some(stat) if stat.len == 0 => {
             let why = "it is empty".to_owned();
@@ -63,7 +63,7 @@ fn recover(
     fs: &dyn Fs,
     path: &Path,
     how: &How,
-    found: &Found,
+    found: &LockedRecorder,
 ) -> Result<(Writer, u64, Recovered), LedgerError> {
     let mut writer = Writer::open(fs, path, how.durability)?;
     let number = writer.number()?;
@@ -75,7 +75,7 @@ fn recover(
 fn start(
     path: PathBuf,
     writer: Writer,
-    found: Found,
+    found: LockedRecorder,
     number: u64,
     recovered: Recovered,
 ) -> Result<Ledger, LedgerError> {
@@ -83,8 +83,12 @@ fn start(
     let names = Arc::new(Names::open(&path)?);
     let recorder = Arc::new(found.begin(number)?);
     let unused = Arc::clone(&recorder);
-    let owner =
-        Owner { writer, names: Arc::clone(&names), recorder: Arc::clone(&recorder), poison: None };
+    let owner = LedgerThread {
+        writer,
+        names: Arc::clone(&names),
+        recorder: Arc::clone(&recorder),
+        poison: None,
+    };
     let (orders, inbox) = channel();
     let thread = thread::Builder::new()
         .name("piton-ledger".to_owned())
@@ -95,7 +99,7 @@ fn start(
         })?;
     drop(unused);
     Ok(Ledger {
-        shared: Arc::new(Shared {
+        shared: Arc::new(LedgerShared {
             path: path.into(),
             number,
             orders: Some(orders),
@@ -118,7 +122,7 @@ pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     }
     ours::check_removable(&path)?;
     // Held until everything is removed: an owner may be active (G5).
-    let found = Found::lock(Arc::clone(&fs), &path)?;
+    let found = LockedRecorder::lock(Arc::clone(&fs), &path)?;
     if let Err(error @ LedgerError::Foreign { .. }) = schema::connect(&path, Access::Read, 1) {
         found.give_up();
         return Err(error);

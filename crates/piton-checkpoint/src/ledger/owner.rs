@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::error::LedgerError;
 use super::flight::Recorder;
 use super::names::Names;
-use super::writer::{Entered, Writer};
+use super::writer::{LedgerWrite, Writer};
 
 /// At most this much is committed at once.
 const GROUP: usize = 4_096;
@@ -22,18 +22,18 @@ const PACE: Duration = Duration::from_millis(10);
 pub type Done = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 /// What is sent to the thread.
-pub(super) enum Order {
-    Enter(Entered, Answer),
+pub(super) enum Command {
+    Enter(LedgerWrite, Reply),
     Close(SyncSender<Result<(), LedgerError>>),
 }
 
 /// Answers its caller exactly once, even if the thread has ended.
-pub(super) struct Answer {
+pub(super) struct Reply {
     done: Option<Done>,
     ledger: Arc<Path>,
 }
 
-impl Answer {
+impl Reply {
     pub(super) fn new(done: Done, ledger: Arc<Path>) -> Self {
         Self { done: Some(done), ledger }
     }
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
             done(Err(LedgerError::Closed { path: PathBuf::from(&*self.ledger) }));
@@ -54,7 +54,7 @@ impl Drop for Answer {
 }
 
 /// What the thread works with.
-pub(super) struct Owner {
+pub(super) struct LedgerThread {
     pub(super) writer: Writer,
     pub(super) names: Arc<Names>,
     pub(super) recorder: Arc<Recorder>,
@@ -62,14 +62,14 @@ pub(super) struct Owner {
     pub(super) poison: Option<LedgerError>,
 }
 
-impl Owner {
+impl LedgerThread {
     /// Runs until all handles are dropped or one of them closes the ledger.
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+    pub(super) fn run(mut self, orders: &Receiver<Command>) {
         let mut closer = None;
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            if let (Some(last), Order::Enter(..)) = (last, &first) {
+            if let (Some(last), Command::Enter(..)) = (last, &first) {
                 // A caller that cannot wait unparks this thread; being early does no harm.
                 std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
             }
@@ -77,11 +77,11 @@ impl Owner {
             let (mut group, mut answers) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
-                    Order::Enter(entered, answer) => {
+                    Command::Enter(entered, answer) => {
                         group.push(entered);
                         answers.push(answer);
                     }
-                    Order::Close(to) => closer = Some(to),
+                    Command::Close(to) => closer = Some(to),
                 }
                 if group.len() >= GROUP || closer.is_some() {
                     break;
@@ -96,7 +96,7 @@ impl Owner {
         }
     }
 
-    fn commit(&mut self, group: Vec<Entered>, answers: Vec<Answer>) {
+    fn commit(&mut self, group: Vec<LedgerWrite>, answers: Vec<Reply>) {
         let result = self.write(group);
         for answer in answers {
             answer.send(result.clone());
@@ -109,7 +109,7 @@ impl Owner {
         }
     }
 
-    fn write(&mut self, group: Vec<Entered>) -> Result<(), LedgerError> {
+    fn write(&mut self, group: Vec<LedgerWrite>) -> Result<(), LedgerError> {
         if let Some(poison) = &self.poison {
             return Err(poison.clone());
         }

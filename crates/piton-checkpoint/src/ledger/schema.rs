@@ -8,7 +8,7 @@ use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir, read_full_at};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::ours;
 
 /// "PITL", in the header of the database.
@@ -98,8 +98,8 @@ pub(super) fn connect(
         }
         Ok(connected)
     })()
-    .map_err(Fault::Sql)
-    .map_err(Fault::at(path))?;
+    .map_err(StoreError::Sql)
+    .map_err(StoreError::at(path))?;
     check(&connected, path, access)?;
     // Once more: SQLite has opened the files in between.
     ours::check(path)?;
@@ -134,8 +134,8 @@ impl Drop for Connected {
 fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerError> {
     let number = |pragma: &str| -> Result<i64, LedgerError> {
         conn.pragma_query_value(None, pragma, |row| row.get(0))
-            .map_err(Fault::Sql)
-            .map_err(Fault::at(path))
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(path))
     };
     if number("application_id")? != APPLICATION {
         return Err(LedgerError::Foreign { path: path.to_owned() });
@@ -150,16 +150,18 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
             return Err(LedgerError::Damaged { path: path.to_owned(), why });
         }
     }
-    let sound = || -> Result<(), Fault> {
+    let sound = || -> Result<(), StoreError> {
         let expected = Connection::open_in_memory()?;
         expected.execute_batch(SCHEMA)?;
         if tables(conn)? != tables(&expected)? {
-            return Err(Fault::Damaged("its tables are not those of a ledger".to_owned()));
+            return Err(StoreError::Damaged("its tables are not those of a ledger".to_owned()));
         }
         // In another mode SQLite would create journals beside it, and a kill would leave one.
         let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
-            return Err(Fault::Damaged(format!("its journal is in mode {mode:?}, not \"wal\"")));
+            return Err(StoreError::Damaged(format!(
+                "its journal is in mode {mode:?}, not \"wal\""
+            )));
         }
         // Readers come while a large run writes; its owner has checked it.
         if access == Access::Write {
@@ -168,13 +170,13 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
                 let report: String =
                     conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
                 if report != "ok" {
-                    return Err(Fault::Damaged(report));
+                    return Err(StoreError::Damaged(report));
                 }
             }
         }
         Ok(())
     };
-    sound().map_err(Fault::at(path))
+    sound().map_err(StoreError::at(path))
 }
 
 fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -194,7 +196,8 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         .open(&temporary, Open::CreateNew { mode: 0o600 })
         .map_err(LedgerError::io("create", &temporary))?;
     let settled = (|| {
-        let mode = fill(&temporary, number).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let mode =
+            fill(&temporary, number).map_err(StoreError::Sql).map_err(StoreError::at(path))?;
         if mode != "wal" {
             let why = format!("SQLite stays in journal mode \"{mode}\"");
             return Err(LedgerError::NoSharedMemory { path: path.to_owned(), why });

@@ -24,12 +24,12 @@ const PACE: Duration = Duration::from_millis(2);
 /// Lands files on a thread of its own; those that arrive during one cycle are the group of the next.
 /// Dropping it lands what was queued and waits for that.
 pub struct Lander {
-    shared: Arc<Shared>,
+    shared: Arc<LanderShared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct LanderShared {
+    state: Mutex<LanderState>,
     /// Notified when there is something to do.
     work: Condvar,
     /// Called when there may be room again.
@@ -37,7 +37,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct State {
+struct LanderState {
     queue: Vec<(Landing, Told)>,
     /// Rooms in use.
     files: usize,
@@ -53,7 +53,7 @@ struct State {
 
 /// Permission for one file to wait; dropping it returns it.
 pub struct Room {
-    shared: Arc<Shared>,
+    shared: Arc<LanderShared>,
     bytes: usize,
 }
 
@@ -64,7 +64,7 @@ impl Lander {
     /// # Errors
     /// If the system cannot start a thread.
     pub fn start(fs: Arc<dyn Fs>, on_room: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LanderShared {
             state: Mutex::default(),
             work: Condvar::new(),
             on_room: Box::new(on_room),
@@ -127,20 +127,20 @@ impl Drop for Lander {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.shared.make_room(|state| {
+        self.shared.free_room(|state| {
             state.files = state.files.saturating_sub(1);
             state.bytes = state.bytes.saturating_sub(self.bytes);
         });
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl LanderShared {
+    fn state(&self) -> MutexGuard<'_, LanderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what may make room, and notifies those that found none.
-    fn make_room(&self, how: impl FnOnce(&mut State)) {
+    fn free_room(&self, how: impl FnOnce(&mut LanderState)) {
         let mut state = self.state();
         how(&mut state);
         let wanted = std::mem::take(&mut state.refused);
@@ -152,11 +152,11 @@ impl Shared {
 }
 
 /// Notifies waiting callers when the thread ends, for whatever reason.
-struct Running<'a>(&'a Shared);
+struct Running<'a>(&'a LanderShared);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.make_room(|state| {
+        self.0.free_room(|state| {
             state.closing = true;
             state.cycle = None;
         });
@@ -165,7 +165,7 @@ impl Drop for Running<'_> {
     }
 }
 
-fn run(shared: &Shared, mut pipeline: Pipeline) {
+fn run(shared: &LanderShared, mut pipeline: Pipeline) {
     let _running = Running(shared);
     let mut last: Option<Instant> = None;
     loop {
@@ -196,6 +196,6 @@ fn run(shared: &Shared, mut pipeline: Pipeline) {
         } else {
             pipeline.cycle(group);
         }
-        shared.make_room(|state| state.cycle = None);
+        shared.free_room(|state| state.cycle = None);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::steps::{Folders, Name, name, stage};
+use super::steps::{DurableFolders, Naming, name, stage};
 use super::{Landed, Landing, Told};
 use crate::fs::{Fs, FsFile, FsSync, parent_dir};
 use crate::part::{Durability, PartError};
@@ -19,18 +19,18 @@ const FEW: usize = 2;
 pub struct Pipeline {
     fs: Arc<dyn Fs>,
     /// Under their final names, which are not durable yet.
-    named: Vec<Named>,
-    folders: Folders,
+    named: Vec<NamedFile>,
+    folders: DurableFolders,
 }
 
-struct Written {
+struct StagedFile {
     landing: Landing,
     told: Told,
     file: Arc<dyn FsFile>,
     device: u64,
 }
 
-struct Named {
+struct NamedFile {
     path: PathBuf,
     told: Told,
     device: u64,
@@ -39,7 +39,7 @@ struct Named {
 impl Pipeline {
     /// A pipeline without files.
     pub fn new(fs: Arc<dyn Fs>) -> Self {
-        Self { fs, named: Vec::new(), folders: Folders::default() }
+        Self { fs, named: Vec::new(), folders: DurableFolders::default() }
     }
 
     /// Whether every file that has its name was reported.
@@ -50,7 +50,7 @@ impl Pipeline {
     /// Makes the bytes of `group` and the names of the group before durable, reports those, and
     /// gives `group` its names. Files that need no sync are reported at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
-        let mut written: Vec<Written> = Vec::new();
+        let mut written: Vec<StagedFile> = Vec::new();
         for (landing, told) in group {
             let file = match stage(&*self.fs, &landing, &mut self.folders) {
                 Ok(Some(file)) => file,
@@ -64,7 +64,7 @@ impl Pipeline {
                 }
             };
             if landing.durability != Durability::Power {
-                let named = self.name(Written { landing, told, file, device: 0 });
+                let named = self.name(StagedFile { landing, told, file, device: 0 });
                 named.into_iter().for_each(|named| (named.told)(Ok(Landed::There)));
                 continue;
             }
@@ -75,7 +75,7 @@ impl Pipeline {
                 None => file.stat().map(|stat| stat.id.device),
             };
             match device {
-                Ok(device) => written.push(Written { landing, told, file, device }),
+                Ok(device) => written.push(StagedFile { landing, told, file, device }),
                 Err(error) => told(Err(PartError::io("inspect", &landing.path)(error))),
             }
         }
@@ -99,7 +99,7 @@ impl Pipeline {
 
     /// Makes these bytes and these names of one file system durable and reports the names. Returns
     /// the files whose bytes are. After an error neither is believed, and nothing is tried again (G7).
-    fn sync(&mut self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
+    fn sync(&mut self, group: Vec<StagedFile>, before: Vec<NamedFile>) -> Vec<StagedFile> {
         match sync_together(&group) {
             Ok(FsSync::Proven) => {
                 before.into_iter().for_each(|file| (file.told)(Ok(Landed::There)));
@@ -120,11 +120,11 @@ impl Pipeline {
     }
 
     /// `None`: it did not get its name, and that was reported.
-    fn name(&self, written: Written) -> Option<Named> {
-        let Written { landing, told, file, device } = written;
+    fn name(&self, written: StagedFile) -> Option<NamedFile> {
+        let StagedFile { landing, told, file, device } = written;
         match name(&*self.fs, &*file, &landing.path, landing.existing) {
-            Ok(Name::Given) => Some(Named { path: landing.path, told, device }),
-            Ok(Name::NotHere) => {
+            Ok(Naming::Given) => Some(NamedFile { path: landing.path, told, device }),
+            Ok(Naming::NotHere) => {
                 told(Ok(Landed::NotHere(landing.bytes)));
                 None
             }
@@ -136,7 +136,7 @@ impl Pipeline {
     }
 
     /// One sync for each folder.
-    fn settle_names(&mut self, mut named: Vec<Named>) {
+    fn settle_names(&mut self, mut named: Vec<NamedFile>) {
         while let Some(dir) = named.first().map(|file| parent_dir(&file.path).to_owned()) {
             let synced = self.folders.sync(&*self.fs, &dir);
             for file in take(&mut named, |file| parent_dir(&file.path) == dir) {
@@ -151,7 +151,7 @@ impl Pipeline {
 
 /// One sync for all of them, if they are many, or if the file system needs that. Even where it proves nothing it
 /// pays: the bytes of all are written and committed at once, so that the sync of each finds little to do.
-fn sync_together(group: &[Written]) -> io::Result<FsSync> {
+fn sync_together(group: &[StagedFile]) -> io::Result<FsSync> {
     // The handle of the first is older than the bytes of any: every failed write is reported to it.
     match group.first() {
         Some(first) if group.len() > FEW || !first.file.syncs_alone() => {
@@ -161,7 +161,7 @@ fn sync_together(group: &[Written]) -> io::Result<FsSync> {
     }
 }
 
-fn sync_one(written: Written) -> Option<Written> {
+fn sync_one(written: StagedFile) -> Option<StagedFile> {
     match written.file.sync_all() {
         Ok(()) => Some(written),
         Err(error) => {

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use super::Landing;
 use crate::dirs;
-use crate::dress::dress;
 use crate::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
 use crate::lock::LockError;
-use crate::named::{self, Over};
+use crate::metadata::apply_metadata;
+use crate::named::{self, Overwrite};
 use crate::part::{Durability, PartError, Target};
 
 /// Writes a file without a name, with its metadata. `None`: not supported by this file system.
 pub(super) fn stage(
     fs: &dyn Fs,
     landing: &Landing,
-    folders: &mut Folders,
+    folders: &mut DurableFolders,
 ) -> Result<Option<Arc<dyn FsFile>>, PartError> {
     let path = &landing.path;
     let created = folders.create_unnamed(fs, parent_dir(path), landing.durability)?;
@@ -27,15 +27,15 @@ pub(super) fn stage(
         result => result.map_err(PartError::io("create", path))?,
     };
     write_all_at(&*file, &landing.bytes, 0).map_err(PartError::io("write", path))?;
-    dress(&*file, path, &landing.attributes, landing.modified)?;
+    apply_metadata(&*file, path, &landing.attributes, landing.modified)?;
     Ok(Some(file))
 }
 
 /// The folders that are known to be durable.
 #[derive(Default)]
-pub(super) struct Folders(HashSet<PathBuf>);
+pub(super) struct DurableFolders(HashSet<PathBuf>);
 
-impl Folders {
+impl DurableFolders {
     /// This many are remembered; beyond that all are forgotten (G8).
     const MOST: usize = 4096;
 
@@ -79,7 +79,7 @@ impl Folders {
 }
 
 /// Whether a file got its name.
-pub(super) enum Name {
+pub(super) enum Naming {
     /// It has it.
     Given,
     /// Files cannot be named later on this file system.
@@ -92,11 +92,11 @@ pub(super) fn name(
     file: &dyn FsFile,
     path: &Path,
     existing: Existing,
-) -> Result<Name, PartError> {
+) -> Result<Naming, PartError> {
     let put = |error| PartError::io("move into place", path)(error);
     match file.link_to(path) {
-        Ok(()) => return Ok(Name::Given),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Name::NotHere),
+        Ok(()) => return Ok(Naming::Given),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Naming::NotHere),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(put(error)),
         Err(_) => {}
     }
@@ -105,7 +105,7 @@ pub(super) fn name(
     }
     match existing {
         Existing::Keep => Err(PartError::Exists { path: path.to_owned() }),
-        Existing::Replace => replace(fs, file, path).map(|()| Name::Given),
+        Existing::Replace => replace(fs, file, path).map(|()| Naming::Given),
     }
 }
 
@@ -120,7 +120,7 @@ fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError>
     });
     let ours = ours.map_err(PartError::io("lock", &beside))?;
     link_beside(fs, file, path, &beside)?;
-    named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
+    named::put(fs, ours, &beside, path, Overwrite::AnyFile).map_err(|error| {
         // The first error matters more; the next landing removes a leftover.
         let _ = named::remove(fs, ours, &beside);
         PartError::name("move into place", path)(error)

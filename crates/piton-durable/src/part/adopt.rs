@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
-use super::open::{Files, Found, JournalFile};
-use super::{Durability, Extent, Part, PartError, State, Target, finish, verify};
+use super::open::{JournalFile, LockedFiles, OnDisk};
+use super::{Durability, Extent, JournalState, Part, PartError, Target, finish, verify};
 use crate::crc;
 use crate::extent::longest;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
 use crate::journal::Record;
 use crate::journal::log::Log;
-use crate::named::{self, Over};
+use crate::named::{self, Overwrite};
 use crate::own::{self, NotOurs};
 use crate::part::OpenPart;
 
@@ -32,13 +32,13 @@ pub struct Foreign {
     stat: Stat,
     /// The empty file that holds the lock of the target until the foreign one has its name. `None`:
     /// the foreign file has the name of the part already.
-    place: Option<Place>,
+    placeholder: Option<Placeholder>,
     /// An existing journal, which is not used, and stays locked while it has the name.
     journal: Option<JournalFile>,
 }
 
 /// `NAME.part` while it is ours and empty; removed when dropped, if it still is that.
-struct Place {
+struct Placeholder {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     file: Arc<dyn FsFile>,
@@ -70,20 +70,20 @@ impl Foreign {
             let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
             return Err(PartError::io("adopt", path)(odd));
         }
-        let mut files = Files::lock(&*fs, target)?;
+        let mut files = LockedFiles::lock(&*fs, target)?;
         // On overlayfs opening it to write made another file of it.
         let has_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
-        let place = (!has_the_name).then(|| Place {
+        let placeholder = (!has_the_name).then(|| Placeholder {
             fs: Arc::clone(&fs),
             path: part_path.clone(),
             file: Arc::clone(&files.part),
             id: files.stat.id,
         });
         match files.look(Durability::Power)? {
-            Found::Journal { .. } if files.stat.len > 0 => {
+            OnDisk::Journal { .. } if files.stat.len > 0 => {
                 return Err(PartError::Begun { path: part_path });
             }
-            Found::Journal { journal, fold } => {
+            OnDisk::Journal { journal, fold } => {
                 let how = OpenPart::default();
                 if finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)? {
                     return Err(PartError::Exists { path: target.path().to_owned() });
@@ -91,12 +91,12 @@ impl Foreign {
                 // Claims of bytes that no part has: those of an adoption that a crash ended
                 // before its rename.
             }
-            Found::Unbelievable { part: true, .. } if !has_the_name => {
+            OnDisk::Untrusted { part: true, .. } if !has_the_name => {
                 return Err(PartError::Exists { path: part_path });
             }
-            Found::Unbelievable { .. } | Found::Nothing => {}
+            OnDisk::Untrusted { .. } | OnDisk::Nothing => {}
         }
-        let (file, flaw) = match &place {
+        let (file, flaw) = match &placeholder {
             Some(_) => own::lock_movable(&*fs, path, Open::ReadWrite)
                 .map_err(|error| PartError::lock(error, path, path))?,
             None => (files.part, files.flaw),
@@ -107,7 +107,7 @@ impl Foreign {
         }
         let stat = file.stat().map_err(PartError::io("inspect", path))?;
         let (target, path) = (target.clone(), path.to_owned());
-        Ok(Self { fs, target, path, file, stat, place, journal: files.journal.take() })
+        Ok(Self { fs, target, path, file, stat, placeholder, journal: files.journal.take() })
     }
 
     /// The length of the file in bytes, as it was found.
@@ -189,9 +189,9 @@ impl Foreign {
         place_journal(&*self.fs, &self.target, &log, old)?;
         self.sync_directory(self.target.path(), durable)?;
         // Held until the new part has the name: nobody else can take it in between.
-        if let Some(place) = self.place.take() {
+        if let Some(placeholder) = self.placeholder.take() {
             let part = self.target.part();
-            let over = Over::Ours(place.id);
+            let over = Overwrite::Ours(placeholder.id);
             named::rename(&*self.fs, id, &self.path, &part, over).map_err(|error| {
                 let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == id);
                 if self.fs.lstat(&part).is_ok_and(|there| !moved(there)) {
@@ -203,7 +203,7 @@ impl Foreign {
             self.sync_directory(&part, durable)?;
             self.sync_directory(&self.path, durable)?;
         }
-        let state = State { log: Some(log), fold, since_compaction: None };
+        let state = JournalState { log: Some(log), fold, since_compaction: None };
         let file = Arc::clone(&self.file);
         let part = Part::new(Arc::clone(&self.fs), &self.target, durability, file, id, state);
         part.begun.store(true, Ordering::Release);
@@ -256,7 +256,7 @@ impl Foreign {
     }
 }
 
-impl Drop for Place {
+impl Drop for Placeholder {
     fn drop(&mut self) {
         // The name may belong to the adopted file now.
         if self.file.stat().is_ok_and(|stat| stat.len == 0) {

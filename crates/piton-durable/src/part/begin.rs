@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
-use super::{Durability, Part, PartError, State, hold};
+use super::{Durability, JournalState, Part, PartError, guard};
 use crate::fs::{FileId, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
@@ -22,7 +22,7 @@ impl Part {
     /// still there for the next run; if the part could not be made ready, both are removed.
     /// [`PartError::Exchanged`]: another program took one of the names; what is there stays.
     pub fn begin(&self, meta: &[u8], size: Option<u64>) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         let mut state = self.state();
         if let Some(poison) = self.poison.get() {
             return Err(poison.error());
@@ -33,7 +33,7 @@ impl Part {
         let old = state.log.as_ref().map(Log::id);
         let (log, fold) = self.put_new_journal(meta, old).map_err(|error| self.poisoned(error))?;
         let new = log.as_ref().map(Log::id);
-        *state = State { log, fold, since_compaction: None };
+        *state = JournalState { log, fold, since_compaction: None };
         self.sync_directory().map_err(|error| self.poisoned(error))?;
         self.empty_part(size).map_err(|error| {
             // Frees what was reserved, and leaves nothing behind that claims anything. If even

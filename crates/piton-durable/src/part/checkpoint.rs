@@ -3,7 +3,7 @@
 use std::io;
 
 use super::names::place_journal;
-use super::{Part, PartError, hold};
+use super::{Part, PartError, guard};
 use crate::journal::Record;
 use crate::journal::log::{AppendError, Log};
 use crate::replace::{StageError, StageStep};
@@ -20,7 +20,7 @@ impl Part {
     /// Nothing since the last good checkpoint may be trusted (G7). [`PartError::Exchanged`]: somebody
     /// removed the part or its journal, or put another file in its place.
     pub fn checkpoint(&self) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         self.check()?;
         self.check_names()
             .and_then(|()| self.sync_claims())

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::open::Journal;
-use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
-use crate::dress::dress;
+use super::{Durability, Finish, OpenPart, Part, PartError, Target, guard, verify};
 use crate::extent::cover;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 use crate::journal::{Fold, Record};
+use crate::metadata::apply_metadata;
 use crate::named::{self, NameError};
 use crate::own::{self, NotOurs};
 
@@ -32,13 +32,13 @@ impl Part {
     /// they are in place too, or the file has its final name, and the next open reports it as long as
     /// the journal is there.
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         self.check()?;
         let mode = match finish.mode {
             Some(mode) => mode,
             None => new_file_mode(&*self.fs, &self.target)?,
         };
-        self.dress(&finish, mode)?;
+        self.apply_metadata(&finish, mode)?;
         self.sync_whole()?;
         self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
@@ -47,7 +47,7 @@ impl Part {
         self.rename(&finish)?;
         self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
-        open_up(&*self.file, self.target.path(), mode, self.durability)?;
+        allow_others(&*self.file, self.target.path(), mode, self.durability)?;
         if let Some(journal) = self.journal_id() {
             remove_journal(&*self.fs, &self.target, journal, self.durability)?;
         }
@@ -55,12 +55,12 @@ impl Part {
     }
 
     /// Everything that the final file has besides its bytes.
-    fn dress(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
+    fn apply_metadata(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(finish.len).map_err(PartError::io("truncate", &path))?;
         // While it is a part, nobody else may write to it: a part that others can write to is not believed.
         set_mode(&*self.file, &path, mode & !OTHERS)?;
-        dress(&*self.file, &path, &finish.attributes, finish.modified)
+        apply_metadata(&*self.file, &path, &finish.attributes, finish.modified)
     }
 
     fn rename(&self, finish: &Finish) -> Result<(), PartError> {
@@ -81,7 +81,7 @@ impl Part {
     /// Where the system cannot remove one. A journal without a part claims nothing that would be
     /// believed. [`PartError::Exchanged`]: another file has the name now, and stays.
     pub fn discard(self) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         let (part, journal) = (self.target.part(), self.target.journal());
         self.remove(self.id, &part)?;
         self.gone.store(true, Ordering::Relaxed);
@@ -96,7 +96,7 @@ impl Drop for Part {
     /// Gives back the space that was not used. Removes a part that holds nothing and never began.
     fn drop(&mut self) {
         if !self.gone.load(Ordering::Relaxed) {
-            self.give_room_back();
+            self.release_unused();
         }
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
@@ -139,7 +139,7 @@ pub(super) fn was_finished(
     }
     let journal = journal.file.stat().map_err(PartError::io("inspect", &target.journal()))?;
     let finished = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
-    open_up(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
+    allow_others(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
     named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
@@ -169,7 +169,7 @@ fn new_file_mode(fs: &dyn Fs, target: &Target) -> Result<u32, PartError> {
 
 /// Gives a finished file the rest of its mode: others may write to it, if `mode` says so. It is no part
 /// any more. A crash before this leaves the journal, and the next run does it.
-fn open_up(
+fn allow_others(
     file: &dyn FsFile,
     path: &Path,
     mode: u32,

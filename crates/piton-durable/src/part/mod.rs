@@ -119,7 +119,7 @@ pub struct Part {
     /// Space for what is to come; `None` before [`Part::expect`]. Never held together with `state`.
     reserved: Mutex<Option<Reserved>>,
     /// Held for moments only, never during a sync.
-    state: Mutex<State>,
+    state: Mutex<JournalState>,
     /// Held while one thread syncs, or replaces the journal. Taken before `state`.
     turn: Mutex<()>,
     /// Whether there is a journal to claim bytes in. Outside `state`, so that a write never waits.
@@ -132,7 +132,7 @@ pub struct Part {
 
 /// The journal, and the state that it describes.
 #[derive(Default)]
-struct State {
+struct JournalState {
     /// `None` with [`Durability::None`], and before the beginning.
     log: Option<Log>,
     fold: Fold,
@@ -140,7 +140,7 @@ struct State {
     since_compaction: Option<Vec<Record>>,
 }
 
-impl State {
+impl JournalState {
     /// Appends to the journal, and keeps `fold` in step with it.
     fn record(&mut self, record: &Record) -> Result<(), AppendError> {
         let sequence = match &mut self.log {
@@ -162,7 +162,7 @@ impl Part {
         durability: Durability,
         file: Arc<dyn FsFile>,
         id: FileId,
-        state: State,
+        state: JournalState,
     ) -> Self {
         Self {
             fs,
@@ -189,8 +189,8 @@ impl Part {
         self.file.is_locked()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        hold(&self.state)
+    fn state(&self) -> MutexGuard<'_, JournalState> {
+        guard(&self.state)
     }
 
     /// Appends a record that a caller asked for.
@@ -199,7 +199,7 @@ impl Part {
         let appended = self.state().record(&record);
         match appended {
             Err(AppendError::Full) => {
-                let _turn = hold(&self.turn);
+                let _turn = guard(&self.turn);
                 self.record_in_turn(record)
             }
             appended => self.appended(appended),
@@ -261,6 +261,6 @@ impl Part {
 
 /// Locks a mutex. A thread that panicked while it held one left no half-made state: each change is
 /// made by one call.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Part, PartError, Target};
 use crate::fs::{FileId, Fs};
 use crate::journal::log::Log;
-use crate::named::{self, NameError, Over};
+use crate::named::{self, NameError, Overwrite};
 
 impl Part {
     /// Whether part and journal still have their names. A user who removes them and starts again
@@ -39,7 +39,7 @@ pub(super) fn place_journal(
     old: Option<FileId>,
 ) -> Result<(), PartError> {
     let (temporary, path) = (target.temporary(), target.journal());
-    let over = old.map_or(Over::Nothing, Over::Ours);
+    let over = old.map_or(Overwrite::Nothing, Overwrite::Ours);
     named::rename(fs, new.id(), &temporary, &path, over).map_err(|error| match error {
         // There was none when the part was opened, and only the owner of the part makes one.
         NameError::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
+use super::{Durability, JournalState, OpenPart, Opened, Part, PartError, Recovered, Target};
 use crate::beside::beside;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::LockError;
-use crate::named::{self, NameError, Over};
+use crate::named::{self, NameError, Overwrite};
 use crate::own::{self, NotOurs};
 
 /// One try is enough, unless another program keeps creating files there.
@@ -31,9 +31,9 @@ impl Part {
     pub fn open(fs: Arc<dyn Fs>, target: &Target, how: OpenPart) -> Result<Opened, PartError> {
         let mut set_aside = None;
         for _ in 0..TRIES {
-            let files = Files::lock(&*fs, target)?;
+            let files = LockedFiles::lock(&*fs, target)?;
             match files.look(how.durability)? {
-                Found::Journal { journal, fold } => {
+                OnDisk::Journal { journal, fold } => {
                     if super::finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)?
                     {
                         return Ok(Opened::Finished);
@@ -46,13 +46,13 @@ impl Part {
                         super::recover::recover(fs, target, how, files.part, journal, fold)?;
                     return Ok(Opened::Part(part, Recovered { set_aside, ..recovered }));
                 }
-                Found::Nothing => {
-                    let state = State::default();
+                OnDisk::Nothing => {
+                    let state = JournalState::default();
                     let part =
                         Self::new(fs, target, how.durability, files.part, files.stat.id, state);
                     return Ok(Opened::Part(part, Recovered { set_aside, ..Recovered::default() }));
                 }
-                Found::Unbelievable { part, journal } => {
+                OnDisk::Untrusted { part, journal } => {
                     let journal = files.journal.as_ref().filter(|_| journal);
                     let moved_journal = journal
                         .map(|journal| move_aside(&*fs, journal.id, &target.journal()))
@@ -69,7 +69,7 @@ impl Part {
 }
 
 /// A locked part, and the locked journal beside it.
-pub(super) struct Files {
+pub(super) struct LockedFiles {
     pub(super) part: Arc<dyn FsFile>,
     /// As the part was found.
     pub(super) stat: Stat,
@@ -95,13 +95,13 @@ pub(super) struct Journal {
 }
 
 #[allow(clippy::large_enum_variant, reason = "one exists at a time, for a moment")]
-pub(super) enum Found {
+pub(super) enum OnDisk {
     Journal { journal: Journal, fold: Fold },
     Nothing,
-    Unbelievable { part: bool, journal: bool },
+    Untrusted { part: bool, journal: bool },
 }
 
-impl Files {
+impl LockedFiles {
     /// The journal is locked as well as the part: between the rename of a finished part and the
     /// removal of its journal, its owner holds nothing at `NAME.part`, and must not remove the journal
     /// of another process.
@@ -155,20 +155,20 @@ impl Files {
         Ok(Self { part, stat, flaw, journal, journal_path })
     }
 
-    pub(super) fn look(&self, durability: Durability) -> Result<Found, PartError> {
+    pub(super) fn look(&self, durability: Durability) -> Result<OnDisk, PartError> {
         let Some(JournalFile { file, bytes, flaw, .. }) = &self.journal else {
             // A part without a journal is worth nothing. One of a run that kept no journal is
             // simply written over by the next such run.
             let part = self.flaw.is_some() || self.stat.len > 0 && durability != Durability::None;
             return Ok(match part {
-                true => Found::Unbelievable { part, journal: false },
-                false => Found::Nothing,
+                true => OnDisk::Untrusted { part, journal: false },
+                false => OnDisk::Nothing,
             });
         };
-        let unbelievable =
-            Found::Unbelievable { part: self.flaw.is_some() || self.stat.len > 0, journal: true };
+        let untrusted =
+            OnDisk::Untrusted { part: self.flaw.is_some() || self.stat.len > 0, journal: true };
         if flaw.is_some() {
-            return Ok(unbelievable);
+            return Ok(untrusted);
         }
         match journal::parse(bytes) {
             Ok(parsed) => {
@@ -176,7 +176,7 @@ impl Files {
                 // Every journal starts with its description: without it the header is damaged.
                 if fold.meta.is_some() {
                     let (file, bytes) = (Arc::clone(file), bytes.clone());
-                    return Ok(Found::Journal { journal: Journal { file, bytes, parsed }, fold });
+                    return Ok(OnDisk::Journal { journal: Journal { file, bytes, parsed }, fold });
                 }
             }
             Err(HeadError::Newer(found)) => {
@@ -184,7 +184,7 @@ impl Files {
             }
             Err(HeadError::Unreadable) => {}
         }
-        Ok(unbelievable)
+        Ok(untrusted)
     }
 }
 
@@ -193,7 +193,7 @@ impl Files {
 fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
     for number in 1..=ASIDES {
         let aside = beside(path, &format!(".aside-{number}"));
-        match named::rename(fs, file, path, &aside, Over::Nothing) {
+        match named::rename(fs, file, path, &aside, Overwrite::Nothing) {
             Ok(()) => return Ok(aside),
             Err(NameError::NotAFile(_)) => {}
             Err(NameError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::open::Journal;
-use super::{Durability, OpenPart, Part, PartError, Recovered, State, Target, verify};
+use super::{Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, verify};
 use crate::extent::cover;
 use crate::fs::{Fs, FsFile, Stat, parent_dir};
 use crate::journal::log::Log;
@@ -44,8 +44,8 @@ pub(super) fn recover(
         fold.synced_through = 0;
     }
 
-    let renew_after = durable.then_some(synced_through);
-    let damaged = damage(&*file, &fold, stat.len, how.verify_all, renew_after)
+    let rewrite_after = durable.then_some(synced_through);
+    let damaged = damage(&*file, &fold, stat.len, how.verify_all, rewrite_after)
         .map_err(PartError::io("write", &path))?;
     for range in &damaged {
         fold.apply(0, &Record::Forget(range.clone()));
@@ -70,7 +70,7 @@ pub(super) fn recover(
     };
     let rewrite = !as_left || !recovered.damaged.is_empty();
     let full = log.is_nearly_full();
-    let state = State { log: Some(log), fold, since_compaction: None };
+    let state = JournalState { log: Some(log), fold, since_compaction: None };
     let part = Part::new(fs, target, durability, file, stat.id, state);
     part.begun.store(true, Ordering::Release);
     if rewrite {
@@ -91,14 +91,14 @@ fn changed_later(part: &Stat, journal: &Stat) -> bool {
 }
 
 /// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
-/// unless `verify_all`; but never beyond the end of the file. Those of later records than `renew_after`
+/// unless `verify_all`; but never beyond the end of the file. Those of later records than `rewrite_after`
 /// are written again.
 fn damage(
     file: &dyn FsFile,
     fold: &Fold,
     part_len: u64,
     verify_all: bool,
-    renew_after: Option<u64>,
+    rewrite_after: Option<u64>,
 ) -> std::io::Result<Vec<Range<u64>>> {
     let mut buffer = verify::buffer();
     let mut damaged = Vec::new();
@@ -108,8 +108,8 @@ fn damage(
         // Bytes that cannot be read are damaged too: writing them again may repair the sector.
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
-        if holds && renew_after.is_some_and(|synced_through| sequence > synced_through) {
-            verify::renew(file, &extent, &mut buffer)?;
+        if holds && rewrite_after.is_some_and(|synced_through| sequence > synced_through) {
+            verify::rewrite(file, &extent, &mut buffer)?;
         }
         if !holds {
             damaged.push(extent.range());

@@ -14,7 +14,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Part, PartError, hold, verify};
+use super::{Part, PartError, guard, verify};
 use crate::extent::Extent;
 use crate::fs::{FsFile, Space};
 
@@ -44,21 +44,21 @@ impl Part {
         size: Option<u64>,
     ) -> Result<(), PartError> {
         let reserved = Reserved::new(self.id.device, size, claims);
-        let looked = hold(&self.reserved).insert(reserved).look(&*self.file);
+        let looked = guard(&self.reserved).insert(reserved).look(&*self.file);
         looked.map_err(PartError::io("reserve space for", &self.target.part()))
     }
 
     /// Before bytes are written there.
-    pub(super) fn make_room(&self, range: Range<u64>) -> io::Result<()> {
-        match &mut *hold(&self.reserved) {
+    pub(super) fn reserve_for(&self, range: Range<u64>) -> io::Result<()> {
+        match &mut *guard(&self.reserved) {
             Some(reserved) => reserved.cover(&*self.file, range),
             None => Ok(()),
         }
     }
 
     /// Gives back what was reserved and not used.
-    pub(super) fn give_room_back(&self) {
-        let Some(reserved) = hold(&self.reserved).take() else { return };
+    pub(super) fn release_unused(&self) {
+        let Some(reserved) = guard(&self.reserved).take() else { return };
         if reserved.way == Way::Measure {
             return;
         }
@@ -290,7 +290,7 @@ impl Drop for Promise {
 }
 
 fn promised() -> MutexGuard<'static, BTreeMap<u64, u64>> {
-    hold(&PROMISED)
+    guard(&PROMISED)
 }
 
 fn full(missing: u64, free: u64) -> io::Error {

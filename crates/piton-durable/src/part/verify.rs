@@ -61,7 +61,7 @@ pub(super) fn matches(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> 
 ///
 /// # Errors
 /// Where the bytes cannot be read or written.
-pub(super) fn renew(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<()> {
+pub(super) fn rewrite(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<()> {
     for_each_chunk(file, extent, buffer, |chunk, offset| write_all_at(file, chunk, offset))
         .map(|_| ())
 }

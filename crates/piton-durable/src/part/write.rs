@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Extent, Part, PartError, hold};
+use super::{Extent, Part, PartError, guard};
 use crate::fs::{read_full_at, write_all_at};
 use crate::journal::Record;
 
@@ -16,7 +16,7 @@ impl Part {
     /// Some of `buf` may have been written. A full disk does not poison the part: claims stay valid.
     pub fn write(&self, buf: &[u8], offset: u64) -> Result<(), PartError> {
         self.check()?;
-        self.make_room(offset..offset.saturating_add(buf.len() as u64))
+        self.reserve_for(offset..offset.saturating_add(buf.len() as u64))
             .and_then(|()| write_all_at(&*self.file, buf, offset))
             .map_err(PartError::io("write", &self.target.part()))
     }
@@ -74,7 +74,7 @@ impl Part {
         if range.is_empty() {
             return Ok(());
         }
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         // The record is enough for a kill. The new journal, which has no trace of the claims, is for
         // the power cut, and for the bit that flips in that one record.
         self.check()?;

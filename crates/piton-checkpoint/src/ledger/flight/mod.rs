@@ -59,14 +59,14 @@ fn read(file: &dyn FsFile) -> io::Result<Vec<u8>> {
 }
 
 /// The recorder of a dead run, or an empty one, locked.
-pub(super) struct Found {
+pub(super) struct LockedRecorder {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     file: Arc<dyn FsFile>,
     bytes: Vec<u8>,
 }
 
-impl Found {
+impl LockedRecorder {
     /// Locks the recorder of `ledger`, creating it where there is none.
     pub(super) fn lock(fs: Arc<dyn Fs>, ledger: &Path) -> Result<Self, LedgerError> {
         let path = path_of(ledger);

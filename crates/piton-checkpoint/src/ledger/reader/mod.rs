@@ -12,12 +12,12 @@ use rusqlite::Connection;
 
 pub use totals::{ClassTotal, Count, HostTotal, Rate, Totals};
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::outcome::{ErrorClass, Key, Known, State, cut_detail};
 use super::row::{Row, columns, count};
 use super::runs::{PastRun, last_runs};
 use super::schema::{self, Access, Connected};
-use window::Window;
+use window::RowWindow;
 
 const CACHE_KIB: u32 = 4 << 10;
 /// Rows that are read in one go where many are listed: the ledger's WAL can start over in between.
@@ -29,7 +29,7 @@ const REMEMBERED: usize = 1_024;
 pub struct Reader {
     path: PathBuf,
     conn: Connected,
-    window: Window,
+    window: RowWindow,
     classes: HashMap<i64, ErrorClass>,
 }
 
@@ -58,7 +58,7 @@ impl Reader {
             Some(_) => {}
         }
         let conn = schema::connect(&path, Access::Read, CACHE_KIB)?;
-        Ok(Self { path, conn, window: Window::default(), classes: HashMap::new() })
+        Ok(Self { path, conn, window: RowWindow::default(), classes: HashMap::new() })
     }
 
     /// Whether the ledger has no item.
@@ -67,7 +67,7 @@ impl Reader {
     /// Errors of SQLite.
     pub fn is_empty(&self) -> Result<bool, LedgerError> {
         let any = self.conn.query_row("SELECT EXISTS(SELECT 1 FROM items)", [], |row| row.get(0));
-        any.map(|any: bool| !any).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        any.map(|any: bool| !any).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
     /// What is known about an item; `None` if it was never begun. For many, use [`Reader::lookups`].
@@ -75,7 +75,7 @@ impl Reader {
     /// # Errors
     /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and errors of SQLite.
     pub fn lookup(&mut self, key: &Key) -> Result<Option<Known>, LedgerError> {
-        let row = self.window.take(&self.conn, key).map_err(Fault::at(&self.path))?;
+        let row = self.window.take(&self.conn, key).map_err(StoreError::at(&self.path))?;
         row.map(|row| self.known(row)).transpose()
     }
 
@@ -92,9 +92,9 @@ impl Reader {
         let Self { path, conn, window, .. } = self;
         let rows = (|| {
             let _moment = conn.unchecked_transaction()?;
-            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, Fault>>()
+            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, StoreError>>()
         })();
-        let rows = rows.map_err(Fault::at(path))?;
+        let rows = rows.map_err(StoreError::at(path))?;
         rows.into_iter().map(|row| row.map(|row| self.known(row)).transpose()).collect()
     }
 
@@ -118,7 +118,7 @@ impl Reader {
             }
             let mut after = 0;
             loop {
-                let rows = batch(&self.conn, &total, after).map_err(Fault::at(&self.path))?;
+                let rows = batch(&self.conn, &total, after).map_err(StoreError::at(&self.path))?;
                 let Some(last) = rows.last() else { break };
                 after = last.id;
                 for row in rows {
@@ -136,7 +136,7 @@ impl Reader {
     /// # Errors
     /// Errors of SQLite.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
-        totals::totals(&self.conn).map_err(Fault::at(&self.path))
+        totals::totals(&self.conn).map_err(StoreError::at(&self.path))
     }
 
     /// How many items are in each state with each class, the most frequent first; done ones have no class.
@@ -144,7 +144,7 @@ impl Reader {
     /// # Errors
     /// Errors of SQLite.
     pub fn by_class(&self) -> Result<Vec<ClassTotal>, LedgerError> {
-        totals::by_class(&self.conn).map_err(Fault::at(&self.path))
+        totals::by_class(&self.conn).map_err(StoreError::at(&self.path))
     }
 
     /// At most `most` hosts with failed items, those with the most failures first.
@@ -152,7 +152,9 @@ impl Reader {
     /// # Errors
     /// Errors of SQLite.
     pub fn worst_hosts(&self, most: u32) -> Result<Vec<HostTotal>, LedgerError> {
-        totals::worst_hosts(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        totals::worst_hosts(&self.conn, most)
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(&self.path))
     }
 
     /// What ended in the last `minutes` (at most 60), the current one included; `now`
@@ -161,7 +163,9 @@ impl Reader {
     /// # Errors
     /// Errors of SQLite.
     pub fn rate(&self, now: u64, minutes: u32) -> Result<Rate, LedgerError> {
-        totals::rate(&self.conn, now, minutes).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        totals::rate(&self.conn, now, minutes)
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(&self.path))
     }
 
     /// The last `most` runs, the last one first.
@@ -169,13 +173,13 @@ impl Reader {
     /// # Errors
     /// Errors of SQLite.
     pub fn runs(&self, most: u32) -> Result<Vec<PastRun>, LedgerError> {
-        last_runs(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        last_runs(&self.conn, most).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
     fn known(&mut self, row: Row) -> Result<Known, LedgerError> {
         let class = match row.class {
             0 => None,
-            number => Some(self.class(number).map_err(Fault::at(&self.path))?),
+            number => Some(self.class(number).map_err(StoreError::at(&self.path))?),
         };
         Ok(Known {
             key: row.key,
@@ -194,7 +198,7 @@ impl Reader {
         })
     }
 
-    fn class(&mut self, number: i64) -> Result<ErrorClass, Fault> {
+    fn class(&mut self, number: i64) -> Result<ErrorClass, StoreError> {
         if let Some(class) = self.classes.get(&number) {
             return Ok(class.clone());
         }
@@ -208,7 +212,7 @@ impl Reader {
 }
 
 /// The next rows of one state and class.
-fn batch(conn: &Connection, of: &ClassTotal, after: i64) -> Result<Vec<Row>, Fault> {
+fn batch(conn: &Connection, of: &ClassTotal, after: i64) -> Result<Vec<Row>, StoreError> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::super::error::Fault;
+use super::super::error::StoreError;
 use super::super::outcome::{ErrorClass, State, cut_detail};
 use super::super::row::{column, count};
 use super::super::tally::MINUTES;
@@ -93,7 +93,7 @@ pub struct Rate {
     pub over: u64,
 }
 
-pub(super) fn totals(conn: &Connection) -> Result<Totals, Fault> {
+pub(super) fn totals(conn: &Connection) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     for total in by_class(conn)? {
         if let Some(sum) = totals.counts.get_mut(usize::from(total.state.code())) {
@@ -103,7 +103,7 @@ pub(super) fn totals(conn: &Connection) -> Result<Totals, Fault> {
     Ok(totals)
 }
 
-pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
+pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT state, class, items, bytes, took FROM totals WHERE items > 0 \
          ORDER BY items DESC, state, class",
@@ -112,7 +112,7 @@ pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
     let mut totals = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(state) = State::from_code(row.get(0)?) else {
-            return Err(Fault::Damaged("a total has an unknown state".to_owned()));
+            return Err(StoreError::Damaged("a total has an unknown state".to_owned()));
         };
         let number = row.get(1)?;
         let class = if number == 0 { None } else { Some(class(conn, number)?) };
@@ -127,11 +127,11 @@ pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
 }
 
 /// The name of a class.
-pub(super) fn class(conn: &Connection, number: i64) -> Result<ErrorClass, Fault> {
+pub(super) fn class(conn: &Connection, number: i64) -> Result<ErrorClass, StoreError> {
     let name: String = conn
         .prepare_cached("SELECT name FROM classes WHERE id = ?1")?
         .query_row([number], |row| row.get(0))?;
-    name.parse().map_err(|error| Fault::Damaged(format!("{:?}: {error}", cut_detail(&name))))
+    name.parse().map_err(|error| StoreError::Damaged(format!("{:?}: {error}", cut_detail(&name))))
 }
 
 pub(super) fn worst_hosts(conn: &Connection, most: u32) -> rusqlite::Result<Vec<HostTotal>> {

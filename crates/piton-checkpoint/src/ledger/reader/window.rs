@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::super::error::Fault;
+use super::super::error::StoreError;
 use super::super::outcome::Key;
 use super::super::row::{Row, columns};
 
@@ -21,7 +21,7 @@ const NEAR: u32 = 16;
 /// Two chunks of rows that follow each other. The first row asked for from the second chunk makes the
 /// window slide.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct RowWindow {
     behind: HashMap<Key, Row>,
     ahead: HashMap<Key, Row>,
     /// The rows of `behind` come after this one …
@@ -37,9 +37,9 @@ pub(super) struct Window {
     begun: bool,
 }
 
-impl Window {
+impl RowWindow {
     /// The row of `key`, which leaves the window: asked for again, it is read again.
-    pub(super) fn take(&mut self, conn: &Connection, key: &Key) -> Result<Option<Row>, Fault> {
+    pub(super) fn take(&mut self, conn: &Connection, key: &Key) -> Result<Option<Row>, StoreError> {
         if !self.begun {
             // Most runs process their list from the start.
             self.begun = true;
@@ -59,7 +59,7 @@ impl Window {
         Ok(Some(row))
     }
 
-    fn strayed(&mut self, conn: &Connection, id: i64) -> Result<(), Fault> {
+    fn strayed(&mut self, conn: &Connection, id: i64) -> Result<(), StoreError> {
         let near = id.abs_diff(self.stray) <= CHUNK.unsigned_abs();
         self.near = if near { self.near.saturating_add(1) } else { 0 };
         self.stray = id;
@@ -74,7 +74,7 @@ impl Window {
     }
 
     /// Drops the rows behind and reads the next ones.
-    fn slide(&mut self, conn: &Connection) -> Result<(), Fault> {
+    fn slide(&mut self, conn: &Connection) -> Result<(), StoreError> {
         self.behind.clear();
         std::mem::swap(&mut self.behind, &mut self.ahead);
         (self.start, self.middle) = (self.middle, self.end);

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
-use super::place::{At, Dir, Place};
+use super::root::{At, Dir, Root};
 use crate::fs::LeadsOut;
 
 /// At most this many directories below the root are held open; beyond that all are closed and opened again.
@@ -28,10 +28,10 @@ const RACES: usize = 16;
 /// while it is held is still written to, wherever it is then.
 #[derive(Clone)]
 pub(super) struct Beneath {
-    shared: Arc<Shared>,
+    shared: Arc<HeldFolders>,
 }
 
-struct Shared {
+struct HeldFolders {
     /// Its path, absolute and without symbolic links. All paths passed in begin with it.
     path: PathBuf,
     fd: Arc<OwnedFd>,
@@ -47,7 +47,7 @@ impl Beneath {
         let fd = retry_on_intr(|| rustix::fs::open(&path, DIRECTORY, Mode::empty()))?;
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let most_held = (files / FILES_PER_HELD).min(MOST_HELD);
-        let shared = Shared { path, fd: Arc::new(fd), held: Mutex::default(), most_held };
+        let shared = HeldFolders { path, fd: Arc::new(fd), held: Mutex::default(), most_held };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -172,7 +172,7 @@ fn walk(root: impl AsFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> 
     }
 }
 
-impl Place for Beneath {
+impl Root for Beneath {
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
         let dir = self.hold_existing(self.below(path)?)?;
         Ok(At { dir: Dir::Held(dir), path: Path::new(".") })

@@ -19,26 +19,26 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
 use super::holder::holder;
-use super::kind::{Kind, is_read_only};
-use super::place::{At, Place, with_name};
+use super::kind::{FsKind, is_read_only};
+use super::root::{At, Root, with_name};
 use super::stat::{stat_at, timespec};
 use super::still_takes_changes;
-use super::writers::{Alone, owner};
+use super::writers::{Ownership, owner};
 use crate::fs::{FsFile, FsSync, Owner, Space, Stat};
 
 pub(super) struct OsFile<P> {
     fd: OwnedFd,
     /// Where the paths that it is given begin.
-    place: P,
+    root: P,
     /// A lock was requested, and the file system has none.
     unlocked: AtomicBool,
     /// What replaces the lock then.
-    alone: OnceLock<Alone>,
+    ownership: OnceLock<Ownership>,
 }
 
-impl<P: Place> OsFile<P> {
-    pub(super) fn new(fd: OwnedFd, place: P) -> Self {
-        Self { fd, place, unlocked: AtomicBool::new(false), alone: OnceLock::new() }
+impl<P: Root> OsFile<P> {
+    pub(super) fn new(fd: OwnedFd, root: P) -> Self {
+        Self { fd, root, unlocked: AtomicBool::new(false), ownership: OnceLock::new() }
     }
 
     /// Whether a lock that was just granted has no effect: then it is granted to a second open description of
@@ -92,7 +92,7 @@ fn link(file: &OwnedFd, to: &At<'_>) -> Result<(), Errno> {
     }
 }
 
-impl<P: Place> FsFile for OsFile<P> {
+impl<P: Root> FsFile for OsFile<P> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
     }
@@ -110,12 +110,12 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn syncs_alone(&self) -> bool {
-        Kind::of(&self.fd).is_ok_and(Kind::syncs_unnamed_alone)
+        FsKind::of(&self.fd).is_ok_and(FsKind::syncs_unnamed_alone)
     }
 
     fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
-        let kind = Kind::of(&self.fd)?;
-        if kind == Kind::Tmpfs {
+        let kind = FsKind::of(&self.fd)?;
+        if kind == FsKind::Tmpfs {
             // Nothing there is written anywhere.
             return Ok(FsSync::Proven);
         }
@@ -126,12 +126,12 @@ impl<P: Place> FsFile for OsFile<P> {
         if is_read_only(&self.fd)? {
             return Err(Errno::ROFS.into());
         }
-        still_takes_changes(&self.place.directory(dir)?)?;
+        still_takes_changes(&self.root.directory(dir)?)?;
         Ok(FsSync::Proven)
     }
 
     fn link_to(&self, path: &Path) -> io::Result<()> {
-        match with_name(&self.place, path, |to| link(&self.fd, to))? {
+        match with_name(&self.root, path, |to| link(&self.fd, to))? {
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -144,7 +144,7 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn reserving_writes(&self) -> io::Result<bool> {
-        Ok(Kind::of(&self.fd)? == Kind::Tmpfs)
+        Ok(FsKind::of(&self.fd)? == FsKind::Tmpfs)
     }
 
     fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
@@ -190,7 +190,7 @@ impl<P: Place> FsFile for OsFile<P> {
 
     fn longest(&self) -> io::Result<Option<u64>> {
         let of_process = getrlimit(Resource::Fsize).current;
-        let of_system = Kind::longest(&self.fd)?;
+        let of_system = FsKind::longest(&self.fd)?;
         Ok(of_process.into_iter().chain(of_system).min())
     }
 
@@ -241,10 +241,11 @@ impl<P: Place> FsFile for OsFile<P> {
             Err(error) => return Err(error.into()),
         }
         self.unlocked.store(true, Ordering::Relaxed);
-        if self.alone.get().is_some() {
+        if self.ownership.get().is_some() {
             return Ok(true);
         }
-        Ok(Alone::claim(self.stat()?.id).is_some_and(|alone| self.alone.set(alone).is_ok()))
+        Ok(Ownership::claim(self.stat()?.id)
+            .is_some_and(|ownership| self.ownership.set(ownership).is_ok()))
     }
 
     fn is_locked(&self) -> bool {

@@ -8,7 +8,7 @@ use rustix::io::{Errno, retry_on_intr};
 
 /// A file system, by how its syncs behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FsKind {
     /// ext4, and others with its number; XFS.
     Journalled,
     /// btrfs leaves files without a name out of its log: named after an fsync, and the folder synced,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl FsKind {
     /// The file system of an open file.
     pub(super) fn of(file: impl AsFd) -> Result<Self, Errno> {
         const EXT4: FsWord = 0xef53;

@@ -12,8 +12,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use self::beneath::Beneath;
 use self::file::OsFile;
-use self::kind::Kind;
-use self::place::{At, Place, with_name};
+use self::kind::FsKind;
+use self::root::{At, Root, with_name};
 use self::stat::stat_at;
 use super::names::{bad_name, explained};
 use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
@@ -22,7 +22,7 @@ mod beneath;
 mod file;
 mod holder;
 mod kind;
-mod place;
+mod root;
 mod stat;
 mod writers;
 
@@ -35,7 +35,7 @@ mod writers;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFs;
 
-impl<P: Place> Fs for P {
+impl<P: Root> Fs for P {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
         let write = OFlags::RDWR;
         let (flags, mode) = match how {
@@ -64,7 +64,9 @@ impl<P: Place> Fs for P {
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         let at = self.directory(dir)?;
         match open_unnamed(&at, mode) {
-            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => Ok(Arc::new(OsFile::new(fd, self.clone()))),
+            Ok(fd) if FsKind::of(&fd)?.keeps_unnamed() => {
+                Ok(Arc::new(OsFile::new(fd, self.clone())))
+            }
             Ok(_) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
@@ -202,7 +204,7 @@ impl<P: Place> Fs for P {
 /// Whether the file system of a directory is of an unknown kind.
 fn is_of_other_kind(dir: &At) -> bool {
     open_at(dir, OFlags::PATH | OFlags::DIRECTORY, 0)
-        .is_ok_and(|dir| Kind::of(&dir) == Ok(Kind::Other))
+        .is_ok_and(|dir| FsKind::of(&dir) == Ok(FsKind::Other))
 }
 
 /// `None` where there is nothing.

@@ -19,9 +19,9 @@ use crate::fs::FileId;
 static OWNED: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
 
 /// Such a file, owned until this is dropped.
-pub(super) struct Alone(FileId);
+pub(super) struct Ownership(FileId);
 
-impl Alone {
+impl Ownership {
     /// Owns a file that is open for writing. `None`: another process or handle does.
     pub(super) fn claim(id: FileId) -> Option<Self> {
         let mut owned = owned();
@@ -34,7 +34,7 @@ impl Alone {
     }
 }
 
-impl Drop for Alone {
+impl Drop for Ownership {
     fn drop(&mut self) {
         if let Some(owned) = &mut *owned() {
             owned.remove(&self.0);

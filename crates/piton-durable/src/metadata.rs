@@ -9,7 +9,7 @@ use crate::part::PartError;
 /// Sets attributes and time. They are extras: a file whose bytes are right does not fail without them,
 /// whatever the reason (no support, no space, a quota, a security policy). Only an error of the disk
 /// itself counts, since it may affect the bytes.
-pub(crate) fn dress(
+pub(crate) fn apply_metadata(
     file: &dyn FsFile,
     path: &Path,
     attributes: &[(String, Vec<u8>)],
