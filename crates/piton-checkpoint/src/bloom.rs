@@ -1,9 +1,9 @@
-//! A Bloom filter in blocks of a cache line's half (the split block filter of Apache Parquet): one access
-//! to memory per number.
+//! A Bloom filter in blocks of half a cache line (the split block filter of Apache Parquet): one memory
+//! access per hash.
 
 const WORDS: usize = 8;
 
-/// Odd numbers that spread one hash over the words of a block.
+/// Odd factors that spread one hash over the words of a block.
 const SALT: [u32; WORDS] = [
     0x47b6_137b,
     0x4497_4d91,
@@ -15,21 +15,21 @@ const SALT: [u32; WORDS] = [
     0x5c6b_fb31,
 ];
 
-/// Which 64-bit hashes were inserted, with false positives and no false negatives. With 27 bits for each
-/// about one in 20,000 is made up, with 13 one in 250, with 7 one in 20.
+/// A set of 64-bit hashes, with false positives and no false negatives. With 27 bits for each hash,
+/// about one answer in 20,000 is a false positive; with 13 one in 250, with 7 one in 20.
 #[derive(Debug)]
 pub struct Bloom {
     blocks: Vec<[u32; WORDS]>,
 }
 
 impl Bloom {
-    /// A filter of so many bytes, at least of one block. Memory is taken as it is touched.
+    /// A filter of this many bytes, at least one block. The system allocates memory as it is touched.
     pub fn new(bytes: usize) -> Bloom {
         let blocks = bytes.checked_div(size_of::<[u32; WORDS]>()).unwrap_or(0).max(1);
         Bloom { blocks: vec![[0; WORDS]; blocks] }
     }
 
-    /// Inserts it; whether it may have been there before.
+    /// Inserts a hash; returns whether it may have been inserted before.
     pub fn insert(&mut self, hash: u64) -> bool {
         let at = self.place(hash);
         let Some(block) = self.blocks.get_mut(at) else { return true };
@@ -47,14 +47,14 @@ impl Bloom {
         block.is_none_or(|block| block.iter().zip(bits(hash)).all(|(word, bit)| word & bit != 0))
     }
 
-    /// The block of a hash: its upper half chooses it.
+    /// The block of a hash, chosen by its upper half.
     fn place(&self, hash: u64) -> usize {
         let scaled = (u128::from(hash) * self.blocks.len() as u128) >> 64;
         usize::try_from(scaled).unwrap_or(0)
     }
 }
 
-/// The bit of each word, which the lower half of a hash chooses.
+/// The bit of each word, chosen by the lower half of a hash.
 fn bits(hash: u64) -> impl Iterator<Item = u32> {
     SALT.into_iter().map(move |salt| 1 << ((hash as u32).wrapping_mul(salt) >> 27))
 }

@@ -1,15 +1,15 @@
-//! How often checkpoints come.
+//! How often checkpoints are made.
 
 use std::time::{Duration, Instant};
 
-/// How often checkpoints come and how much may be at stake between them (DESIGN G2).
+/// How often checkpoints are made and how much a crash between them may cost (G2).
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// A checkpoint is due after this time …
     pub interval: Duration,
     /// … or once this many bytes are unsynced,
     pub bytes: u64,
-    /// but syncing may not take more than one part in this many of the time.
+    /// but syncing may take at most one part in this many of the time.
     pub share: u32,
     /// What one connection may have unsynced, whatever its speed, in bytes.
     pub floor: u64,
@@ -52,7 +52,7 @@ impl Cadence {
 
     /// How long to wait from `now` before a checkpoint of `unsynced` bytes; zero when it is due.
     ///
-    /// `pressed` says that a connection is near its allowance: it would wait for the sync, so the
+    /// `pressed` means that a connection is near its allowance: it would wait for the sync, so the
     /// share of time that syncing may take no longer counts.
     pub fn wait(&self, now: Instant, unsynced: u64, pressed: bool) -> Duration {
         if pressed {

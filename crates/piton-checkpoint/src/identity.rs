@@ -1,8 +1,8 @@
-//! Which version of a resource this is, and whether two answers speak of the same one.
+//! Which version of a resource this is, and whether two answers are of the same one.
 
 use serde::{Deserialize, Serialize};
 
-/// What a source says of which version it is (RFC 9110 section 8.8).
+/// What a source reports about its version (RFC 9110 section 8.8).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Length of the whole, in bytes.
@@ -11,8 +11,7 @@ pub struct Identity {
     /// Entity tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<Validator>,
-    /// `Last-Modified`, letter by letter as the server wrote it: only ever compared, never computed
-    /// with.
+    /// `Last-Modified`, exactly as the server wrote it: it is only compared, never parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
 }
@@ -20,10 +19,10 @@ pub struct Identity {
 /// An entity tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validator {
-    /// Whether the server calls it weak: the same tag may stand for different bytes.
+    /// Whether it is weak: different bytes may have the same tag.
     #[serde(default, skip_serializing_if = "is_false")]
     pub weak: bool,
-    /// What stands between the quotes.
+    /// The text between the quotes.
     pub tag: String,
 }
 
@@ -32,46 +31,46 @@ fn is_false(b: &bool) -> bool {
     !*b
 }
 
-/// How firmly two answers are known to be the same version; the ladder of docs/resume-rules.md.
+/// How certain it is that two answers are the same version; the ladder of docs/resume-rules.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rung {
-    /// Only the size agrees: every joint must be compared byte by byte.
+    /// Only the size agrees: bytes at every seam must be compared.
     Size,
     /// Time and size agree while the entity tags differ (nodes of one farm) or are weak.
-    /// Joints are compared as well.
+    /// Seams are compared as well.
     TimeAndSize,
-    /// `Last-Modified` and size agree, and no entity tag speaks against it.
+    /// `Last-Modified` and size agree, and no entity tag contradicts it.
     TimeSizeAndTag,
     /// A strong entity tag agrees.
     StrongTag,
 }
 
 impl Rung {
-    /// Whether bytes of before and after must be compared at every joint, since the rung alone
-    /// would not notice a file that was replaced by one of the same size.
+    /// Whether old and new bytes must be compared at every seam: this alone would not notice a file that was
+    /// replaced by one of the same size.
     pub fn wants_overlap(self) -> bool {
         self <= Self::TimeAndSize
     }
 }
 
-/// Whether two answers speak of the same version.
+/// Whether two answers are of the same version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The same, as far as this rung can tell.
+    /// The same, with this certainty.
     Same(Rung),
     /// Another version: never joined with the first (G4).
     Changed(Change),
-    /// Nothing to compare by: bytes of one must not be joined with the other.
+    /// Nothing to compare: bytes of one must not be joined with the other.
     Unknown,
 }
 
-/// What told that the source changed.
+/// What shows that the source changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
     /// Another length.
     Size {
-        /// Then.
+        /// Before.
         was: u64,
         /// Now.
         is: u64,
@@ -80,14 +79,14 @@ pub enum Change {
     Tag,
     /// Another time of modification.
     Time {
-        /// Then.
+        /// Before.
         was: String,
         /// Now.
         is: String,
     },
-    /// The source says nothing by which two answers could be known as the same version.
+    /// The source reports nothing that could identify a version.
     Nameless,
-    /// Bytes at a joint differ although all that the server says agrees.
+    /// Bytes at a seam differ although everything that the server reports agrees.
     Bytes {
         /// Offset of the first byte that differs.
         at: u64,
@@ -98,16 +97,16 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Size { was, is } => write!(f, "its size was {was} and is now {is}"),
-            Self::Tag => f.write_str("its entity tag is another"),
+            Self::Tag => f.write_str("its entity tag changed"),
             Self::Time { was, is } => write!(f, "it was modified: {was} before, {is} now"),
-            Self::Nameless => f.write_str("it gives no size, time or tag to know it by"),
+            Self::Nameless => f.write_str("it has no size, time or tag to identify it"),
             Self::Bytes { at } => write!(f, "its bytes differ at offset {at}"),
         }
     }
 }
 
 impl Identity {
-    /// Compares what was known (`self`) with what the source says now.
+    /// Compares what was known (`self`) with what the source reports now.
     pub fn compare(&self, now: &Self) -> Verdict {
         let size = match (self.size, now.size) {
             (Some(was), Some(is)) if was != is => {
@@ -136,8 +135,8 @@ impl Identity {
         }
     }
 
-    /// The best rung on which a later answer could be compared with this one, or `None` when
-    /// nothing is known that a resume could stand on.
+    /// The greatest certainty with which a later answer could match this one; `None` if
+    /// nothing is known that allows a resume.
     pub fn best_rung(&self) -> Option<Rung> {
         match self.compare(self) {
             Verdict::Same(rung) => Some(rung),

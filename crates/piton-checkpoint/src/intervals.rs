@@ -36,7 +36,7 @@ impl IntervalSet {
         }
         let before = self.len;
         let (mut start, mut end) = (range.start, range.end);
-        // Ranges that overlap or touch the new one are swallowed by it, from the right.
+        // The new range absorbs those that it overlaps or touches, from the right.
         while let Some((&s, &e)) = self.ranges.range(..=end).next_back() {
             if e < start {
                 break;
@@ -51,7 +51,7 @@ impl IntervalSet {
         self.len - before
     }
 
-    /// Takes a range out. Returns how many positions that removed.
+    /// Removes a range. Returns how many positions that removed.
     pub fn remove(&mut self, range: Range<u64>) -> u64 {
         if range.is_empty() {
             return 0;
@@ -155,8 +155,8 @@ mod tests {
                 };
                 let changed = range.clone().filter(|&i| model[i as usize] != value).count() as u64;
                 range.clone().for_each(|i| model[i as usize] = value);
-                let told = if value { set.insert(range) } else { set.remove(range) };
-                prop_assert_eq!(told, changed);
+                let reported = if value { set.insert(range) } else { set.remove(range) };
+                prop_assert_eq!(reported, changed);
             }
             prop_assert_eq!(set.len(), model.iter().filter(|&&b| b).count() as u64);
             for at in 0..96u64 {

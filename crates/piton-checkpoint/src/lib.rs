@@ -1,14 +1,14 @@
-//! What is done: the bookkeeping that every piton job shares.
+//! Bookkeeping that every piton job shares: what is done, what has changed, when to try again.
 //!
-//! * [`IntervalSet`]: which positions are done, in whatever order they were finished.
-//! * [`Identity`]: whether what is there now is still what was there before (G4).
+//! * [`IntervalSet`]: which positions are done, in any order.
+//! * [`Identity`]: whether a source still has the same version (G4).
 //! * [`Cadence`]: when the next checkpoint is due (G2).
 //! * [`Backoff`], [`Budget`] and [`Class`]: whether a failure is worth another try, and when.
-//! * [`Bloom`]: whether a hash may have come before, in memory of a fixed size (G8).
+//! * [`Bloom`]: whether a hash may have been seen before, in memory of a fixed size (G8).
 //! * [`ledger`]: what happened to each item of a list.
 //!
-//! The ledger is a file and has a module for that; nothing else here touches one. No part touches a
-//! socket or a clock: time is handed in, so that a test can replay it.
+//! Only the ledger touches a file. Nothing touches a socket or a clock: time is passed in, so that a test
+//! can replay it.
 //!
 //! ```
 //! use piton_checkpoint::IntervalSet;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-/// What a failure calls for.
+/// What to do about a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// The same again after a pause, keeping all progress.
+    /// Try again after a pause, keeping all progress.
     Transient,
-    /// The address that a redirect led to no longer serves: begin again at the first address.
+    /// The URL that a redirect led to no longer works: start over from the first URL.
     ResolveAgain,
     /// No number of tries helps.
     Fatal,
 }
 
-/// Pauses that double, with jitter, so that a crowd of clients does not come back as one.
+/// Pauses that double, with jitter, so that many clients do not come back at the same time.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     /// The first pause.
@@ -43,7 +43,7 @@ impl Backoff {
     }
 }
 
-/// How many failures in a row are borne. Progress refills it: a server that resets every 700 KB is
+/// How many failures in a row are tolerated. Progress refills it: a server that resets every 700 KB is
 /// slow, not broken.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {

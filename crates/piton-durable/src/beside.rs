@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// The longest name, in bytes, that the file systems of Linux take.
+/// The longest name, in bytes, on file systems of Linux.
 pub(crate) const LONGEST: usize = 255;
-/// What is left of a long name leaves room for every suffix that is put behind it.
+/// A shortened name leaves room for every suffix.
 const LONGEST_SHORTENED: usize = LONGEST - 24;
 
-/// The path with `suffix` behind its name. A name that has no room for that is shortened first.
+/// The path with `suffix` appended to its name. A name that has no room for that is shortened first.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     let mut beside = match name.len().saturating_add(suffix.len()) > LONGEST {
@@ -22,13 +22,13 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(beside)
 }
 
-/// The beginning of a name and half of its SHA-256: always the same for one name, and never the same for
-/// two, also for names that somebody has chosen to that end.
+/// The beginning of a name and half of its SHA-256: always the same for one name, and different for
+/// two, even if somebody chose them to collide.
 pub(crate) fn shortened(name: &OsStr) -> OsString {
     let digest = Sha256::digest(name.as_bytes());
     let mark: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let room = LONGEST_SHORTENED.saturating_sub(mark.len()).saturating_sub(1);
-    // No character of UTF-8 is cut in two: some file systems take no such names.
+    // No UTF-8 character is cut in two: some file systems reject such names.
     let is_inside = |at: usize| name.as_bytes().get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
     let mut end = room.min(name.len());
     while end > 0 && is_inside(end) {

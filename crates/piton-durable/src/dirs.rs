@@ -1,4 +1,4 @@
-//! Directories that stay.
+//! Directories that are durable.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::{Fs, parent_dir};
 use crate::part::Durability;
 
-/// What could not be done while a directory was created.
+/// An operation that failed while a directory was created.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {what} {}: {source}", path.display())]
 pub struct DirError {
@@ -24,7 +24,7 @@ impl DirError {
     }
 }
 
-/// Creates `dir` and what is missing above it. With [`Durability::Power`] each of them is durable in its
+/// Creates `dir` and its missing parents. With [`Durability::Power`] each of them is durable in its
 /// parent when this returns, so that what is made durable in `dir` is there after a power cut (G1).
 ///
 /// # Errors
@@ -33,7 +33,7 @@ pub fn create(fs: &dyn Fs, dir: &Path, durability: Durability) -> Result<(), Dir
     create_below(fs, dir, durability, |_| false)
 }
 
-/// As [`create`], where `known` says of a directory that it is there and durable already.
+/// As [`create`], where `known` returns whether a directory exists and is durable already.
 ///
 /// # Errors
 /// As [`create`].
@@ -47,7 +47,7 @@ pub fn create_below(
     let mut missing = Vec::new();
     let mut at = dir;
     loop {
-        match fs.stat(at).map_err(DirError::of("look at", at))? {
+        match fs.stat(at).map_err(DirError::of("inspect", at))? {
             Some(stat) if stat.is_dir => {
                 if durable && !known(at) {
                     settle(fs, at)?;
@@ -63,7 +63,7 @@ pub fn create_below(
         }
         at = above;
     }
-    // From above, each durable before the next: so of those that a crash leaves only the deepest may not be.
+    // From the top, each durable before the next: so after a crash only the deepest may not be durable.
     for new in missing.into_iter().rev() {
         match fs.create_dir(new) {
             // Another process was faster.
@@ -82,7 +82,7 @@ fn is_dir(fs: &dyn Fs, path: &Path) -> bool {
     matches!(fs.stat(path), Ok(Some(stat)) if stat.is_dir)
 }
 
-/// Makes a directory durable that was found: whoever created it, perhaps an instant ago, may have been
+/// Makes an existing directory durable: the process that created it, perhaps an instant ago, may have been
 /// killed before it did.
 pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
     let above = parent_dir(dir);
@@ -90,23 +90,23 @@ pub(crate) fn settle(fs: &dyn Fs, dir: &Path) -> Result<(), DirError> {
         return Ok(());
     }
     let device = |path: &Path| -> Result<Option<u64>, DirError> {
-        let stat = fs.stat(path).map_err(DirError::of("look at", path))?;
+        let stat = fs.stat(path).map_err(DirError::of("inspect", path))?;
         Ok(stat.map(|stat| stat.id.device))
     };
     let device_above = match device(above) {
-        // The directory that `fs` is limited to (`Fs::beneath`): whoever opened it has seen to it.
+        // The directory that `fs` is limited to (`Fs::beneath`): it is durable already.
         Err(error) if error.source.kind() == io::ErrorKind::CrossesDevices => return Ok(()),
         device => device?,
     };
-    // What something is mounted on is no matter of that file system.
+    // A mount point belongs to another file system.
     if device_above != device(dir)? {
         return Ok(());
     }
     sync_found(fs, above).map_err(DirError::of("sync the directory", above))
 }
 
-/// Syncs a directory whose entry was found. Where this process may not look, or not write, it has not created
-/// anything that would have to be synced.
+/// Syncs an existing directory. If this process may not read or write it, it has not created
+/// anything there that needs a sync.
 pub(crate) fn sync_found(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
     match fs.sync_dir(dir) {
         Err(error)

@@ -8,8 +8,8 @@ use crate::crc;
 /// Merging stops at this many bytes, so that one bad byte never costs more.
 const MERGED_LEN: u64 = 1 << 20;
 
-/// With more bytes than this many merged extents hold, merged extents get longer, so that the
-/// journal and the memory of a part do not grow with its size (G8).
+/// Beyond this many merged extents they get longer instead of more, so that the journal and the memory
+/// of a part do not grow with its size (G8).
 const MERGED_COUNT: u64 = 32_768;
 
 /// Bytes of the part that a journal record claims.
@@ -35,14 +35,14 @@ impl Extent {
     }
 }
 
-/// The extents that stand claimed, in order, never overlapping.
+/// The claimed extents, in order, never overlapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
-    by_start: BTreeMap<u64, Claim>,
+    by_start: BTreeMap<u64, StoredClaim>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Claim {
+struct StoredClaim {
     len: u64,
     crc: u32,
     sequence: u64,
@@ -54,7 +54,7 @@ impl Claims {
     pub(crate) fn insert(&mut self, extent: Extent, sequence: u64) -> bool {
         let dropped = self.remove(&extent.range());
         let Extent { start, len, crc } = extent;
-        self.by_start.insert(start, Claim { len, crc, sequence });
+        self.by_start.insert(start, StoredClaim { len, crc, sequence });
         dropped
     }
 
@@ -85,7 +85,7 @@ impl Claims {
     }
 }
 
-/// How long the extents of a part with this many bytes may get.
+/// How long a merged extent of a part with this many bytes may get.
 pub(crate) fn longest(bytes: u64) -> u64 {
     (bytes / MERGED_COUNT).max(MERGED_LEN)
 }

@@ -1,5 +1,5 @@
-//! Crash-safe files: what a program needs so that a kill, a power cut or a full disk costs it little
-//! and never leads it to believe a wrong byte. Synchronous, Linux, no network.
+//! Crash-safe files: what a program needs so that a kill, a power cut or a full disk costs little
+//! and no wrong byte is ever believed. Synchronous, Linux, no network.
 //!
 //! # A tour
 //!
@@ -19,7 +19,7 @@
 //! let open = || Part::open(Arc::new(OsFs), &target, OpenPart::default());
 //!
 //! // The first run: lock, begin, write, claim, checkpoint.
-//! let Opened::Part(part, found) = open()? else { panic!("nothing was finished") };
+//! let Opened::Part(part, found) = open()? else { panic!("it was not finished") };
 //! assert_eq!(found.meta, None);
 //! part.begin(b"where it comes from", Some(12))?;
 //! part.write(b"hello ", 0)?;
@@ -28,7 +28,7 @@
 //! drop(part); // or a crash
 //!
 //! // The second run learns what may be believed, and fetches the rest.
-//! let Opened::Part(part, found) = open()? else { panic!("nothing was finished") };
+//! let Opened::Part(part, found) = open()? else { panic!("it was not finished") };
 //! assert_eq!(found.meta.as_deref(), Some(&b"where it comes from"[..]));
 //! assert_eq!(found.extents.iter().map(Extent::range).collect::<Vec<_>>(), [0..6]);
 //! part.write(b"world\n", 6)?;
@@ -42,14 +42,14 @@
 //! # }
 //! ```
 //!
-//! - [`part::Foreign`]: a file that another program began, to be made a part.
+//! - [`part::Foreign`]: a file that another program began, to be adopted as a part.
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
-//! - [`links`]: where a file is written whose name is a symbolic link.
-//! - [`own`]: whether what an earlier run is to have left is ours, or was planted.
-//! - [`dirs`]: directories that are still there after a power cut.
+//! - [`links`]: where a file is written if its name is a symbolic link.
+//! - [`own`]: whether a state file was left by an earlier run, or was planted.
+//! - [`dirs`]: directories that survive a power cut.
 //! - [`replace`]: atomic replacement of a file.
 //! - [`room`]: whether a disk is full, or only something large did not fit.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
@@ -61,32 +61,32 @@
 //! |---|---|---|
 //! | [`part::Part::begin`] | the description | the description |
 //! | [`part::Part::write`] | nothing | nothing |
-//! | [`part::Part::claim`], `put_meta`, `put_hash` | it | perhaps; claims that are not true any more are found out |
+//! | [`part::Part::claim`], `put_meta`, `put_hash` | it | perhaps; claims that are no longer true are noticed |
 //! | [`part::Part::checkpoint`] | everything before | everything before |
 //! | [`part::Part::forget`] | the claims stay gone | the claims stay gone |
 //! | [`part::Foreign::adopt`] | the part and its claims | the part and its claims |
 //! | [`part::Part::finish`] | the final file | the final file |
-//! | [`land::Lander`] has told of it | the final file | the final file |
+//! | [`land::Lander`] has reported it | the final file | the final file |
 //! | [`dirs::create`] | the directories | the directories |
 //! | [`found::settle`] | the file | the file |
 //! | [`replace::replace`], `replace_from` | the new file | the new file |
 //!
-//! The right column holds for [`part::Durability::Power`]. In every case, and with the process or the
-//! machine gone at any instant before: the final name stands for what it stood for before, or for the
-//! whole new file; and [`part::Part::open`] believes only what a synced record or a matching checksum
+//! The right column holds for [`part::Durability::Power`]. In every case, even if the process or the
+//! machine stops at any instant before: the final name belongs to the file that had it before, or to the
+//! whole new one; and [`part::Part::open`] believes only what a synced record or a matching checksum
 //! proves.
 //!
 //! # When something fails
 //!
 //! After a failed sync the part refuses every further write with the same error: the system has dropped
-//! what it could not write, and would call a second sync a success. Reopening starts from what is
-//! proven. So it does once part or journal are found to have lost their names: what another program put
-//! there is neither renamed nor removed ([`part::PartError::Exchanged`]). A full disk leaves the journal with its last good record, and what was claimed stands.
+//! what it could not write, and a second sync would succeed. Opening the part again starts from what is
+//! proven. The part refuses writes too once part or journal have lost their names: what another program put
+//! there is neither renamed nor removed ([`part::PartError::Exchanged`]). A full disk leaves the journal
+//! with its last good record, and claims stay valid.
 
 mod beside;
 pub mod crc;
 pub mod dirs;
-mod dress;
 pub mod extent;
 pub mod found;
 pub mod fs;
@@ -94,6 +94,7 @@ pub mod journal;
 pub mod land;
 pub mod links;
 pub mod lock;
+mod metadata;
 mod named;
 pub mod own;
 pub mod part;

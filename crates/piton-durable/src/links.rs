@@ -1,7 +1,7 @@
-//! Where a file is written whose name is a symbolic link.
+//! Where a file is written if its name is a symbolic link.
 //!
-//! A link is never replaced by a file: what it leads to is, if anything. So its end is looked for before all else, and
-//! everything of a download lies beside the real file: a rename does not leave a folder, nor a file system.
+//! A link is never replaced by a file, only its target. So the target is resolved first, and all files of a
+//! download are beside the real one: a rename stays within its folder and its file system.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,24 +12,23 @@ use crate::fs::{Fs, Stat, parent_dir};
 use crate::own::NotOurs;
 use crate::part::PartError;
 
-/// As many links in a row as the system follows.
+/// As many links as the system follows.
 const MOST: usize = 40;
 
-/// Where a file of the name `path` is to be written: there, or where the link leads that has the name, also if
-/// nothing is there yet. Devices, FIFOs, sockets and folders that have the name themselves are left for the
-/// caller to find.
+/// Where a file of the name `path` is written: there, or at the target of the link of that name, even if
+/// that does not exist yet. The caller has to check for devices, FIFOs, sockets and folders.
 ///
-/// Only links of this user and of root are followed: whoever put another one there could aim the write at a file
-/// of this user, above all where that is root.
+/// Only links of this user and of root are followed: another user could aim the write at any file of this
+/// user, which is worst if that is root.
 ///
 /// # Errors
-/// [`PartError::NotAFile`] where the link leads to something else than a file; [`PartError::NotOurs`]; and
-/// [`PartError::Io`] where it leads in circles, into a folder that does not exist, or, with an
+/// [`PartError::NotAFile`] if the target is not a regular file; [`PartError::NotOurs`]; and
+/// [`PartError::Io`] if it is a loop, leads into a folder that does not exist, or, with an
 /// [`Fs::beneath`], out of it.
 pub fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
-    let look = |at: &Path| fs.lstat(at).map_err(PartError::io("look at", at));
+    let look = |at: &Path| fs.lstat(at).map_err(PartError::io("inspect", at));
     let Some(to) = link(fs, path, look(path)?)? else { return Ok(path.to_owned()) };
-    let end = fs.stat(path).map_err(PartError::io("follow", path))?;
+    let end = fs.stat(path).map_err(PartError::io("follow the link", path))?;
     let not_a_file = || PartError::NotAFile { path: path.to_owned() };
     if end.is_some_and(|end| !end.is_file) {
         return Err(not_a_file());
@@ -41,21 +40,21 @@ pub fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, PartError> {
             at = step(fs, &at, &to)?.ok_or_else(not_a_file)?;
             continue;
         }
-        // Some links of /proc have another name in them than what they lead to.
+        // Some links of /proc contain another name than that of their target.
         return match there.map(|it| it.id) == end.map(|it| it.id) {
             true => Ok(at),
             false => Err(not_a_file()),
         };
     }
-    Err(PartError::io("follow", path)(Errno::LOOP.into()))
+    Err(PartError::io("follow the link", path)(Errno::LOOP.into()))
 }
 
-/// What the link at `path` says, if `there` is one.
+/// The text of the link at `path`, if `there` is one.
 fn link(fs: &dyn Fs, path: &Path, there: Option<Stat>) -> Result<Option<PathBuf>, PartError> {
     let Some(there) = there.filter(|there| !there.is_file && !there.is_dir) else {
         return Ok(None);
     };
-    let to = fs.read_link(path).map_err(PartError::io("follow", path))?;
+    let to = fs.read_link(path).map_err(PartError::io("follow the link", path))?;
     const ROOT: u32 = 0;
     if to.is_some() && ![fs.user(), ROOT].contains(&there.owner.user) {
         let why = NotOurs::OtherOwner { owner: there.owner.user, user: fs.user() };
@@ -64,16 +63,16 @@ fn link(fs: &dyn Fs, path: &Path, there: Option<Stat>) -> Result<Option<PathBuf>
     Ok(to)
 }
 
-/// Where the link at `path` leads that says `to`: a name in a folder that is there. `None`: to a folder.
+/// The target of the link at `path` with the text `to`: a name in an existing folder. `None`: a folder.
 fn step(fs: &dyn Fs, path: &Path, to: &Path) -> Result<Option<PathBuf>, PartError> {
     let to = parent_dir(path).join(to);
     let Some(name) = to.file_name() else { return Ok(None) };
     let folder = fs.canonicalize(parent_dir(&to)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            let text = format!("it leads to {}, and there is no such folder", to.display());
+            let text = format!("it points to {}, and there is no such folder", to.display());
             io::Error::new(io::ErrorKind::NotFound, text)
         }
         _ => error,
     });
-    Ok(Some(folder.map_err(PartError::io("follow", path))?.join(name)))
+    Ok(Some(folder.map_err(PartError::io("follow the link", path))?.join(name)))
 }

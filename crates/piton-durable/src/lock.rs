@@ -1,8 +1,8 @@
 //! One owner for each file (G5).
 //!
 //! The lock is an `flock`: the system drops it when its process dies, so there is no stale lock.
-//! It belongs to the file and not to the name; whoever waits for a name that is renamed away, or
-//! replaced, ends up with the lock of another file. So after locking, the name is looked at again.
+//! It belongs to the file and not to the name: if the file is renamed or replaced in between, the lock is
+//! that of another file. So after locking, the name is checked again.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::fs::{Fs, FsFile, Open};
 
-/// Each try loses only to another process that replaced the file in the same instant.
+/// A try fails only if another process replaced the file in the same instant.
 const TRIES: u32 = 32;
 
 /// Why a file could not be locked.
@@ -20,10 +20,10 @@ pub enum LockError {
     /// Another process (or another handle of this one) holds it.
     #[error("locked by another process")]
     Held {
-        /// The process that holds it, where the system tells.
+        /// The process that holds it, if the system reports it.
         holder: Option<u32>,
     },
-    /// It is not what an earlier run of this user left. Only [`crate::own`] says this.
+    /// It is not what an earlier run of this user left. Only [`crate::own`] reports this.
     #[error("{0}")]
     NotOurs(crate::own::NotOurs),
     /// The system refused to open or lock it.

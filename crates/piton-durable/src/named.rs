@@ -2,13 +2,13 @@
 //!
 //! A lock belongs to a file and not to its name (see [`crate::lock`]): while we hold a file, another
 //! program can remove its name and make another file of that name. Renaming or removing by name would
-//! then put somebody else's bytes in place, or lose them (G1, G5). So every rename and every removal of
-//! this crate goes through here: it asks which file has the name just before.
+//! then publish or lose the bytes of another program (G1, G5). So every rename and every removal of
+//! this crate is done here: just before, it checks which file has the name.
 //!
-//! The kernel has no rename by descriptor, so between the look and the rename an instant is left. What
-//! happens in it is found by a second look, at the new name, and is never called a success.
+//! The kernel has no rename by descriptor, so an instant remains between the check and the rename. A second
+//! check, of the new name, finds what happened in it; that is never reported as a success.
 //!
-//! Whoever calls holds the file open. So its inode number cannot be another file's.
+//! The caller holds the file open. So no other file can have its inode number.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,12 +17,12 @@ use crate::fs::{Existing, FileId, Fs, Open};
 use crate::lock::LockError;
 use crate::own;
 
-/// Why a name was left alone.
+/// Why a name was not changed.
 #[derive(Debug)]
 pub(crate) enum NameError {
     /// Another file has the name, or none.
     Exchanged(PathBuf),
-    /// What would be replaced is a link, a device, a FIFO, a socket or a directory.
+    /// The file to be replaced is a link, a device, a FIFO, a socket or a directory.
     NotAFile(PathBuf),
     /// The system refused.
     Io(io::Error),
@@ -51,16 +51,16 @@ impl From<NameError> for io::Error {
 
 /// What may have the new name before a rename.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Over {
+pub(crate) enum Overwrite {
     /// Nothing. What is there stays, and the error is `AlreadyExists`.
     Nothing,
-    /// This file, which is held too.
+    /// This file, which is held open too.
     Ours(FileId),
     /// Any regular file, or nothing.
     AnyFile,
 }
 
-impl From<Existing> for Over {
+impl From<Existing> for Overwrite {
     fn from(existing: Existing) -> Self {
         match existing {
             Existing::Replace => Self::AnyFile,
@@ -77,42 +77,42 @@ pub(crate) fn check(fs: &dyn Fs, file: FileId, path: &Path) -> Result<(), NameEr
     }
 }
 
-/// Gives the file, whose name is `from`, the name `to`, and looks whether it has that then.
+/// Renames the file from `from` to `to`, and checks that it has the name `to` then.
 pub(crate) fn rename(
     fs: &dyn Fs,
     file: FileId,
     from: &Path,
     to: &Path,
-    over: Over,
+    over: Overwrite,
 ) -> Result<(), NameError> {
     put(fs, file, from, to, over)?;
     check(fs, file, to)
 }
 
-/// As [`rename`] without the second look, for a file whose name `from` is nobody else's business: a random
-/// one, or one that only its owner removes. And for a name `to` that several may replace, one right after
-/// the other: a later file there is no failure of the earlier one.
+/// As [`rename`] without the second check, for a name `from` that no other process uses: a random
+/// one, or one that only its owner removes. And for a name `to` that several may replace in quick succession:
+/// a later file there is no failure of the earlier one.
 pub(crate) fn put(
     fs: &dyn Fs,
     file: FileId,
     from: &Path,
     to: &Path,
-    over: Over,
+    over: Overwrite,
 ) -> Result<(), NameError> {
     let existing = match over {
-        Over::Nothing => Existing::Keep,
-        Over::Ours(_) | Over::AnyFile => Existing::Replace,
+        Overwrite::Nothing => Existing::Keep,
+        Overwrite::Ours(_) | Overwrite::AnyFile => Existing::Replace,
     };
     match over {
-        Over::Ours(other) => check(fs, other, to)?,
-        // A link is what it leads to: one to a device may be the system's own, as /dev/stdout is.
-        Over::Nothing => {
+        Overwrite::Ours(other) => check(fs, other, to)?,
+        // A link counts as its target: one to a device may belong to the system, as /dev/stdout does.
+        Overwrite::Nothing => {
             if fs.stat(to)?.is_some_and(|there| !there.is_file) {
                 return Err(NameError::NotAFile(to.to_owned()));
             }
         }
-        // Nor is one to a file replaced. Those that were here before were followed: `crate::links`.
-        Over::AnyFile => {
+        // A link to a file is not replaced either. Those that existed before were followed: `crate::links`.
+        Overwrite::AnyFile => {
             if fs.lstat(to)?.is_some_and(|there| !there.is_file) {
                 return Err(NameError::NotAFile(to.to_owned()));
             }
@@ -122,7 +122,7 @@ pub(crate) fn put(
     Ok(fs.rename(from, to, existing)?)
 }
 
-/// Removes the name of the file. Fine if nothing has it any more.
+/// Removes the name of the file. Succeeds if nothing has it any more.
 pub(crate) fn remove(fs: &dyn Fs, file: FileId, path: &Path) -> Result<(), NameError> {
     match fs.lstat(path)? {
         None => return Ok(()),
@@ -135,23 +135,23 @@ pub(crate) fn remove(fs: &dyn Fs, file: FileId, path: &Path) -> Result<(), NameE
     }
 }
 
-/// Removes the temporary file that a crash left at `path`. Whoever is still at work with one holds its
-/// lock. What is not a file is nobody's temporary file, and stays; so does one of another user.
+/// Removes the temporary file that a crash left at `path`. A process that still uses one holds its
+/// lock. Anything but a regular file is no temporary file, and stays; so does one of another user.
 ///
 /// # Errors
-/// [`LockError::Held`]: it is not a leftover. [`LockError::NotOurs`]: nor is it ours.
+/// [`LockError::Held`]: it is in use. [`LockError::NotOurs`]: it is not ours.
 pub(crate) fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LockError> {
     if !fs.lstat(path)?.is_some_and(|there| there.is_file) {
         return Ok(());
     }
     let file = match own::lock_movable(fs, path, Open::ReadWrite) {
         Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // Whatever it holds, and whoever can write to it: it goes.
+        // Whatever it contains, and whoever can write to it: it is removed.
         result => result?.0,
     };
     match remove(fs, file.stat()?.id, path) {
         Err(NameError::Io(error)) => Err(error.into()),
-        // Nobody else removes it while it is locked; if somebody did, nothing is left to sweep.
+        // Nobody else removes it while it is locked; if somebody did, nothing is left to do.
         Err(NameError::Exchanged(_) | NameError::NotAFile(_)) | Ok(()) => Ok(()),
     }
 }

@@ -1,15 +1,15 @@
 //! Whether a state file is ours.
 //!
 //! In a folder that others can write to, anybody can put a part, a journal or a ledger where the next run
-//! looks for its own. What that run would believe is then what somebody else wrote, and may still write:
-//! whoever has a file open keeps writing to it, whatever mode and name it gets later. So a file that an
-//! earlier run is to have left is used only if it is what piton makes: a regular file under its own name (no
-//! link leads to it), of this user, which nobody else may write to, with no second name. Everything that
+//! looks for its own. That run would then believe what somebody else wrote, and may still write: a process that has a
+//! file open can keep writing to it, whatever mode and name it gets later. So a file that should be from an
+//! earlier run is used only if it looks like one: a regular file under its own name (no
+//! link leads to it), of this user, to which nobody else may write, with no second name. Everything that
 //! piton keeps between runs is created with mode 0600.
 //!
-//! Owner and mode are compared with those that a new file of ours has in that folder, where they are not
-//! the plain ones: some file systems (FAT, many network and shared folders) have one owner and one mode for
-//! all files, and there nothing is told by them.
+//! If owner and mode are not the plain ones, they are compared with those of a new file in that folder:
+//! some file systems (FAT, many network and shared folders) have one owner and one mode for
+//! all files, so that these prove nothing.
 
 use std::fmt;
 use std::io;
@@ -20,13 +20,13 @@ use crate::beside::beside;
 use crate::fs::{Fs, FsFile, Open, Stat};
 use crate::lock::{LockError, lock};
 
-/// What is wrong with a file that was to be used as state.
+/// Why a file cannot be used as state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotOurs {
     /// It is a symbolic link, a device, a FIFO, a socket or a folder.
     NoFile,
-    /// It belongs to somebody else.
+    /// It belongs to another user.
     OtherOwner {
         /// The number of the user it belongs to.
         owner: u32,
@@ -38,7 +38,7 @@ pub enum NotOurs {
         /// Its permission bits.
         mode: u32,
     },
-    /// It has other names, which may be those of any file of this user.
+    /// It has other names, so that it may be any file of this user.
     Linked {
         /// How many names it has.
         names: u64,
@@ -46,21 +46,22 @@ pub enum NotOurs {
 }
 
 impl NotOurs {
-    /// What to do about it, in one sentence.
+    /// What the user can do about it, in one sentence.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoFile => "remove it, or use another folder",
             Self::OtherOwner { .. } => {
-                "run piton as that user; if nobody should have put it there, remove it or use another folder"
+                "run piton as that user; if it should not be there, remove it or use another folder"
             }
             Self::Writable { .. } => {
-                "move it away; if it is sure that nobody wrote to it, chmod go-w"
+                "move it away; if you are sure that nobody else wrote to it, run chmod go-w on it"
             }
             Self::Linked { .. } => "move it away, or remove it: the file keeps its other name",
         }
     }
 
-    /// Whether [`crate::part::Part::open`] moves such a file aside: the name is this user's to move, though the bytes are not to be believed.
+    /// Whether [`crate::part::Part::open`] moves such a file aside: this user may rename it, though its bytes are
+    /// not believed.
     pub fn may_be_moved(self) -> bool {
         matches!(self, Self::Writable { .. } | Self::Linked { .. })
     }
@@ -69,7 +70,7 @@ impl NotOurs {
 impl fmt::Display for NotOurs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoFile => f.write_str("it is a link, or no regular file"),
+            Self::NoFile => f.write_str("it is a link, or not a regular file"),
             Self::OtherOwner { owner, user } => {
                 write!(f, "it belongs to user {owner}, and this is user {user}")
             }
@@ -79,7 +80,7 @@ impl fmt::Display for NotOurs {
     }
 }
 
-/// Who may write to a file beside its owner.
+/// Write permission for others than the owner.
 const OTHERS: u32 = 0o022;
 
 /// Whether what is at `path`, of which this is the [`Fs::lstat`] or [`FsFile::stat`], is ours.
@@ -106,11 +107,11 @@ fn looks_like_a_new_file(fs: &dyn Fs, path: &Path, stat: &Stat) -> bool {
     let created = || -> io::Result<Stat> {
         let beside = beside(path, &format!(".tmp-{:016x}", fs.random()?));
         let new = fs.open(&beside, Open::CreateNew { mode: 0o600 })?.stat();
-        // Nobody else knows its name; where it stays it is empty, and says by its name what it is.
+        // Nobody else knows its name; if it stays it is empty, and its name shows what it is.
         let _ = fs.remove(&beside);
         new
     };
-    // Where nothing can be created nothing speaks for the file.
+    // If nothing can be created, the file is not trusted.
     created()
         .is_ok_and(|new| new.owner.user == stat.owner.user && stat.mode & OTHERS & !new.mode == 0)
 }
@@ -118,7 +119,7 @@ fn looks_like_a_new_file(fs: &dyn Fs, path: &Path, stat: &Stat) -> bool {
 /// Whether what is at `path`, if anything, is ours.
 ///
 /// # Errors
-/// [`OwnError::NotOurs`]; where the system cannot tell.
+/// [`OwnError::NotOurs`]; where the system cannot inspect it.
 pub fn check(fs: &dyn Fs, path: &Path) -> Result<(), OwnError> {
     match fs.lstat(path)? {
         Some(there) => Ok(judge(fs, path, &there)?),
@@ -151,8 +152,8 @@ pub fn lock_ours(fs: &dyn Fs, path: &Path, how: Open) -> Result<Arc<dyn FsFile>,
     flaw.map_or(Ok(file), |flaw| Err(LockError::NotOurs(flaw)))
 }
 
-/// As [`lock_ours`] for a file that is moved away where its bytes are not to be believed; why not is the
-/// second value. What is not this user's to move is an error here too.
+/// As [`lock_ours`] for a file that is moved aside if its bytes cannot be believed; the second value is the
+/// reason. A file that this user may not move is an error here too.
 pub(crate) fn lock_movable(
     fs: &dyn Fs,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Whether a file system still has room for what is small.
+//! Whether a file system still has space for something small.
 
 use std::io;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use crate::fs::{Fs, FsFile, Open, write_all_at};
 use crate::named;
 
-/// What counts as small: with less room than this a disk is full.
+/// What counts as small: with less space than this a disk is full.
 const SMALL: usize = 256 << 10;
 
-/// Writes and syncs 256 KiB in `dir`, and removes them again: whether the disk is full, or only something
-/// large did not fit. A file without a name is used where there are such; elsewhere a kill can leave a
+/// Writes and syncs 256 KiB in `dir`, and removes them again: this shows whether the disk is full, or only
+/// something large did not fit. It uses a file without a name if it can; otherwise a kill can leave a
 /// `.piton-probe-…` file behind.
 ///
 /// # Errors
-/// What the system says where it takes nothing more.
+/// The error of the system, if the disk is full.
 pub fn probe(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
     match fs.create_unnamed(dir, 0o600) {
         Ok(file) => return fill(&*file),
@@ -29,8 +29,8 @@ pub fn probe(fs: &dyn Fs, dir: &Path) -> io::Result<()> {
 }
 
 fn fill(file: &dyn FsFile) -> io::Result<()> {
-    // Not zeros, which a file system may not store at all.
+    // Not zeros: a file system may not store them.
     write_all_at(file, &vec![0xa5; SMALL], 0)?;
-    // Some file systems find out only now.
+    // Some file systems notice only now.
     file.sync_data()
 }

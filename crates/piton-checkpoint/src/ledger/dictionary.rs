@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-/// So many names are remembered; a list may have a million hosts (G8).
+/// This many names are remembered; a list may have a million hosts (G8).
 const REMEMBERED: usize = 4_096;
 
-/// A table of names, with those that were used lately in memory. Forget it when a transaction is
-/// undone: it may know names that were undone with it.
+/// A table of names, with the recent ones in memory. Forget those when a transaction is
+/// undone: it may contain names that were undone too.
 pub(super) struct Dictionary {
     select: &'static str,
     insert: &'static str,

@@ -22,7 +22,7 @@ pub enum LedgerError {
     Locked {
         /// The ledger.
         path: PathBuf,
-        /// The process that holds it, where the system tells.
+        /// The process that holds it, if the system reports it.
         holder: Option<u32>,
     },
     /// There is no ledger and none was to be created.
@@ -31,14 +31,14 @@ pub enum LedgerError {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// A database of another program. It is left as it is; for the user to name another place.
-    #[error("{} is a database, but no ledger of piton; it is left alone", path.display())]
+    /// A database of another program. It is left alone; the user has to choose another path.
+    #[error("{} is a database, but not a ledger of piton; it is left alone", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The ledger, or a file that belongs to it, is not what a run of this user left there. Nothing of it is
-    /// used or touched. For the user to look at ([`NotOurs::remedy`]).
+    /// The ledger, or a file that belongs to it, was not left by a run of this user. It is neither
+    /// used nor touched. The user has to look at it ([`NotOurs::remedy`]).
     #[error("{} is not used: {why}", path.display())]
     NotOurs {
         /// The file.
@@ -46,14 +46,14 @@ pub enum LedgerError {
         /// What is wrong with it.
         why: NotOurs,
     },
-    /// A rollback journal of SQLite lies beside the ledger. Ledgers have none, so it is not of a run of piton;
-    /// nothing of it is played back. For the user to move away.
-    #[error("{} is not used: no ledger has such a journal of SQLite", path.display())]
+    /// There is a rollback journal of SQLite beside the ledger. Ledgers have none, so piton did not create it, and
+    /// it is not played back. The user has to move it away.
+    #[error("{} is not used: a ledger never has such a journal of SQLite", path.display())]
     StrayJournal {
         /// The journal.
         path: PathBuf,
     },
-    /// A ledger of a newer format: this program must not touch it, and a newer one can go on.
+    /// A ledger of a newer format: this program must not touch it; a newer one can continue.
     #[error("{} was written by a newer version of piton (ledger format {found})", path.display())]
     NewerFormat {
         /// The ledger.
@@ -61,47 +61,47 @@ pub enum LedgerError {
         /// Its format version.
         found: i64,
     },
-    /// What is there cannot be a ledger that piton wrote. It is left as it was, and nothing is begun
-    /// anew in its place.
+    /// The file cannot be a ledger as piton writes it. It is left alone, and no new one is created in its
+    /// place.
     #[error(
-        "{} is damaged: {why}; put a copy of it back, or move it away (with its -wal file) to begin a \
+        "{} is damaged: {why}; restore it from a copy, or move it away (with its -wal file) to start a \
          new one",
         path.display()
     )]
     Damaged {
         /// The ledger.
         path: PathBuf,
-        /// How that shows.
+        /// What shows it.
         why: String,
     },
-    /// No room on the disk. What was committed stands; trying again helps when there is room.
-    #[error("no room on the disk of {}", path.display())]
+    /// The disk is full. What was committed stays; trying again helps when there is space.
+    #[error("no space on the disk of {}", path.display())]
     Full {
         /// The ledger.
         path: PathBuf,
     },
-    /// A sync failed. What was acknowledged stands; this ledger takes nothing more (G7), and opening it
+    /// A sync failed. What was acknowledged stays; this ledger accepts nothing more (G7). Opening it
     /// again starts from what is on the disk.
     #[error("cannot sync {}: {why}", path.display())]
     Sync {
         /// The ledger.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         why: String,
     },
-    /// The file system cannot give processes the memory they share to look at a ledger that is in use.
+    /// The file system does not support the shared memory that processes need to use one ledger.
     #[error(
-        "the file system of {} has no memory that processes share ({why}), as on some network file \
+        "the file system of {} does not support shared memory ({why}), like some network file \
          systems; put the ledger on a local disk",
         path.display()
     )]
     NoSharedMemory {
         /// The ledger.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         why: String,
     },
-    /// Another process kept the ledger from being read or written for too long.
+    /// Another process blocked the ledger for too long.
     #[error("{} is kept busy by another process", path.display())]
     Busy {
         /// The ledger.
@@ -113,7 +113,7 @@ pub enum LedgerError {
         /// The ledger.
         path: PathBuf,
     },
-    /// The operating system refused an operation on a file beside SQLite's own.
+    /// The operating system refused an operation outside SQLite.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// The operation, as a verb.
@@ -131,7 +131,7 @@ pub enum LedgerError {
         path: PathBuf,
         /// Its extended result code.
         code: i32,
-        /// What SQLite says.
+        /// The error of SQLite.
         why: String,
     },
 }
@@ -176,21 +176,21 @@ fn pid(holder: Option<u32>) -> String {
     holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
-/// What goes wrong between here and SQLite, before it is known of which ledger.
+/// An error of SQLite or of the content, before the path of the ledger is added.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum StoreError {
     Sql(rusqlite::Error),
-    /// What was read makes no sense.
+    /// The content makes no sense.
     Damaged(String),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sql(error)
     }
 }
 
-impl Fault {
+impl StoreError {
     pub(super) fn at(path: &Path) -> impl Fn(Self) -> LedgerError {
         move |fault| match fault {
             Self::Damaged(why) => LedgerError::Damaged { path: path.to_owned(), why },
@@ -205,7 +205,7 @@ fn of_sqlite(path: PathBuf, error: &rusqlite::Error) -> LedgerError {
             let why = why.as_deref().map(|why| cut_detail(why).to_owned());
             (code.code, code.extended_code, why.unwrap_or_else(|| code.to_string()))
         }
-        // A wrong type, a missing row or a statement that does not fit: the tables are not ours.
+        // A wrong type, a missing row or a statement that does not fit: the tables are not those of a ledger.
         other => return LedgerError::Damaged { path, why: other.to_string() },
     };
     match extended {
@@ -226,7 +226,7 @@ fn of_sqlite(path: PathBuf, error: &rusqlite::Error) -> LedgerError {
         ErrorCode::DiskFull => LedgerError::Full { path },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => LedgerError::Busy { path },
         ErrorCode::FileLockingProtocolFailed => LedgerError::NoSharedMemory { path, why },
-        // All statements are fixed, so one that SQLite does not take meets other tables than ours.
+        // All statements are fixed, so SQLite rejects one only if the tables are not those of a ledger.
         ErrorCode::DatabaseCorrupt
         | ErrorCode::NotADatabase
         | ErrorCode::ConstraintViolation

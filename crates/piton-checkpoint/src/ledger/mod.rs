@@ -1,8 +1,8 @@
 //! The ledger: what happened to each item of a list, kept in a file beside the list.
 //!
 //! A list may have ten million items, be sorted, cut or grown between runs, and be interrupted at any
-//! instant. The ledger says of each item, known by its [`Key`], whether it is done, has failed and how,
-//! or was in flight when the process died; items that were never begun have no row. It is a SQLite
+//! instant. For each item, identified by its [`Key`], the ledger records whether it is done, has failed and how,
+//! or was in flight when the process died. Items that were never begun have no row. It is a SQLite
 //! database (`LIST.piton.db`, with a `-wal` and a `-shm` while it is in use) and a flight recorder
 //! (`LIST.piton.flight`, while it is in use or after a crash). `docs/ledger-format.md` has the tables.
 //!
@@ -33,9 +33,9 @@
 //!     path: None,
 //!     host: Some("example.org".to_owned()),
 //! };
-//! let (tell, told) = mpsc::channel();
-//! ledger.record(outcome, Box::new(move |result| drop(tell.send(result))));
-//! told.recv()??; // survives a power cut from here on
+//! let (send, committed) = mpsc::channel();
+//! ledger.record(outcome, Box::new(move |result| drop(send.send(result))));
+//! committed.recv()??; // survives a power cut from here on
 //! drop(flight);
 //!
 //! let known = ledger.reader()?.lookup(&key)?.ok_or("recorded")?;
@@ -47,7 +47,7 @@
 //!
 //! # What survives what
 //!
-//! | after this has answered | a kill | a power cut |
+//! | after this has returned or called back | a kill | a power cut |
 //! |---|---|---|
 //! | [`Ledger::open`] that creates | the empty ledger | the empty ledger |
 //! | [`Ledger::begin`] | the item counts as interrupted | nothing |
@@ -58,7 +58,7 @@
 //! | [`Ledger::commit_names`] | the names claimed before | with [`Durability::Power`] the same |
 //!
 //! Totals change in the same transaction as the outcome they count. After a failed commit the group is
-//! undone as a whole and every caller of it is told; after a failed sync the ledger takes nothing more
+//! undone as a whole and every caller gets the error; after a failed sync the ledger accepts nothing more
 //! (G7).
 //!
 //! # Size and speed
@@ -98,10 +98,10 @@ pub use reader::{ClassTotal, Count, Failures, HostTotal, Rate, Reader, Totals};
 pub use runs::{PastRun, Run, RunId};
 
 use names::Names;
-use owner::{Answer, Order};
-use writer::Entered;
+use owner::{Command, Reply};
+use writer::LedgerWrite;
 
-/// An item in flight when its process dies so many times in a row is quarantined.
+/// An item that is in flight this many times in a row when its process dies is quarantined.
 pub const QUARANTINE_AFTER: u32 = 5;
 
 /// What an acknowledged outcome survives. In both cases the ledger itself is whole after a power cut.
@@ -119,7 +119,7 @@ pub enum Durability {
 pub struct How {
     /// What an acknowledged outcome survives.
     pub durability: Durability,
-    /// Whether to make a ledger where there is none.
+    /// Whether to create a missing ledger.
     pub create: bool,
     /// The time, in milliseconds since 1970 (UTC), for items that a killed run left.
     pub now: u64,
@@ -131,7 +131,7 @@ pub struct How {
 pub struct Recovered {
     /// Items that were in flight and are [`State::Interrupted`] now.
     pub interrupted: u64,
-    /// Those for which that was once too often: [`State::Quarantined`].
+    /// Items that reached the limit: [`State::Quarantined`].
     pub quarantined: u64,
 }
 
@@ -139,14 +139,14 @@ pub struct Recovered {
 /// is dropped the ledger is closed, which waits for what was queued.
 #[derive(Clone)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    shared: Arc<LedgerShared>,
 }
 
-struct Shared {
+struct LedgerShared {
     path: Arc<Path>,
     number: u64,
     /// `None` only while it is dropped.
-    orders: Option<Sender<Order>>,
+    orders: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     names: Arc<Names>,
     recorder: Arc<flight::Recorder>,
@@ -166,8 +166,8 @@ impl Ledger {
         open::open(path, how)
     }
 
-    /// Gives up the ledger at `path`: it and what belongs to it is removed, damaged or not, unless a
-    /// process is at it. Returns what was removed.
+    /// Removes the ledger at `path` and all its files, damaged or not, unless a process uses it. Returns what
+    /// was removed.
     ///
     /// # Errors
     /// [`LedgerError::Locked`], [`LedgerError::Missing`]; [`LedgerError::Foreign`] for a database of
@@ -181,7 +181,7 @@ impl Ledger {
         &self.shared.path
     }
 
-    /// The random number that tells this ledger from every other.
+    /// The random number that identifies this ledger.
     pub fn number(&self) -> u64 {
         self.shared.number
     }
@@ -202,39 +202,39 @@ impl Ledger {
         self.shared.recorder.begin(key, attempt, now)
     }
 
-    /// Queues an outcome and returns at once. `done` is told when it was committed together with
-    /// whatever had queued up by then, and synced with [`Durability::Power`]; or why not, and then
+    /// Queues an outcome and returns at once. `done` is called when it was committed together with
+    /// everything queued by then, and synced with [`Durability::Power`]; or with the error, and then
     /// nothing of that group was written. An earlier outcome of the item is replaced, and its
     /// interruptions are forgotten.
     pub fn record(&self, outcome: Outcome, done: Done) {
-        self.order(Entered::Outcome(outcome), done);
+        self.order(LedgerWrite::Outcome(outcome), done);
     }
 
     /// Queues that all that `found` gives is [`State::Done`] without a try, at `at` in milliseconds since
-    /// 1970, and returns at once; it is committed together, and `done` is told as by [`Ledger::record`].
-    /// Tries of these items that failed before still count; no rate does.
+    /// 1970, and returns at once; it is committed together, and `done` is called as by [`Ledger::record`].
+    /// Earlier failed tries of these items still count; rates do not change.
     ///
-    /// `found` is asked on the ledger's thread, one item after the other as they are written; nothing else
-    /// is written meanwhile. After an error it is dropped before its end.
+    /// `found` is iterated on the ledger's thread while the items are written; nothing else
+    /// is written meanwhile. After an error the rest is dropped.
     ///
     /// Keys come in random order, so that a million in few groups cost a small part of a million in many:
-    /// give some hundred thousand at once. If they are new, [`Ledger::expect_many`] comes first.
+    /// pass some hundred thousand at once. If they are new, [`Ledger::expect_many`] comes first.
     pub fn record_found<F>(&self, found: F, at: u64, done: Done)
     where
         F: IntoIterator<Item = Found, IntoIter: Send + 'static>,
     {
-        self.order(Entered::Found(Box::new(found.into_iter()), at), done);
+        self.order(LedgerWrite::Found(Box::new(found.into_iter()), at), done);
     }
 
-    /// Makes many outcomes of new items, and claims of new names, cheaper: what is not in the ledger is
-    /// told from 16 MiB of memory then, and not looked for in tables of which every question touches
-    /// another page; another 16 MiB hold more of those. Both until it is closed. Reads all keys and names
-    /// that are there. Waits for what was queued.
+    /// Makes many outcomes of new items, and claims of new names, cheaper: 16 MiB of filters
+    /// then show what is not in the ledger, without a look into tables of which every query touches
+    /// another page; another 16 MiB cache more of those pages. Both until it is closed. Reads all existing keys
+    /// and names. Waits for what was queued.
     ///
     /// # Errors
     /// Those of reading.
     pub fn expect_many(&self) -> Result<(), LedgerError> {
-        self.wait(Entered::ManyExpected)?;
+        self.wait(LedgerWrite::ManyExpected)?;
         self.shared.names.expect_many()
     }
 
@@ -247,42 +247,42 @@ impl Ledger {
     pub fn claim_name(&self, name: u64, key: &Key) -> Result<Claim, LedgerError> {
         let (claim, many) = self.shared.names.claim(name, key)?;
         if many {
-            self.order(Entered::Names, Box::new(drop));
+            self.order(LedgerWrite::Names, Box::new(drop));
         }
         Ok(claim)
     }
 
     /// Waits for the commit of the names that were claimed before; at once if there is none to wait for.
-    /// What is under such a name on disk is found there again, whatever stops the process.
+    /// Whatever stops the process, the file of such a name belongs to the same item afterwards.
     ///
     /// # Errors
     /// Those of a commit.
     pub fn commit_names(&self) -> Result<(), LedgerError> {
         match self.shared.names.is_empty() {
             true => Ok(()),
-            false => self.wait(Entered::Names),
+            false => self.wait(LedgerWrite::Names),
         }
     }
 
-    /// Writes down that a run begins. Waits for the commit.
+    /// Records that a run begins. Waits for the commit.
     ///
     /// # Errors
     /// Those of a commit.
     pub fn begin_run(&self, run: Run) -> Result<RunId, LedgerError> {
         let id = RunId(self.shared.next_run.fetch_add(1, Ordering::Relaxed));
-        self.wait(Entered::RunBegun(id, run)).map(|()| id)
+        self.wait(LedgerWrite::RunBegun(id, run)).map(|()| id)
     }
 
-    /// Writes down that a run ended, at `at` in milliseconds since 1970. Waits for the commit, and so
+    /// Records that a run ended, at `at` in milliseconds since 1970. Waits for the commit, and so
     /// for everything that was recorded before.
     ///
     /// # Errors
     /// Those of a commit.
     pub fn end_run(&self, id: RunId, at: u64) -> Result<(), LedgerError> {
-        self.wait(Entered::RunEnded(id, at))
+        self.wait(LedgerWrite::RunEnded(id, at))
     }
 
-    /// Has what was queued until now committed soon, though more might come and share the commit.
+    /// Commits what was queued until now soon, without waiting for more to share the commit.
     pub fn hurry(&self) {
         if let Some(thread) = &self.shared.thread {
             thread.thread().unpark();
@@ -297,29 +297,29 @@ impl Ledger {
         Reader::open(self.path())
     }
 
-    /// Commits what was queued, closes the ledger and gives up the lock. Other handles are told
+    /// Commits what was queued, closes the ledger and releases the lock. Other handles get
     /// [`LedgerError::Closed`] from now on.
     ///
     /// # Errors
     /// What went wrong while the rest was written; nothing acknowledged is lost by it.
     pub fn close(self) -> Result<(), LedgerError> {
-        let (tell, told) = sync_channel(1);
-        self.send(Order::Close(tell));
-        told.recv().unwrap_or_else(|_| Err(self.closed()))
+        let (send, answer) = sync_channel(1);
+        self.send(Command::Close(send));
+        answer.recv().unwrap_or_else(|_| Err(self.closed()))
     }
 
-    fn wait(&self, entered: Entered) -> Result<(), LedgerError> {
-        let (tell, told) = sync_channel(1);
-        self.order(entered, Box::new(move |result| drop(tell.send(result))));
+    fn wait(&self, entered: LedgerWrite) -> Result<(), LedgerError> {
+        let (send, answer) = sync_channel(1);
+        self.order(entered, Box::new(move |result| drop(send.send(result))));
         self.hurry();
-        told.recv().unwrap_or_else(|_| Err(self.closed()))
+        answer.recv().unwrap_or_else(|_| Err(self.closed()))
     }
 
-    fn order(&self, entered: Entered, done: Done) {
-        self.send(Order::Enter(entered, Answer::new(done, Arc::clone(&self.shared.path))));
+    fn order(&self, entered: LedgerWrite, done: Done) {
+        self.send(Command::Enter(entered, Reply::new(done, Arc::clone(&self.shared.path))));
     }
 
-    fn send(&self, order: Order) {
+    fn send(&self, order: Command) {
         if let Some(orders) = &self.shared.orders {
             // To a thread that has ended: dropping the order answers it.
             let _ = orders.send(order);
@@ -331,13 +331,13 @@ impl Ledger {
     }
 }
 
-impl Drop for Shared {
+impl Drop for LedgerShared {
     fn drop(&mut self) {
         self.orders = None;
         let Some(thread) = self.thread.take() else { return };
-        // A callback that holds the last handle runs on that very thread.
+        // A callback that holds the last handle runs on this thread.
         if thread.thread().id() != thread::current().id() {
-            // It has answered everybody by now; were there a panic, whoever waited was told `Closed`.
+            // It has answered every caller; after a panic they got `Closed`.
             let _ = thread.join();
         }
     }

@@ -9,30 +9,30 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::Bloom;
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::outcome::Key;
 use super::row::{halves, whole};
 use super::schema::{self, Access, Connected};
 
 const CACHE_KIB: u32 = 1 << 10;
-/// With so many that are not committed, a commit is asked for though there is no outcome (G8). Names come
-/// in random order, so that a few of them touch as many pages as many do.
+/// With this many uncommitted names, a commit is requested even without an outcome (G8). Names come
+/// in random order, so that a few touch as many pages as many do.
 const MANY: usize = 1 << 18;
 
-/// The filter of a new ledger: until it has some hundred thousand names, hardly a claim is looked for.
+/// The filter of a new ledger: until it has some hundred thousand names, hardly any claim is looked up.
 const SMALL_FILTER: usize = 1 << 19;
-/// The filter of [`Names::expect_many`]: one claim of twenty is looked for in vain at ten million names.
+/// The filter of [`Names::expect_many`]: at ten million names, one claim in twenty is looked up in vain.
 const FILTER: usize = 8 << 20;
 
 /// Names (their hashes, as the table has them) and the items to which they belong, in the order of the
-/// table: each page of it is written once then.
-pub(super) type Given = BTreeMap<i64, Key>;
+/// table: so each page of it is written once.
+pub(super) type PendingNames = BTreeMap<i64, Key>;
 
 /// The answer to a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claim {
-    /// The name belongs to the item that claimed it, now or before.
+    /// The name belongs to the item that claimed it, since now or before.
     Claimed,
     /// It belongs to this one.
     TakenBy(Key),
@@ -42,39 +42,39 @@ pub enum Claim {
 /// with the next group.
 pub(super) struct Names {
     path: PathBuf,
-    book: Mutex<Book>,
+    book: Mutex<NameTable>,
 }
 
-struct Book {
+struct NameTable {
     /// `None` once the ledger is closed.
     conn: Option<Connected>,
-    /// Those that were given since the last commit began.
-    given: Given,
-    /// Those that are being committed.
-    committing: Arc<Given>,
-    /// All names: of a ledger that had none when it was opened, or if many claims are expected.
+    /// Claimed since the last commit began.
+    given: PendingNames,
+    /// Being committed.
+    committing: Arc<PendingNames>,
+    /// All names: if the ledger had none when it was opened, or if many claims are expected.
     known: Option<Bloom>,
 }
 
 impl Names {
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         let conn = schema::connect(path, Access::Read, CACHE_KIB)?;
-        let is_new = is_empty(&conn).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let is_new = is_empty(&conn).map_err(StoreError::Sql).map_err(StoreError::at(path))?;
         let known = is_new.then(|| Bloom::new(SMALL_FILTER));
         let (given, committing) = Default::default();
-        let book = Mutex::new(Book { conn: Some(conn), given, committing, known });
+        let book = Mutex::new(NameTable { conn: Some(conn), given, committing, known });
         Ok(Self { path: path.to_owned(), book })
     }
 
     /// From now on, most claims of names that nobody has are answered without reading a row.
     pub(super) fn expect_many(&self) -> Result<(), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+        let NameTable { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
         let mut filter = Bloom::new(FILTER);
         let mut add = |name: i64| _ = filter.insert(name.cast_unsigned());
-        each_name(conn, &mut add).map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        each_name(conn, &mut add).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))?;
         given.keys().chain(committing.keys()).copied().for_each(add);
         *known = Some(filter);
         Ok(())
@@ -83,7 +83,7 @@ impl Names {
     /// The answer, and whether it is time for a commit.
     pub(super) fn claim(&self, name: u64, key: &Key) -> Result<(Claim, bool), LedgerError> {
         let mut book = self.book();
-        let Book { conn: Some(conn), given, committing, known } = &mut *book else {
+        let NameTable { conn: Some(conn), given, committing, known } = &mut *book else {
             return Err(LedgerError::Closed { path: self.path.clone() });
         };
         let may_be_known = known.as_mut().is_none_or(|known| known.insert(name));
@@ -91,7 +91,9 @@ impl Names {
         let owner = match given.get(&name).or_else(|| committing.get(&name)) {
             _ if !may_be_known => None,
             Some(owner) => Some(*owner),
-            None => find(conn, name).map_err(Fault::Sql).map_err(Fault::at(&self.path))?,
+            None => {
+                find(conn, name).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))?
+            }
         };
         match owner {
             Some(owner) if owner != *key => return Ok((Claim::TakenBy(owner), false)),
@@ -108,7 +110,7 @@ impl Names {
     }
 
     /// What is not committed, to be committed now.
-    pub(super) fn given(&self) -> Arc<Given> {
+    pub(super) fn pending(&self) -> Arc<PendingNames> {
         let mut book = self.book();
         let mut given = std::mem::take(&mut book.given);
         // Left over if the last commit failed.
@@ -117,18 +119,18 @@ impl Names {
         Arc::clone(&book.committing)
     }
 
-    /// What [`Names::given`] gave is committed now. It is dropped from memory only after that, so a claim
+    /// What [`Names::pending`] gave is committed now. It is dropped from memory only after that, so a claim
     /// always finds it, here or there.
     pub(super) fn committed(&self) {
         self.book().committing = Arc::default();
     }
 
-    /// Lets go of the ledger, so that its owner is the last.
+    /// Closes the connection, so that the one of the owner is the last.
     pub(super) fn close(&self) {
         self.book().conn = None;
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, NameTable> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +154,7 @@ fn each_name(conn: &Connection, each: &mut impl FnMut(i64)) -> rusqlite::Result<
     Ok(())
 }
 
-pub(super) fn put_names(conn: &Connection, names: &Given) -> rusqlite::Result<()> {
+pub(super) fn put_names(conn: &Connection, names: &PendingNames) -> rusqlite::Result<()> {
     let mut statement = conn.prepare_cached("INSERT OR IGNORE INTO names VALUES (?1, ?2, ?3)")?;
     for (name, key) in names {
         let (head, tail) = halves(key);

@@ -1,4 +1,4 @@
-//! How a ledger is opened: lock, look, recover, begin.
+//! Opening a ledger: lock, check, recover, begin.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use std::thread;
 use piton_durable::fs::{Fs, OsFs, parent_dir};
 
 use super::error::LedgerError;
-use super::flight::{Found, path_of};
+use super::flight::{LockedRecorder, path_of};
 use super::names::Names;
-use super::owner::Owner;
+use super::owner::LedgerThread;
 use super::schema::Access;
 use super::writer::Writer;
-use super::{How, Ledger, Recovered, Shared, ours, schema};
+use super::{How, Ledger, LedgerShared, Recovered, ours, schema};
 
-/// Where the ledger really is: its recorder lies beside the file, not beside a link to it, so that the
-/// lock is one whatever the name (G5).
+/// The path of the ledger without links: its recorder is beside the file, not beside a link to it, so that
+/// there is one lock for all names (G5).
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
     ours::check_link(path)?;
-    let resolved = match OsFs.stat(path).map_err(LedgerError::io("look at", path))? {
+    let resolved = match OsFs.stat(path).map_err(LedgerError::io("inspect", path))? {
         Some(_) => OsFs.canonicalize(path),
         None => OsFs
             .canonicalize(parent_dir(path))
@@ -32,13 +32,13 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, LedgerError> {
 pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let path = resolve(path)?;
-    let stat = || fs.stat(&path).map_err(LedgerError::io("look at", &path));
-    // Looked at before the lock, so that a look leaves nothing behind, and again under it.
+    let stat = || fs.stat(&path).map_err(LedgerError::io("inspect", &path));
+    // Checked before the lock, so that a missing ledger leaves nothing behind, and again under it.
     if stat()?.is_none() && !how.create {
         return Err(LedgerError::Missing { path });
     }
     ours::check(&path)?;
-    let found = Found::lock(Arc::clone(&fs), &path)?;
+    let found = LockedRecorder::lock(Arc::clone(&fs), &path)?;
     let there = stat().and_then(|stat| match stat {
         Some(stat) if stat.len == 0 => {
             let why = "it is empty".to_owned();
@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, how: &How) -> Result<Ledger, LedgerError> {
         }
         Some(_) => Ok(()),
         None => {
-            let number = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+            let number = fs.random().map_err(LedgerError::io("get random bits for", &path))?;
             schema::create(&*fs, &path, number)
         }
     });
@@ -63,7 +63,7 @@ fn recover(
     fs: &dyn Fs,
     path: &Path,
     how: &How,
-    found: &Found,
+    found: &LockedRecorder,
 ) -> Result<(Writer, u64, Recovered), LedgerError> {
     let mut writer = Writer::open(fs, path, how.durability)?;
     let number = writer.number()?;
@@ -75,7 +75,7 @@ fn recover(
 fn start(
     path: PathBuf,
     writer: Writer,
-    found: Found,
+    found: LockedRecorder,
     number: u64,
     recovered: Recovered,
 ) -> Result<Ledger, LedgerError> {
@@ -83,8 +83,12 @@ fn start(
     let names = Arc::new(Names::open(&path)?);
     let recorder = Arc::new(found.begin(number)?);
     let unused = Arc::clone(&recorder);
-    let owner =
-        Owner { writer, names: Arc::clone(&names), recorder: Arc::clone(&recorder), poison: None };
+    let owner = LedgerThread {
+        writer,
+        names: Arc::clone(&names),
+        recorder: Arc::clone(&recorder),
+        poison: None,
+    };
     let (orders, inbox) = channel();
     let thread = thread::Builder::new()
         .name("piton-ledger".to_owned())
@@ -95,7 +99,7 @@ fn start(
         })?;
     drop(unused);
     Ok(Ledger {
-        shared: Arc::new(Shared {
+        shared: Arc::new(LedgerShared {
             path: path.into(),
             number,
             orders: Some(orders),
@@ -112,19 +116,19 @@ fn start(
 pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
     let path = resolve(path)?;
-    let look = |path: &Path| fs.stat(path).map_err(LedgerError::io("look at", path));
+    let look = |path: &Path| fs.stat(path).map_err(LedgerError::io("inspect", path));
     if look(&path)?.is_none() {
         return Err(LedgerError::Missing { path });
     }
     ours::check_removable(&path)?;
-    // Held until all is gone: its owner may be at work (G5).
-    let found = Found::lock(Arc::clone(&fs), &path)?;
+    // Held until everything is removed: an owner may be active (G5).
+    let found = LockedRecorder::lock(Arc::clone(&fs), &path)?;
     if let Err(error @ LedgerError::Foreign { .. }) = schema::connect(&path, Access::Read, 1) {
         found.give_up();
         return Err(error);
     }
     let mut removed = Vec::new();
-    // The database first: without it, what else there is means nothing to anyone.
+    // The database first: without it the other files are useless.
     let files = [path.clone(), schema::beside(&path, "-wal"), schema::beside(&path, "-shm")];
     for file in files.into_iter().chain([path_of(&path)]) {
         if look(&file)?.is_some() {

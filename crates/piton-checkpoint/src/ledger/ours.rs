@@ -1,4 +1,4 @@
-//! Whether a ledger is ours, with all that SQLite and the recorder keep beside it.
+//! Whether a ledger is ours, with all files that SQLite and the recorder keep beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -35,16 +35,16 @@ pub(super) fn check_sweepable(path: &Path) -> Result<(), LedgerError> {
 }
 
 fn check_one(path: &Path) -> Result<(), LedgerError> {
-    own::check(&OsFs, path).map_err(LedgerError::own("look at", path))
+    own::check(&OsFs, path).map_err(LedgerError::own("inspect", path))
 }
 
 /// A ledger is in WAL mode from its first byte and never has a rollback journal. SQLite plays one back before it
-/// tells anything of the database, whoever made it and whatever database it is of: it writes what the journal
-/// says into the ledger, and removes a file that is named at its end.
+/// reads the database, even one of another user or another database: it writes the content of the journal
+/// into the ledger, and removes a file that is named at its end.
 fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
     let journal = beside(path, "-journal");
     check_one(&journal)?;
-    match OsFs.lstat(&journal).map_err(LedgerError::io("look at", &journal))? {
+    match OsFs.lstat(&journal).map_err(LedgerError::io("inspect", &journal))? {
         Some(_) => Err(LedgerError::StrayJournal { path: journal }),
         None => Ok(()),
     }
@@ -52,7 +52,7 @@ fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
 
 /// A link to a ledger says where it is, if this user made it.
 pub(super) fn check_link(path: &Path) -> Result<(), LedgerError> {
-    let there = OsFs.lstat(path).map_err(LedgerError::io("look at", path))?;
+    let there = OsFs.lstat(path).map_err(LedgerError::io("inspect", path))?;
     let (user, owner) = (OsFs.user(), there.map(|there| there.owner.user));
     match (there, owner) {
         (Some(there), Some(owner)) if !there.is_file && !there.is_dir && owner != user => {

@@ -1,30 +1,30 @@
-//! What happened to an item, in the words of those who tell it and of those who ask.
+//! What happened to an item: as it is written, and as it is read.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What an item is known by: 16 bytes that its list computes from its content and occurrence, spread
+/// Identifies an item: 16 bytes that its list computes from its content and occurrence, spread
 /// evenly, such as a part of a cryptographic hash.
 pub type Key = [u8; 16];
 
 /// The longest [`Outcome::detail`] that is kept, in bytes.
 pub const MAX_DETAIL: usize = 512;
 
-/// Where an item stands. One that was never begun stands nowhere: the ledger does not know it.
+/// The state of an item. One that was never begun has none: it is not in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum State {
     /// Its file is whole under its final name, and durable.
     Done,
-    /// It failed in a way that another try may get over.
+    /// It failed, and another try may succeed.
     Transient,
-    /// It failed in a way that no number of tries gets over.
+    /// It failed, and no other try can succeed.
     Fatal,
     /// The process died while it was in flight.
     Interrupted,
-    /// That happened [`QUARANTINE_AFTER`](super::QUARANTINE_AFTER) times in a row: only to be tried
-    /// again when somebody asks for it.
+    /// That happened [`QUARANTINE_AFTER`](super::QUARANTINE_AFTER) times in a row: it is tried again only
+    /// on request.
     Quarantined,
 }
 
@@ -67,12 +67,12 @@ impl fmt::Display for State {
     }
 }
 
-/// Of what kind a failure was, in a word that users type: `timeout`, `dns`, `404`, `5xx`. One to 24
+/// The class of a failure, a word that users type: `timeout`, `dns`, `404`, `5xx`. One to 24
 /// characters of `a-z`, `0-9` and `-`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ErrorClass(Arc<str>);
 
-/// The text is no [`ErrorClass`].
+/// The text is not an [`ErrorClass`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a class of failures is 1 to 24 characters of a-z, 0-9 and -")]
 pub struct ErrorClassError;
@@ -102,12 +102,12 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// An item that is done without a try: somebody else had fetched its file.
+/// An item that is done without a try: its file exists already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Which item.
     pub key: Key,
-    /// The length of the file in bytes, if it was looked at.
+    /// The length of the file in bytes, if it was checked.
     pub size: Option<u64>,
     /// Where the file is, if not under the name that the item asks for, as [`Outcome::path`].
     pub path: Option<Box<str>>,
@@ -132,7 +132,7 @@ pub struct Outcome {
     pub took: u64,
     /// A digest of the file, as its writer spells it; a full one takes more room than the rest of a row.
     pub digest: Option<String>,
-    /// Of what kind the failure was.
+    /// The class of the failure.
     pub class: Option<ErrorClass>,
     /// The failure in a sentence; cut to [`MAX_DETAIL`] bytes.
     pub detail: Option<String>,
@@ -142,19 +142,19 @@ pub struct Outcome {
     pub host: Option<String>,
 }
 
-/// What the ledger knows of an item: what is read.
+/// What the ledger knows about an item: what is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Known {
     /// Which item.
     pub key: Key,
-    /// Where it stands.
+    /// Its state.
     pub state: State,
     /// Tries in all runs, interrupted ones included.
     pub attempts: u32,
     /// How often in a row the process died while it was in flight.
     pub interruptions: u32,
-    /// When it came to stand there, in milliseconds since 1970 (UTC).
+    /// When it entered that state, in milliseconds since 1970 (UTC).
     pub at: u64,
     /// The length of the file in bytes, if known.
     pub size: Option<u64>,
@@ -164,7 +164,7 @@ pub struct Known {
     pub took: u64,
     /// A digest of the file.
     pub digest: Option<String>,
-    /// Of what kind the failure was.
+    /// The class of the failure.
     pub class: Option<ErrorClass>,
     /// The failure in a sentence.
     pub detail: Option<String>,
@@ -172,8 +172,7 @@ pub struct Known {
     pub path: Option<String>,
 }
 
-/// The longest head of `text` of at most [`MAX_DETAIL`] bytes: what is kept of a text, and what is shown of one that a
-/// ledger has.
+/// The longest head of `text` of at most [`MAX_DETAIL`] bytes: what is stored of a text, and what is shown of a stored one.
 pub(super) fn cut_detail(text: &str) -> &str {
     let end = (0..=MAX_DETAIL.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()

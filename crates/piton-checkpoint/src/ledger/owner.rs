@@ -1,5 +1,5 @@
-//! The thread that owns the ledger: it gathers what has queued up, commits it as one group, and tells
-//! each caller.
+//! The thread that owns the ledger: it collects what is queued, commits it as one group, and answers each
+//! caller.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,43 +9,43 @@ use std::time::{Duration, Instant};
 use super::error::LedgerError;
 use super::flight::Recorder;
 use super::names::Names;
-use super::writer::{Entered, Writer};
+use super::writer::{LedgerWrite, Writer};
 
-/// So much is committed at once at most.
+/// At most this much is committed at once.
 const GROUP: usize = 4_096;
 /// From one commit to the next, unless somebody waits: keys come in random order, so that a commit of
 /// a few outcomes writes as many pages as one of many.
 const PACE: Duration = Duration::from_millis(10);
 
-/// Is told, on the ledger's thread, when an outcome has been committed, or why it has not. Be quick: the
+/// Called on the ledger's thread when an outcome has been committed, or with the error. Be quick: the
 /// next commit waits.
 pub type Done = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
 
 /// What is sent to the thread.
-pub(super) enum Order {
-    Enter(Entered, Answer),
+pub(super) enum Command {
+    Enter(LedgerWrite, Reply),
     Close(SyncSender<Result<(), LedgerError>>),
 }
 
-/// Tells its caller exactly once, also when the thread has ended and nobody is left to do it.
-pub(super) struct Answer {
+/// Answers its caller exactly once, even if the thread has ended.
+pub(super) struct Reply {
     done: Option<Done>,
     ledger: Arc<Path>,
 }
 
-impl Answer {
+impl Reply {
     pub(super) fn new(done: Done, ledger: Arc<Path>) -> Self {
         Self { done: Some(done), ledger }
     }
 
-    fn tell(mut self, result: Result<(), LedgerError>) {
+    fn send(mut self, result: Result<(), LedgerError>) {
         if let Some(done) = self.done.take() {
             done(result);
         }
     }
 }
 
-impl Drop for Answer {
+impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
             done(Err(LedgerError::Closed { path: PathBuf::from(&*self.ledger) }));
@@ -54,34 +54,34 @@ impl Drop for Answer {
 }
 
 /// What the thread works with.
-pub(super) struct Owner {
+pub(super) struct LedgerThread {
     pub(super) writer: Writer,
     pub(super) names: Arc<Names>,
     pub(super) recorder: Arc<Recorder>,
-    /// Set by a failed sync (G7): said again to whoever comes.
+    /// Set by a failed sync (G7): the answer to every later caller.
     pub(super) poison: Option<LedgerError>,
 }
 
-impl Owner {
-    /// Until all handles are gone or one of them closes the ledger.
-    pub(super) fn run(mut self, orders: &Receiver<Order>) {
+impl LedgerThread {
+    /// Runs until all handles are dropped or one of them closes the ledger.
+    pub(super) fn run(mut self, orders: &Receiver<Command>) {
         let mut closer = None;
         let mut last: Option<Instant> = None;
         while closer.is_none() {
             let Ok(first) = orders.recv() else { break };
-            if let (Some(last), Order::Enter(..)) = (last, &first) {
-                // Whoever cannot wait unparks this thread; too early at times does no harm.
+            if let (Some(last), Command::Enter(..)) = (last, &first) {
+                // A caller that cannot wait unparks this thread; being early does no harm.
                 std::thread::park_timeout(PACE.saturating_sub(last.elapsed()));
             }
             last = Some(Instant::now());
             let (mut group, mut answers) = (Vec::new(), Vec::new());
             for order in std::iter::once(first).chain(orders.try_iter()) {
                 match order {
-                    Order::Enter(entered, answer) => {
+                    Command::Enter(entered, answer) => {
                         group.push(entered);
                         answers.push(answer);
                     }
-                    Order::Close(to) => closer = Some(to),
+                    Command::Close(to) => closer = Some(to),
                 }
                 if group.len() >= GROUP || closer.is_some() {
                     break;
@@ -91,15 +91,15 @@ impl Owner {
         }
         let ended = self.end();
         if let Some(closer) = closer {
-            // Whoever closes waits for this; if its thread died meanwhile, nobody is left to tell.
+            // The caller that closes waits for this; its thread may have died meanwhile.
             let _ = closer.send(ended);
         }
     }
 
-    fn commit(&mut self, group: Vec<Entered>, answers: Vec<Answer>) {
+    fn commit(&mut self, group: Vec<LedgerWrite>, answers: Vec<Reply>) {
         let result = self.write(group);
         for answer in answers {
-            answer.tell(result.clone());
+            answer.send(result.clone());
         }
         if self.poison.is_none()
             && let Err(error) = self.writer.checkpoint_if_due()
@@ -109,7 +109,7 @@ impl Owner {
         }
     }
 
-    fn write(&mut self, group: Vec<Entered>) -> Result<(), LedgerError> {
+    fn write(&mut self, group: Vec<LedgerWrite>) -> Result<(), LedgerError> {
         if let Some(poison) = &self.poison {
             return Err(poison.clone());
         }

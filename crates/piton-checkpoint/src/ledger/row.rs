@@ -4,7 +4,7 @@ use piton_durable::crc::crc32c;
 use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::error::Fault;
+use super::error::StoreError;
 use super::outcome::{Key, State};
 
 /// The columns of a row, in the order in which [`Row::read`] takes them.
@@ -19,7 +19,7 @@ pub(super) use columns;
 /// One item. Numbers are as SQLite has them, 63 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Rows have ascending numbers in the order in which items first came.
+    /// Rows have ascending numbers in the order in which items were first written.
     pub(super) id: i64,
     pub(super) key: Key,
     pub(super) state: State,
@@ -61,14 +61,15 @@ pub(super) fn count(number: i64) -> u64 {
 
 impl Row {
     /// Reads a row of [`columns!`] and compares its checksum (G3).
-    pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Self, Fault> {
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Self, StoreError> {
         let id = number(row, 0)?.unwrap_or(0);
-        let read = || -> Result<Option<Self>, Fault> {
+        let read = || -> Result<Option<Self>, StoreError> {
             let (Some(head), Some(tail)) = (number(row, 1)?, number(row, 2)?) else {
                 return Ok(None);
             };
             let Some(state) = number(row, 3)?.and_then(State::from_code) else { return Ok(None) };
-            let small = |at| Ok::<_, Fault>(number(row, at)?.and_then(|n| u32::try_from(n).ok()));
+            let small =
+                |at| Ok::<_, StoreError>(number(row, at)?.and_then(|n| u32::try_from(n).ok()));
             let (Some(attempts), Some(interruptions)) = (small(6)?, small(7)?) else {
                 return Ok(None);
             };
@@ -92,12 +93,12 @@ impl Row {
         };
         match (read()?, number(row, 15)?) {
             (Some(item), Some(crc)) if crc == item.crc() => Ok(item),
-            _ => Err(Fault::Damaged(format!("row {id} does not agree with its checksum"))),
+            _ => Err(StoreError::Damaged(format!("row {id} does not agree with its checksum"))),
         }
     }
 
     /// The item with this key.
-    pub(super) fn find(conn: &Connection, key: &Key) -> Result<Option<Self>, Fault> {
+    pub(super) fn find(conn: &Connection, key: &Key) -> Result<Option<Self>, StoreError> {
         let (head, tail) = halves(key);
         let mut statement = conn.prepare_cached(concat!(
             "SELECT ",
@@ -109,8 +110,8 @@ impl Row {
         let found = Self::read(row)?;
         match found.key == *key {
             true => Ok(Some(found)),
-            // Two columns compared equal, so this is no damage of theirs.
-            false => Err(Fault::Damaged("the index of keys leads to another row".to_owned())),
+            // Two columns compared equal, so they are not damaged.
+            false => Err(StoreError::Damaged("the index of keys leads to another row".to_owned())),
         }
     }
 
@@ -158,7 +159,7 @@ impl Row {
         Ok(())
     }
 
-    /// Most files come whole, and at once: then the size says it.
+    /// Most files come whole, in one try: then the size is enough.
     fn stored_bytes(&self) -> Option<i64> {
         (self.size.unwrap_or(0) != self.bytes).then_some(self.bytes)
     }
@@ -197,22 +198,22 @@ impl Row {
     }
 }
 
-fn number(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<i64>, Fault> {
+fn number(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<i64>, StoreError> {
     match row.get_ref(at)? {
         ValueRef::Integer(number) => Ok(Some(number)),
         ValueRef::Null => Ok(None),
-        _ => Err(Fault::Damaged("a row has text where a number belongs".to_owned())),
+        _ => Err(StoreError::Damaged("a row has text where a number belongs".to_owned())),
     }
 }
 
-fn text(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<String>, Fault> {
+fn text(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<String>, StoreError> {
     let bytes = match row.get_ref(at)? {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(bytes) => bytes,
-        _ => return Err(Fault::Damaged("a row has a number where text belongs".to_owned())),
+        _ => return Err(StoreError::Damaged("a row has a number where text belongs".to_owned())),
     };
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Some(text.to_owned())),
-        Err(_) => Err(Fault::Damaged("a row has text that is none".to_owned())),
+        Err(_) => Err(StoreError::Damaged("a row has text that is not UTF-8".to_owned())),
     }
 }

@@ -1,19 +1,19 @@
-//! The runs over a list: when, over what, with which options.
+//! The runs of a list: when, of which list, with which options.
 
 use rusqlite::{Connection, params};
 
 use super::row::{column, count};
 
-/// What a run is begun with.
+/// What a run begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// When it began, in milliseconds since 1970 (UTC).
     pub began: u64,
-    /// The list, as the user named it.
+    /// The list, as the user gave it.
     pub list: String,
-    /// Something that changes when the list does; its writer knows what.
+    /// Something that changes when the list does; opaque here.
     pub fingerprint: Vec<u8>,
-    /// The options that shape the files, in the words of their writer.
+    /// The options that affect the files; opaque here.
     pub options: String,
 }
 
@@ -25,10 +25,9 @@ pub struct RunId(pub(super) i64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PastRun {
-    /// What it was begun with.
+    /// What it began with.
     pub run: Run,
-    /// When it ended, in milliseconds since 1970 (UTC); `None` while it runs, and for ever if it was
-    /// killed.
+    /// When it ended, in milliseconds since 1970 (UTC); `None` while it runs, and if it was killed.
     pub ended: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The tables, how a ledger comes to be, and whether a file is one.
+//! The tables, how a ledger is created, and whether a file is one.
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir, read_full_at};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::ours;
 
 /// "PITL", in the header of the database.
 const APPLICATION: i64 = 0x5049_544c;
 /// The format of the tables; a newer one is left alone.
 const FORMAT: i64 = 1;
-/// How long to wait for another process, which holds things for moments only.
+/// How long to wait for another process, which holds locks only for moments.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Ledgers of at most so many pages are checked as a whole when they are opened; that takes some
-/// milliseconds. Rows of larger ones have only their checksums.
+/// Ledgers of at most this many pages are checked as a whole when they are opened; that takes some
+/// milliseconds. In larger ones only the checksums of rows are checked.
 const CHECKED_PAGES: i64 = 2_000;
 
-/// Where the head of a database says by which versions of its format it may be written and read, and the one
-/// that has a WAL.
+/// Where the header of a database has the format versions for writing and reading, and the version of a
+/// database with a WAL.
 const VERSIONS_AT: u64 = 18;
 const WAL_VERSION: u8 = 2;
 
@@ -65,7 +65,7 @@ pub(super) enum Access {
 }
 
 /// A connection to a ledger. Dropped, it removes the WAL and the shared memory if it is the last one and
-/// the WAL is empty; what a killed owner left in a WAL is for the next owner.
+/// the WAL is empty; the next owner takes what a killed one left in a WAL.
 pub(super) struct Connected {
     conn: Connection,
     path: PathBuf,
@@ -78,8 +78,8 @@ pub(super) fn connect(
     cache_kib: u32,
 ) -> Result<Connected, LedgerError> {
     ours::check(path)?;
-    // SQLite opens what it may only read to be read. A reader needs more where it can: it may have to
-    // make the shared memory, and to remove it.
+    // SQLite falls back to reading if it may not write. A reader writes if it can: it may have to
+    // create and remove the shared memory.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
@@ -98,10 +98,10 @@ pub(super) fn connect(
         }
         Ok(connected)
     })()
-    .map_err(Fault::Sql)
-    .map_err(Fault::at(path))?;
+    .map_err(StoreError::Sql)
+    .map_err(StoreError::at(path))?;
     check(&connected, path, access)?;
-    // Once more: by now SQLite has opened what was there then.
+    // Once more: SQLite has opened the files in between.
     ours::check(path)?;
     Ok(connected)
 }
@@ -124,7 +124,7 @@ impl Drop for Connected {
     fn drop(&mut self) {
         let wal = OsFs.stat(&beside(&self.path, "-wal"));
         if wal.is_ok_and(|wal| wal.is_none_or(|wal| wal.len == 0)) {
-            // Otherwise empty files stay beside the ledger, which the next owner takes as they are.
+            // Otherwise empty files stay beside the ledger, which the next owner reuses.
             let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
     }
@@ -134,8 +134,8 @@ impl Drop for Connected {
 fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerError> {
     let number = |pragma: &str| -> Result<i64, LedgerError> {
         conn.pragma_query_value(None, pragma, |row| row.get(0))
-            .map_err(Fault::Sql)
-            .map_err(Fault::at(path))
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(path))
     };
     if number("application_id")? != APPLICATION {
         return Err(LedgerError::Foreign { path: path.to_owned() });
@@ -146,34 +146,37 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
             return Err(LedgerError::NewerFormat { path: path.to_owned(), found });
         }
         found => {
-            let why = format!("there never was a format {found}");
+            let why = format!("there is no format {found}");
             return Err(LedgerError::Damaged { path: path.to_owned(), why });
         }
     }
-    let sound = || -> Result<(), Fault> {
+    let sound = || -> Result<(), StoreError> {
         let expected = Connection::open_in_memory()?;
         expected.execute_batch(SCHEMA)?;
         if tables(conn)? != tables(&expected)? {
-            return Err(Fault::Damaged("its tables are not those of a ledger".to_owned()));
+            return Err(StoreError::Damaged("its tables are not those of a ledger".to_owned()));
         }
-        // In another mode SQLite would make journals beside it, and a kill would leave one.
+        // In another mode SQLite would create journals beside it, and a kill would leave one.
         let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
         if mode != "wal" {
-            return Err(Fault::Damaged(format!("its journal is in mode {mode:?}, not \"wal\"")));
+            return Err(StoreError::Damaged(format!(
+                "its journal is in mode {mode:?}, not \"wal\""
+            )));
         }
-        // Readers come while a large run writes; whoever owns it has checked it.
+        // Readers come while a large run writes; its owner has checked it.
         if access == Access::Write {
             let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
             if pages <= CHECKED_PAGES {
-                let told: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-                if told != "ok" {
-                    return Err(Fault::Damaged(told));
+                let report: String =
+                    conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+                if report != "ok" {
+                    return Err(StoreError::Damaged(report));
                 }
             }
         }
         Ok(())
     };
-    sound().map_err(Fault::at(path))
+    sound().map_err(StoreError::at(path))
 }
 
 fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
@@ -183,7 +186,7 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     rows.collect()
 }
 
-/// Makes an empty ledger at `path`, where nothing is: under a temporary name, synced, renamed, the
+/// Creates an empty ledger at `path`, which must not exist: under a temporary name, synced, renamed, the
 /// directory synced. The caller holds the lock.
 pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), LedgerError> {
     let temporary = beside(path, ".tmp");
@@ -193,12 +196,13 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         .open(&temporary, Open::CreateNew { mode: 0o600 })
         .map_err(LedgerError::io("create", &temporary))?;
     let settled = (|| {
-        let mode = fill(&temporary, number).map_err(Fault::Sql).map_err(Fault::at(path))?;
+        let mode =
+            fill(&temporary, number).map_err(StoreError::Sql).map_err(StoreError::at(path))?;
         if mode != "wal" {
-            let why = format!("SQLite stays in mode \"{mode}\"");
+            let why = format!("SQLite stays in journal mode \"{mode}\"");
             return Err(LedgerError::NoSharedMemory { path: path.to_owned(), why });
         }
-        // SQLite says so also where the write of it failed.
+        // SQLite reports that even if the write failed.
         let mut versions = [0; 2];
         let read = read_full_at(&*file, &mut versions, VERSIONS_AT);
         if read.map_err(LedgerError::io("read", &temporary))? < 2 || versions != [WAL_VERSION; 2] {
@@ -206,9 +210,9 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
             return Err(LedgerError::io("write", &temporary)(lost));
         }
         file.sync_all().map_err(LedgerError::io("sync", &temporary))?;
-        // SQLite went by the name. What is renamed is the file that was created and synced here.
-        let created = file.stat().map_err(LedgerError::io("look at", &temporary))?;
-        let named = fs.lstat(&temporary).map_err(LedgerError::io("look at", &temporary))?;
+        // SQLite opened it by its name. Only the file that was created and synced here is renamed.
+        let created = file.stat().map_err(LedgerError::io("inspect", &temporary))?;
+        let named = fs.lstat(&temporary).map_err(LedgerError::io("inspect", &temporary))?;
         if named.is_none_or(|named| named.id != created.id) {
             let exchanged = std::io::Error::other("another program removed or replaced it");
             return Err(LedgerError::io("create", &temporary)(exchanged));
@@ -216,7 +220,7 @@ pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), Ledger
         fs.rename(&temporary, path, Existing::Keep).map_err(LedgerError::io("create", path))
     })();
     if settled.is_err() {
-        // What went wrong first counts. What stays is swept by the next one that creates a ledger here.
+        // The first error matters more. The next creation of a ledger here removes a leftover.
         let _ = sweep(fs, &temporary);
     }
     settled?;
@@ -238,7 +242,7 @@ fn fill(path: &Path, number: u64) -> rusqlite::Result<String> {
     Ok(mode)
 }
 
-/// Removes a database and what SQLite makes beside it, as far as these are this user's to remove.
+/// Removes a database and the files of SQLite beside it, if this user may remove them.
 fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
         let leftover = beside(path, suffix);
@@ -251,7 +255,7 @@ fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// `path` with `suffix` behind its name.
+/// `path` with `suffix` appended to its name.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::outcome::State;
 use super::row::Row;
 
-/// The totals per minute reach back so far.
+/// How many minutes the totals per minute reach back.
 pub(super) const MINUTES: i64 = 60;
 const MINUTE_MS: i64 = 60_000;
 
@@ -43,7 +43,7 @@ struct MinuteSums {
 }
 
 impl Tally {
-    /// An item stands as `new` says, and no longer as `old` says.
+    /// Moves an item from the sums of `old` to those of `new`.
     pub(super) fn replace(&mut self, old: Option<&Row>, new: &Row) {
         if let Some(old) = old {
             self.add(old, -1);

@@ -11,7 +11,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::Bloom;
 
 use super::dictionary::Dictionary;
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::flight::Entry;
 use super::names::{Names, put_names};
 use super::outcome::{Found, Key, Outcome, State, cut_detail};
@@ -23,25 +23,25 @@ use super::{Durability, QUARANTINE_AFTER, Recovered};
 
 /// The page cache. A group that changes more spills into the WAL, which is where it goes anyway.
 const CACHE_KIB: u32 = 8 << 10;
-/// The page cache when many new items come: their keys go all over the index.
+/// The page cache if many new items are expected: their keys touch all of the index.
 const CACHE_KIB_OF_MANY: i32 = 24 << 10;
-/// The WAL is written into the ledger when it has so many pages (of 4 KiB).
+/// The WAL is written into the ledger when it has this many pages (of 4 KiB).
 const CHECKPOINT_PAGES: i32 = 1_000;
-/// The filter of [`Entered::ManyExpected`]: one new item of twenty is looked for in vain at ten million.
+/// The filter of [`LedgerWrite::ManyExpected`]: at ten million, one new item in twenty is looked up in vain.
 const FILTER: usize = 8 << 20;
 /// Longer ones are read and written piece by piece.
 const PIECE: usize = 1 << 20;
 
 /// One thing to write.
-pub(super) enum Entered {
+pub(super) enum LedgerWrite {
     Outcome(Outcome),
-    /// All that this gives, at this time.
+    /// All items of this iterator, at this time.
     Found(Box<dyn Iterator<Item = Found> + Send>, u64),
-    /// Nothing yet, but many items that are new are to come.
+    /// Nothing yet, but many new items will follow.
     ManyExpected,
     RunBegun(RunId, Run),
     RunEnded(RunId, u64),
-    /// Nothing but what [`Names`] has gathered.
+    /// Only the names that [`Names`] has collected.
     Names,
 }
 
@@ -72,7 +72,7 @@ impl Writer {
         let synchronous = match durability {
             Durability::Power => "FULL",
             // Syncs before and after the WAL goes into the ledger, never at a commit: a power cut costs
-            // the last commits, and nothing else.
+            // only the last commits.
             Durability::Process => "NORMAL",
         };
         let wal_pages = Arc::new(AtomicI32::new(0));
@@ -83,13 +83,13 @@ impl Writer {
         };
         (|| {
             conn.pragma_update(None, "synchronous", synchronous)?;
-            // In place of SQLite's own, which would make the callers wait for it and lose its errors.
+            // Instead of SQLite's own, which would make callers wait and lose its errors.
             conn.wal_hook(Some(hook))?;
-            // What a killed run left goes into the ledger now; a reader may keep some of it back.
+            // Moves what a killed run left into the ledger; a reader may hold some of it back.
             conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
         })()
-        .map_err(Fault::Sql)
-        .map_err(Fault::at(path))?;
+        .map_err(StoreError::Sql)
+        .map_err(StoreError::at(path))?;
         Ok(Self {
             path: path.to_owned(),
             conn,
@@ -104,14 +104,14 @@ impl Writer {
     /// The random number that the ledger and its flight recorder have in common.
     pub(super) fn number(&self) -> Result<u64, LedgerError> {
         let number = self.conn.query_row("SELECT number FROM ledger", [], |row| row.get(0));
-        number.map(i64::cast_unsigned).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        number.map(i64::cast_unsigned).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
     /// The number of the next run.
     pub(super) fn next_run(&self) -> Result<RunId, LedgerError> {
         let last =
             self.conn.query_row("SELECT coalesce(max(id), 0) FROM runs", [], |row| row.get(0));
-        let last: i64 = last.map_err(Fault::Sql).map_err(Fault::at(&self.path))?;
+        let last: i64 = last.map_err(StoreError::Sql).map_err(StoreError::at(&self.path))?;
         Ok(RunId(last.saturating_add(1)))
     }
 
@@ -119,24 +119,24 @@ impl Writer {
     /// With [`Durability::Power`] all has been synced when this returns.
     pub(super) fn write(
         &mut self,
-        entered: Vec<Entered>,
+        entered: Vec<LedgerWrite>,
         names: &Names,
     ) -> Result<(), LedgerError> {
         self.transaction(|to| {
             for entry in entered {
                 match entry {
-                    Entered::Outcome(outcome) => to.outcome(outcome)?,
-                    Entered::Found(mut found, at) => {
+                    LedgerWrite::Outcome(outcome) => to.outcome(outcome)?,
+                    LedgerWrite::Found(mut found, at) => {
                         found.try_for_each(|found| to.found(found, at))?;
                     }
-                    Entered::ManyExpected => to.expect_many()?,
-                    Entered::RunBegun(id, run) => begin_run(to.conn, id, &run)?,
-                    Entered::RunEnded(id, at) => end_run(to.conn, id, at)?,
-                    Entered::Names => {}
+                    LedgerWrite::ManyExpected => to.expect_many()?,
+                    LedgerWrite::RunBegun(id, run) => begin_run(to.conn, id, &run)?,
+                    LedgerWrite::RunEnded(id, at) => end_run(to.conn, id, at)?,
+                    LedgerWrite::Names => {}
                 }
             }
-            // Only now: an outcome that is written here may come with a name that was given meanwhile.
-            Ok(put_names(to.conn, &names.given())?)
+            // Last: an outcome that is written here may belong to a name that was claimed meanwhile.
+            Ok(put_names(to.conn, &names.pending())?)
         })
     }
 
@@ -165,14 +165,14 @@ impl Writer {
 
     fn transaction(
         &mut self,
-        write: impl FnOnce(&mut Group<'_>) -> Result<(), Fault>,
+        write: impl FnOnce(&mut WriteGroup<'_>) -> Result<(), StoreError>,
     ) -> Result<(), LedgerError> {
         let Self { path, conn, hosts, classes, known, .. } = self;
         let written = (|| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let tally = Tally::default();
             let (hosts, classes) = (&mut *hosts, &mut *classes);
-            let mut group = Group { conn: &transaction, hosts, classes, known, tally };
+            let mut group = WriteGroup { conn: &transaction, hosts, classes, known, tally };
             write(&mut group)?;
             group.tally.write(&transaction)?;
             Ok(transaction.commit()?)
@@ -181,7 +181,7 @@ impl Writer {
             hosts.forget();
             classes.forget();
         }
-        written.map_err(Fault::at(path))
+        written.map_err(StoreError::at(path))
     }
 
     /// Writes the WAL into the ledger if it has grown enough. Comes after the group was acknowledged.
@@ -192,28 +192,28 @@ impl Writer {
         let (pages, moved): (i32, i32) = self
             .conn
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
-            .map_err(Fault::Sql)
-            .map_err(Fault::at(&self.path))?;
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(&self.path))?;
         // Readers may keep the WAL from starting over; it has to grow again before the next attempt.
         let kept = if moved < pages { pages } else { 0 };
         self.due = kept.saturating_add(CHECKPOINT_PAGES);
         Ok(())
     }
 
-    /// The end: everything goes into the ledger, and the WAL goes away. If a reader is in the middle of
-    /// something, they stay for the next owner.
+    /// Moves everything into the ledger and removes the WAL. If a reader is active, it stays for the next
+    /// owner.
     pub(super) fn close(self) -> Result<(), LedgerError> {
         let emptied = (|| {
-            // Nobody is waited for.
+            // Do not wait for readers.
             self.conn.busy_timeout(Duration::ZERO)?;
             self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         })();
-        emptied.map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        emptied.map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 }
 
-/// A transaction under way.
-struct Group<'a> {
+/// A transaction.
+struct WriteGroup<'a> {
     conn: &'a Connection,
     hosts: &'a mut Dictionary,
     classes: &'a mut Dictionary,
@@ -221,10 +221,10 @@ struct Group<'a> {
     tally: Tally,
 }
 
-impl Group<'_> {
-    /// From now on, most items that are new are not looked for. What is undone with a group stays in the
-    /// filter, and costs a look.
-    fn expect_many(&mut self) -> Result<(), Fault> {
+impl WriteGroup<'_> {
+    /// From now on, most new items are not looked up. What is undone with a group stays in the
+    /// filter, and costs a lookup.
+    fn expect_many(&mut self) -> Result<(), StoreError> {
         let mut known = Bloom::new(FILTER);
         let mut statement = self.conn.prepare("SELECT head FROM items")?;
         let mut rows = statement.query([])?;
@@ -236,7 +236,7 @@ impl Group<'_> {
     }
 
     /// The row of an item, if there is one.
-    fn find(&self, key: &Key) -> Result<Option<Row>, Fault> {
+    fn find(&self, key: &Key) -> Result<Option<Row>, StoreError> {
         let is_new = |known: &Bloom| !known.contains(halves(key).0.cast_unsigned());
         match self.known.as_ref().is_some_and(is_new) {
             true => Ok(None),
@@ -244,7 +244,7 @@ impl Group<'_> {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) -> Result<(), Fault> {
+    fn outcome(&mut self, outcome: Outcome) -> Result<(), StoreError> {
         let old = self.find(&outcome.key)?;
         let class = outcome.class.as_ref().map(super::ErrorClass::as_str);
         let new = Row {
@@ -267,7 +267,7 @@ impl Group<'_> {
         self.put(old, new)
     }
 
-    fn found(&mut self, found: Found, at: u64) -> Result<(), Fault> {
+    fn found(&mut self, found: Found, at: u64) -> Result<(), StoreError> {
         let old = self.find(&found.key)?;
         let new = Row {
             id: 0,
@@ -288,14 +288,14 @@ impl Group<'_> {
         self.put(old, new)
     }
 
-    /// `None`: the item came to an end after all, in that try or in a later one.
-    fn interrupted(&mut self, entry: &Entry, now: u64) -> Result<Option<State>, Fault> {
+    /// `None`: the item did end, in that try or in a later one.
+    fn interrupted(&mut self, entry: &Entry, now: u64) -> Result<Option<State>, StoreError> {
         let old = self.find(&entry.key)?;
         if old.as_ref().is_some_and(|old| old.attempts >= entry.attempt) {
             return Ok(None);
         }
-        // A try that came to an end in the dead run, or as good as did, shows that it is not this item
-        // that kills: the count begins anew.
+        // A try that ended in the dead run, or nearly did, shows that this item does not kill the process: the
+        // count starts again.
         let in_a_row = |old: &&Row| entry.attempt <= old.attempts.saturating_add(1);
         let before = old.as_ref().filter(in_a_row).map_or(0, |old| old.interruptions);
         let interruptions = if entry.harmless { 0 } else { before.saturating_add(1) };
@@ -323,7 +323,7 @@ impl Group<'_> {
         Ok(Some(state))
     }
 
-    fn put(&mut self, old: Option<Row>, new: Row) -> Result<(), Fault> {
+    fn put(&mut self, old: Option<Row>, new: Row) -> Result<(), StoreError> {
         self.tally.replace(old.as_ref(), &new);
         match old {
             Some(old) => Row { id: old.id, ..new }.update(self.conn)?,
@@ -338,11 +338,11 @@ impl Group<'_> {
     }
 }
 
-/// Writes a WAL that an earlier run left again, in its place, and syncs it. If a sync of that run had
+/// Writes a WAL that an earlier run left again, in its place, and syncs it. If a sync of that run
 /// failed, the system shows its pages and counts them as written, while the disk does not have them;
-/// and what is committed now would stand behind a gap.
+/// what is committed now would follow a gap.
 fn write_again(fs: &dyn Fs, wal: &Path) -> Result<(), LedgerError> {
-    if fs.stat(wal).map_err(LedgerError::io("look at", wal))?.is_none_or(|stat| stat.len == 0) {
+    if fs.stat(wal).map_err(LedgerError::io("inspect", wal))?.is_none_or(|stat| stat.len == 0) {
         return Ok(());
     }
     let file = fs.open(wal, Open::ReadWrite).map_err(LedgerError::io("open", wal))?;

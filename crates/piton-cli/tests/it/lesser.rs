@@ -185,7 +185,7 @@ fn times_and_attributes_are_extras() {
         let args = ["--config", "none", "get", "--checksum", &sha256(), &server.url("/file")];
         let ran: Ran = lesser(&place, answers, &args).output().unwrap().into();
         assert_eq!(ran.code, 0, "{answers:?}: {}", ran.stderr);
-        assert_eq!(ran.stderr.contains("keeps no time that is set"), warned, "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("does not allow file times to be set"), warned, "{}", ran.stderr);
         assert!(is_whole(&place, "file", LEN), "{answers:?}");
         assert_eq!(names(&place), ["file"], "{answers:?}");
     }
@@ -252,7 +252,7 @@ fn a_name_that_cannot_be_is_said_with_its_character() {
         command.current_dir(&place.dir).env("HOME", place.dir.path()).stdin(Stdio::null());
         let ran: Ran = command.output().unwrap().into();
         assert_eq!(ran.code, 3, "{answer}: {}", ran.stderr);
-        assert!(ran.stderr.contains("takes no ':' in a name"), "{answer}: {}", ran.stderr);
+        assert!(ran.stderr.contains("does not allow ':' in a name"), "{answer}: {}", ran.stderr);
         assert!(ran.stderr.contains("-o FILE gives it another name"), "{}", ran.stderr);
         assert_eq!(names(&place), Vec::<String>::new(), "{answer}");
     }

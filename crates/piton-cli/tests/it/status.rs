@@ -79,5 +79,5 @@ fn a_journal_that_cannot_be_read_is_said() {
     place.write("a.piton", b"rubbish");
     let ran = place.piton(&["status"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (3, ""));
-    assert!(ran.stderr.contains("its head is damaged"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("its header is damaged"), "{}", ran.stderr);
 }

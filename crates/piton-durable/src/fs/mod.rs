@@ -38,35 +38,35 @@ pub trait Fs: Send + Sync {
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
     /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes every creation, rename and removal in `dir` durable. An error also where the file system has
-    /// failed before this and would not say so.
+    /// Makes every creation, rename and removal in `dir` durable. Also an error if the file system
+    /// failed before this call and does not report it.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// The names in `dir`.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
-    /// Creates `dir`, whose parent is there; fails with `AlreadyExists` where that is taken. Durable only
+    /// Creates `dir`, whose parent exists; fails with `AlreadyExists` where that is taken. Durable only
     /// after [`Fs::sync_dir`] of its parent: [`crate::dirs::create`] does it all.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The resolved form of `path`: absolute, with symbolic links followed.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
-    /// The same files, but none that lies outside of `dir`, which must be there and durable in its parent: the paths that it takes begin
-    /// with `dir` in its resolved form, and one that leads out over a symbolic link fails with
-    /// `CrossesDevices` and [`LeadsOut`], whoever puts such links there meanwhile. `None`: nothing of the kind
-    /// can happen here.
+    /// The same files, but none outside of `dir`, which must exist and be durable in its parent. The paths that
+    /// it takes begin with `dir` in its resolved form. One that leads out over a symbolic link fails with
+    /// `CrossesDevices` and [`LeadsOut`], even if another program puts the link there meanwhile. `None`: there
+    /// are no links here.
     fn beneath(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         let _ = dir;
         Ok(None)
     }
     /// The user that this process acts for: the owner of what it creates.
     fn user(&self) -> u32;
-    /// The permission bits that a new file gets in `dir` where nobody asks for others: those that the
+    /// The permission bits that a new file gets in `dir` by default: what the
     /// umask, or a default access list of `dir`, leaves of 0666.
     fn new_file_mode(&self, dir: &Path) -> io::Result<u32>;
     /// 64 random bits, for journal salts and temporary names.
     fn random(&self) -> io::Result<u64>;
     /// A new file in `dir` that has no name, to read and write; `mode` is its permission bits before
-    /// the umask (`O_TMPFILE`). It is gone with its last handle, and so with the process and with
+    /// the umask (`O_TMPFILE`). It disappears with its last handle, so with the process and with
     /// the power, unless [`FsFile::link_to`] names it. `Unsupported` where there are no such files, or
-    /// where it is not known what it takes to keep one; this says so unless it is implemented.
+    /// where it is not known what makes one durable; this is the default.
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         let _ = (dir, mode);
         Err(io::ErrorKind::Unsupported.into())
@@ -82,20 +82,19 @@ pub trait FsFile: Send + Sync {
     /// `fdatasync`: the bytes, and the size and extents needed to read them back. After an error
     /// nothing written since the last success may be trusted, and no second call makes it so (G7).
     fn sync_data(&self) -> io::Result<()>;
-    /// `fsync`: bytes and all metadata (mode, times, attributes). Whether that is all it takes for a file
-    /// without a name [`FsFile::syncs_alone`] says.
+    /// `fsync`: bytes and all metadata (mode, times, attributes). For a file without a name see also
+    /// [`FsFile::syncs_alone`].
     fn sync_all(&self) -> io::Result<()>;
-    /// Of a file without a name: whether [`FsFile::sync_all`] makes all of it durable that a later name
-    /// needs, so that it is there after that name's [`Fs::sync_dir`]. Where not, [`FsFile::sync_fs`] has
-    /// to come first.
+    /// For a file without a name: whether [`FsFile::sync_all`] is enough before it gets one, so that the file
+    /// survives once the name is durable ([`Fs::sync_dir`]). If not, [`FsFile::sync_fs`] has to come first.
     fn syncs_alone(&self) -> bool {
         true
     }
-    /// `syncfs`: all bytes, metadata and names of the file system that holds this file. An error says
+    /// `syncfs`: all bytes, metadata and names of the file system that holds this file. An error means
     /// that some write to that file system failed since *this handle was opened*, so the handle must
-    /// be older than the bytes in question; it is as final as one of [`FsFile::sync_data`] (G7). That
-    /// there is none proves something only where this says so. `dir` is a folder of that file system in
-    /// which files can be made: whether it still takes changes is seen there.
+    /// be older than the bytes in question; it is as final as one of [`FsFile::sync_data`] (G7). Success
+    /// proves something only if the result is [`FsSync::Proven`]. `dir` is a folder of that file system in
+    /// which files can be created: this checks there that it still accepts changes.
     fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
         let _ = dir;
         Ok(FsSync::NotTold)
@@ -109,6 +108,11 @@ pub trait FsFile: Send + Sync {
     }
     /// Cuts or extends the file.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Whether [`FsFile::reserve`] writes what it reserves, as tmpfs does: then it costs as much as the write
+    /// that it prepares.
+    fn reserving_writes(&self) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Reserves space for these bytes without changing the size. `Ok(false)`: not supported here.
     fn reserve(&self, range: Range<u64>) -> io::Result<bool>;
     /// Gives back the space of these bytes, of which none was written, without changing the size.
@@ -116,12 +120,12 @@ pub trait FsFile: Send + Sync {
         let _ = range;
         Ok(())
     }
-    /// The room on the file system that holds this file. `None`: it does not say.
+    /// The space on the file system that holds this file. `None`: unknown.
     fn space(&self) -> io::Result<Option<Space>> {
         Ok(None)
     }
-    /// The longest that this file may become, in bytes, where that is known to have a limit of its own: one of
-    /// the process (`ulimit -f`) or of the file system.
+    /// The longest that this file may become, in bytes, if there is a known limit: of the process
+    /// (`ulimit -f`) or of the file system.
     fn longest(&self) -> io::Result<Option<u64>> {
         Ok(None)
     }
@@ -130,24 +134,24 @@ pub trait FsFile: Send + Sync {
     /// Size, identity, mode and times.
     fn stat(&self) -> io::Result<Stat>;
     /// The first run of bytes at or after `from` that is not a hole; `None`: nothing but a hole
-    /// follows. Where the system does not tell holes apart, as here, all of the file is one run.
+    /// follows. Without support for holes, as here, all of the file is one run.
     fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
         let len = self.stat()?.len;
         Ok((from < len).then_some(from..len))
     }
-    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process. Where the
-    /// file system has no locks, or such that keep nobody out: whether no other process of this machine, and
-    /// nobody else in this one, has the file open to write, as far as that can be seen.
+    /// Takes the exclusive lock of this file if nobody holds it (`flock`). It dies with the process. If the
+    /// file system has no locks, or locks that have no effect: whether no other process of this machine, and
+    /// no other handle in this process, has the file open for writing, as far as that can be seen.
     fn try_lock(&self) -> io::Result<bool>;
-    /// Whether what [`FsFile::try_lock`] took is a lock, or [`Lack::Locks`] holds here.
+    /// Whether [`FsFile::try_lock`] took a real lock; if not, [`Lack::Locks`] applies.
     fn is_locked(&self) -> bool {
         true
     }
-    /// The process that holds the lock, where the system tells (Linux: `/proc/locks`).
+    /// The process that holds the lock, if the system reports it (Linux: `/proc/locks`).
     fn lock_holder(&self) -> Option<u32>;
     /// Sets the permission bits.
     fn set_mode(&self, mode: u32) -> io::Result<()>;
-    /// Gives the file to another user and group; usually only root may.
+    /// Changes owner and group; usually only root may.
     fn set_owner(&self, owner: Owner) -> io::Result<()>;
     /// Sets the time of last modification.
     fn set_modified(&self, time: SystemTime) -> io::Result<()>;
@@ -157,19 +161,19 @@ pub trait FsFile: Send + Sync {
     fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>>;
 }
 
-/// What a file system does not have, and what no longer holds therefore.
+/// What a file system lacks, and which promise that breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Lack {
-    /// Locks, or such that keep anybody out.
+    /// Locks that have an effect.
     #[error(
         "its file system has no locks: other downloads to the same file are noticed on this machine only, so let no \
          other machine write there"
     )]
     Locks,
-    /// A time of files that can be set.
+    /// Settable times of files.
     #[error(
-        "its file system keeps no time that is set: a later run may not recognise the finished file"
+        "its file system does not allow file times to be set: a later run may not recognise the finished file"
     )]
     Times,
 }
@@ -194,14 +198,14 @@ pub struct LeadsOut {
     pub to: PathBuf,
 }
 
-/// The room on a file system, in bytes.
+/// The space on a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
     /// All of it.
     pub total: u64,
     /// Free for this process.
     pub free: u64,
-    /// What the file that was asked takes up, reservations included.
+    /// What the file takes up, reservations included.
     pub held: u64,
 }
 
@@ -210,13 +214,13 @@ pub struct Space {
 pub enum FsSync {
     /// Everything that was written before is durable.
     Proven,
-    /// The system has done what it can, and does not tell of what it could not: each file has to be
-    /// synced by itself, whose error is that file's, and each folder.
+    /// The system has written what it could, and does not report what failed: each file has to be
+    /// synced by itself, so that an error is that file's, and each folder.
     NotTold,
 }
 
-/// Whether an error speaks of the disk or the file system as such, and not of what was to be done with it:
-/// whatever else is done there cannot be trusted.
+/// Whether an error is about the disk or the file system itself, and not about the operation: then nothing
+/// else that is done there can be trusted.
 pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(errno) => matches!(
@@ -234,7 +238,7 @@ pub(crate) fn is_of_the_disk(error: &io::Error) -> bool {
                 | Errno::UCLEAN
                 | Errno::BADMSG
         ),
-        // Not from an operating system. A file system that says more than that is taken seriously.
+        // Not from an operating system. A file system that reports anything more is taken seriously.
         None => !matches!(
             error.kind(),
             io::ErrorKind::Unsupported
@@ -276,19 +280,19 @@ pub enum Existing {
 /// Which file this is, whatever its name.
 ///
 /// Device and inode are enough as long as the file is held open. Afterwards they are not: many file
-/// systems (ext4 at once) give the inode number of a removed file to the next new one. The birth tells
-/// those two apart.
+/// systems (ext4 immediately) give the inode number of a removed file to the next new one. The birth
+/// distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
     /// Device.
     pub device: u64,
     /// Inode.
     pub inode: u64,
-    /// When the inode was created, in nanoseconds since 1970. `None`: the file system does not say.
+    /// When the inode was created, in nanoseconds since 1970. `None`: unknown.
     pub birth: Option<u64>,
 }
 
-/// To whom a file belongs.
+/// Owner and group of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner {
     /// User number.
@@ -312,12 +316,11 @@ pub struct Stat {
     pub mode: u32,
     /// How many names it has.
     pub links: u64,
-    /// To whom it belongs.
+    /// Who owns it.
     pub owner: Owner,
     /// Last modification of its bytes.
     pub modified: SystemTime,
-    /// Last change of its bytes or of anything else about it, names included (`ctime`). No program can
-    /// set it back.
+    /// Last change of its bytes or metadata, names included (`ctime`). No program can set it back.
     pub changed: SystemTime,
 }
 

@@ -1,4 +1,4 @@
-//! What the records of a journal amount to.
+//! The state that the records of a journal describe.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::extent::{Claims, Extent, merge};
 pub struct Fold {
     /// The newest description of the download.
     pub meta: Option<Vec<u8>>,
-    /// The extents that stand claimed.
+    /// The claimed extents.
     pub claims: Claims,
     /// The newest hash state of each kind.
     pub hashes: BTreeMap<u8, Vec<u8>>,
@@ -24,7 +24,7 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Takes the record with this sequence number in.
+    /// Applies the record with this sequence number.
     pub(crate) fn apply(&mut self, sequence: u64, record: &Record) {
         match record {
             Record::Meta(meta) => self.meta = Some(meta.clone()),
@@ -32,7 +32,7 @@ impl Fold {
                 self.verified = None;
                 self.newest_claim = sequence;
                 if self.claims.insert(*extent, sequence) {
-                    // Bytes were written over, and the states may speak of what was there before.
+                    // Bytes were overwritten, and the states may cover what was there before.
                     self.hashes.clear();
                 }
             }
@@ -66,8 +66,8 @@ impl Fold {
     }
 
     /// The fewest records that fold to the same state: synced extents that touch are merged, and written
-    /// ones if nothing is ever synced. Where that may be, a merged extent would be lost whole to a power
-    /// cut that costs a byte of it, and part of it may have been promised by an earlier sync.
+    /// ones if nothing is ever synced. Otherwise a power cut that damages one byte
+    /// would cost all of a merged extent, of which an earlier sync may have promised a part.
     pub(crate) fn records(&self, durable: bool) -> Vec<Record> {
         let mut records: Vec<Record> = self.meta.clone().map(Record::Meta).into_iter().collect();
         records.extend(merge(self.synced().into_iter()).into_iter().map(Record::Written));
@@ -76,7 +76,7 @@ impl Fold {
         }
         let written = match durable {
             true => self.written(),
-            // They are all there is, and must not grow in number for ever (G8).
+            // They are all there is, and their number must stay bounded (G8).
             false => merge(self.written().into_iter()),
         };
         records.extend(written.into_iter().map(Record::Written));

@@ -6,7 +6,7 @@ use crate::crc::crc32c;
 use crate::extent::Extent;
 use crate::fs::FileId;
 
-/// The first eight bytes. The high bit and the line end show a transfer that spoiled the file.
+/// The first eight bytes. The high bit and the line end reveal a transfer that damaged the file.
 pub const MAGIC: [u8; 8] = *b"\x89PITON\r\n";
 /// The format that this program writes.
 pub const VERSION: u16 = 1;
@@ -23,26 +23,26 @@ pub const MAX_JOURNAL: u64 = 64 << 20;
 
 pub(super) const FRAME_HEAD: usize = 21;
 
-/// The head of a journal.
+/// The header of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Format version.
     pub version: u16,
-    /// Random; every record of this journal repeats it, so that no record of an older journal in
-    /// recycled disk blocks is taken for one of this.
+    /// Random; every record of this journal repeats it, so that a record of an older journal in
+    /// recycled disk blocks does not count.
     pub salt: u64,
     /// The [identity](part_identity) of the part that this journal is about, or
-    /// [`UNKNOWN_PART`]. Another file under its name is believed nothing without reading it.
+    /// [`UNKNOWN_PART`]. Nothing of another file under its name is believed without reading it.
     pub part_identity: u64,
 }
 
-/// In the place of a part's identity: the file system does not tell one file from another that got its
-/// inode number later.
+/// Instead of a part's identity: the file system cannot distinguish a file from a later one with the same
+/// inode number.
 pub const UNKNOWN_PART: u64 = 0;
 
-/// Which file the part is, as the header of its journal has it: from inode and birth, since an inode
-/// number alone may be that of a later file. Without the device, whose number changes between two
-/// starts of a machine.
+/// Which file the part is, as the header of its journal has it: from inode and birth, since a later file can
+/// have the same inode number. Without the device, whose number can change when the machine starts
+/// again.
 ///
 /// Of two files with one inode number, or with one birth, no two have the same identity: the factor is
 /// odd.
@@ -77,7 +77,7 @@ pub enum Record {
     },
     /// Claims on these bytes, and all hash states, are taken back.
     Forget(Range<u64>),
-    /// Everything was verified, and the file has this length; only the finish is missing.
+    /// Everything was verified, and the file has this length; only finishing it is missing.
     Verified {
         /// The final length in bytes.
         len: u64,
@@ -90,7 +90,7 @@ impl Header {
         self.part_identity != UNKNOWN_PART && self.part_identity == part_identity(part)
     }
 
-    /// The 32 bytes that stand at the start of the journal.
+    /// The 32 bytes at the start of the journal.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let mut bytes = Vec::with_capacity(HEADER_LEN);
         bytes.extend_from_slice(&MAGIC);

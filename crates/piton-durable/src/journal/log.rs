@@ -10,7 +10,7 @@ use super::parse::Parsed;
 use crate::fs::{FileId, Fs, FsFile, write_all_at};
 use crate::lock::LockError;
 use crate::named;
-use crate::replace::{ReplaceError, stage};
+use crate::replace::{StageError, StageStep, stage};
 
 /// Compaction is not worth its syncs before the journal has grown by this much.
 const GROWTH_WORTH_COMPACTING: u64 = 64 << 10;
@@ -30,17 +30,17 @@ pub(crate) struct Log {
 
 impl Log {
     /// Writes a journal of these records, about this part, under a temporary name, with a salt of its
-    /// own, locked. A leftover of that name is removed first. The caller renames it (protocol steps 1
-    /// and 5).
+    /// own, locked. A leftover of that name is removed first. The caller renames it
+    /// (`docs/journal-format.md`, steps 1 and 5).
     pub(crate) fn stage(
         fs: &dyn Fs,
         temporary: &Path,
         part: FileId,
         records: &[Record],
         durable: bool,
-    ) -> Result<(Self, Fold), ReplaceError> {
+    ) -> Result<(Self, Fold), StageError> {
         let random = fs.random();
-        let salt = random.map_err(ReplaceError::of("find a random number for", temporary))?;
+        let salt = random.map_err(StageError::of(StageStep::GetRandom, temporary))?;
         let header = Header { version: VERSION, salt, part_identity: part_identity(part) };
         let mut bytes = header.encode().to_vec();
         let mut fold = Fold::default();
@@ -51,35 +51,37 @@ impl Log {
             fold.apply(sequence, record);
         }
         named::sweep(fs, temporary).map_err(|error| {
-            ReplaceError::of("create", temporary)(match error {
-                // Of a process that lost its part, or that is about to find out that it did.
+            StageError::of(StageStep::Create, temporary)(match error {
+                // Of a process that lost its part and has not noticed yet.
                 LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
-                LockError::NotOurs(why) => io::Error::other(format!("there is one, and {why}")),
+                LockError::NotOurs(why) => {
+                    io::Error::other(format!("there already is one, and {why}"))
+                }
                 LockError::Io(error) => error,
             })
         })?;
-        // Only its owner may read it: addresses can be secrets.
+        // Only its owner may read it: URLs can contain secrets.
         let file = stage(fs, temporary, 0o600, &mut |temporary, file| {
-            // First of all: without a lock it is taken for a leftover. It stays locked under its name.
-            if !file.try_lock().map_err(ReplaceError::of("lock", temporary))? {
+            // First of all: without a lock it counts as a leftover. It stays locked under its later name.
+            if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
                 let held = io::ErrorKind::ResourceBusy.into();
-                return Err(ReplaceError::of("lock", temporary)(held));
+                return Err(StageError::of(StageStep::Lock, temporary)(held));
             }
-            write_all_at(file, &bytes, 0).map_err(ReplaceError::of("write", temporary))?;
+            write_all_at(file, &bytes, 0).map_err(StageError::of(StageStep::Write, temporary))?;
             match durable {
-                true => file.sync_data().map_err(ReplaceError::of("sync", temporary)),
+                true => file.sync_data().map_err(StageError::of(StageStep::Sync, temporary)),
                 false => Ok(()),
             }
         })?;
-        let id = file.stat().map_err(ReplaceError::of("look at", temporary))?.id;
+        let id = file.stat().map_err(StageError::of(StageStep::Inspect, temporary))?.id;
         let len = bytes.len() as u64;
         Ok((Self { file, id, salt, sequence, len, compacted_len: len, dirty: false }, fold))
     }
 
-    /// Takes over the journal of an earlier run (protocol step 7): its torn tail is cut off and that
-    /// made durable before anything is appended. What remains is written again in its place: the
-    /// last run may have seen a sync fail, and then only pages written anew reach the disk.
-    pub(crate) fn adopt(
+    /// Continues the journal of an earlier run (`docs/journal-format.md`, step 7): cuts off its torn tail and
+    /// makes that durable before anything is appended. What remains is written again in its place: a
+    /// sync of the last run may have failed, and then only pages that are written again reach the disk.
+    pub(crate) fn resume(
         file: Arc<dyn FsFile>,
         bytes: &[u8],
         parsed: &Parsed,
@@ -122,7 +124,7 @@ impl Log {
         Ok(self.sequence)
     }
 
-    /// Makes it the file of the two that was changed last, as it is after every write to the part.
+    /// Makes its `ctime` later than that of the part, as it is after every write to the part.
     pub(crate) fn touch(&self) -> io::Result<()> {
         self.file.set_mode(0o600)
     }
@@ -165,6 +167,6 @@ pub(crate) enum AppendError {
     Full,
     /// The journal is as it was.
     Refused(io::Error),
-    /// The journal could not be cut back: nothing may be appended to it any more.
+    /// The journal could not be cut back: nothing more may be appended to it.
     Lost(io::Error),
 }

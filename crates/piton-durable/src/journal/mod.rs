@@ -1,4 +1,4 @@
-//! The journal of a part: what may be believed of its bytes.
+//! The journal of a part: which of its bytes may be believed.
 //!
 //! [`parse()`] and [`fold()`] are pure: bytes to records, records to state. Recovery uses them, and so
 //! does [`read`], for looking at a journal without touching it. `docs/journal-format.md` draws the
@@ -26,13 +26,13 @@ use crate::part::PartError;
 /// A journal as it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalView {
-    /// The head.
+    /// The header.
     pub header: Header,
     /// The records, in order.
     pub entries: Vec<Entry>,
     /// Where they end.
     pub end: End,
-    /// What they amount to.
+    /// The state that they describe.
     pub fold: Fold,
 }
 
@@ -40,8 +40,8 @@ pub struct JournalView {
 /// may appear torn at its end.
 ///
 /// # Errors
-/// [`PartError::Unreadable`] and [`PartError::NewerFormat`] for a head that says nothing,
-/// [`PartError::NotOurs`] for one that no run of this user left, [`PartError::Io`] where the file cannot be
+/// [`PartError::Unreadable`] and [`PartError::NewerFormat`] for a header that cannot be used,
+/// [`PartError::NotOurs`] for a file that no run of this user left, [`PartError::Io`] where the file cannot be
 /// opened or read.
 pub fn read(fs: &dyn Fs, path: &Path) -> Result<JournalView, PartError> {
     let file = own::open(fs, path).map_err(PartError::own("open", path))?;
@@ -52,7 +52,7 @@ pub fn read(fs: &dyn Fs, path: &Path) -> Result<JournalView, PartError> {
     Ok(JournalView { header, entries, end, fold })
 }
 
-/// All bytes of a journal, and one more where it is longer than allowed.
+/// All bytes of a journal, and one more if it is longer than allowed.
 pub(crate) fn read_bytes(file: &dyn FsFile) -> io::Result<Vec<u8>> {
     let stat = file.stat()?;
     if !stat.is_file {

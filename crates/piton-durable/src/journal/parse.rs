@@ -9,7 +9,7 @@ use crate::crc::crc32c;
 /// What the bytes of a journal say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
-    /// The head.
+    /// The header.
     pub header: Header,
     /// The records up to the end, in order.
     pub entries: Vec<Entry>,
@@ -36,7 +36,7 @@ pub enum End {
         /// The length of the journal.
         offset: u64,
     },
-    /// Before it: what follows is not a record. Usual after a crash; recovery cuts it off.
+    /// Earlier: what follows is not a record. Usual after a crash; recovery cuts it off.
     Torn {
         /// The end of the last good record.
         offset: u64,
@@ -73,7 +73,7 @@ pub enum Tear {
     /// The bytes are not those that were written.
     #[error("the checksum of a record does not match")]
     Checksum,
-    /// The record is whole and yet makes no sense.
+    /// The record is whole but makes no sense.
     #[error("a record of type {0} makes no sense")]
     Payload(u8),
     /// The journal is longer than a journal may be.
@@ -81,14 +81,14 @@ pub enum Tear {
     Limit,
 }
 
-/// Why nothing can be known from a journal.
+/// Why a journal cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The head is too short, not that of a journal, or damaged.
-    #[error("the head of the journal is unreadable")]
+    /// The header is too short, not that of a journal, or damaged.
+    #[error("the header of the journal is unreadable")]
     Unreadable,
-    /// The head is good and of a format newer than this program.
+    /// The header is good and of a format newer than this program.
     #[error("the journal has format {0}, and this program knows {VERSION}")]
     Newer(u16),
 }
@@ -97,7 +97,7 @@ pub enum HeadError {
 /// claim.
 ///
 /// # Errors
-/// Only where the head is unreadable or newer; damage after it is [`End::Torn`].
+/// Only if the header is unreadable or newer; damage after it is [`End::Torn`].
 pub fn parse(bytes: &[u8]) -> Result<Parsed, HeadError> {
     let header = parse_header(bytes)?;
     let limit = usize::try_from(MAX_JOURNAL).unwrap_or(usize::MAX);
@@ -125,8 +125,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, HeadError> {
     Ok(Parsed { header, entries, end })
 }
 
-/// The head, in the layout that every version keeps: its CRC is checked before its version is
-/// believed, so that a flipped bit is not taken for a newer format.
+/// The header, in the layout that every version keeps: its CRC is checked before its version is
+/// believed, so that a flipped bit does not look like a newer format.
 fn parse_header(bytes: &[u8]) -> Result<Header, HeadError> {
     let (head, mut crc) = bytes
         .get(..HEADER_LEN)

@@ -1,4 +1,4 @@
-//! The thread that lands, and how much it takes.
+//! The thread that lands files, and how much it accepts.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,52 +8,52 @@ use std::time::{Duration, Instant};
 use super::{Landing, Pipeline, Told};
 use crate::fs::Fs;
 
-/// Files that wait for their names: each keeps a descriptor open, and 1024 are the usual limit of a
-/// process.
+/// Files that wait for their names: each keeps a descriptor open, and the usual limit of a process is
+/// 1024.
 const FILES: usize = 512;
 /// Bytes of those files (G8).
 const BYTES: usize = 64 << 20;
-/// A kill loses the files that wait for the sync under way and those that came in meanwhile. Both
-/// groups came in within as much time as this, counted from the beginning of a cycle, so that together
-/// they are what came in within a tenth of a second (G2).
+/// A kill loses the files that wait for the current sync and those that arrived meanwhile. Each
+/// group arrived within this time, counted from the start of a cycle, so that together they arrived
+/// within a tenth of a second (G2).
 const WINDOW: Duration = Duration::from_millis(50);
-/// From the beginning of a cycle to that of the next at least: on a disk that is always ready, what
-/// comes in meanwhile shares the wake-ups too, not only the syncs.
+/// The least time from the start of a cycle to the next: on a fast disk, files that arrive meanwhile
+/// share the wake-ups too, not only the syncs.
 const PACE: Duration = Duration::from_millis(2);
 
-/// Lands files on a thread of its own, those that come in during one cycle as the group of the next.
-/// Dropping it lands what it was given and waits for that.
+/// Lands files on a thread of its own; those that arrive during one cycle are the group of the next.
+/// Dropping it lands what was queued and waits for that.
 pub struct Lander {
-    shared: Arc<Shared>,
+    shared: Arc<LanderShared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared {
-    state: Mutex<State>,
-    /// Told when there is something to do.
+struct LanderShared {
+    state: Mutex<LanderState>,
+    /// Notified when there is something to do.
     work: Condvar,
     /// Called when there may be room again.
     on_room: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
-struct State {
+struct LanderState {
     queue: Vec<(Landing, Told)>,
-    /// Rooms that are taken.
+    /// Rooms in use.
     files: usize,
     bytes: usize,
-    /// When the cycle that is under way began.
+    /// When the current cycle began.
     cycle: Option<Instant>,
-    /// Somebody asked for a room and there was none.
+    /// A room was refused.
     refused: bool,
-    /// The thread waits for work, and has to be told of it.
+    /// The thread waits for work, and has to be notified.
     idle: bool,
     closing: bool,
 }
 
-/// The place of one file among those that may wait; given back by dropping it.
+/// Permission for one file to wait; dropping it returns it.
 pub struct Room {
-    shared: Arc<Shared>,
+    shared: Arc<LanderShared>,
     bytes: usize,
 }
 
@@ -62,9 +62,9 @@ impl Lander {
     /// it had none; it must not block.
     ///
     /// # Errors
-    /// Where the system has no thread left.
+    /// If the system cannot start a thread.
     pub fn start(fs: Arc<dyn Fs>, on_room: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LanderShared {
             state: Mutex::default(),
             work: Condvar::new(),
             on_room: Box::new(on_room),
@@ -77,8 +77,8 @@ impl Lander {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Room for a file of so many bytes. `None` while too many files or bytes wait, or the disk takes
-    /// so long that a kill would cost more than it may: not to be received before there is room.
+    /// Room for a file of this many bytes. `None` while too many files or bytes wait, or the disk is
+    /// so slow that a kill would cost too much: do not receive the file before there is room.
     pub fn room(&self, bytes: usize) -> Option<Room> {
         let mut state = self.shared.state();
         let late = state.cycle.is_some_and(|began| began.elapsed() > WINDOW);
@@ -92,8 +92,8 @@ impl Lander {
         Some(Room { shared: Arc::clone(&self.shared), bytes })
     }
 
-    /// Lands a file. `told` hears how it ended, once, and by then the room is free again; it is dropped
-    /// unheard only if the thread has died.
+    /// Lands a file. `told` is called once with the result, when the room is free again; it is dropped
+    /// without a call only if the thread has died.
     pub fn land(&self, room: Room, landing: Landing, told: Told) {
         let told: Told = Box::new(move |ended| {
             drop(room);
@@ -118,8 +118,8 @@ impl Drop for Lander {
         self.shared.state().closing = true;
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
-            // The thread has no panic of its own; were there one, whoever waited has been told by the drop of
-            // what it waited with, and all is as after a kill.
+            // The thread does not panic. If it did, callers learned of it from the drop of their callback,
+            // and all is as after a kill.
             let _ = thread.join();
         }
     }
@@ -127,20 +127,20 @@ impl Drop for Lander {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.shared.make_room(|state| {
+        self.shared.free_room(|state| {
             state.files = state.files.saturating_sub(1);
             state.bytes = state.bytes.saturating_sub(self.bytes);
         });
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl LanderShared {
+    fn state(&self) -> MutexGuard<'_, LanderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does what may make room, and says so to those who found none.
-    fn make_room(&self, how: impl FnOnce(&mut State)) {
+    /// Changes what may make room, and notifies those that found none.
+    fn free_room(&self, how: impl FnOnce(&mut LanderState)) {
         let mut state = self.state();
         how(&mut state);
         let wanted = std::mem::take(&mut state.refused);
@@ -151,12 +151,12 @@ impl Shared {
     }
 }
 
-/// Whoever waits for a landing hears of the end of the thread, whatever that was.
-struct Running<'a>(&'a Shared);
+/// Notifies waiting callers when the thread ends, for whatever reason.
+struct Running<'a>(&'a LanderShared);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.make_room(|state| {
+        self.0.free_room(|state| {
             state.closing = true;
             state.cycle = None;
         });
@@ -165,7 +165,7 @@ impl Drop for Running<'_> {
     }
 }
 
-fn run(shared: &Shared, mut pipeline: Pipeline) {
+fn run(shared: &LanderShared, mut pipeline: Pipeline) {
     let _running = Running(shared);
     let mut last: Option<Instant> = None;
     loop {
@@ -196,6 +196,6 @@ fn run(shared: &Shared, mut pipeline: Pipeline) {
         } else {
             pipeline.cycle(group);
         }
-        shared.make_room(|state| state.cycle = None);
+        shared.free_room(|state| state.cycle = None);
     }
 }

@@ -1,20 +1,19 @@
 //! Landing: a small file, whole and verified in memory, gets its final name and is durable.
 //!
 //! It has no part and no journal. Its bytes go into a file that has no name (`O_TMPFILE`), which is made
-//! durable, then linked to its final name; then that name is made durable; and only then is whoever asked
-//! told. So at no instant a file that is not whole stands under the final name (G1), and a crash leaves
-//! nothing behind.
+//! durable, then linked to its final name; then that name is made durable, and only then is the landing
+//! reported. So the final name never belongs to a partial file (G1), and a crash leaves nothing behind.
 //!
 //! Many files share their syncs. A [`Pipeline`] does one cycle after another:
 //!
 //! ```text
-//! cycle k     write group k │ sync the file system │ tell group k-1 │ link group k
-//! cycle k+1   write group k+1 │ sync the file system │ tell group k │ link group k+1
+//! cycle k     write group k │ sync the file system │ report group k-1 │ link group k
+//! cycle k+1   write group k+1 │ sync the file system │ report group k │ link group k+1
 //! ```
 //!
 //! One sync makes the bytes of one group and the names of the group before durable. When nothing more
-//! comes the names are made durable by a sync of each folder. A [`Lander`] runs the cycles on a thread of
-//! its own and takes no more than can be lost without harm (G2, G8).
+//! comes, a sync of each folder makes the names durable. A [`Lander`] runs the cycles on a thread of
+//! its own and accepts no more than may be lost (G2, G8).
 
 mod lander;
 mod pipeline;
@@ -29,14 +28,14 @@ pub use pipeline::Pipeline;
 use crate::fs::Existing;
 use crate::part::{Durability, PartError};
 
-/// A small file that is to get its final name.
+/// A small file to save under its final name.
 #[derive(Debug, Clone)]
 pub struct Landing {
-    /// The final name. Missing folders on the way to it are made.
+    /// The final name. Missing folders are created.
     pub path: PathBuf,
     /// All of it.
     pub bytes: Vec<u8>,
-    /// What happens to a file that stands under the final name.
+    /// What happens to an existing file of the final name.
     pub existing: Existing,
     /// Time of last modification to set.
     pub modified: Option<SystemTime>,
@@ -51,9 +50,9 @@ pub struct Landing {
 pub enum Landed {
     /// The file is there and as durable as was asked for.
     There,
-    /// The file system has no files without a name. Nothing was done, and these are the bytes again.
+    /// The file system has no files without a name. Nothing was done; these are the bytes.
     NotHere(Vec<u8>),
 }
 
-/// Is told how a landing ended, on the thread of the cycle. Must not block.
+/// Called with the end of a landing, on the thread of the cycle. Must not block.
 pub type Told = Box<dyn FnOnce(Result<Landed, PartError>) + Send>;

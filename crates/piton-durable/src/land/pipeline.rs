@@ -5,32 +5,32 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::steps::{Folders, Name, name, stage};
+use super::steps::{DurableFolders, Naming, name, stage};
 use super::{Landed, Landing, Told};
 use crate::fs::{Fs, FsFile, FsSync, parent_dir};
 use crate::part::{Durability, PartError};
 
-/// So few files are synced one by one: the sync of a whole file system also waits for the bytes of
-/// others, which a single download should not.
+/// Up to this many files are synced one by one: the sync of a whole file system also waits for the bytes of
+/// other programs, which a single download should not.
 const FEW: usize = 2;
 
-/// Lands groups of files. What [`Pipeline::cycle`] has named is told of by the next cycle, or by
+/// Lands groups of files. What [`Pipeline::cycle`] has named is reported by the next cycle, or by
 /// [`Pipeline::settle`].
 pub struct Pipeline {
     fs: Arc<dyn Fs>,
     /// Under their final names, which are not durable yet.
-    named: Vec<Named>,
-    folders: Folders,
+    named: Vec<NamedFile>,
+    folders: DurableFolders,
 }
 
-struct Written {
+struct StagedFile {
     landing: Landing,
     told: Told,
     file: Arc<dyn FsFile>,
     device: u64,
 }
 
-struct Named {
+struct NamedFile {
     path: PathBuf,
     told: Told,
     device: u64,
@@ -39,18 +39,18 @@ struct Named {
 impl Pipeline {
     /// A pipeline without files.
     pub fn new(fs: Arc<dyn Fs>) -> Self {
-        Self { fs, named: Vec::new(), folders: Folders::default() }
+        Self { fs, named: Vec::new(), folders: DurableFolders::default() }
     }
 
-    /// Whether nobody waits to be told of a file that has its name.
+    /// Whether every file that has its name was reported.
     pub fn is_settled(&self) -> bool {
         self.named.is_empty()
     }
 
-    /// Makes the bytes of `group` and the names of the group before durable, tells of those, and
-    /// gives `group` its names. Files that are not to be synced are told of at once.
+    /// Makes the bytes of `group` and the names of the group before durable, reports those, and
+    /// gives `group` its names. Files that need no sync are reported at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
-        let mut written: Vec<Written> = Vec::new();
+        let mut written: Vec<StagedFile> = Vec::new();
         for (landing, told) in group {
             let file = match stage(&*self.fs, &landing, &mut self.folders) {
                 Ok(Some(file)) => file,
@@ -64,7 +64,7 @@ impl Pipeline {
                 }
             };
             if landing.durability != Durability::Power {
-                let named = self.name(Written { landing, told, file, device: 0 });
+                let named = self.name(StagedFile { landing, told, file, device: 0 });
                 named.into_iter().for_each(|named| (named.told)(Ok(Landed::There)));
                 continue;
             }
@@ -75,8 +75,8 @@ impl Pipeline {
                 None => file.stat().map(|stat| stat.id.device),
             };
             match device {
-                Ok(device) => written.push(Written { landing, told, file, device }),
-                Err(error) => told(Err(PartError::io("look at", &landing.path)(error))),
+                Ok(device) => written.push(StagedFile { landing, told, file, device }),
+                Err(error) => told(Err(PartError::io("inspect", &landing.path)(error))),
             }
         }
         let mut named = std::mem::take(&mut self.named);
@@ -91,15 +91,15 @@ impl Pipeline {
         self.settle_names(named);
     }
 
-    /// Makes the names of the last cycle durable and tells of them: nothing more comes for now.
+    /// Makes the names of the last cycle durable and reports them: nothing more comes for now.
     pub fn settle(&mut self) {
         let named = std::mem::take(&mut self.named);
         self.settle_names(named);
     }
 
-    /// Makes these bytes and these names of one file system durable and tells of the names. Returns
+    /// Makes these bytes and these names of one file system durable and reports the names. Returns
     /// the files whose bytes are. After an error neither is believed, and nothing is tried again (G7).
-    fn sync(&mut self, group: Vec<Written>, before: Vec<Named>) -> Vec<Written> {
+    fn sync(&mut self, group: Vec<StagedFile>, before: Vec<NamedFile>) -> Vec<StagedFile> {
         match sync_together(&group) {
             Ok(FsSync::Proven) => {
                 before.into_iter().for_each(|file| (file.told)(Ok(Landed::There)));
@@ -119,12 +119,12 @@ impl Pipeline {
         }
     }
 
-    /// `None`: it did not get its name, and that was told.
-    fn name(&self, written: Written) -> Option<Named> {
-        let Written { landing, told, file, device } = written;
+    /// `None`: it did not get its name, and that was reported.
+    fn name(&self, written: StagedFile) -> Option<NamedFile> {
+        let StagedFile { landing, told, file, device } = written;
         match name(&*self.fs, &*file, &landing.path, landing.existing) {
-            Ok(Name::Given) => Some(Named { path: landing.path, told, device }),
-            Ok(Name::NotHere) => {
+            Ok(Naming::Given) => Some(NamedFile { path: landing.path, told, device }),
+            Ok(Naming::NotHere) => {
                 told(Ok(Landed::NotHere(landing.bytes)));
                 None
             }
@@ -136,7 +136,7 @@ impl Pipeline {
     }
 
     /// One sync for each folder.
-    fn settle_names(&mut self, mut named: Vec<Named>) {
+    fn settle_names(&mut self, mut named: Vec<NamedFile>) {
         while let Some(dir) = named.first().map(|file| parent_dir(&file.path).to_owned()) {
             let synced = self.folders.sync(&*self.fs, &dir);
             for file in take(&mut named, |file| parent_dir(&file.path) == dir) {
@@ -149,10 +149,10 @@ impl Pipeline {
     }
 }
 
-/// One sync for all of them, where they are many, or where it takes that. Where it proves nothing it still
-/// pays: it has the bytes of all written and committed at once, so that the sync of each finds little to do.
-fn sync_together(group: &[Written]) -> io::Result<FsSync> {
-    // The handle of the first is older than the bytes of any: it hears of every failed write.
+/// One sync for all of them, if they are many, or if the file system needs that. Even where it proves nothing it
+/// pays: the bytes of all are written and committed at once, so that the sync of each finds little to do.
+fn sync_together(group: &[StagedFile]) -> io::Result<FsSync> {
+    // The handle of the first is older than the bytes of any: every failed write is reported to it.
     match group.first() {
         Some(first) if group.len() > FEW || !first.file.syncs_alone() => {
             first.file.sync_fs(parent_dir(&first.landing.path))
@@ -161,7 +161,7 @@ fn sync_together(group: &[Written]) -> io::Result<FsSync> {
     }
 }
 
-fn sync_one(written: Written) -> Option<Written> {
+fn sync_one(written: StagedFile) -> Option<StagedFile> {
     match written.file.sync_all() {
         Ok(()) => Some(written),
         Err(error) => {
@@ -183,7 +183,7 @@ fn same(error: &io::Error) -> io::Error {
     }
 }
 
-/// Takes out what `wanted` says, in order.
+/// Takes out the wanted ones, in order.
 fn take<T>(from: &mut Vec<T>, wanted: impl Fn(&T) -> bool) -> Vec<T> {
     let (taken, left) = std::mem::take(from).into_iter().partition(wanted);
     *from = left;

@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use super::Landing;
 use crate::dirs;
-use crate::dress::dress;
 use crate::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
 use crate::lock::LockError;
-use crate::named::{self, Over};
+use crate::metadata::apply_metadata;
+use crate::named::{self, Overwrite};
 use crate::part::{Durability, PartError, Target};
 
-/// Writes a file without a name, with all that it has beside its bytes. `None`: not on this file system.
+/// Writes a file without a name, with its metadata. `None`: not supported by this file system.
 pub(super) fn stage(
     fs: &dyn Fs,
     landing: &Landing,
-    folders: &mut Folders,
+    folders: &mut DurableFolders,
 ) -> Result<Option<Arc<dyn FsFile>>, PartError> {
     let path = &landing.path;
     let created = folders.create_unnamed(fs, parent_dir(path), landing.durability)?;
@@ -27,16 +27,16 @@ pub(super) fn stage(
         result => result.map_err(PartError::io("create", path))?,
     };
     write_all_at(&*file, &landing.bytes, 0).map_err(PartError::io("write", path))?;
-    dress(&*file, path, &landing.attributes, landing.modified)?;
+    apply_metadata(&*file, path, &landing.attributes, landing.modified)?;
     Ok(Some(file))
 }
 
 /// The folders that are known to be durable.
 #[derive(Default)]
-pub(super) struct Folders(HashSet<PathBuf>);
+pub(super) struct DurableFolders(HashSet<PathBuf>);
 
-impl Folders {
-    /// So many are remembered; then it forgets them all and looks again (G8).
+impl DurableFolders {
+    /// This many are remembered; beyond that all are forgotten (G8).
     const MOST: usize = 4096;
 
     /// The outer error is one of the folder.
@@ -46,7 +46,7 @@ impl Folders {
         dir: &Path,
         durability: Durability,
     ) -> Result<io::Result<Arc<dyn FsFile>>, PartError> {
-        // As the umask has it, like any new file.
+        // Reduced by the umask, as for any new file.
         const MODE: u32 = 0o666;
         match fs.create_unnamed(dir, MODE) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -60,8 +60,8 @@ impl Folders {
         }
     }
 
-    /// Makes a folder durable, and what was named in it. One that was there may not be: another process
-    /// may have created it an instant ago.
+    /// Makes a folder durable, and what was named in it. An existing folder may not be durable: another
+    /// process may have created it an instant ago.
     pub(super) fn sync(&mut self, fs: &dyn Fs, dir: &Path) -> io::Result<()> {
         if !self.0.contains(dir) {
             dirs::settle(fs, dir).map_err(|error| error.source)?;
@@ -78,8 +78,8 @@ impl Folders {
     }
 }
 
-/// How a file got its name, or not.
-pub(super) enum Name {
+/// Whether a file got its name.
+pub(super) enum Naming {
     /// It has it.
     Given,
     /// Files cannot be named later on this file system.
@@ -92,11 +92,11 @@ pub(super) fn name(
     file: &dyn FsFile,
     path: &Path,
     existing: Existing,
-) -> Result<Name, PartError> {
-    let put = |error| PartError::io("put in place", path)(error);
+) -> Result<Naming, PartError> {
+    let put = |error| PartError::io("move into place", path)(error);
     match file.link_to(path) {
-        Ok(()) => return Ok(Name::Given),
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Name::NotHere),
+        Ok(()) => return Ok(Naming::Given),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Naming::NotHere),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(put(error)),
         Err(_) => {}
     }
@@ -105,30 +105,29 @@ pub(super) fn name(
     }
     match existing {
         Existing::Keep => Err(PartError::Exists { path: path.to_owned() }),
-        Existing::Replace => replace(fs, file, path).map(|()| Name::Given),
+        Existing::Replace => replace(fs, file, path).map(|()| Naming::Given),
     }
 }
 
-/// A link never replaces: the file gets a name beside, and is renamed from there. What a crash between
-/// the two leaves there is taken away by the next one, or by the next that opens the part.
+/// A link never replaces: the file gets a name beside it, and is renamed from there. What a crash between
+/// the two leaves is removed by the next landing, or when the part is opened.
 fn replace(fs: &dyn Fs, file: &dyn FsFile, path: &Path) -> Result<(), PartError> {
     let beside = Target::new(path.to_owned()).replacement();
-    // Before it has a name: without a lock it is taken for what a crash left.
+    // Before it has a name: without a lock it counts as a leftover.
     let ours = file.try_lock().and_then(|locked| match locked {
         true => Ok(file.stat()?.id),
         false => Err(io::ErrorKind::ResourceBusy.into()),
     });
     let ours = ours.map_err(PartError::io("lock", &beside))?;
     link_beside(fs, file, path, &beside)?;
-    named::put(fs, ours, &beside, path, Over::AnyFile).map_err(|error| {
-        // The error is the one to tell of; a leftover is taken away by the next one.
+    named::put(fs, ours, &beside, path, Overwrite::AnyFile).map_err(|error| {
+        // The first error matters more; the next landing removes a leftover.
         let _ = named::remove(fs, ours, &beside);
-        PartError::name("put in place", path)(error)
+        PartError::name("move into place", path)(error)
     })
 }
 
-/// Names the file `beside`. Whoever else is about to replace the same file has that name for an instant,
-/// and only then.
+/// Names the file `beside`. Another process that replaces the same file has that name for an instant.
 fn link_beside(
     fs: &dyn Fs,
     file: &dyn FsFile,
@@ -137,11 +136,11 @@ fn link_beside(
 ) -> Result<(), PartError> {
     const TRIES: u32 = 20;
     const PAUSE: Duration = Duration::from_millis(2);
-    let mut why = PartError::io("put in place", path)(io::ErrorKind::AlreadyExists.into());
+    let mut why = PartError::io("move into place", path)(io::ErrorKind::AlreadyExists.into());
     for _ in 0..TRIES {
         match file.link_to(beside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            result => return result.map_err(PartError::io("put in place", path)),
+            result => return result.map_err(PartError::io("move into place", path)),
         }
         match named::sweep(fs, beside) {
             Ok(()) => {}

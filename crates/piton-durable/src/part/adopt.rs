@@ -1,4 +1,4 @@
-//! Taking over a file that another program began.
+//! Adopting a file that another program began (`docs/journal-format.md`, step 8).
 
 use std::io;
 use std::ops::Range;
@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
-use super::open::{Files, Found, JournalFile};
-use super::{Durability, Extent, Part, PartError, State, Target, finish, verify};
+use super::open::{JournalFile, LockedFiles, OnDisk};
+use super::{Durability, Extent, JournalState, Part, PartError, Target, finish, verify};
 use crate::crc;
 use crate::extent::longest;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
 use crate::journal::Record;
 use crate::journal::log::Log;
-use crate::named::{self, Over};
+use crate::named::{self, Overwrite};
 use crate::own::{self, NotOurs};
 use crate::part::OpenPart;
 
 /// A file that another program began and that may become the part of a target. It and the target are
-/// locked (G5), and it stays as it is until [`Foreign::adopt`]; dropping this leaves no trace.
+/// locked (G5), and it stays unchanged until [`Foreign::adopt`]; dropping this leaves no trace.
 ///
-/// A lock keeps out other processes of piton only. Whether the program that began the file still writes
-/// to it is seen by its length and time alone: it should have ended.
+/// A lock keeps out only other processes of piton. If the program that began the file still writes
+/// to it, only its length and time show that: it should have ended.
 pub struct Foreign {
     fs: Arc<dyn Fs>,
     target: Target,
@@ -31,14 +31,14 @@ pub struct Foreign {
     /// As the file was found.
     stat: Stat,
     /// The empty file that holds the lock of the target until the foreign one has its name. `None`:
-    /// the foreign file bears the name of the part already.
-    place: Option<Place>,
-    /// The journal there, of no use, kept locked while it has the name.
+    /// the foreign file has the name of the part already.
+    placeholder: Option<Placeholder>,
+    /// An existing journal, which is not used, and stays locked while it has the name.
     journal: Option<JournalFile>,
 }
 
 /// `NAME.part` while it is ours and empty; removed when dropped, if it still is that.
-struct Place {
+struct Placeholder {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     file: Arc<dyn FsFile>,
@@ -49,41 +49,41 @@ impl Foreign {
     /// Locks the file at `path` and the part of `target`, which may be the same.
     ///
     /// # Errors
-    /// [`PartError::Begun`] if a download of piton stands there that can go on; [`PartError::Exists`]
+    /// [`PartError::Begun`] if there is a download of piton that can be resumed; [`PartError::Exists`]
     /// if another file has the name of the part, or the target is found finished;
     /// [`PartError::NotOurs`] if the file belongs to another user or has other names;
     /// [`PartError::Locked`], [`PartError::NewerFormat`] and [`PartError::Io`] as with [`Part::open`].
     pub fn open(fs: Arc<dyn Fs>, target: &Target, path: &Path) -> Result<Self, PartError> {
-        let look = |path: &Path| fs.stat(path).map_err(PartError::io("look at", path));
+        let look = |path: &Path| fs.stat(path).map_err(PartError::io("inspect", path));
         let part_path = target.part();
         let Some(there) = look(path)? else {
-            // It may have been taken over already.
+            // It may have been adopted already.
             return Err(match (look(&part_path)?, look(&target.journal())?) {
                 (Some(_), Some(_)) => PartError::Begun { path: part_path },
                 _ => {
                     let none = io::Error::new(io::ErrorKind::NotFound, "No such file");
-                    PartError::io("take over", path)(none)
+                    PartError::io("adopt", path)(none)
                 }
             });
         };
         if !there.is_file {
             let odd = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(PartError::io("take over", path)(odd));
+            return Err(PartError::io("adopt", path)(odd));
         }
-        let mut files = Files::lock(&*fs, target)?;
+        let mut files = LockedFiles::lock(&*fs, target)?;
         // On overlayfs opening it to write made another file of it.
-        let bears_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
-        let place = (!bears_the_name).then(|| Place {
+        let has_the_name = look(path)?.is_some_and(|there| there.id == files.stat.id);
+        let placeholder = (!has_the_name).then(|| Placeholder {
             fs: Arc::clone(&fs),
             path: part_path.clone(),
             file: Arc::clone(&files.part),
             id: files.stat.id,
         });
         match files.look(Durability::Power)? {
-            Found::Journal { .. } if files.stat.len > 0 => {
+            OnDisk::Journal { .. } if files.stat.len > 0 => {
                 return Err(PartError::Begun { path: part_path });
             }
-            Found::Journal { journal, fold } => {
+            OnDisk::Journal { journal, fold } => {
                 let how = OpenPart::default();
                 if finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)? {
                     return Err(PartError::Exists { path: target.path().to_owned() });
@@ -91,12 +91,12 @@ impl Foreign {
                 // Claims of bytes that no part has: those of an adoption that a crash ended
                 // before its rename.
             }
-            Found::Unbelievable { part: true, .. } if !bears_the_name => {
+            OnDisk::Untrusted { part: true, .. } if !has_the_name => {
                 return Err(PartError::Exists { path: part_path });
             }
-            Found::Unbelievable { .. } | Found::Nothing => {}
+            OnDisk::Untrusted { .. } | OnDisk::Nothing => {}
         }
-        let (file, flaw) = match &place {
+        let (file, flaw) = match &placeholder {
             Some(_) => own::lock_movable(&*fs, path, Open::ReadWrite)
                 .map_err(|error| PartError::lock(error, path, path))?,
             None => (files.part, files.flaw),
@@ -105,9 +105,9 @@ impl Foreign {
         if let Some(why @ NotOurs::Linked { .. }) = flaw {
             return Err(PartError::NotOurs { path: path.to_owned(), why });
         }
-        let stat = file.stat().map_err(PartError::io("look at", path))?;
+        let stat = file.stat().map_err(PartError::io("inspect", path))?;
         let (target, path) = (target.clone(), path.to_owned());
-        Ok(Self { fs, target, path, file, stat, place, journal: files.journal.take() })
+        Ok(Self { fs, target, path, file, stat, placeholder, journal: files.journal.take() })
     }
 
     /// The length of the file in bytes, as it was found.
@@ -141,24 +141,24 @@ impl Foreign {
     /// The first run of bytes at or after `from` that is not a hole.
     ///
     /// # Errors
-    /// Where the system cannot tell.
+    /// Where the system does not report holes.
     pub fn data_run(&self, from: u64) -> Result<Option<Range<u64>>, PartError> {
-        self.file.data_run(from).map_err(PartError::io("look for holes in", &self.path))
+        self.file.data_run(from).map_err(PartError::io("find the holes of", &self.path))
     }
 
     /// Makes the file the part of its target, of which `ranges` (in order, not overlapping) are
     /// believed from now on, by the checksums of what they hold now. `meta` describes the download.
     ///
-    /// The journal comes first, and its claims are void as long as the part is not this very file; then
+    /// The journal comes first; its claims do not count as long as the part is another file. Then
     /// one rename makes the file the part. So after a crash at any instant there is the file as it was,
     /// or the part with its journal; once this has returned, the latter, also after a power cut. A
     /// rename cannot leave the file system: [`Fs::rename`] refuses that, and nothing has changed.
-    /// [`Durability::None`] counts as [`Durability::Process`] here: without a journal nothing of a part
-    /// is of use.
+    /// [`Durability::None`] counts as [`Durability::Process`] here: without a journal a part is
+    /// useless.
     ///
     /// # Errors
     /// [`PartError::Changing`] if the file is no longer as it was found. Where the system refuses, the
-    /// file is as it was, or the part as good as after a crash.
+    /// file is unchanged, or the part is as after a crash.
     pub fn adopt(
         mut self,
         meta: &[u8],
@@ -171,14 +171,14 @@ impl Foreign {
         };
         let durable = durability == Durability::Power;
         let records = self.records(meta, ranges)?;
-        let now = self.file.stat().map_err(PartError::io("look at", &self.path))?;
+        let now = self.file.stat().map_err(PartError::io("inspect", &self.path))?;
         if (now.len, now.modified) != (self.stat.len, self.stat.modified) {
             return Err(PartError::Changing { path: self.path.clone() });
         }
 
         if self.stat.mode & 0o077 != 0 {
-            // As every part. What others have open already they can still write to: the user vouches for
-            // the file. Where there are no modes, none is looked at later.
+            // As every part. Others who have it open can still write to it: the user vouches for
+            // the file. Where there are no modes, none is checked later.
             let _ = self.file.set_mode(self.stat.mode & !0o077);
         }
 
@@ -188,22 +188,22 @@ impl Foreign {
         let old = self.journal.as_ref().map(|journal| journal.id);
         place_journal(&*self.fs, &self.target, &log, old)?;
         self.sync_directory(self.target.path(), durable)?;
-        // Held until the new part has the name: nobody else gets hold of it in between.
-        if let Some(place) = self.place.take() {
+        // Held until the new part has the name: nobody else can take it in between.
+        if let Some(placeholder) = self.placeholder.take() {
             let part = self.target.part();
-            let over = Over::Ours(place.id);
+            let over = Overwrite::Ours(placeholder.id);
             named::rename(&*self.fs, id, &self.path, &part, over).map_err(|error| {
                 let moved = |there: Option<Stat>| there.is_some_and(|it| it.id == id);
                 if self.fs.lstat(&part).is_ok_and(|there| !moved(there)) {
-                    // What it claims is void. It goes, so that no later run has to find that out.
+                    // Its claims do not count. Without it no later run has to find that out.
                     let _ = named::remove(&*self.fs, log.id(), &journal);
                 }
-                PartError::name("take over", &self.path)(error)
+                PartError::name("adopt", &self.path)(error)
             })?;
             self.sync_directory(&part, durable)?;
             self.sync_directory(&self.path, durable)?;
         }
-        let state = State { log: Some(log), fold, since_compaction: None };
+        let state = JournalState { log: Some(log), fold, since_compaction: None };
         let file = Arc::clone(&self.file);
         let part = Part::new(Arc::clone(&self.fs), &self.target, durability, file, id, state);
         part.begun.store(true, Ordering::Release);
@@ -256,11 +256,11 @@ impl Foreign {
     }
 }
 
-impl Drop for Place {
+impl Drop for Placeholder {
     fn drop(&mut self) {
-        // By now the name may be that of the file that was taken over.
+        // The name may belong to the adopted file now.
         if self.file.stat().is_ok_and(|stat| stat.len == 0) {
-            // Where it stays it holds nothing; and nobody could be told.
+            // If it stays it holds nothing, and there is nobody to report to.
             let _ = named::remove(&*self.fs, self.id, &self.path);
         }
     }

@@ -1,18 +1,18 @@
-//! Beginning a download (protocol step 1).
+//! Beginning a download (`docs/journal-format.md`, step 1).
 
 use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
-use super::{Durability, Part, PartError, State, hold};
+use super::{Durability, JournalState, Part, PartError, guard};
 use crate::fs::{FileId, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
 use crate::named;
 
 impl Part {
-    /// Begins (or begins anew): a new journal holding `meta` (at most
+    /// Begins, or starts over: a new journal holding `meta` (at most
     /// [`MAX_PAYLOAD`](crate::journal::MAX_PAYLOAD) bytes), then an empty part with the
-    /// first of `size` bytes reserved ([`Part::expect`]). Protocol step 1. Whatever was believed before is forgotten first.
+    /// first of `size` bytes reserved ([`Part::expect`]). What was believed before is forgotten first.
     ///
     /// A disk that is too small is found before the transfer. Once this has returned, the
     /// description survives a power cut.
@@ -20,24 +20,24 @@ impl Part {
     /// # Errors
     /// The part is poisoned. If the new journal could not be put in place, what was there before is
     /// still there for the next run; if the part could not be made ready, both are removed.
-    /// [`PartError::Exchanged`]: somebody else has one of the names, and what is there stays.
+    /// [`PartError::Exchanged`]: another program took one of the names; what is there stays.
     pub fn begin(&self, meta: &[u8], size: Option<u64>) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         let mut state = self.state();
         if let Some(poison) = self.poison.get() {
             return Err(poison.error());
         }
         let (part, journal) = (self.target.part(), self.target.journal());
         named::check(&*self.fs, self.id, &part)
-            .map_err(|error| self.poisoned(PartError::name("look at", &part)(error)))?;
+            .map_err(|error| self.poisoned(PartError::name("inspect", &part)(error)))?;
         let old = state.log.as_ref().map(Log::id);
         let (log, fold) = self.put_new_journal(meta, old).map_err(|error| self.poisoned(error))?;
         let new = log.as_ref().map(Log::id);
-        *state = State { log, fold, since_compaction: None };
+        *state = JournalState { log, fold, since_compaction: None };
         self.sync_directory().map_err(|error| self.poisoned(error))?;
         self.empty_part(size).map_err(|error| {
-            // Frees what was reserved, and leaves nothing behind that claims anything. Where even
-            // this fails the journal claims no byte, and that is as good.
+            // Frees what was reserved, and leaves nothing behind that claims anything. If even
+            // this fails, the journal claims no byte, which is as good.
             let _ = self.remove(self.id, &part);
             let _ = new.map(|id| self.remove(id, &journal));
             self.gone.store(true, Ordering::Relaxed);
@@ -47,7 +47,7 @@ impl Part {
         Ok(())
     }
 
-    /// The part must not change before the journal that claims its old bytes is gone for good.
+    /// The part must not change before the journal that claims its old bytes is durably replaced.
     fn put_new_journal(
         &self,
         meta: &[u8],
@@ -72,7 +72,7 @@ impl Part {
 
     fn empty_part(&self, size: Option<u64>) -> Result<(), PartError> {
         let path = self.target.part();
-        self.file.set_len(0).map_err(PartError::io("empty", &path))?;
+        self.file.set_len(0).map_err(PartError::io("truncate", &path))?;
         self.expect_beyond(&[], size)?;
         if self.is_durable() {
             self.file.sync_all().map_err(PartError::io("sync", &path))?;

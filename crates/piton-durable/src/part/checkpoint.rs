@@ -1,25 +1,26 @@
-//! Making claims survive a power cut (protocol step 3), and compaction (step 5).
+//! Making claims survive a power cut, and compaction (`docs/journal-format.md`, steps 3 and 5).
 
 use std::io;
 
 use super::names::place_journal;
-use super::{Part, PartError, hold};
+use super::{Part, PartError, guard};
 use crate::journal::Record;
-use crate::journal::log::Log;
+use crate::journal::log::{AppendError, Log};
+use crate::replace::{StageError, StageStep};
 
 impl Part {
-    /// Protocol step 3: fdatasync the part, append `Synced` for all claimed before this call,
-    /// fdatasync the journal. Afterwards those survive a power cut. Compacts when it pays.
-    /// After an error the part is poisoned: every later call but reads fails with the same error.
+    /// Step 3: fdatasyncs the part, appends `Synced` for all claimed before this call,
+    /// fdatasyncs the journal. Afterwards those survive a power cut. Compacts the journal if it has grown enough.
+    /// After an error the part is poisoned: every later call except reads fails with the same error.
     ///
-    /// Writes and claims go on meanwhile. With [`Durability::Process`](super::Durability::Process)
+    /// Writes and claims continue meanwhile. With [`Durability::Process`](super::Durability::Process)
     /// nothing is synced, and so nothing is recorded as synced.
     ///
     /// # Errors
-    /// Nothing since the last good checkpoint is to be trusted (G7). [`PartError::Exchanged`]: somebody
+    /// Nothing since the last good checkpoint may be trusted (G7). [`PartError::Exchanged`]: somebody
     /// removed the part or its journal, or put another file in its place.
     pub fn checkpoint(&self) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         self.check()?;
         self.check_names()
             .and_then(|()| self.sync_claims())
@@ -36,8 +37,8 @@ impl Part {
         self.synced(through)
     }
 
-    /// As [`Part::checkpoint`] begins, with all that the part has beside its bytes, and whether or not
-    /// anything was claimed.
+    /// The first half of [`Part::checkpoint`], with the metadata of the part, and whether or not anything
+    /// was claimed.
     pub(super) fn sync_whole(&self) -> Result<(), PartError> {
         if !self.is_durable() {
             return Ok(());
@@ -47,7 +48,7 @@ impl Part {
         through.map_or(Ok(()), |through| self.synced(through))
     }
 
-    /// Up to which record the journal speaks of the part, if it claims anything that was not synced.
+    /// The last record that a sync now would cover, if any claim is not synced yet.
     fn unsynced(&self) -> Option<u64> {
         let through = match &*self.state() {
             state if state.fold.newest_claim <= state.fold.synced_through => None,
@@ -56,7 +57,7 @@ impl Part {
         through.filter(|_| self.is_durable())
     }
 
-    /// Says that what records up to `through` claim was synced.
+    /// Records that the claims of records up to `through` were synced.
     fn synced(&self, through: u64) -> Result<(), PartError> {
         self.record_in_turn(Record::Synced { through })
     }
@@ -82,20 +83,19 @@ impl Part {
 
     pub(super) fn compact_if_there_is_room(&self) -> Result<(), PartError> {
         match self.compact() {
-            // The old journal is as good as before, and may fit where a second one does not.
-            Err(PartError::Io { what: "create" | "write", source, .. }) if is_full(&source) => {
+            Err(CompactError::NoRoom(_)) => {
                 if let Some(log) = &mut self.state().log {
                     log.postpone_compaction();
                 }
                 Ok(())
             }
-            result => result,
+            result => Ok(result?),
         }
     }
 
-    /// Replaces the journal by the shortest one that says the same (protocol step 5). The caller has
-    /// the turn; claims go on, and are carried over.
-    pub(super) fn compact(&self) -> Result<(), PartError> {
+    /// Replaces the journal by the shortest one of the same meaning (step 5). The caller holds
+    /// `turn`; claims continue, and are carried over.
+    pub(super) fn compact(&self) -> Result<(), CompactError> {
         let records = {
             let mut state = self.state();
             if state.log.is_none() {
@@ -111,7 +111,12 @@ impl Part {
         let since = state.since_compaction.take().unwrap_or_default();
         let (mut log, mut fold) = staged?;
         for record in since {
-            let sequence = self.appended(log.append(&record))?;
+            let sequence = log.append(&record).map_err(|error| match error {
+                AppendError::Refused(source) if is_full(&source) => {
+                    CompactError::NoRoom(PartError::io("write", &temporary)(source))
+                }
+                error => CompactError::Failed(self.append_error(error)),
+            })?;
             fold.apply(sequence, &record);
         }
         let old = state.log.as_ref().map(Log::id);
@@ -119,7 +124,41 @@ impl Part {
         state.log = Some(log);
         state.fold = fold;
         drop(state);
-        self.sync_directory()
+        Ok(self.sync_directory()?)
+    }
+}
+
+/// Why a journal was not compacted.
+#[derive(Debug)]
+pub(super) enum CompactError {
+    /// The disk is too full for a second journal. The old one is as good as before.
+    NoRoom(PartError),
+    /// Anything else. The part must not be used any more.
+    Failed(PartError),
+}
+
+impl From<StageError> for CompactError {
+    fn from(error: StageError) -> Self {
+        // A sync that reports a full disk has failed like any other (G7).
+        let is_unwritten = matches!(error.step, StageStep::Create | StageStep::Write);
+        match is_unwritten && is_full(&error.source) {
+            true => Self::NoRoom(error.into()),
+            false => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<PartError> for CompactError {
+    fn from(error: PartError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<CompactError> for PartError {
+    fn from(error: CompactError) -> Self {
+        match error {
+            CompactError::NoRoom(error) | CompactError::Failed(error) => error,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::journal::HeadError;
 use crate::lock::LockError;
 use crate::named::NameError;
 use crate::own::{NotOurs, OwnError};
-use crate::replace::ReplaceError;
+use crate::replace::{ReplaceError, StageError};
 
 /// What could not be done with a part, its journal or its final name. None of these costs a byte that
 /// was claimed before, except where a variant says so.
@@ -20,18 +20,18 @@ pub enum PartError {
     Locked {
         /// The part.
         path: PathBuf,
-        /// The process that holds it, where the system tells.
+        /// The process that holds it, if the system reports it.
         holder: Option<u32>,
     },
-    /// The final name is taken and replacing was not asked for. Part and journal are in place, and the
-    /// next run can finish. For the user to decide.
+    /// The final name is taken and replacing was not allowed. Part and journal are in place, and the
+    /// next run can finish. The user has to decide.
     #[error("{} already exists", path.display())]
     Exists {
         /// The final name.
         path: PathBuf,
     },
     /// Part, journal or final file of this download is no longer the file that it writes. Nothing was
-    /// renamed or removed, and nothing is called done. Trying again may help: what is there now is
+    /// renamed or removed, and nothing counts as done. Trying again may help: what is there now is
     /// another download, or none.
     #[error(
         "{} is no longer the file that this download writes: another program moved, replaced or \
@@ -42,23 +42,23 @@ pub enum PartError {
         /// The name that another file has, or none.
         path: PathBuf,
     },
-    /// What has the final name is a device, a FIFO, a socket or a directory: that is never replaced,
-    /// whatever was asked for.
-    #[error("{} is not a regular file, and nothing else is ever replaced", path.display())]
+    /// The final name belongs to a device, a FIFO, a socket or a directory. These are never replaced,
+    /// whatever the options.
+    #[error("{} is not a regular file, and only regular files are replaced", path.display())]
     NotAFile {
         /// The final name.
         path: PathBuf,
     },
-    /// What stands where this download keeps its state is not what a run of this user left there. It is
-    /// neither used nor touched. For the user to look at ([`NotOurs::remedy`]).
+    /// The file where this download keeps its state was not left by a run of this user. It is
+    /// neither used nor touched. The user has to look at it ([`NotOurs::remedy`]).
     #[error("{} is not used: {why}", path.display())]
     NotOurs {
-        /// The file: a part, a journal, or what is to become one.
+        /// The file: a part, a journal, or what would become one.
         path: PathBuf,
         /// What is wrong with it.
         why: NotOurs,
     },
-    /// A journal of a newer format: this program must not touch it, and a newer one can go on.
+    /// A journal of a newer format: this program must not touch it; a newer one can resume.
     #[error("{} was written by a newer version of piton (journal format {found})", path.display())]
     NewerFormat {
         /// The journal.
@@ -66,47 +66,46 @@ pub enum PartError {
         /// Its format version.
         found: u16,
     },
-    /// Not a journal, or its head is damaged. Only [`crate::journal::read`] says this; opening a
-    /// part sets such a journal aside and begins anew.
-    #[error("{} cannot be read as a journal: its head is damaged", path.display())]
+    /// Not a journal, or its header is damaged. Only [`crate::journal::read`] reports this; opening a
+    /// part sets such a journal aside and starts over.
+    #[error("{} cannot be read as a journal: its header is damaged", path.display())]
     Unreadable {
         /// The journal.
         path: PathBuf,
     },
-    /// A file was to be taken over, and the part or its place is a download of piton already, which can
-    /// simply go on.
+    /// A file was to be adopted, but it, or the part of its target, is a download of piton already, which can
+    /// be resumed.
     #[error("{} is a download of piton already", path.display())]
     Begun {
         /// The part.
         path: PathBuf,
     },
-    /// A file was to be taken over and changed meanwhile. Trying again helps when whoever writes to it
+    /// A file was to be adopted and changed meanwhile. Trying again helps when the program that writes to it
     /// has ended.
-    #[error("{} changes: another program still writes to it", path.display())]
+    #[error("{} is changing: another program still writes to it", path.display())]
     Changing {
         /// The file.
         path: PathBuf,
     },
-    /// Something was to be written to a part that [`crate::part::Part::begin`] has not begun. A
-    /// mistake of the program.
+    /// A write to a part before [`crate::part::Part::begin`]. A bug of the program.
     #[error("{} has not been begun", path.display())]
     NotBegun {
         /// The part.
         path: PathBuf,
     },
     /// While the file system made this file and others durable, some write to it failed. The file is
-    /// not under its final name, or perhaps not durably; where it is, it is whole. That write may
-    /// have been another's, so trying again from the start may help.
+    /// not under its final name, or perhaps not durably; if it is, it is whole. The failed write may
+    /// have been to another file, so trying again from the start may help.
     #[error("the disk failed while {} was being saved: {source}", path.display())]
     GroupSync {
         /// The final name.
         path: PathBuf,
-        /// What the system said, once for all files.
+        /// What the system reported, once for all files.
         source: io::Error,
     },
-    /// The operating system refused an operation. Not to be tried again with this part if it came from
-    /// a sync, a checkpoint, a beginning or a compaction: the part is poisoned then, and opening it
-    /// again starts from what is proven.
+    /// The operating system refused an operation. If it was part of a sync, a checkpoint, a beginning or a
+    /// compaction, the part is poisoned: do not try again with it. Opening it again starts from what is
+    /// proven.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// The operation, as a verb: "write", "sync", "rename".
@@ -146,7 +145,7 @@ impl PartError {
         }
     }
 
-    /// `path` is the file that was to be locked, `part` what the user knows it by.
+    /// `path` is the file to be locked, `part` the one that the user knows.
     pub(crate) fn lock(error: LockError, path: &Path, part: &Path) -> Self {
         match error {
             LockError::Held { holder } => Self::Locked { path: part.to_owned(), holder },
@@ -163,6 +162,12 @@ impl From<ReplaceError> for PartError {
     }
 }
 
+impl From<StageError> for PartError {
+    fn from(error: StageError) -> Self {
+        ReplaceError::from(error).into()
+    }
+}
+
 impl From<DirError> for PartError {
     fn from(error: DirError) -> Self {
         let DirError { what, path, source } = error;
@@ -174,16 +179,16 @@ fn pid(holder: Option<u32>) -> String {
     holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
-/// The failure after which nothing more may be done with a part, kept to be said again.
+/// The failure after which nothing more may be done with a part, kept to be reported again.
 pub(super) enum Poison {
     /// The system failed.
     Io { what: &'static str, path: PathBuf, kind: io::ErrorKind, os: Option<i32>, text: String },
-    /// Somebody else has one of its names.
+    /// Another program has one of its names.
     Exchanged { path: PathBuf },
 }
 
 impl Poison {
-    /// `None`: an error that is no reason to give the part up.
+    /// `None`: an error that is no reason to abandon the part.
     pub(super) fn of(error: &PartError) -> Option<Self> {
         match error {
             PartError::Io { what, path, source } => Some(Self::Io {

@@ -6,39 +6,39 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::open::Journal;
-use super::{Durability, Finish, OpenPart, Part, PartError, Target, hold, verify};
-use crate::dress::dress;
+use super::{Durability, Finish, OpenPart, Part, PartError, Target, guard, verify};
 use crate::extent::cover;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 use crate::journal::{Fold, Record};
+use crate::metadata::apply_metadata;
 use crate::named::{self, NameError};
 use crate::own::{self, NotOurs};
 
 impl Part {
-    /// Protocol step 6, from "verified" on: sets length, mode and times, syncs, says in the journal that
-    /// all is verified, renames, syncs the directory, lets others write to the file if its mode is to, removes
-    /// the journal, syncs the directory again.
+    /// Step 6 of `docs/journal-format.md`: sets length, mode and times, syncs, records Verified, renames,
+    /// syncs the directory, allows others to write to the file if its mode says so, removes the journal,
+    /// syncs the directory again.
     /// Returns the final path.
     ///
-    /// A crash after any step leaves what the next [`Part::open`] goes on from: first
+    /// A crash after any step leaves what the next [`Part::open`] continues from: first
     /// `Recovered::verified`, and from the rename on [`Opened::Finished`](super::Opened::Finished). Once
-    /// this has returned nothing is left to do, also after a power cut: no journal comes back that
+    /// this has returned, nothing is left to do, even after a power cut: no journal comes back that
     /// nobody would look at.
     ///
     /// # Errors
     /// [`PartError::Exists`] and [`PartError::NotAFile`] with part and journal left in place;
-    /// [`PartError::Exchanged`] if those are somebody else's by now, or if somebody else's file got the
-    /// final name in the instant of the rename: that is never called finished. After any other error
-    /// they are in place too, or the file is under its final name, and the next open says so as long as
+    /// [`PartError::Exchanged`] if those now belong to another program, or if another program's file got
+    /// the final name in the instant of the rename: that never counts as finished. After any other error
+    /// they are in place too, or the file has its final name, and the next open reports it as long as
     /// the journal is there.
     pub fn finish(self, finish: Finish) -> Result<PathBuf, PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         self.check()?;
         let mode = match finish.mode {
             Some(mode) => mode,
             None => new_file_mode(&*self.fs, &self.target)?,
         };
-        self.dress(&finish, mode)?;
+        self.apply_metadata(&finish, mode)?;
         self.sync_whole()?;
         self.record_in_turn(Record::Verified { len: finish.len })?;
         self.sync_journal()?;
@@ -47,20 +47,20 @@ impl Part {
         self.rename(&finish)?;
         self.gone.store(true, Ordering::Relaxed);
         self.sync_directory()?;
-        open_up(&*self.file, self.target.path(), mode, self.durability)?;
+        allow_others(&*self.file, self.target.path(), mode, self.durability)?;
         if let Some(journal) = self.journal_id() {
             remove_journal(&*self.fs, &self.target, journal, self.durability)?;
         }
         Ok(self.target.path().to_owned())
     }
 
-    /// Everything that the final file has beside its bytes.
-    fn dress(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
+    /// Everything that the final file has besides its bytes.
+    fn apply_metadata(&self, finish: &Finish, mode: u32) -> Result<(), PartError> {
         let path = self.target.part();
-        self.file.set_len(finish.len).map_err(PartError::io("cut", &path))?;
-        // As long as it is a part nobody else may write to it: one that is found so is not believed.
+        self.file.set_len(finish.len).map_err(PartError::io("truncate", &path))?;
+        // While it is a part, nobody else may write to it: a part that others can write to is not believed.
         set_mode(&*self.file, &path, mode & !OTHERS)?;
-        dress(&*self.file, &path, &finish.attributes, finish.modified)
+        apply_metadata(&*self.file, &path, &finish.attributes, finish.modified)
     }
 
     fn rename(&self, finish: &Finish) -> Result<(), PartError> {
@@ -70,18 +70,18 @@ impl Part {
                 NameError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     PartError::Exists { path: path.to_owned() }
                 }
-                error => PartError::name("put in place", path)(error),
+                error => PartError::name("move into place", path)(error),
             }
         })
     }
 
-    /// Removes part and journal: the download is given up.
+    /// Removes part and journal: abandons the download.
     ///
     /// # Errors
     /// Where the system cannot remove one. A journal without a part claims nothing that would be
-    /// believed. [`PartError::Exchanged`]: another file has the name by now, and stays.
+    /// believed. [`PartError::Exchanged`]: another file has the name now, and stays.
     pub fn discard(self) -> Result<(), PartError> {
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         let (part, journal) = (self.target.part(), self.target.journal());
         self.remove(self.id, &part)?;
         self.gone.store(true, Ordering::Relaxed);
@@ -93,24 +93,24 @@ impl Part {
 }
 
 impl Drop for Part {
-    /// Gives back the room that was not used. A part that holds nothing and never began is clutter.
+    /// Gives back the space that was not used. Removes a part that holds nothing and never began.
     fn drop(&mut self) {
         if !self.gone.load(Ordering::Relaxed) {
-            self.give_room_back();
+            self.release_unused();
         }
         let clutter = !self.begun.load(Ordering::Acquire) && !self.gone.load(Ordering::Relaxed);
         if clutter && self.file.stat().is_ok_and(|stat| stat.len == 0) {
-            // Where it stays it holds nothing; and nobody could be told.
+            // If it stays it holds nothing, and there is nobody to report to.
             let _ = self.remove(self.id, &self.target.part());
         }
     }
 }
 
-/// Whether the last run had renamed its part already; then its remains are removed.
+/// Whether the last run had renamed its part already. If so, removes what it left.
 ///
 /// The final file must have the length that the journal speaks of, and every byte of it is compared with
-/// the claims. Which file it is says nothing: its name was changed after the journal, and between two
-/// runs anybody may have written to it.
+/// the claims. Its inode proves nothing: its name changed after the journal, and between two runs
+/// anybody may have written to it.
 pub(super) fn was_finished(
     fs: &dyn Fs,
     target: &Target,
@@ -121,15 +121,15 @@ pub(super) fn was_finished(
 ) -> Result<bool, PartError> {
     let Some(len) = fold.verified else { return Ok(false) };
     let path = target.path();
-    let Some(last) = fs.stat(path).map_err(PartError::io("look at", path))? else {
+    let Some(last) = fs.stat(path).map_err(PartError::io("inspect", path))? else {
         return Ok(false);
     };
     if !last.is_file || last.len != len || !is_own(fs, path, &last)? {
         return Ok(false);
     }
     let part_path = target.part();
-    let there = part.stat().map_err(PartError::io("look at", &part_path))?;
-    // Opening has just made an empty part. Where renaming is linking and unlinking, a crash between
+    let there = part.stat().map_err(PartError::io("inspect", &part_path))?;
+    // Opening has just created an empty part. Where a rename is a link and an unlink, a crash between
     // the two leaves one file with both names.
     if there.len > 0 && there.id != last.id {
         return Ok(false);
@@ -137,9 +137,9 @@ pub(super) fn was_finished(
     if !holds_claims(fs, path, fold, len)? {
         return Ok(false);
     }
-    let journal = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    let journal = journal.file.stat().map_err(PartError::io("inspect", &target.journal()))?;
     let finished = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
-    open_up(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
+    allow_others(&*finished, path, new_file_mode(fs, target)?, how.durability)?;
     named::remove(fs, there.id, &part_path).map_err(PartError::name("remove", &part_path))?;
     if how.durability == Durability::Power {
         // The last run may have died between its rename and this; the journal goes only after it.
@@ -149,27 +149,27 @@ pub(super) fn was_finished(
     Ok(true)
 }
 
-/// Whether the file under the final name is this user's, so that it can be what a run left. Who may write to it
-/// beside its owner, that run or the user said.
+/// Whether the file under the final name belongs to this user, so that a run can have left it. Its mode is
+/// whatever that run or the user chose.
 fn is_own(fs: &dyn Fs, path: &Path, last: &Stat) -> Result<bool, PartError> {
-    let there = fs.lstat(path).map_err(PartError::io("look at", path))?;
+    let there = fs.lstat(path).map_err(PartError::io("inspect", path))?;
     let is_itself = there.is_some_and(|there| there.id == last.id);
     let foreign = matches!(own::judge(fs, path, last), Err(NotOurs::OtherOwner { .. }));
     Ok(is_itself && !foreign)
 }
 
-/// Who may write to a file beside its owner.
+/// Write permission for others than the owner.
 const OTHERS: u32 = 0o022;
 
 fn new_file_mode(fs: &dyn Fs, target: &Target) -> Result<u32, PartError> {
     let folder = parent_dir(target.path());
-    let mode = fs.new_file_mode(folder).map_err(PartError::io("look at", folder))?;
+    let mode = fs.new_file_mode(folder).map_err(PartError::io("inspect", folder))?;
     Ok(mode & target.mode())
 }
 
-/// The last of the mode of a file that is done: others may write to it, if `mode` says so. It is one by
-/// now, and no part; a crash before this leaves the journal, and the next run comes by here.
-fn open_up(
+/// Gives a finished file the rest of its mode: others may write to it, if `mode` says so. It is no part
+/// any more. A crash before this leaves the journal, and the next run does it.
+fn allow_others(
     file: &dyn FsFile,
     path: &Path,
     mode: u32,
@@ -183,19 +183,19 @@ fn open_up(
 
 /// Returns whether there was something to set.
 fn set_mode(file: &dyn FsFile, path: &Path, mode: u32) -> Result<bool, PartError> {
-    let now = file.stat().map_err(PartError::io("look at", path))?.mode;
+    let now = file.stat().map_err(PartError::io("inspect", path))?.mode;
     if now == mode {
         return Ok(false);
     }
     match file.set_mode(mode) {
         Err(error) if is_of_the_disk(&error) => Err(PartError::io("set the mode of", path)(error)),
-        // Set, or not to be had here: some file systems have one mode for all files.
+        // Set, or not supported: some file systems have one mode for all files.
         _ => Ok(true),
     }
 }
 
-/// The end of the journal of a file that is durable under its final name. Durable as well: of what is
-/// done nobody opens the target again, so a journal that came back with the power would stay for ever.
+/// The end of the journal of a file that is durable under its final name. The removal is durable too: nobody
+/// opens a finished target again, so a journal that came back after a power cut would stay.
 fn remove_journal(
     fs: &dyn Fs,
     target: &Target,
@@ -218,6 +218,6 @@ fn holds_claims(fs: &dyn Fs, path: &Path, fold: &Fold, len: u64) -> Result<bool,
     }
     let file = fs.open(path, Open::Read).map_err(PartError::io("open", path))?;
     let mut buffer = verify::buffer();
-    // What cannot be read is not held: the download goes on from what is believed.
+    // What cannot be read does not match: the download continues from what is believed.
     Ok(claims.iter().all(|extent| verify::matches(&*file, extent, &mut buffer).unwrap_or(false)))
 }

@@ -1,4 +1,4 @@
-//! The part file: bytes that came in, and the journal that says which of them may be believed.
+//! The part file: received bytes, and the journal that says which of them may be believed.
 
 mod adopt;
 mod begin;
@@ -38,10 +38,10 @@ pub enum Durability {
     #[default]
     Power,
     /// Survives the death of the process; no syncs. Nothing is recorded as synced either, so the
-    /// next run reads back what it is to believe.
+    /// next run reads everything back before it believes it.
     Process,
-    /// No journal at all. One that an earlier run left is kept up as with [`Durability::Process`],
-    /// so that nothing is lost by changing one's mind.
+    /// No journal. If an earlier run left one, it is kept up to date as with [`Durability::Process`],
+    /// so that changing this option loses nothing.
     None,
 }
 
@@ -60,7 +60,7 @@ pub enum Opened {
     /// The part is open and locked. Where `Recovered::meta` is `None` nothing usable was there and
     /// [`Part::begin`] comes next.
     Part(Part, Recovered),
-    /// Journal and final file stood there and no part: the last run ended between its rename and
+    /// There were a journal and the final file, and no part: the last run ended between its rename and
     /// the removal of its journal. The journal has now been removed; the download is complete.
     Finished,
 }
@@ -71,19 +71,18 @@ pub struct Recovered {
     /// The newest description of the download (opaque here), if there was a journal.
     pub meta: Option<Vec<u8>>,
     /// Extents that may be believed, in order of their start, never overlapping: synced, or read
-    /// back and matching their CRC (G3).
+    /// back with a matching CRC (G3).
     pub extents: Vec<Extent>,
     /// Newest saved hash state of each kind (opaque here). Empty if anything is `damaged`. A state
-    /// may reach further than the extents do from the start; such a one is not to be used.
+    /// may cover more than the extents do from the start; do not use such a state.
     pub hashes: BTreeMap<u8, Vec<u8>>,
     /// Ranges that the journal claimed but the disk does not hold: read back and found different.
     pub damaged: Vec<Range<u64>>,
     /// Whether the journal says that everything was verified and only the finish was missing, and
     /// every byte of it may be believed.
     pub verified: bool,
-    /// Where an unbelievable part (no journal, or one whose head is unreadable, or others may write to it:
-    /// [`crate::own`]) was moved to; if
-    /// there was only such a journal, where that was moved to.
+    /// Where a part was moved to that cannot be trusted (no journal, an unreadable header, or others may write
+    /// to it: [`crate::own`]); if there was only such a journal, where that was moved to.
     pub set_aside: Option<PathBuf>,
 }
 
@@ -92,7 +91,7 @@ pub struct Recovered {
 pub struct Finish {
     /// The final length; the part is cut to it.
     pub len: u64,
-    /// What happens to a file that stands under the final name.
+    /// What happens to an existing file of the final name.
     pub existing: Existing,
     /// Permission bits to set; `None`: those that a new file gets from the umask.
     pub mode: Option<u32>,
@@ -105,10 +104,10 @@ pub struct Finish {
 /// An open, locked part file with its journal. Methods take `&self` and may be called from
 /// several threads; writes to different places wait neither for each other nor for a checkpoint.
 ///
-/// Only its owner may read and write part and journal. The part gets the mode of a new file at its end:
-/// whoever could open it to write before could still write to the finished file.
+/// Only the owner may read and write part and journal. The part gets the mode of a new file when it is
+/// finished: anybody who could open it before could still write to the finished file.
 ///
-/// Dropping it gives up the lock and keeps everything for the next run; a part that never began is
+/// Dropping it releases the lock and keeps everything for the next run; a part that never began is
 /// removed.
 pub struct Part {
     fs: Arc<dyn Fs>,
@@ -117,24 +116,23 @@ pub struct Part {
     file: Arc<dyn FsFile>,
     /// Which file that is.
     id: FileId,
-    /// Room for what is to come; `None` before [`Part::expect`]. Never held together with `state`.
+    /// Space for what is to come; `None` before [`Part::expect`]. Never held together with `state`.
     reserved: Mutex<Option<Reserved>>,
     /// Held for moments only, never during a sync.
-    state: Mutex<State>,
-    /// Whose turn it is to sync or to replace the journal. Taken before `state`.
+    state: Mutex<JournalState>,
+    /// Held while one thread syncs, or replaces the journal. Taken before `state`.
     turn: Mutex<()>,
-    /// Whether there is a journal to claim bytes in. Apart from `state`, so that a write waits for
-    /// nobody.
+    /// Whether there is a journal to claim bytes in. Outside `state`, so that a write never waits.
     begun: AtomicBool,
-    /// Finished or discarded: what is under the names of the part is not ours any more.
+    /// Finished or discarded: the files under the names of the part are no longer ours.
     gone: AtomicBool,
     /// The first failure after which nothing more may be done (G7).
     poison: OnceLock<Poison>,
 }
 
-/// What the journal says, and the journal.
+/// The journal, and the state that it describes.
 #[derive(Default)]
-struct State {
+struct JournalState {
     /// `None` with [`Durability::None`], and before the beginning.
     log: Option<Log>,
     fold: Fold,
@@ -142,8 +140,8 @@ struct State {
     since_compaction: Option<Vec<Record>>,
 }
 
-impl State {
-    /// Appends to the journal, and keeps `fold` what the journal says.
+impl JournalState {
+    /// Appends to the journal, and keeps `fold` in step with it.
     fn record(&mut self, record: &Record) -> Result<(), AppendError> {
         let sequence = match &mut self.log {
             Some(log) => log.append(record)?,
@@ -164,7 +162,7 @@ impl Part {
         durability: Durability,
         file: Arc<dyn FsFile>,
         id: FileId,
-        state: State,
+        state: JournalState,
     ) -> Self {
         Self {
             fs,
@@ -186,13 +184,13 @@ impl Part {
         self.target.part()
     }
 
-    /// Whether a lock keeps others out; otherwise [`crate::fs::Lack::Locks`] holds.
+    /// Whether a lock keeps others out; if not, [`crate::fs::Lack::Locks`] holds.
     pub fn is_locked(&self) -> bool {
         self.file.is_locked()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        hold(&self.state)
+    fn state(&self) -> MutexGuard<'_, JournalState> {
+        guard(&self.state)
     }
 
     /// Appends a record that a caller asked for.
@@ -201,14 +199,14 @@ impl Part {
         let appended = self.state().record(&record);
         match appended {
             Err(AppendError::Full) => {
-                let _turn = hold(&self.turn);
+                let _turn = guard(&self.turn);
                 self.record_in_turn(record)
             }
             appended => self.appended(appended),
         }
     }
 
-    /// Appends a record; the caller has the turn. A journal that is full is compacted first.
+    /// Appends a record; the caller holds `turn`. A journal that is full is compacted first.
     fn record_in_turn(&self, record: Record) -> Result<(), PartError> {
         let appended = self.state().record(&record);
         match appended {
@@ -222,7 +220,11 @@ impl Part {
     }
 
     fn appended<T>(&self, result: Result<T, AppendError>) -> Result<T, PartError> {
-        result.map_err(|error| match error {
+        result.map_err(|error| self.append_error(error))
+    }
+
+    fn append_error(&self, error: AppendError) -> PartError {
+        match error {
             AppendError::Full => {
                 let full = std::io::ErrorKind::FileTooLarge.into();
                 PartError::io("write", &self.target.journal())(full)
@@ -231,7 +233,7 @@ impl Part {
             AppendError::Lost(source) => {
                 self.poisoned(PartError::io("write", &self.target.journal())(source))
             }
-        })
+        }
     }
 
     /// Whether the part may still be written to.
@@ -243,10 +245,10 @@ impl Part {
         }
     }
 
-    /// Remembers `error` as the end of this part. The first one counts.
+    /// Remembers `error` as the end of this part. The first error counts.
     fn poisoned(&self, error: PartError) -> PartError {
         if let Some(poison) = Poison::of(&error) {
-            // Refused where one is set already.
+            // Fails if one is set already.
             let _ = self.poison.set(poison);
         }
         error
@@ -259,6 +261,6 @@ impl Part {
 
 /// Locks a mutex. A thread that panicked while it held one left no half-made state: each change is
 /// made by one call.
-fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,21 +1,21 @@
-//! The names of a part that is being written, and whether they still are its files'.
+//! Whether the names of a part that is being written still belong to its files.
 
 use std::path::Path;
 
 use super::{Part, PartError, Target};
 use crate::fs::{FileId, Fs};
 use crate::journal::log::Log;
-use crate::named::{self, NameError, Over};
+use crate::named::{self, NameError, Overwrite};
 
 impl Part {
-    /// Whether part and journal still are under their names. A user who removes them and starts again
-    /// should not have to wait for the end of this download to hear of it.
+    /// Whether part and journal still have their names. A user who removes them and starts again
+    /// should not have to wait for the end of this download to learn of it.
     pub(super) fn check_names(&self) -> Result<(), PartError> {
         let (part, journal) = (self.target.part(), self.target.journal());
-        named::check(&*self.fs, self.id, &part).map_err(PartError::name("look at", &part))?;
+        named::check(&*self.fs, self.id, &part).map_err(PartError::name("inspect", &part))?;
         match self.journal_id() {
             Some(id) => {
-                named::check(&*self.fs, id, &journal).map_err(PartError::name("look at", &journal))
+                named::check(&*self.fs, id, &journal).map_err(PartError::name("inspect", &journal))
             }
             None => Ok(()),
         }
@@ -31,8 +31,7 @@ impl Part {
     }
 }
 
-/// Gives a journal that was written under its temporary name its own, where until now that of `old`
-/// stood, or none.
+/// Renames a journal from its temporary name to its own, which until now `old` had, or none.
 pub(super) fn place_journal(
     fs: &dyn Fs,
     target: &Target,
@@ -40,12 +39,12 @@ pub(super) fn place_journal(
     old: Option<FileId>,
 ) -> Result<(), PartError> {
     let (temporary, path) = (target.temporary(), target.journal());
-    let over = old.map_or(Over::Nothing, Over::Ours);
+    let over = old.map_or(Overwrite::Nothing, Overwrite::Ours);
     named::rename(fs, new.id(), &temporary, &path, over).map_err(|error| match error {
         // There was none when the part was opened, and only the owner of the part makes one.
         NameError::Io(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             PartError::Exchanged { path }
         }
-        error => PartError::name("put in place", &path)(error),
+        error => PartError::name("move into place", &path)(error),
     })
 }

@@ -1,38 +1,39 @@
-//! Opening a part: lock, sweep, and see what is there.
+//! Opening a part: lock, remove leftovers, and look at what is there.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Durability, OpenPart, Opened, Part, PartError, Recovered, State, Target};
+use super::{Durability, JournalState, OpenPart, Opened, Part, PartError, Recovered, Target};
 use crate::beside::beside;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::LockError;
-use crate::named::{self, NameError, Over};
+use crate::named::{self, NameError, Overwrite};
 use crate::own::{self, NotOurs};
 
-/// Setting something aside makes room once; more often only if another program keeps filling it.
+/// One try is enough, unless another program keeps creating files there.
 const TRIES: u32 = 4;
 
-/// So many parts set aside are enough to ask the user to look at them.
+/// With this many parts set aside, the user has to look at them.
 const ASIDES: u32 = 1000;
 
 impl Part {
     /// Locks the part of `target` (creating it empty where there is none) and recovers.
     ///
-    /// What the last run left can be anything that a crash leaves; each state is either gone on
-    /// from, or moved aside and reported. Nothing that was not proven is believed (G3).
+    /// The last run may have left anything that a crash can leave; each state is either resumed, or moved
+    /// aside and reported. Nothing is believed that was not proven (G3).
     ///
     /// # Errors
     /// [`PartError::Locked`] if another process has it (G5), [`PartError::NewerFormat`] with
-    /// everything left untouched, [`PartError::NotOurs`] for what others put there, [`PartError::Io`] where the system refuses.
+    /// everything left untouched, [`PartError::NotOurs`] for what others put there, [`PartError::Io`] where
+    /// the system refuses.
     pub fn open(fs: Arc<dyn Fs>, target: &Target, how: OpenPart) -> Result<Opened, PartError> {
         let mut set_aside = None;
         for _ in 0..TRIES {
-            let files = Files::lock(&*fs, target)?;
+            let files = LockedFiles::lock(&*fs, target)?;
             match files.look(how.durability)? {
-                Found::Journal { journal, fold } => {
+                OnDisk::Journal { journal, fold } => {
                     if super::finish::was_finished(&*fs, target, &files.part, &journal, &fold, how)?
                     {
                         return Ok(Opened::Finished);
@@ -45,13 +46,13 @@ impl Part {
                         super::recover::recover(fs, target, how, files.part, journal, fold)?;
                     return Ok(Opened::Part(part, Recovered { set_aside, ..recovered }));
                 }
-                Found::Nothing => {
-                    let state = State::default();
+                OnDisk::Nothing => {
+                    let state = JournalState::default();
                     let part =
                         Self::new(fs, target, how.durability, files.part, files.stat.id, state);
                     return Ok(Opened::Part(part, Recovered { set_aside, ..Recovered::default() }));
                 }
-                Found::Unbelievable { part, journal } => {
+                OnDisk::Untrusted { part, journal } => {
                     let journal = files.journal.as_ref().filter(|_| journal);
                     let moved_journal = journal
                         .map(|journal| move_aside(&*fs, journal.id, &target.journal()))
@@ -63,16 +64,16 @@ impl Part {
                 }
             }
         }
-        Err(PartError::io("take over", &target.part())(io::ErrorKind::ResourceBusy.into()))
+        Err(PartError::io("adopt", &target.part())(io::ErrorKind::ResourceBusy.into()))
     }
 }
 
 /// A locked part, and the locked journal beside it.
-pub(super) struct Files {
+pub(super) struct LockedFiles {
     pub(super) part: Arc<dyn FsFile>,
     /// As the part was found.
     pub(super) stat: Stat,
-    /// Why nothing of it may be used, and nothing be written to it either.
+    /// Why it may be neither used nor written to.
     pub(super) flaw: Option<NotOurs>,
     pub(super) journal: Option<JournalFile>,
     journal_path: PathBuf,
@@ -94,38 +95,38 @@ pub(super) struct Journal {
 }
 
 #[allow(clippy::large_enum_variant, reason = "one exists at a time, for a moment")]
-pub(super) enum Found {
+pub(super) enum OnDisk {
     Journal { journal: Journal, fold: Fold },
     Nothing,
-    Unbelievable { part: bool, journal: bool },
+    Untrusted { part: bool, journal: bool },
 }
 
-impl Files {
+impl LockedFiles {
     /// The journal is locked as well as the part: between the rename of a finished part and the
-    /// removal of its journal its owner holds nothing at `NAME.part`, and must not have a journal
-    /// of someone else under its hands when it removes it.
+    /// removal of its journal, its owner holds nothing at `NAME.part`, and must not remove the journal
+    /// of another process.
     pub(super) fn lock(fs: &dyn Fs, target: &Target) -> Result<Self, PartError> {
         let path = target.part();
-        // Private until its end: what somebody opened to write before stays open when it is done.
+        // Private until it is finished: whoever opened it before could still write to it then.
         let (part, flaw) = own::lock_movable(fs, &path, Open::Create { mode: 0o600 })
             .map_err(|error| PartError::lock(error, &path, &path))?;
-        let stat = part.stat().map_err(PartError::io("look at", &path))?;
+        let stat = part.stat().map_err(PartError::io("inspect", &path))?;
         if stat.mode & !target.mode() & 0o666 != 0 && flaw.is_none() {
-            // Left by a run to which it was not private.
+            // Left by a run that did not keep it private.
             match part.set_mode(0o600) {
                 Err(error) if is_of_the_disk(&error) => {
                     return Err(PartError::io("set the mode of", &path)(error));
                 }
-                // Set, or not to be had here: some file systems have one mode for all files.
+                // Set, or not supported: some file systems have one mode for all files.
                 _ => {}
             }
         }
         // Only now: under the lock no other process is about to rename it.
         let (temporary, replacement) = (target.temporary(), target.replacement());
-        // Whoever holds a new journal writes to a part that lost its name, and is about to find out.
+        // A process that holds a new journal writes to a part that lost its name, and is about to notice.
         named::sweep(fs, &temporary).map_err(|error| PartError::lock(error, &temporary, &path))?;
         match named::sweep(fs, &replacement) {
-            // A small file that somebody lands at this instant has nothing to do with the part.
+            // A small file that another process saves at this instant has nothing to do with the part.
             Ok(()) | Err(LockError::Held { .. } | LockError::NotOurs(_)) => {}
             Err(LockError::Io(error)) => {
                 return Err(PartError::io("remove", &replacement)(error));
@@ -142,10 +143,10 @@ impl Files {
             }
             Err(LockError::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                // Its owner has just renamed the part away: the empty one here is our own. If it stays, the
+                // Its owner has just renamed the part: the empty one here is our own. If it stays, the
                 // next run finds an empty part.
                 if stat.len == 0 && matches!(error, LockError::Held { .. }) {
-                    // Where it stays it holds nothing; the error is the one to tell of.
+                    // If it stays it holds nothing; the error matters more.
                     let _ = named::remove(fs, stat.id, &path);
                 }
                 return Err(PartError::lock(error, &journal_path, &path));
@@ -154,28 +155,28 @@ impl Files {
         Ok(Self { part, stat, flaw, journal, journal_path })
     }
 
-    pub(super) fn look(&self, durability: Durability) -> Result<Found, PartError> {
+    pub(super) fn look(&self, durability: Durability) -> Result<OnDisk, PartError> {
         let Some(JournalFile { file, bytes, flaw, .. }) = &self.journal else {
             // A part without a journal is worth nothing. One of a run that kept no journal is
             // simply written over by the next such run.
             let part = self.flaw.is_some() || self.stat.len > 0 && durability != Durability::None;
             return Ok(match part {
-                true => Found::Unbelievable { part, journal: false },
-                false => Found::Nothing,
+                true => OnDisk::Untrusted { part, journal: false },
+                false => OnDisk::Nothing,
             });
         };
-        let unbelievable =
-            Found::Unbelievable { part: self.flaw.is_some() || self.stat.len > 0, journal: true };
+        let untrusted =
+            OnDisk::Untrusted { part: self.flaw.is_some() || self.stat.len > 0, journal: true };
         if flaw.is_some() {
-            return Ok(unbelievable);
+            return Ok(untrusted);
         }
         match journal::parse(bytes) {
             Ok(parsed) => {
                 let fold = journal::fold(&parsed.entries);
-                // Every journal is born with its description: without it the head is damaged.
+                // Every journal starts with its description: without it the header is damaged.
                 if fold.meta.is_some() {
                     let (file, bytes) = (Arc::clone(file), bytes.clone());
-                    return Ok(Found::Journal { journal: Journal { file, bytes, parsed }, fold });
+                    return Ok(OnDisk::Journal { journal: Journal { file, bytes, parsed }, fold });
                 }
             }
             Err(HeadError::Newer(found)) => {
@@ -183,7 +184,7 @@ impl Files {
             }
             Err(HeadError::Unreadable) => {}
         }
-        Ok(unbelievable)
+        Ok(untrusted)
     }
 }
 
@@ -192,7 +193,7 @@ impl Files {
 fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
     for number in 1..=ASIDES {
         let aside = beside(path, &format!(".aside-{number}"));
-        match named::rename(fs, file, path, &aside, Over::Nothing) {
+        match named::rename(fs, file, path, &aside, Overwrite::Nothing) {
             Ok(()) => return Ok(aside),
             Err(NameError::NotAFile(_)) => {}
             Err(NameError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}

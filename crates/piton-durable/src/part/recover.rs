@@ -1,4 +1,4 @@
-//! Going on from a journal (protocol step 7).
+//! Resuming from a journal (`docs/journal-format.md`, step 7).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::open::Journal;
-use super::{Durability, OpenPart, Part, PartError, Recovered, State, Target, verify};
+use super::{Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, verify};
 use crate::extent::cover;
 use crate::fs::{Fs, FsFile, Stat, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
 
-/// The journal is written to right after the part, so the part changes later than its journal only by as
-/// much as the clock of a file system is coarse (10 ms at most), and in the one write that a kill cut
-/// off.
+/// The journal is written to right after the part, so the part changes later than its journal only by
+/// the resolution of the file system clock (10 ms at most), or by one write that a kill cut off from its
+/// claim.
 const LATER: Duration = Duration::from_millis(20);
 
 pub(super) fn recover(
@@ -26,36 +26,36 @@ pub(super) fn recover(
     mut fold: Fold,
 ) -> Result<(Part, Recovered), PartError> {
     let path = target.part();
-    let stat = file.stat().map_err(PartError::io("look at", &path))?;
+    let stat = file.stat().map_err(PartError::io("inspect", &path))?;
     let durability = match how.durability {
         Durability::None => Durability::Process,
         kept => kept,
     };
     let durable = durability == Durability::Power;
 
-    // The journal speaks of one file, as it was left. Another one under its name (a copy, a backup, an
-    // exchange) was synced by nobody we know, and so was what somebody else wrote into this one.
-    let journal_stat = journal.file.stat().map_err(PartError::io("look at", &target.journal()))?;
+    // The journal is about one file, as it was left. Another file under its name (a copy, a backup, an
+    // exchange) was not synced by us, nor was what somebody else wrote into this one.
+    let journal_stat = journal.file.stat().map_err(PartError::io("inspect", &target.journal()))?;
     let same_file = journal.parsed.header.is_about(stat.id);
     let as_left = same_file && !changed_later(&stat, &journal_stat);
-    // What of this very file was synced once is so no less where it is found as it was.
+    // What was synced of this very file still is, if it has not changed.
     let synced_through = if same_file { fold.synced_through } else { 0 };
     if !as_left {
         fold.synced_through = 0;
     }
 
-    let renew_after = durable.then_some(synced_through);
-    let damaged = damage(&*file, &fold, stat.len, how.verify_all, renew_after)
+    let rewrite_after = durable.then_some(synced_through);
+    let damaged = damage(&*file, &fold, stat.len, how.verify_all, rewrite_after)
         .map_err(PartError::io("write", &path))?;
     for range in &damaged {
         fold.apply(0, &Record::Forget(range.clone()));
     }
 
     let Journal { file: journal_file, bytes, parsed } = journal;
-    let log = Log::adopt(journal_file, &bytes, &parsed, durable)
+    let log = Log::resume(journal_file, &bytes, &parsed, durable)
         .map_err(PartError::io("recover", &target.journal()))?;
     if durable {
-        // The run before may have died between a rename and this.
+        // The last run may have died between a rename and this.
         fs.sync_dir(parent_dir(&path)).map_err(PartError::io("sync the directory of", &path))?;
     }
 
@@ -70,46 +70,46 @@ pub(super) fn recover(
     };
     let rewrite = !as_left || !recovered.damaged.is_empty();
     let full = log.is_nearly_full();
-    let state = State { log: Some(log), fold, since_compaction: None };
+    let state = JournalState { log: Some(log), fold, since_compaction: None };
     let part = Part::new(fs, target, durability, file, stat.id, state);
     part.begun.store(true, Ordering::Release);
     if rewrite {
-        // Before anything is written: a claim that was found wrong must not be there to be believed
-        // after the next crash, when the part may have grown over it.
+        // Before anything is written: after the next crash, when the part may have grown over it, a
+        // claim that was found wrong must not be there to be believed.
         part.compact()?;
     } else if full {
-        // What is synced then is merged; what never is, too.
+        // This merges what is synced, and what is never synced too.
         part.checkpoint()?;
     }
     Ok((part, recovered))
 }
 
-/// Whether somebody changed the part after the journal: whoever writes to it for us writes to the journal
-/// next.
+/// Whether somebody else changed the part after the journal: we write to the journal after each write to
+/// the part.
 fn changed_later(part: &Stat, journal: &Stat) -> bool {
     part.changed.duration_since(journal.changed).is_ok_and(|later| later > LATER)
 }
 
 /// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
-/// unless `verify_all`; but never beyond the end of the file. Those of later records than `renew_after`
+/// unless `verify_all`; but never beyond the end of the file. Those of later records than `rewrite_after`
 /// are written again.
 fn damage(
     file: &dyn FsFile,
     fold: &Fold,
     part_len: u64,
     verify_all: bool,
-    renew_after: Option<u64>,
+    rewrite_after: Option<u64>,
 ) -> std::io::Result<Vec<Range<u64>>> {
     let mut buffer = verify::buffer();
     let mut damaged = Vec::new();
     for (extent, sequence) in fold.claims.iter() {
         let synced = sequence <= fold.synced_through;
         let believed = synced && !verify_all;
-        // Bytes that cannot be read are damaged too: writing them anew may heal the place.
+        // Bytes that cannot be read are damaged too: writing them again may repair the sector.
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
-        if holds && renew_after.is_some_and(|synced_through| sequence > synced_through) {
-            verify::renew(file, &extent, &mut buffer)?;
+        if holds && rewrite_after.is_some_and(|synced_through| sequence > synced_through) {
+            verify::rewrite(file, &extent, &mut buffer)?;
         }
         if !holds {
             damaged.push(extent.range());

@@ -1,36 +1,36 @@
-//! Room for the bytes that are to come, reserved in proportion to those that came.
+//! Space for the bytes to come, reserved in proportion to those that are here.
 //!
 //! A length is what a server says. Reserving all of it at once would let an answer of a few bytes take the
-//! whole disk. So each place at which bytes come in has a *span*: reserved ahead of what was written there,
-//! by a quarter of all that is here. What a span holds beyond the last byte that was written into it is
+//! whole disk. So each position at which bytes arrive has a *span*: space reserved ahead of what was written
+//! there, a quarter of all that is here. What a span holds beyond the last byte that was written into it is
 //! given back when the part is closed.
 //!
-//! Only places where nothing was ever claimed are given back: a span ends where claims begin that were
+//! Space is given back only where nothing was ever claimed: a span ends where claims begin that were
 //! found when the part was opened, and bytes that this run writes are behind the front of their span. So no
-//! crash, and no claim that comes back with one, can speak of a byte that was given back (G3).
+//! claim that a crash brings back can be about a byte that was given back (G3).
 
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Part, PartError, hold, verify};
+use super::{Part, PartError, guard, verify};
 use crate::extent::Extent;
 use crate::fs::{FsFile, Space};
 
 /// The least that is reserved ahead.
 const LEAST_AHEAD: u64 = 16 << 20;
-/// Of a file whose length is not known, or for which there is not enough room, so much of the file system is
+/// For a file of unknown length, or one for which there is not enough space, this much of the file system is
 /// left free: a fiftieth, at most 256 MiB.
 const LEFT_FREE: u64 = 256 << 20;
 
 impl Part {
-    /// Says how long the file will be. Where that is known, a file system that plainly has no room for what
+    /// Announces how long the file will be. If that is known, a file system that clearly has no space for what
     /// is missing is found now, before the transfer. [`Part::begin`] does this; a part that is resumed needs
     /// it, before the first write. Without it nothing is reserved.
     ///
     /// # Errors
-    /// `StorageFull` if there is no room, `FileTooLarge` if no file may be that long here; the part is as it
+    /// `StorageFull` if there is not enough space, `FileTooLarge` if no file may be that long here; the part is as it
     /// was.
     pub fn expect(&self, size: Option<u64>) -> Result<(), PartError> {
         let claims = self.state().fold.claims.extents();
@@ -44,32 +44,35 @@ impl Part {
         size: Option<u64>,
     ) -> Result<(), PartError> {
         let reserved = Reserved::new(self.id.device, size, claims);
-        let looked = hold(&self.reserved).insert(reserved).look(&*self.file);
+        let looked = guard(&self.reserved).insert(reserved).look(&*self.file);
         looked.map_err(PartError::io("reserve space for", &self.target.part()))
     }
 
     /// Before bytes are written there.
-    pub(super) fn make_room(&self, range: Range<u64>) -> io::Result<()> {
-        match &mut *hold(&self.reserved) {
+    pub(super) fn reserve_for(&self, range: Range<u64>) -> io::Result<()> {
+        match &mut *guard(&self.reserved) {
             Some(reserved) => reserved.cover(&*self.file, range),
             None => Ok(()),
         }
     }
 
     /// Gives back what was reserved and not used.
-    pub(super) fn give_room_back(&self) {
-        let Some(reserved) = hold(&self.reserved).take() else { return };
+    pub(super) fn release_unused(&self) {
+        let Some(reserved) = guard(&self.reserved).take() else { return };
+        if reserved.way == Way::Measure {
+            return;
+        }
         let mut unused =
             reserved.spans.into_values().filter(|span| span.front < span.end).peekable();
         if unused.peek().is_none() {
             return;
         }
         for span in unused {
-            // What stays reserved is used by the next run, or freed at the finish.
+            // What stays reserved is used by the next run, or freed when the part is finished.
             let _ = self.file.release(span.front..span.end);
         }
         if let Some(log) = &self.state().log {
-            // Otherwise the next run reads the part again, to see whether somebody else changed it.
+            // Otherwise the next run would read the part again, as if somebody else had changed it.
             let _ = log.touch();
         }
     }
@@ -85,6 +88,16 @@ pub(super) struct Reserved {
     /// Bytes that are kept or were written.
     here: u64,
     promise: Promise,
+    way: Way,
+}
+
+/// How it is made sure that there is enough space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The file system reserves it.
+    Reserve,
+    /// Only the free space is looked at: reserving would cost as much as writing.
+    Measure,
 }
 
 /// A reserved place.
@@ -98,11 +111,15 @@ impl Reserved {
     fn new(device: u64, size: Option<u64>, claims: &[Extent]) -> Self {
         let kept = verify::join(claims.iter().map(Extent::range));
         let here = kept.iter().map(|range| range.end.saturating_sub(range.start)).sum();
-        Self { size, kept, spans: BTreeMap::new(), here, promise: Promise::new(device) }
+        let (spans, promise) = (BTreeMap::new(), Promise::new(device));
+        Self { size, kept, spans, here, promise, way: Way::Reserve }
     }
 
-    /// Reserves the first piece of what is missing, and looks whether the rest would fit.
+    /// Reserves the first piece of what is missing, and checks whether the rest would fit.
     fn look(&mut self, file: &dyn FsFile) -> io::Result<()> {
+        if file.reserving_writes()? {
+            self.way = Way::Measure;
+        }
         let Some(size) = self.size else { return Ok(()) };
         if let Some(longest) = file.longest()?.filter(|&longest| longest < size) {
             let text =
@@ -114,7 +131,7 @@ impl Reserved {
             return Ok(());
         }
         let end = self.end_of_gap(first).min(first.saturating_add(self.ahead()));
-        if !file.reserve(first..end)? {
+        if self.way == Way::Reserve && !file.reserve(first..end)? {
             // The part stays sparse, and a full disk shows later: the file system may store less than
             // the length says.
             return Ok(());
@@ -129,7 +146,7 @@ impl Reserved {
         Ok(())
     }
 
-    /// Has these bytes be within spans, or within what is kept.
+    /// Makes sure that these bytes are within spans, or within what is kept.
     fn cover(&mut self, file: &dyn FsFile, range: Range<u64>) -> io::Result<()> {
         let mut at = range.start;
         while at < range.end {
@@ -138,7 +155,7 @@ impl Reserved {
         Ok(())
     }
 
-    /// Covers a piece from `at`, and says where that ends.
+    /// Covers a piece from `at`, and returns where that ends.
     fn step(&mut self, file: &dyn FsFile, at: u64, end: u64) -> io::Result<u64> {
         let after = self.kept.partition_point(|kept| kept.end <= at);
         if let Some(kept) = self.kept.get(after).filter(|kept| kept.start <= at) {
@@ -149,7 +166,11 @@ impl Reserved {
         if let Some((&key, span)) = before {
             if at < span.end {
                 let to = end.min(span.end);
-                self.here = self.here.saturating_add(to.saturating_sub(span.front));
+                let new = to.saturating_sub(span.front);
+                self.here = self.here.saturating_add(new);
+                if self.way == Way::Measure {
+                    self.promise.keep(new);
+                }
                 span.front = span.front.max(to);
                 return Ok(to);
             }
@@ -166,7 +187,7 @@ impl Reserved {
         Ok(must)
     }
 
-    /// Reserves from the start of `must` to `to`, or as far as there is room; all of `must` in any case.
+    /// Reserves from the start of `must` to `to`, or as far as there is space, but at least `must`.
     fn reserve(&mut self, file: &dyn FsFile, must: Range<u64>, to: u64) -> io::Result<u64> {
         let mut to = to;
         if let Some(space) = file.space()?
@@ -180,8 +201,13 @@ impl Reserved {
             }
             to = to.min(must.start.saturating_add(room));
         }
+        if self.way == Way::Measure {
+            // The rest is promised until it is written.
+            self.promise.keep(must.end.saturating_sub(must.start));
+            return Ok(to);
+        }
         match file.reserve(must.start..to) {
-            // A quota, or somebody else was faster: what is needed now may fit all the same.
+            // A quota, or another process was faster: what is needed now may still fit.
             Err(_) if to > must.end => {
                 to = must.end;
                 file.reserve(must.start..to)?;
@@ -206,14 +232,14 @@ impl Reserved {
         (self.here / 4).max(LEAST_AHEAD)
     }
 
-    /// What the file system has yet to find room for.
+    /// What the file system still needs space for.
     fn missing(&self, space: &Space) -> Option<u64> {
         self.size.map(|size| size.saturating_sub(space.held.max(self.here)))
     }
 }
 
-/// Room that parts of this process will need, by device. Without it a list would begin more files at once
-/// than there is room for, and none of them would come to its end.
+/// Space that parts of this process will need, by device. Without it a list would begin more files at once
+/// than fit, and could finish none of them.
 static PROMISED: Mutex<BTreeMap<u64, u64>> = Mutex::new(BTreeMap::new());
 
 /// The share of one part in that.
@@ -227,7 +253,7 @@ impl Promise {
         Self { device, left: 0 }
     }
 
-    /// Promises so much of the `free` bytes, unless others were promised what is needed for it.
+    /// Promises `bytes` of the `free` ones, unless too much is promised to others.
     fn make(&mut self, bytes: u64, free: u64) -> bool {
         let mut all = promised();
         let sum = all.entry(self.device).or_default();
@@ -239,7 +265,7 @@ impl Promise {
         true
     }
 
-    /// So much of it is reserved now.
+    /// This much of it is now reserved, or written.
     fn keep(&mut self, bytes: u64) {
         let kept = bytes.min(self.left);
         self.left = self.left.saturating_sub(kept);
@@ -264,11 +290,11 @@ impl Drop for Promise {
 }
 
 fn promised() -> MutexGuard<'static, BTreeMap<u64, u64>> {
-    hold(&PROMISED)
+    guard(&PROMISED)
 }
 
 fn full(missing: u64, free: u64) -> io::Error {
-    let text = format!("no room: {} are needed, {} are free for it", size(missing), size(free));
+    let text = format!("not enough space: {} needed, {} available", size(missing), size(free));
     io::Error::new(io::ErrorKind::StorageFull, text)
 }
 

@@ -7,8 +7,8 @@ use crate::beside::{LONGEST, shortened};
 /// The longest of the suffixes below.
 const TEMPORARY: &str = ".piton.tmp";
 
-/// The three names of one download: `NAME`, `NAME.part`, `NAME.piton`. Where `NAME` has no room for such a
-/// suffix, all but the first are those of a shorter name that is always the same.
+/// The three names of one download: `NAME`, `NAME.part`, `NAME.piton`. If `NAME` has no room for the
+/// suffixes, all but the first are built from a shorter name that depends only on `NAME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     path: PathBuf,
@@ -21,7 +21,7 @@ impl Target {
         Self { path, private: false }
     }
 
-    /// The same for a file that only its owner may read, at any instant and whatever stands there.
+    /// The same for a file that only its owner may read, at any instant, whatever file exists there.
     pub fn private(path: PathBuf) -> Self {
         Self { path, private: true }
     }
@@ -46,19 +46,19 @@ impl Target {
         self.named(".piton")
     }
 
-    /// `NAME.piton.tmp`: a journal that has not got its name yet. One fixed name is enough, since
-    /// only the owner of the lock writes it, and so a leftover is found without listing the directory.
+    /// `NAME.piton.tmp`: a journal that does not have its name yet. One fixed name is enough, since
+    /// only the owner of the lock writes it. A leftover is found without listing the directory.
     pub(super) fn temporary(&self) -> PathBuf {
         self.named(TEMPORARY)
     }
 
     /// `NAME.piton.new`: a small file in the instant before it replaces the one under the final name.
-    /// One fixed name here too, so that crashes leave one at the most.
+    /// One fixed name here too, so that crashes leave one file at most.
     pub(crate) fn replacement(&self) -> PathBuf {
         self.named(".piton.new")
     }
 
-    /// Whether the name is too long for the others to begin with it: they do not tell it then.
+    /// Whether the name is too long for the others to contain it.
     pub fn is_long(&self) -> bool {
         self.path.file_name().is_some_and(|name| name.len() > LONGEST - TEMPORARY.len())
     }

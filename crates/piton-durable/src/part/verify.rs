@@ -28,8 +28,8 @@ impl Part {
         Ok(join(damaged.into_iter()))
     }
 
-    /// Reads the bytes of `extent` and compares them with its CRC. Bytes that cannot be read are not
-    /// those that were written: fetching and writing them again may heal the place.
+    /// Reads the bytes of `extent` and compares them with its CRC. Bytes that cannot be read do not
+    /// match: fetching and writing them again may repair the sector.
     pub fn holds(&self, extent: &Extent) -> bool {
         matches(&*self.file, extent, &mut buffer()).unwrap_or(false)
     }
@@ -55,13 +55,13 @@ pub(super) fn matches(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> 
 
 /// Writes the bytes of `extent` again in their place.
 ///
-/// After a failed sync the system shows the new bytes and counts them as written, though the disk has
-/// the old ones; a process that was killed then cannot have told. Written again, the next sync has to
-/// put them on the disk.
+/// After a failed sync the system shows the new bytes and counts them as written, although the disk has
+/// the old ones. A process that was killed then could not report it. Once they are written again, the
+/// next sync has to put them on the disk.
 ///
 /// # Errors
 /// Where the bytes cannot be read or written.
-pub(super) fn renew(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<()> {
+pub(super) fn rewrite(file: &dyn FsFile, extent: &Extent, buffer: &mut [u8]) -> io::Result<()> {
     for_each_chunk(file, extent, buffer, |chunk, offset| write_all_at(file, chunk, offset))
         .map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Extent, Part, PartError, hold};
+use super::{Extent, Part, PartError, guard};
 use crate::fs::{read_full_at, write_all_at};
 use crate::journal::Record;
 
@@ -13,10 +13,10 @@ impl Part {
     /// [`Part::forget`] comes first.
     ///
     /// # Errors
-    /// Some of `buf` may have been written. A full disk poisons nothing: what was claimed stands.
+    /// Some of `buf` may have been written. A full disk does not poison the part: claims stay valid.
     pub fn write(&self, buf: &[u8], offset: u64) -> Result<(), PartError> {
         self.check()?;
-        self.make_room(offset..offset.saturating_add(buf.len() as u64))
+        self.reserve_for(offset..offset.saturating_add(buf.len() as u64))
             .and_then(|()| write_all_at(&*self.file, buf, offset))
             .map_err(PartError::io("write", &self.target.part()))
     }
@@ -39,7 +39,7 @@ impl Part {
         self.record(Record::Written(extent))
     }
 
-    /// Asks the system to start writing these bytes back; a hint before a checkpoint.
+    /// Asks the system to start writing these bytes to the disk; a hint before a checkpoint.
     pub fn start_writeback(&self, range: Range<u64>) {
         self.file.start_writeback(range.start, range.end.saturating_sub(range.start));
     }
@@ -63,7 +63,7 @@ impl Part {
         self.record(Record::Hash { kind, state: state.to_vec() })
     }
 
-    /// Takes back every claim on these bytes (they are to be fetched again), and every hash state.
+    /// Takes back every claim on these bytes (they will be fetched again), and every hash state.
     /// Claims that reach beyond the range are dropped whole: [`Part::extents`] says what is left.
     ///
     /// Once this has returned, no crash brings the claims back: other bytes may be written there.
@@ -74,12 +74,12 @@ impl Part {
         if range.is_empty() {
             return Ok(());
         }
-        let _turn = hold(&self.turn);
+        let _turn = guard(&self.turn);
         // The record is enough for a kill. The new journal, which has no trace of the claims, is for
         // the power cut, and for the bit that flips in that one record.
         self.check()?;
         self.record_in_turn(Record::Forget(range))
-            .and_then(|()| self.compact())
+            .and_then(|()| Ok(self.compact()?))
             .map_err(|error| self.poisoned(error))
     }
 

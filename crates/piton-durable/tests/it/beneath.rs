@@ -165,6 +165,45 @@ fn a_directory_that_was_removed_and_created_again_takes_files() {
     assert_eq!(fs::read(it.path("in/a/new")).unwrap(), b"new");
 }
 
+/// Whatever is asked first of a directory that was removed while it was held open, and created again.
+#[test]
+fn the_new_directory_is_found_whatever_is_done_first() {
+    type First = fn(&dyn Fs, &dyn Fn(&str) -> PathBuf);
+    let firsts: [First; 8] = [
+        |fs, path| assert!(fs.lstat(&path("in/a/new")).unwrap().is_some()),
+        |fs, path| drop(fs.open(&path("in/a/new"), Open::Read).unwrap()),
+        |fs, path| assert_eq!(fs.read_link(&path("in/a/link")).unwrap(), Some("new".into())),
+        |fs, path| fs.rename(&path("in/a/new"), &path("in/x"), Existing::Replace).unwrap(),
+        |fs, path| fs.rename(&path("in/file"), &path("in/a/x"), Existing::Keep).unwrap(),
+        |fs, path| fs.remove(&path("in/a/new")).unwrap(),
+        |fs, path| fs.create_dir(&path("in/a/x")).unwrap(),
+        |fs, path| assert_eq!(fs.list(&path("in/a")).unwrap().len(), 2),
+    ];
+    for first in firsts {
+        let it = Beneath::new();
+        fs::write(it.path("in/file"), "x").unwrap();
+        it.fs.stat(&it.path("in/a/file")).unwrap().unwrap();
+        fs::remove_dir_all(it.path("in/a")).unwrap();
+        fs::create_dir(it.path("in/a")).unwrap();
+        fs::write(it.path("in/a/new"), "new").unwrap();
+        symlink("new", it.path("in/a/link")).unwrap();
+        first(&*it.fs, &|path| it.path(path));
+    }
+}
+
+/// A file without a name gets it where the path leads now, or nowhere.
+#[test]
+fn a_file_is_named_in_the_new_directory() {
+    let it = Beneath::new();
+    let file = it.fs.create_unnamed(&it.path("in/a"), 0o600).unwrap();
+    fs::remove_dir_all(it.path("in/a")).unwrap();
+    let lost = file.link_to(&it.path("in/a/new")).unwrap_err();
+    assert_eq!(lost.kind(), io::ErrorKind::NotFound);
+    fs::create_dir(it.path("in/a")).unwrap();
+    file.link_to(&it.path("in/a/new")).unwrap();
+    assert!(it.path("in/a/new").exists());
+}
+
 #[test]
 fn more_directories_than_are_held_open_are_used_in_turn() {
     let it = Beneath::new();

@@ -113,7 +113,7 @@ fn an_input_that_fails_half_way_leaves_what_was() {
     let torn = std::io::ErrorKind::ConnectionReset;
     let mut input = std::io::Read::chain(&b"half"[..], Torn(torn));
     let error = replace_from(&disk, "/list".as_ref(), &mut input, 0o600).unwrap_err();
-    assert_eq!((error.what, error.source.kind()), ("read what goes into", torn));
+    assert_eq!((error.what, error.source.kind()), ("read the input for", torn));
     assert_eq!(disk.bytes("/list").unwrap(), b"old");
     assert_eq!(Fs::list(&disk, "/".as_ref()).unwrap().len(), 1);
 }

@@ -31,6 +31,30 @@ fn a_disk_too_small_is_found_before_the_transfer_and_nothing_is_left() {
     assert_eq!(OsFs.list(disk.path()).unwrap(), Vec::<std::path::PathBuf>::new());
 }
 
+/// Reserving on a tmpfs writes zeros into memory, which the bytes that come then write over.
+#[test]
+fn nothing_is_reserved_in_memory_and_a_disk_too_small_is_found_all_the_same() {
+    use std::os::unix::fs::MetadataExt;
+
+    const MIB: u64 = 1 << 20;
+    let Some(disk) = SmallDisk::mount("size=64m") else { return };
+    let target = Target::new(disk.path().join("file"));
+    let (part, _) = open(&target, Durability::Power).unwrap();
+    part.begin(b"meta", Some(40 * MIB)).unwrap();
+    part.write(&[7; 6000], 0).unwrap();
+    part.write(&[7; 6000], 30 * MIB).unwrap();
+    let held = std::fs::metadata(target.part()).unwrap().blocks() * 512;
+    assert!(held < MIB, "{held} bytes are held");
+
+    // What the first is going to need is not there for a second.
+    let second = Target::new(disk.path().join("second"));
+    let (other, _) = open(&second, Durability::Power).unwrap();
+    assert!(is_full(&other.begin(b"meta", Some(40 * MIB)).unwrap_err()));
+    drop((part, other));
+    let (third, _) = open(&second, Durability::Power).unwrap();
+    third.begin(b"meta", Some(40 * MIB)).unwrap();
+}
+
 #[test]
 fn a_disk_without_room_for_a_name_is_said() {
     // The root directory takes one; the part would be the second, the journal the third.

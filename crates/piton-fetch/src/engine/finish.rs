@@ -196,7 +196,7 @@ pub(super) struct Done {
 /// FAT counts in two seconds.
 const COARSEST: Duration = Duration::from_secs(2);
 
-/// Gives the part its times and attributes and its final name (docs/journal-format.md, "Finish").
+/// Gives the part its times and attributes and its final name (docs/journal-format.md, step 6).
 pub(super) async fn land(
     tools: &Tools,
     part: Part,

@@ -13,7 +13,7 @@ use super::{Shared, Watched};
 /// How often the thread looks for extents whose write-back can be started early.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The thread that makes durable what connections claimed (docs/journal-format.md, "Checkpoint"): never on the
+/// The thread that makes durable what connections claimed (docs/journal-format.md, step 3): never on the
 /// network's thread. Dropping it ends it.
 pub(super) struct Checkpoints {
     shared: Arc<Shared>,

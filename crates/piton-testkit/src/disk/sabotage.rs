@@ -277,6 +277,10 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
         self.inner.set_len(len)
     }
 
+    fn reserving_writes(&self) -> io::Result<bool> {
+        self.inner.reserving_writes()
+    }
+
     fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
         self.inner.reserve(range)
     }

@@ -6,7 +6,7 @@ use super::super::outcome::Key;
 
 /// Bytes of the head and of a slot. A slot never lies across two pages, so a kill cannot halve it.
 pub(super) const SLOT: usize = 32;
-/// So many items at once are recorded, and no reader looks further.
+/// At most this many items are recorded at once, and no reader looks further.
 pub(super) const MAX_SLOTS: u32 = 1 << 16;
 
 const MAGIC: [u8; 8] = *b"\x89PITFL\r\n";
@@ -14,10 +14,10 @@ const VERSION: u16 = 1;
 /// Bytes of the head, and of a slot, that their checksum covers.
 const COVERED: usize = SLOT - 4;
 
-/// What stands at the beginning.
+/// The header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// The ledger that it belongs to: a random number that both have.
+    /// The number of the ledger to which it belongs.
     pub ledger: u64,
     /// New for every run, so that no slot of an older one counts.
     pub salt: u64,
@@ -32,7 +32,7 @@ pub struct Entry {
     pub attempt: u32,
     /// Since when, in milliseconds since 1970 (UTC).
     pub since: u64,
-    /// The process had survived it in this try: a crash is not its doing.
+    /// The process had survived it in this try: it did not cause the crash.
     pub harmless: bool,
 }
 

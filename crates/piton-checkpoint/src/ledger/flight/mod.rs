@@ -1,9 +1,9 @@
 //! The flight recorder: which items are in flight, for the run that comes after a crash.
 //!
-//! A row per start would double the cost of a small file. So a start is 32 bytes written by position
-//! into a slot of a file beside the ledger, and an end is 32 zeros. It is never synced: it has to
-//! survive a kill, after which the page cache is still there, and a power cut is not the fault of an
-//! item. The file is the lock of the ledger too (G5), as long as there is an owner.
+//! A row per start would double the cost of a small file. So a start writes 32 bytes by position
+//! into a slot of a file beside the ledger, and an end writes 32 zeros. It is never synced: it has to
+//! survive a kill, which the page cache does, and no item causes a power cut. The file is also the lock of
+//! the ledger (G5), as long as it has an owner.
 
 mod format;
 
@@ -32,7 +32,7 @@ pub fn path_of(ledger: &Path) -> PathBuf {
 }
 
 /// The items that are in flight in the process that owns the ledger, or were when it was killed.
-/// Takes no lock, and shows a moment.
+/// Takes no lock, and shows one moment.
 ///
 /// # Errors
 /// [`LedgerError::NotOurs`], [`LedgerError::Io`].
@@ -46,7 +46,7 @@ pub fn in_flight(ledger: &Path) -> Result<Vec<Entry>, LedgerError> {
         Err(error) => return Err(LedgerError::own("open", &path)(error)),
     };
     let bytes = read(&*file).map_err(LedgerError::io("read", &path))?;
-    // One without a head speaks of no attempt: it is being begun at this moment.
+    // One without a header has no attempts: it is just being created.
     Ok(parse(&bytes).map(|(_, entries)| entries).unwrap_or_default())
 }
 
@@ -59,14 +59,14 @@ fn read(file: &dyn FsFile) -> io::Result<Vec<u8>> {
 }
 
 /// The recorder of a dead run, or an empty one, locked.
-pub(super) struct Found {
+pub(super) struct LockedRecorder {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     file: Arc<dyn FsFile>,
     bytes: Vec<u8>,
 }
 
-impl Found {
+impl LockedRecorder {
     /// Locks the recorder of `ledger`, creating it where there is none.
     pub(super) fn lock(fs: Arc<dyn Fs>, ledger: &Path) -> Result<Self, LedgerError> {
         let path = path_of(ledger);
@@ -87,7 +87,7 @@ impl Found {
     /// Empties it and begins to record.
     pub(super) fn begin(self, ledger: u64) -> Result<Recorder, LedgerError> {
         let Self { fs, path, file, .. } = self;
-        let salt = fs.random().map_err(LedgerError::io("find a random number for", &path))?;
+        let salt = fs.random().map_err(LedgerError::io("get random bits for", &path))?;
         let head = Head { ledger, salt }.encode();
         file.set_len(0)
             .and_then(|()| write_all_at(&*file, &head, 0))
@@ -95,7 +95,7 @@ impl Found {
         Ok(Recorder { fs, path, file, salt, slots: Mutex::default() })
     }
 
-    /// The ledger could not be opened: a recorder that was not there before goes.
+    /// The ledger could not be opened: removes a recorder that did not exist before.
     pub(super) fn give_up(self) {
         if self.bytes.is_empty() {
             // An empty one that stays is found empty by the next owner.
@@ -116,7 +116,7 @@ pub(super) struct Recorder {
 #[derive(Default)]
 struct Slots {
     free: Vec<u32>,
-    /// All below were handed out at some time.
+    /// All below were in use at some time.
     next: u32,
 }
 
@@ -127,7 +127,7 @@ impl Recorder {
         attempt: u32,
         since: u64,
     ) -> Result<InFlight, LedgerError> {
-        // Made before the write: dropped by an error, it clears what may be there.
+        // Created before the write: if that fails, its drop clears the slot.
         let slot = self.slots().take();
         let entry = Entry { key, attempt, since, harmless: false };
         let (harmless, recorded) = Default::default();
@@ -136,7 +136,7 @@ impl Recorder {
         Ok(flight)
     }
 
-    /// A clean end: nothing is in flight, and nothing is left.
+    /// A clean end: nothing is in flight, and no file is left.
     pub(super) fn end(&self) -> Result<(), LedgerError> {
         self.fs.remove(&self.path).map_err(LedgerError::io("remove", &self.path))
     }
@@ -163,9 +163,9 @@ fn offset(slot: u32) -> u64 {
     (u64::from(slot) + 1) * SLOT as u64
 }
 
-/// An item that is in flight; dropping this says that it no longer is. Keep it until the outcome has
-/// been recorded. Of more than 65,536 at once the rest are not recorded.
-#[must_use = "dropping it says that the item is no longer in flight"]
+/// An item that is in flight until this is dropped. Keep it until the outcome has been recorded. At most
+/// 65,536 at once are recorded.
+#[must_use = "dropping it means that the item is no longer in flight"]
 pub struct InFlight {
     recorder: Arc<Recorder>,
     slot: Option<u32>,
@@ -175,18 +175,17 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Its outcome is committed, and says more than the slot: it is free for another item as it is.
+    /// Notes that its outcome is committed. That outweighs the slot, which need not be cleared.
     pub fn recorded(&self) {
         self.recorded.store(true, Ordering::Relaxed);
     }
 
-    /// The process has survived the item in this try: it has come in and waits for the disk, was asked for
-    /// once and waits to be asked for again, has been under way for long, or has come to its end and waits
-    /// for the ledger. Should the process die now, the item counts as interrupted, and yet not as what may
-    /// have been the reason.
+    /// Notes that the process has survived the item in this try: it was received and waits for the disk, it
+    /// waits for another try, it has been in flight for long, or it ended and waits for the ledger. If the
+    /// process dies now, the item counts as interrupted, but not as a possible cause. Writes the slot.
     pub fn is_harmless(&self) {
         if !self.harmless.swap(true, Ordering::Relaxed) {
-            // Should this fail, it counts as one that may have been.
+            // If this fails, it counts as a possible cause.
             let _ = self.write(Entry { harmless: true, ..self.entry });
         }
     }
@@ -201,7 +200,7 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         let Some(slot) = self.slot else { return };
         if !self.recorded.load(Ordering::Relaxed) {
-            // Should this fail: the outcome, if there was one, counts as later than the slot.
+            // If this fails, the outcome, if there was one, still counts as later than the slot.
             let _ = write_all_at(&*self.recorder.file, &[0; SLOT], offset(slot));
         }
         self.recorder.slots().free.push(slot);

@@ -1,4 +1,4 @@
-//! Reading a ledger, also while somebody writes it.
+//! Reading a ledger, even while another process writes it.
 
 mod totals;
 mod window;
@@ -12,33 +12,33 @@ use rusqlite::Connection;
 
 pub use totals::{ClassTotal, Count, HostTotal, Rate, Totals};
 
-use super::error::{Fault, LedgerError};
+use super::error::{LedgerError, StoreError};
 use super::outcome::{ErrorClass, Key, Known, State, cut_detail};
 use super::row::{Row, columns, count};
 use super::runs::{PastRun, last_runs};
 use super::schema::{self, Access, Connected};
-use window::Window;
+use window::RowWindow;
 
 const CACHE_KIB: u32 = 4 << 10;
 /// Rows that are read in one go where many are listed: the ledger's WAL can start over in between.
 const BATCH: u32 = 1_000;
-/// So many names of classes are remembered; there are some dozens.
+/// This many class names are remembered; there are some dozens.
 const REMEMBERED: usize = 1_024;
 
-/// A connection that reads a ledger. Takes no lock; what it shows was committed.
+/// A connection that reads a ledger. Takes no lock, and shows what was committed.
 pub struct Reader {
     path: PathBuf,
     conn: Connected,
-    window: Window,
+    window: RowWindow,
     classes: HashMap<i64, ErrorClass>,
 }
 
 /// Which items [`Reader::failures`] lists.
 #[derive(Debug, Clone, Default)]
 pub struct Failures {
-    /// Those that stand so; with none given, all that are not [`State::Done`].
+    /// Items in these states; if empty, all that are not [`State::Done`].
     pub states: Vec<State>,
-    /// Those that failed in one of these ways; with none given, any.
+    /// Items with these classes of failure; if empty, any.
     pub classes: Vec<ErrorClass>,
 }
 
@@ -50,7 +50,7 @@ impl Reader {
     /// [`LedgerError::Damaged`], [`LedgerError::Busy`].
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let path = super::open::resolve(path)?;
-        match OsFs.stat(&path).map_err(LedgerError::io("look at", &path))? {
+        match OsFs.stat(&path).map_err(LedgerError::io("inspect", &path))? {
             None => return Err(LedgerError::Missing { path }),
             Some(stat) if stat.len == 0 => {
                 return Err(LedgerError::Damaged { path, why: "it is empty".to_owned() });
@@ -58,33 +58,33 @@ impl Reader {
             Some(_) => {}
         }
         let conn = schema::connect(&path, Access::Read, CACHE_KIB)?;
-        Ok(Self { path, conn, window: Window::default(), classes: HashMap::new() })
+        Ok(Self { path, conn, window: RowWindow::default(), classes: HashMap::new() })
     }
 
-    /// Whether nothing is known of any item.
+    /// Whether the ledger has no item.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn is_empty(&self) -> Result<bool, LedgerError> {
         let any = self.conn.query_row("SELECT EXISTS(SELECT 1 FROM items)", [], |row| row.get(0));
-        any.map(|any: bool| !any).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        any.map(|any: bool| !any).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
-    /// What is known of an item; `None` if it was never begun. Of many, ask with [`Reader::lookups`].
+    /// What is known about an item; `None` if it was never begun. For many, use [`Reader::lookups`].
     ///
     /// # Errors
-    /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and what SQLite says.
+    /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and errors of SQLite.
     pub fn lookup(&mut self, key: &Key) -> Result<Option<Known>, LedgerError> {
-        let row = self.window.take(&self.conn, key).map_err(Fault::at(&self.path))?;
+        let row = self.window.take(&self.conn, key).map_err(StoreError::at(&self.path))?;
         row.map(|row| self.known(row)).transpose()
     }
 
-    /// What is known of each of these items, all at one moment. Some hundred at a time cost half of what
-    /// they do one by one.
+    /// What is known about each of these items, all at one moment. Some hundred at a time cost half as much
+    /// as one by one.
     ///
-    /// Both are fastest for items in about the order in which they first came to an end: rows are read
-    /// ahead, so the first answer for an item may be as old as the answer to one that came some thousand
-    /// rows before it. Ask before an item is begun.
+    /// Both are fastest for items in about the order in which they first ended: rows are read
+    /// ahead, so the first answer for an item may be as old as the answer for one some thousand
+    /// rows before it. Look an item up before it is begun.
     ///
     /// # Errors
     /// As [`Reader::lookup`].
@@ -92,14 +92,14 @@ impl Reader {
         let Self { path, conn, window, .. } = self;
         let rows = (|| {
             let _moment = conn.unchecked_transaction()?;
-            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, Fault>>()
+            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, StoreError>>()
         })();
-        let rows = rows.map_err(Fault::at(path))?;
+        let rows = rows.map_err(StoreError::at(path))?;
         rows.into_iter().map(|row| row.map(|row| self.known(row)).transpose()).collect()
     }
 
-    /// Calls `each` for the items that are not done, of each state and class in the order in which they
-    /// first came, until it breaks. An item that changes meanwhile is shown once, not at all, or twice
+    /// Calls `each` for the items that are not done, of each state and class in the order of their first
+    /// outcome, until it breaks. An item that changes meanwhile is shown once, not at all, or twice
     /// with different states.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Reader {
             }
             let mut after = 0;
             loop {
-                let rows = batch(&self.conn, &total, after).map_err(Fault::at(&self.path))?;
+                let rows = batch(&self.conn, &total, after).map_err(StoreError::at(&self.path))?;
                 let Some(last) = rows.last() else { break };
                 after = last.id;
                 for row in rows {
@@ -131,51 +131,55 @@ impl Reader {
         Ok(())
     }
 
-    /// How many items stand where.
+    /// How many items are in each state.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
-        totals::totals(&self.conn).map_err(Fault::at(&self.path))
+        totals::totals(&self.conn).map_err(StoreError::at(&self.path))
     }
 
-    /// How many items stand where for which reason, the most frequent first; done ones have none.
+    /// How many items are in each state with each class, the most frequent first; done ones have no class.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn by_class(&self) -> Result<Vec<ClassTotal>, LedgerError> {
-        totals::by_class(&self.conn).map_err(Fault::at(&self.path))
+        totals::by_class(&self.conn).map_err(StoreError::at(&self.path))
     }
 
-    /// At most `most` hosts of which items failed, those with the most failures first.
+    /// At most `most` hosts with failed items, those with the most failures first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn worst_hosts(&self, most: u32) -> Result<Vec<HostTotal>, LedgerError> {
-        totals::worst_hosts(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        totals::worst_hosts(&self.conn, most)
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(&self.path))
     }
 
-    /// What came to an end in the last `minutes` (at most 60), the one that is running included; `now`
+    /// What ended in the last `minutes` (at most 60), the current one included; `now`
     /// is in milliseconds since 1970.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn rate(&self, now: u64, minutes: u32) -> Result<Rate, LedgerError> {
-        totals::rate(&self.conn, now, minutes).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        totals::rate(&self.conn, now, minutes)
+            .map_err(StoreError::Sql)
+            .map_err(StoreError::at(&self.path))
     }
 
     /// The last `most` runs, the last one first.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// Errors of SQLite.
     pub fn runs(&self, most: u32) -> Result<Vec<PastRun>, LedgerError> {
-        last_runs(&self.conn, most).map_err(Fault::Sql).map_err(Fault::at(&self.path))
+        last_runs(&self.conn, most).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
     fn known(&mut self, row: Row) -> Result<Known, LedgerError> {
         let class = match row.class {
             0 => None,
-            number => Some(self.class(number).map_err(Fault::at(&self.path))?),
+            number => Some(self.class(number).map_err(StoreError::at(&self.path))?),
         };
         Ok(Known {
             key: row.key,
@@ -188,13 +192,13 @@ impl Reader {
             took: count(row.took),
             digest: row.digest,
             class,
-            // As long as one that was written here.
+            // Cut as when it is written.
             detail: row.detail.as_deref().map(|detail| cut_detail(detail).to_owned()),
             path: row.path,
         })
     }
 
-    fn class(&mut self, number: i64) -> Result<ErrorClass, Fault> {
+    fn class(&mut self, number: i64) -> Result<ErrorClass, StoreError> {
         if let Some(class) = self.classes.get(&number) {
             return Ok(class.clone());
         }
@@ -208,7 +212,7 @@ impl Reader {
 }
 
 /// The next rows of one state and class.
-fn batch(conn: &Connection, of: &ClassTotal, after: i64) -> Result<Vec<Row>, Fault> {
+fn batch(conn: &Connection, of: &ClassTotal, after: i64) -> Result<Vec<Row>, StoreError> {
     let mut statement = conn.prepare_cached(concat!(
         "SELECT ",
         columns!(),

@@ -1,15 +1,15 @@
-//! Sums, all of them kept up to date by the writer: none is counted here.
+//! Sums that the writer keeps up to date: nothing is counted here.
 
 use rusqlite::Connection;
 
-use super::super::error::Fault;
+use super::super::error::StoreError;
 use super::super::outcome::{ErrorClass, State, cut_detail};
 use super::super::row::{column, count};
 use super::super::tally::MINUTES;
 
 const MINUTE_MS: u64 = 60_000;
 
-/// How many items, and what they took.
+/// How many items, and what they cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Count {
@@ -21,14 +21,14 @@ pub struct Count {
     pub took: u64,
 }
 
-/// How many items stand where.
+/// How many items are in each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     counts: [Count; State::ALL.len()],
 }
 
 impl Totals {
-    /// Those that stand so.
+    /// Items in this state.
     pub fn of(&self, state: State) -> Count {
         self.counts.get(usize::from(state.code())).copied().unwrap_or_default()
     }
@@ -49,13 +49,13 @@ impl Count {
     }
 }
 
-/// How many items stand so for that reason.
+/// How many items are in one state with one class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClassTotal {
-    /// Where they stand.
+    /// Their state.
     pub state: State,
-    /// Of what kind the failures were.
+    /// The class of their failures.
     pub class: Option<ErrorClass>,
     /// How many.
     pub count: Count,
@@ -79,7 +79,7 @@ pub struct HostTotal {
     pub took: u64,
 }
 
-/// What came to an end in the last minutes.
+/// What ended in the last minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rate {
@@ -89,11 +89,11 @@ pub struct Rate {
     pub failed: u64,
     /// Bytes that they fetched.
     pub bytes: u64,
-    /// Over so many milliseconds.
+    /// Over this many milliseconds.
     pub over: u64,
 }
 
-pub(super) fn totals(conn: &Connection) -> Result<Totals, Fault> {
+pub(super) fn totals(conn: &Connection) -> Result<Totals, StoreError> {
     let mut totals = Totals::default();
     for total in by_class(conn)? {
         if let Some(sum) = totals.counts.get_mut(usize::from(total.state.code())) {
@@ -103,7 +103,7 @@ pub(super) fn totals(conn: &Connection) -> Result<Totals, Fault> {
     Ok(totals)
 }
 
-pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
+pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, StoreError> {
     let mut statement = conn.prepare_cached(
         "SELECT state, class, items, bytes, took FROM totals WHERE items > 0 \
          ORDER BY items DESC, state, class",
@@ -112,7 +112,7 @@ pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
     let mut totals = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(state) = State::from_code(row.get(0)?) else {
-            return Err(Fault::Damaged("a total is of a state that there is not".to_owned()));
+            return Err(StoreError::Damaged("a total has an unknown state".to_owned()));
         };
         let number = row.get(1)?;
         let class = if number == 0 { None } else { Some(class(conn, number)?) };
@@ -127,11 +127,11 @@ pub(super) fn by_class(conn: &Connection) -> Result<Vec<ClassTotal>, Fault> {
 }
 
 /// The name of a class.
-pub(super) fn class(conn: &Connection, number: i64) -> Result<ErrorClass, Fault> {
+pub(super) fn class(conn: &Connection, number: i64) -> Result<ErrorClass, StoreError> {
     let name: String = conn
         .prepare_cached("SELECT name FROM classes WHERE id = ?1")?
         .query_row([number], |row| row.get(0))?;
-    name.parse().map_err(|error| Fault::Damaged(format!("{:?}: {error}", cut_detail(&name))))
+    name.parse().map_err(|error| StoreError::Damaged(format!("{:?}: {error}", cut_detail(&name))))
 }
 
 pub(super) fn worst_hosts(conn: &Connection, most: u32) -> rusqlite::Result<Vec<HostTotal>> {

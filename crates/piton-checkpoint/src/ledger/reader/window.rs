@@ -1,27 +1,27 @@
 //! Rows that are read ahead.
 //!
-//! Rows stand in the order in which items first came to an end, which is about that of the list. So a
+//! Rows are in the order in which items first ended, which is about that of the list. So a
 //! run over an unchanged list asks for one row after the other, give or take the number of workers and
-//! the interleaving of hosts. Read in a row they cost a tenth of what the index costs.
+//! the interleaving of hosts. Read in sequence they cost a tenth of what the index costs.
 
 use std::collections::HashMap;
 
 use rusqlite::Connection;
 
-use super::super::error::Fault;
+use super::super::error::StoreError;
 use super::super::outcome::Key;
 use super::super::row::{Row, columns};
 
 /// Rows that are read in one go; twice as many are in memory.
 const CHUNK: i64 = 2_048;
-/// So many rows in a row that were near each other, and not in the window, make it jump there: reading it
-/// costs as much as a thousand strays, which in random order are never near each other that often.
+/// If this many consecutive lookups outside the window were near each other, it jumps there: reading it
+/// costs as much as a thousand such lookups, which in random order are never near each other that often.
 const NEAR: u32 = 16;
 
 /// Two chunks of rows that follow each other. The first row asked for from the second chunk makes the
 /// window slide.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct RowWindow {
     behind: HashMap<Key, Row>,
     ahead: HashMap<Key, Row>,
     /// The rows of `behind` come after this one …
@@ -37,11 +37,11 @@ pub(super) struct Window {
     begun: bool,
 }
 
-impl Window {
+impl RowWindow {
     /// The row of `key`, which leaves the window: asked for again, it is read again.
-    pub(super) fn take(&mut self, conn: &Connection, key: &Key) -> Result<Option<Row>, Fault> {
+    pub(super) fn take(&mut self, conn: &Connection, key: &Key) -> Result<Option<Row>, StoreError> {
         if !self.begun {
-            // Most lists are gone through from their beginning.
+            // Most runs process their list from the start.
             self.begun = true;
             self.slide(conn)?;
         }
@@ -59,7 +59,7 @@ impl Window {
         Ok(Some(row))
     }
 
-    fn strayed(&mut self, conn: &Connection, id: i64) -> Result<(), Fault> {
+    fn strayed(&mut self, conn: &Connection, id: i64) -> Result<(), StoreError> {
         let near = id.abs_diff(self.stray) <= CHUNK.unsigned_abs();
         self.near = if near { self.near.saturating_add(1) } else { 0 };
         self.stray = id;
@@ -74,7 +74,7 @@ impl Window {
     }
 
     /// Drops the rows behind and reads the next ones.
-    fn slide(&mut self, conn: &Connection) -> Result<(), Fault> {
+    fn slide(&mut self, conn: &Connection) -> Result<(), StoreError> {
         self.behind.clear();
         std::mem::swap(&mut self.behind, &mut self.ahead);
         (self.start, self.middle) = (self.middle, self.end);

@@ -131,7 +131,7 @@ fn one_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_room() {
     let ballast = Ballast::fill(disk.path(), 512 << 10);
     let ran = get();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("no room on the disk of "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no space on the disk of "), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("hint: make room and run the same command again"),
         "{}",

@@ -4,35 +4,35 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
-use super::place::{At, Dir, Place};
+use super::root::{At, Dir, Root};
 use crate::fs::LeadsOut;
 
-/// At most so many directories below the root are held open; then it lets them all go and opens them again.
+/// At most this many directories below the root are held open; beyond that all are closed and opened again.
 const MOST_HELD: u64 = 128;
-/// And at most one for so many files that the process may have open.
+/// And at most one for this many files that the process may have open.
 const FILES_PER_HELD: u64 = 16;
-/// So often a path is resolved again that somebody changed meanwhile.
+/// How often a path is resolved again if it changed meanwhile.
 const RACES: usize = 16;
 
-/// Files in one directory, and nowhere else, whoever moves directories about or puts symbolic links in
-/// their place meanwhile (`openat2` with `RESOLVE_BENEATH`; before Linux 5.6, and where a sandbox has no such
+/// Files in one directory, and nowhere else, even if other programs move directories or replace them by
+/// symbolic links meanwhile (`openat2` with `RESOLVE_BENEATH`; before Linux 5.6, and where a sandbox has no such
 /// call, one directory after the other without following links).
 ///
-/// The directory is held open, and so are those below it that were used last. What is moved away while it
-/// is held is still written to, wherever it is then.
+/// The directory is held open, and so are those below it that were used last. A directory that is moved
+/// while it is held is still written to, wherever it is then.
 #[derive(Clone)]
 pub(super) struct Beneath {
-    shared: Arc<Shared>,
+    shared: Arc<HeldFolders>,
 }
 
-struct Shared {
-    /// Its path, absolute and without symbolic links: what the paths begin with that it is asked for.
+struct HeldFolders {
+    /// Its path, absolute and without symbolic links. All paths passed in begin with it.
     path: PathBuf,
     fd: Arc<OwnedFd>,
     held: Mutex<HashMap<PathBuf, Arc<OwnedFd>>>,
@@ -41,13 +41,13 @@ struct Shared {
 
 impl Beneath {
     /// # Errors
-    /// As the directory cannot be found or opened.
+    /// If the directory cannot be found or opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let path = std::fs::canonicalize(path)?;
         let fd = retry_on_intr(|| rustix::fs::open(&path, DIRECTORY, Mode::empty()))?;
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let most_held = (files / FILES_PER_HELD).min(MOST_HELD);
-        let shared = Shared { path, fd: Arc::new(fd), held: Mutex::default(), most_held };
+        let shared = HeldFolders { path, fd: Arc::new(fd), held: Mutex::default(), most_held };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -59,24 +59,37 @@ impl Beneath {
         below.filter(is_plain).ok_or_else(|| self.leads_out(path))
     }
 
-    /// The directory at `below`, held open.
+    /// The directory at `below`, held open. It may have been removed since.
     fn hold(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
         if below.as_os_str().is_empty() {
             return Ok(Arc::clone(&self.shared.fd));
         }
-        let held = || self.shared.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = held().get(below).map(Arc::clone);
-        // One that was removed takes no more files, and may have been created again.
-        if let Some(fd) = known.filter(|fd| rustix::fs::fstat(fd).is_ok_and(|at| at.st_nlink > 0)) {
-            return Ok(fd);
+        let known = self.held().get(below).map(Arc::clone);
+        known.map_or_else(|| self.open_and_hold(below), Ok)
+    }
+
+    /// The same for uses that succeed in a directory that was removed: it can be synced, and files without a
+    /// name can be created in it.
+    fn hold_existing(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
+        let fd = self.hold(below)?;
+        if is_removed(&fd) { self.open_and_hold(below) } else { Ok(fd) }
+    }
+
+    fn open_and_hold(&self, below: &Path) -> io::Result<Arc<OwnedFd>> {
+        if below.as_os_str().is_empty() {
+            return Ok(Arc::clone(&self.shared.fd));
         }
         let fd = Arc::new(self.open_below(below, DIRECTORY)?);
-        let mut held = held();
+        let mut held = self.held();
         if held.len() as u64 >= self.shared.most_held {
             held.clear();
         }
         held.insert(below.to_owned(), Arc::clone(&fd));
         Ok(fd)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<PathBuf, Arc<OwnedFd>>> {
+        self.shared.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Opens what `below` leads to.
@@ -93,7 +106,7 @@ impl Beneath {
         self.open_real(below, |real| resolve(root, real, flags, ResolveFlags::NO_SYMLINKS))
     }
 
-    /// Finds out where `below` leads to, and opens that if it lies below, with `open`, which follows no links.
+    /// Resolves `below`, and opens that if it is below the root, with `open`, which follows no links.
     fn open_real(
         &self,
         below: &Path,
@@ -112,8 +125,13 @@ impl Beneath {
     }
 }
 
-/// To be used in paths only: whoever may go through a directory need not be allowed to read it.
+/// For use in paths only: permission to pass through a directory does not include reading it.
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether a directory was removed, so that no file can be created in it.
+fn is_removed(dir: &OwnedFd) -> bool {
+    !rustix::fs::fstat(dir).is_ok_and(|stat| stat.st_nlink > 0)
+}
 
 fn resolve(
     root: impl AsFd,
@@ -154,9 +172,9 @@ fn walk(root: impl AsFd, below: &Path, flags: OFlags) -> Result<OwnedFd, Errno> 
     }
 }
 
-impl Place for Beneath {
+impl Root for Beneath {
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
-        let dir = self.hold(self.below(path)?)?;
+        let dir = self.hold_existing(self.below(path)?)?;
         Ok(At { dir: Dir::Held(dir), path: Path::new(".") })
     }
 
@@ -168,6 +186,21 @@ impl Place for Beneath {
             }
             _ => self.directory(path),
         }
+    }
+
+    fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool {
+        let Dir::Held(fd) = &at.dir else { return false };
+        // The root is never opened again: a new folder of its path is another one.
+        let Some(below) = self.below(path).ok().and_then(Path::parent) else { return false };
+        if below.as_os_str().is_empty() || !is_removed(fd) {
+            return false;
+        }
+        let mut held = self.held();
+        // Another thread may have opened the new one already.
+        if held.get(below).is_some_and(|known| Arc::ptr_eq(known, fd)) {
+            held.remove(below);
+        }
+        true
     }
 
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {

@@ -19,30 +19,30 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
 use super::holder::holder;
-use super::kind::{Kind, is_read_only};
-use super::place::Place;
+use super::kind::{FsKind, is_read_only};
+use super::root::{At, Root, with_name};
 use super::stat::{stat_at, timespec};
 use super::still_takes_changes;
-use super::writers::{Alone, owner};
+use super::writers::{Ownership, owner};
 use crate::fs::{FsFile, FsSync, Owner, Space, Stat};
 
 pub(super) struct OsFile<P> {
     fd: OwnedFd,
-    /// Where the paths begin that it is given.
-    place: P,
-    /// Its lock was asked for, and the file system has none.
+    /// Where the paths that it is given begin.
+    root: P,
+    /// A lock was requested, and the file system has none.
     unlocked: AtomicBool,
-    /// What was taken instead.
-    alone: OnceLock<Alone>,
+    /// What replaces the lock then.
+    ownership: OnceLock<Ownership>,
 }
 
-impl<P: Place> OsFile<P> {
-    pub(super) fn new(fd: OwnedFd, place: P) -> Self {
-        Self { fd, place, unlocked: AtomicBool::new(false), alone: OnceLock::new() }
+impl<P: Root> OsFile<P> {
+    pub(super) fn new(fd: OwnedFd, root: P) -> Self {
+        Self { fd, root, unlocked: AtomicBool::new(false), ownership: OnceLock::new() }
     }
 
-    /// Whether a lock that was just granted keeps nobody out: then it is granted to a second description of the
-    /// same file too. Looked at once for each file system.
+    /// Whether a lock that was just granted has no effect: then it is granted to a second open description of
+    /// the same file too. Tested once per file system.
     fn locks_do_nothing(&self) -> io::Result<bool> {
         /// File systems whose locks work.
         static WORKING: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
@@ -54,7 +54,7 @@ impl<P: Place> OsFile<P> {
         let again = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
         let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let Ok(second) = rustix::fs::open(&*again, flags, Mode::empty()) else {
-            // Nothing to ask with. A lock is taken for what it says.
+            // It cannot be tested. The lock is believed.
             return Ok(false);
         };
         match flock(&second) {
@@ -63,7 +63,7 @@ impl<P: Place> OsFile<P> {
                 working().insert(device);
                 Ok(false)
             }
-            // Not known; looked at again with the next file.
+            // Not known; tested again with the next file.
             Err(_) => Ok(false),
         }
     }
@@ -74,7 +74,25 @@ fn flock(file: impl AsFd) -> Result<(), Errno> {
     retry_on_intr(|| rustix::fs::flock(&file, exclusive))
 }
 
-impl<P: Place> FsFile for OsFile<P> {
+/// Names a file that has no name.
+fn link(file: &OwnedFd, to: &At<'_>) -> Result<(), Errno> {
+    let by_descriptor = || rustix::fs::linkat(file, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
+    match retry_on_intr(by_descriptor) {
+        // Before Linux 6.10 this needs a privilege, and without it the error is NOENT.
+        Err(Errno::NOENT) => {
+            let here = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let by_path =
+                || rustix::fs::linkat(CWD, &*here, &to.dir, to.path, AtFlags::SYMLINK_FOLLOW);
+            match retry_on_intr(by_path) {
+                Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => Err(Errno::OPNOTSUPP),
+                result => result,
+            }
+        }
+        result => result,
+    }
+}
+
+impl<P: Root> FsFile for OsFile<P> {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
     }
@@ -92,46 +110,28 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn syncs_alone(&self) -> bool {
-        Kind::of(&self.fd).is_ok_and(Kind::syncs_unnamed_alone)
+        FsKind::of(&self.fd).is_ok_and(FsKind::syncs_unnamed_alone)
     }
 
     fn sync_fs(&self, dir: &Path) -> io::Result<FsSync> {
-        let kind = Kind::of(&self.fd)?;
-        if kind == Kind::Tmpfs {
+        let kind = FsKind::of(&self.fd)?;
+        if kind == FsKind::Tmpfs {
             // Nothing there is written anywhere.
             return Ok(FsSync::Proven);
         }
         rustix::fs::syncfs(&self.fd)?;
-        if !kind.tells() {
+        if !kind.reports_failed_writes() {
             return Ok(FsSync::NotTold);
         }
         if is_read_only(&self.fd)? {
             return Err(Errno::ROFS.into());
         }
-        still_takes_changes(&self.place.directory(dir)?)?;
+        still_takes_changes(&self.root.directory(dir)?)?;
         Ok(FsSync::Proven)
     }
 
     fn link_to(&self, path: &Path) -> io::Result<()> {
-        let to = self.place.name(path)?;
-        let by_descriptor =
-            || rustix::fs::linkat(&self.fd, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
-        let linked = match retry_on_intr(by_descriptor) {
-            // Before Linux 6.10 this takes a privilege, and its lack is called NOENT.
-            Err(Errno::NOENT) => {
-                let here = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
-                let by_path =
-                    || rustix::fs::linkat(CWD, &*here, &to.dir, to.path, AtFlags::SYMLINK_FOLLOW);
-                match retry_on_intr(by_path) {
-                    Err(Errno::NOENT) if rustix::fs::lstat(&*here).is_err() => {
-                        Err(Errno::OPNOTSUPP)
-                    }
-                    result => result,
-                }
-            }
-            result => result,
-        };
-        match linked {
+        match with_name(&self.root, path, |to| link(&self.fd, to))? {
             Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
@@ -141,6 +141,10 @@ impl<P: Place> FsFile for OsFile<P> {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.fd, len))?)
+    }
+
+    fn reserving_writes(&self) -> io::Result<bool> {
+        Ok(FsKind::of(&self.fd)? == FsKind::Tmpfs)
     }
 
     fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
@@ -170,9 +174,9 @@ impl<P: Place> FsFile for OsFile<P> {
     fn space(&self) -> io::Result<Option<Space>> {
         let all = match retry_on_intr(|| rustix::fs::fstatvfs(&self.fd)) {
             Err(Errno::NOSYS | Errno::OPNOTSUPP) => return Ok(None),
-            told => told?,
+            stat => stat?,
         };
-        // Some that have no disk of their own say nothing.
+        // Some that have no disk of their own report nothing.
         if all.f_blocks == 0 {
             return Ok(None);
         }
@@ -186,7 +190,7 @@ impl<P: Place> FsFile for OsFile<P> {
 
     fn longest(&self) -> io::Result<Option<u64>> {
         let of_process = getrlimit(Resource::Fsize).current;
-        let of_system = Kind::longest(&self.fd)?;
+        let of_system = FsKind::longest(&self.fd)?;
         Ok(of_process.into_iter().chain(of_system).min())
     }
 
@@ -197,7 +201,7 @@ impl<P: Place> FsFile for OsFile<P> {
             return;
         }
         // SAFETY: the descriptor is open for as long as `self` lives, and no memory is passed.
-        // The result is left alone: the call is a hint, and the sync that follows finds any error.
+        // The result is ignored: the call is a hint, and the sync that follows finds any error.
         unsafe {
             libc::sync_file_range(self.fd.as_raw_fd(), offset, len, libc::SYNC_FILE_RANGE_WRITE);
         }
@@ -208,7 +212,7 @@ impl<P: Place> FsFile for OsFile<P> {
     }
 
     fn data_run(&self, from: u64) -> io::Result<Option<Range<u64>>> {
-        // The cursor that this moves is used by nothing else.
+        // Nothing else uses the cursor that this moves.
         let seek = |to: SeekFrom| retry_on_intr(|| rustix::fs::seek(&self.fd, to));
         let start = match seek(SeekFrom::Data(from)) {
             Ok(start) => start,
@@ -237,10 +241,11 @@ impl<P: Place> FsFile for OsFile<P> {
             Err(error) => return Err(error.into()),
         }
         self.unlocked.store(true, Ordering::Relaxed);
-        if self.alone.get().is_some() {
+        if self.ownership.get().is_some() {
             return Ok(true);
         }
-        Ok(Alone::claim(self.stat()?.id).is_some_and(|alone| self.alone.set(alone).is_ok()))
+        Ok(Ownership::claim(self.stat()?.id)
+            .is_some_and(|ownership| self.ownership.set(ownership).is_ok()))
     }
 
     fn is_locked(&self) -> bool {
@@ -278,7 +283,7 @@ impl<P: Place> FsFile for OsFile<P> {
         let set = || rustix::fs::fsetxattr(&self.fd, name, value, XattrFlags::empty());
         match retry_on_intr(set) {
             Ok(()) => Ok(true),
-            // "No room for it" and "not this name" are ways of not supporting it.
+            // "No space for it" and "not this name" are ways of not supporting it.
             Err(
                 Errno::OPNOTSUPP
                 | Errno::NOSYS

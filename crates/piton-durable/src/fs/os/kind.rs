@@ -1,4 +1,4 @@
-//! What is known of the file systems of Linux: `docs/file-systems.md` has the table.
+//! What is known about the file systems of Linux: `docs/file-systems.md` has the table.
 
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
@@ -6,24 +6,24 @@ use std::sync::OnceLock;
 use rustix::fs::{FsWord, StatVfsMountFlags, fstatfs, fstatvfs};
 use rustix::io::{Errno, retry_on_intr};
 
-/// A file system, as far as its syncs are known.
+/// A file system, by how its syncs behave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// ext4, and what else goes by its number; XFS.
+pub(super) enum FsKind {
+    /// ext4, and others with its number; XFS.
     Journalled,
     /// btrfs leaves files without a name out of its log: named after an fsync, and the folder synced,
     /// such a file would be empty after a power cut. Its `syncfs` commits them.
     Btrfs,
-    /// Nothing of it survives, and nothing of it fails.
+    /// Nothing survives a power cut, and no sync fails.
     Tmpfs,
-    /// Another file system lies below, and which one it does not say. Its `fsync` is that one's. Its
-    /// `syncfs` has that one write everything, and does not tell of the writes that failed.
+    /// On top of another file system, which cannot be determined. Its `fsync` is that one's. Its
+    /// `syncfs` makes that one write everything, but does not report writes that failed.
     Overlay,
     /// Not known.
     Other,
 }
 
-impl Kind {
+impl FsKind {
     /// The file system of an open file.
     pub(super) fn of(file: impl AsFd) -> Result<Self, Errno> {
         const EXT4: FsWord = 0xef53;
@@ -40,44 +40,44 @@ impl Kind {
         })
     }
 
-    /// The longest file that its file system can hold, where that is not longer than any download.
+    /// The longest file that its file system can hold, if that is shorter than some downloads.
     pub(super) fn longest(file: impl AsFd) -> Result<Option<u64>, Errno> {
         const FAT: FsWord = 0x4d44;
         Ok((number(file)? == FAT).then_some(u32::MAX.into()))
     }
 
-    /// Whether it is known how a file without a name can be kept.
+    /// Whether it is known how a file without a name becomes durable.
     pub(super) fn keeps_unnamed(self) -> bool {
         self != Self::Other
     }
 
-    /// Whether the `fsync` of a file without a name is all that a later name needs.
+    /// Whether the `fsync` of a file without a name is enough before it gets one.
     pub(super) fn syncs_unnamed_alone(self) -> bool {
         matches!(self, Self::Journalled | Self::Tmpfs)
     }
 
-    /// Whether its `syncfs` tells of every write that failed: of bytes since Linux 5.8, of the rest since
+    /// Whether its `syncfs` reports every write that failed: of bytes since Linux 5.8, of the rest since
     /// 5.17.
-    pub(super) fn tells(self) -> bool {
-        static TELLS: OnceLock<bool> = OnceLock::new();
+    pub(super) fn reports_failed_writes(self) -> bool {
+        static REPORTS: OnceLock<bool> = OnceLock::new();
         let system = || {
             let name = rustix::system::uname();
             name.release().to_str().is_ok_and(|release| at_least(release, (5, 17)))
         };
-        matches!(self, Self::Journalled | Self::Btrfs) && *TELLS.get_or_init(system)
+        matches!(self, Self::Journalled | Self::Btrfs) && *REPORTS.get_or_init(system)
     }
 }
 
-/// The number of a file system; 0 where it does not tell.
+/// The number of a file system; 0 if unknown.
 fn number(file: impl AsFd) -> Result<FsWord, Errno> {
     match retry_on_intr(|| fstatfs(&file)) {
         Err(Errno::NOSYS | Errno::OPNOTSUPP) => Ok(0),
-        told => Ok(told?.f_type),
+        stat => Ok(stat?.f_type),
     }
 }
 
-/// Whether a file system can only be read, perhaps since it met an error: then `syncfs` does nothing, and
-/// calls that a success.
+/// Whether a file system is read-only, perhaps because of an error: then `syncfs` does nothing and
+/// succeeds.
 pub(super) fn is_read_only(file: impl AsFd) -> Result<bool, Errno> {
     Ok(retry_on_intr(|| fstatvfs(&file))?.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -12,8 +12,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use self::beneath::Beneath;
 use self::file::OsFile;
-use self::kind::Kind;
-use self::place::{At, Place};
+use self::kind::FsKind;
+use self::root::{At, Root, with_name};
 use self::stat::stat_at;
 use super::names::{bad_name, explained};
 use super::{Existing, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
@@ -22,20 +22,20 @@ mod beneath;
 mod file;
 mod holder;
 mod kind;
-mod place;
+mod root;
 mod stat;
 mod writers;
 
 /// The real file system.
 ///
-/// Interrupted calls are made again, except a sync: a sync that failed says that bytes may be lost,
-/// and the next one would say "done" without them (G7). Where a file is opened for writing, a
+/// Interrupted calls are repeated, except a sync: a sync that failed means that bytes may be lost,
+/// and the next one would succeed without them (G7). Where a file is opened for writing, a
 /// symbolic link in the last place of the path is refused (`ELOOP`), so that nobody can aim a
 /// write elsewhere.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsFs;
 
-impl<P: Place> Fs for P {
+impl<P: Root> Fs for P {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
         let write = OFlags::RDWR;
         let (flags, mode) = match how {
@@ -44,11 +44,12 @@ impl<P: Place> Fs for P {
             Open::Create { mode } => (write | OFlags::CREATE, mode),
             Open::CreateNew { mode } => (write | OFlags::CREATE | OFlags::EXCL, mode),
         };
-        // NONBLOCK keeps the opening of a FIFO from waiting for ever; on regular files it does nothing.
+        // NONBLOCK keeps the opening of a FIFO from blocking; it has no effect on regular files.
         let flags = flags | OFlags::NONBLOCK;
-        let fd = match open_at(&self.name(path)?, flags | OFlags::NOFOLLOW, mode) {
+        let opened = with_name(self, path, |at| open_at(at, flags | OFlags::NOFOLLOW, mode))?;
+        let fd = match opened {
             Err(Errno::LOOP) if how == Open::Read => self.follow(path, flags)?,
-            // Where the folder is there, it is the name that cannot be.
+            // If the folder exists, the name is the reason.
             Err(errno @ Errno::NOENT)
                 if flags.contains(OFlags::CREATE)
                     && self.stat(parent_dir(path)).is_ok_and(|dir| dir.is_some()) =>
@@ -63,12 +64,14 @@ impl<P: Place> Fs for P {
     fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
         let at = self.directory(dir)?;
         match open_unnamed(&at, mode) {
-            Ok(fd) if Kind::of(&fd)?.keeps_unnamed() => Ok(Arc::new(OsFile::new(fd, self.clone()))),
+            Ok(fd) if FsKind::of(&fd)?.keeps_unnamed() => {
+                Ok(Arc::new(OsFile::new(fd, self.clone())))
+            }
             Ok(_) => Err(io::ErrorKind::Unsupported.into()),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOSYS | Errno::INVAL) => {
                 Err(io::ErrorKind::Unsupported.into())
             }
-            // Where none would be used, however it is refused.
+            // It would not be used anyway.
             Err(_) if is_of_other_kind(&at) => Err(io::ErrorKind::Unsupported.into()),
             Err(error) => Err(error.into()),
         }
@@ -76,7 +79,7 @@ impl<P: Place> Fs for P {
 
     fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
         match self.lstat(path)? {
-            // A link, or something that is opened in vain.
+            // A link, or something that cannot be opened.
             Some(stat) if !stat.is_file && !stat.is_dir => found(
                 self.follow(path, OFlags::PATH)
                     .and_then(|fd| Ok(stat_at(&fd, c"", AtFlags::EMPTY_PATH)?)),
@@ -86,15 +89,16 @@ impl<P: Place> Fs for P {
     }
 
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        found(self.name(path).and_then(|at| {
-            stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW)
-                .map_err(|errno| explained(errno, path))
-        }))
+        let stat = |at: &At<'_>| stat_at(&at.dir, at.path, AtFlags::SYMLINK_NOFOLLOW);
+        found(
+            with_name(self, path, stat)
+                .and_then(|stat| stat.map_err(|errno| explained(errno, path))),
+        )
     }
 
     fn read_link(&self, path: &Path) -> io::Result<Option<PathBuf>> {
-        let at = self.name(path)?;
-        match rustix::fs::readlinkat(&at.dir, at.path, Vec::new()) {
+        let read = |at: &At<'_>| rustix::fs::readlinkat(&at.dir, at.path, Vec::new());
+        match with_name(self, path, read)? {
             Ok(to) => Ok(Some(PathBuf::from(OsStr::from_bytes(to.to_bytes())))),
             // Something else, or nothing.
             Err(Errno::INVAL | Errno::NOENT) => Ok(None),
@@ -103,16 +107,29 @@ impl<P: Place> Fs for P {
     }
 
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        let path = to;
-        let (from, to) = (self.name(from)?, self.name(to)?);
+        let rename = |from_at: &At<'_>, to_at: &At<'_>| match existing {
+            Existing::Replace => rename_at(from_at, to_at),
+            Existing::Keep => rename_keeping(from_at, to_at),
+        };
+        let (from_at, to_at) = (self.name(from)?, self.name(to)?);
+        let renamed = match rename(&from_at, &to_at) {
+            Err(Errno::NOENT) => {
+                let of_from = self.forget_removed(from, &from_at);
+                match self.forget_removed(to, &to_at) || of_from {
+                    true => rename(&self.name(from)?, &self.name(to)?),
+                    false => Err(Errno::NOENT),
+                }
+            }
+            result => result,
+        };
         match existing {
-            Existing::Replace => rename_at(&from, &to).map_err(|errno| explained(errno, path)),
-            Existing::Keep => rename_keeping(&from, &to),
+            Existing::Replace => renamed.map_err(|errno| explained(errno, to)),
+            Existing::Keep => Ok(renamed?),
         }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        Ok(remove_at(&self.name(path)?)?)
+        Ok(with_name(self, path, remove_at)??)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -122,7 +139,7 @@ impl<P: Place> Fs for P {
         match rustix::fs::fsync(&fd) {
             // Some file systems cannot sync a directory: what they can sync is everything.
             Err(errno) if CANNOT.contains(&errno) => match rustix::fs::syncfs(&fd) {
-                // Nor that: the system syncs all that it has, and does not say how that went.
+                // Nor that: the system syncs everything, and does not report errors.
                 Err(errno) if CANNOT.contains(&errno) => rustix::fs::sync(),
                 result => result?,
             },
@@ -145,10 +162,9 @@ impl<P: Place> Fs for P {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        let at = self.name(dir)?;
         let mode = Mode::from_raw_mode(0o777);
-        retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode))
-            .map_err(|errno| explained(errno, dir))
+        let create = |at: &At<'_>| retry_on_intr(|| rustix::fs::mkdirat(&at.dir, at.path, mode));
+        with_name(self, dir, create)?.map_err(|errno| explained(errno, dir))
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -185,10 +201,10 @@ impl<P: Place> Fs for P {
     }
 }
 
-/// Whether little is known of the file system of a directory.
+/// Whether the file system of a directory is of an unknown kind.
 fn is_of_other_kind(dir: &At) -> bool {
     open_at(dir, OFlags::PATH | OFlags::DIRECTORY, 0)
-        .is_ok_and(|dir| Kind::of(&dir) == Ok(Kind::Other))
+        .is_ok_and(|dir| FsKind::of(&dir) == Ok(FsKind::Other))
 }
 
 /// `None` where there is nothing.
@@ -221,42 +237,42 @@ fn remove_at(at: &At) -> Result<(), Errno> {
 }
 
 /// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links
-/// either, a look before the rename, which leaves an instant for another program to step into.
-fn rename_keeping(from: &At, to: &At) -> io::Result<()> {
+/// either, a look before the rename, which leaves an instant for another program.
+fn rename_keeping(from: &At, to: &At) -> Result<(), Errno> {
     let no_replace = || {
         let flags = RenameFlags::NOREPLACE;
         rustix::fs::renameat_with(&from.dir, from.path, &to.dir, to.path, flags)
     };
     match retry_on_intr(no_replace) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        result => return Ok(result?),
+        result => return result,
     }
     let link = || rustix::fs::linkat(&from.dir, from.path, &to.dir, to.path, AtFlags::empty());
     match retry_on_intr(link) {
-        Ok(()) => return Ok(remove_at(from)?),
+        Ok(()) => return remove_at(from),
         Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP) => {}
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     }
     match stat_at(&to.dir, to.path, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Err(Errno::EXIST.into()),
-        Err(Errno::NOENT) => Ok(rename_at(from, to)?),
-        Err(error) => Err(error.into()),
+        Ok(_) => Err(Errno::EXIST),
+        Err(Errno::NOENT) => rename_at(from, to),
+        Err(error) => Err(error),
     }
 }
 
-/// The umask, read without setting it: setting it and back would race with files that other threads create.
+/// The umask, read without setting it: setting it and back would race with other threads that create files.
 fn umask() -> Option<u32> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
     u32::from_str_radix(line.trim(), 8).ok()
 }
 
-/// Whether the file system of `dir` was alive when a sync before this said that all is durable.
+/// Whether the file system of `dir` was still working when the sync before this call succeeded.
 ///
-/// A journal that fails to be written (in the background, say) is the end of a file system until it is
-/// mounted again; but ext4 finds that out with the next change only, and until then answers the sync of a
-/// folder, or of a file, with success, although what it was to make durable is lost. Such a change is a
-/// file without a name. Where there are none, or none may be made, nothing is learned.
+/// A failed write of its journal (perhaps in the background) stops a file system until it is mounted
+/// again. But ext4 notices that only with the next change; until then the sync of a folder, or of a
+/// file, succeeds, although its data is lost. Creating a file without a name is such a change. Where
+/// that is not possible, nothing is learned.
 fn still_takes_changes(dir: &At) -> io::Result<()> {
     match open_unnamed(dir, 0o600).map_err(io::Error::from) {
         Err(error) if is_of_the_disk(&error) => Err(error),

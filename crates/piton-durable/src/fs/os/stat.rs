@@ -1,4 +1,4 @@
-//! What the system says of a file, and times as it takes them.
+//! Conversion from and to what the system calls use: metadata and times.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,7 +10,7 @@ use rustix::path::Arg;
 
 use crate::fs::{FileId, Owner, Stat};
 
-/// `statx`, which alone tells the birth; where it is missing (Linux before 4.11, some sandboxes) `stat`.
+/// `statx`, the only one that reports the birth; where it is missing (Linux before 4.11, some sandboxes) `stat`.
 pub(super) fn stat_at(
     dir: impl AsFd,
     path: impl Arg + Copy,
@@ -30,9 +30,10 @@ pub(super) fn stat_at(
 fn from_statx(stat: &Statx) -> Stat {
     let kind = FileType::from_raw_mode(stat.stx_mode.into());
     let device = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
-    let told = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
-    // Some file systems say 1970 where they know nothing.
-    let seconds = u64::try_from(stat.stx_btime.tv_sec).ok().filter(|seconds| told && *seconds > 0);
+    let reported = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+    // Some file systems report 1970 if they do not know.
+    let seconds =
+        u64::try_from(stat.stx_btime.tv_sec).ok().filter(|seconds| reported && *seconds > 0);
     let birth = seconds.map(|seconds| {
         seconds.wrapping_mul(1_000_000_000).wrapping_add(stat.stx_btime.tv_nsec.into())
     });
@@ -50,10 +51,7 @@ fn from_statx(stat: &Statx) -> Stat {
     }
 }
 
-#[allow(
-    clippy::useless_conversion,
-    reason = "the count of links has another width on other machines"
-)]
+#[allow(clippy::useless_conversion, reason = "the link count has another width on other machines")]
 fn from_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = FileType::from_raw_mode(stat.st_mode);
     Stat {

@@ -1,10 +1,10 @@
-//! One owner for each file where the file system has no locks, or such that keep nobody out.
+//! One owner for each file where the file system has no locks, or locks that have no effect.
 //!
-//! Within this process a list of those files decides. Of other processes it is seen whether one has the file open
-//! to write: whoever would own it opens it first and looks around then. So of two that come at the same instant
-//! at least one sees the other; both may give way, and never do both go on. What a process has open ends with it,
-//! like a lock. Other machines are not seen, nor are processes of other containers, or of other users unless
-//! root looks.
+//! Within this process a list of those files decides. For other processes, `/proc` shows whether one has the
+//! file open for writing: a process opens the file first and looks then. So of two that come at the same
+//! instant at least one sees the other; both may give way, but never do both continue. What a process has open
+//! ends with it, like a lock. Processes on other machines or in other containers are not seen; those of other
+//! users only by root.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,10 +19,10 @@ use crate::fs::FileId;
 static OWNED: Mutex<Option<HashSet<FileId>>> = Mutex::new(None);
 
 /// Such a file, owned until this is dropped.
-pub(super) struct Alone(FileId);
+pub(super) struct Ownership(FileId);
 
-impl Alone {
-    /// Owns a file that is open to write. `None`: somebody else does.
+impl Ownership {
+    /// Owns a file that is open for writing. `None`: another process or handle does.
     pub(super) fn claim(id: FileId) -> Option<Self> {
         let mut owned = owned();
         let owned = owned.get_or_insert_default();
@@ -34,7 +34,7 @@ impl Alone {
     }
 }
 
-impl Drop for Alone {
+impl Drop for Ownership {
     fn drop(&mut self) {
         if let Some(owned) = &mut *owned() {
             owned.remove(&self.0);
@@ -52,7 +52,7 @@ fn owned() -> MutexGuard<'static, Option<HashSet<FileId>>> {
     OWNED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Another process that has the file open to write.
+/// Another process that has the file open for writing.
 fn other_process(id: FileId) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?;
     let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -77,14 +77,14 @@ fn writes(process: u32, descriptor: i32, id: FileId) -> bool {
     stat_at(CWD, &*path, AtFlags::empty()).is_ok_and(|stat| stat.id == id)
 }
 
-/// Whether the text of a descriptor's `fdinfo` is that of a file opened to write, perhaps of this one: what can be
-/// told without asking a file system that may be silent.
+/// Whether the text of a descriptor's `fdinfo` is that of a file opened for writing, perhaps of this one: what
+/// can be learned without a file system that may not answer.
 fn is_candidate(info: &str, id: FileId) -> bool {
     const ACCESS: u32 = 0o3;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
     let flags = field("flags:").and_then(|flags| u32::from_str_radix(flags, 8).ok());
     let reads_only = flags.is_none_or(|flags| flags & ACCESS == 0);
-    // Told since Linux 5.14.
+    // Since Linux 5.14.
     let other = field("ino:")
         .and_then(|inode| inode.parse().ok())
         .is_some_and(|inode: u64| inode != id.inode);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_may_write_to_the_inode_is_asked_for() {
+    fn only_a_writer_of_the_inode_is_a_candidate() {
         let id = FileId { device: 1, inode: 42, birth: None };
         for (info, candidate) in [
             ("pos:\t0\nflags:\t0100002\nmnt_id:\t24\nino:\t42\n", true),

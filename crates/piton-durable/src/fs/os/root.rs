@@ -6,18 +6,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::OsFs;
 
 /// Where paths begin: at the root of everything, or in one directory that is held open.
-pub(super) trait Place: Clone + Send + Sync + 'static {
+pub(super) trait Root: Clone + Send + Sync + 'static {
     /// The directory `path`.
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>>;
-    /// The name `path` in its directory. Whether a symbolic link there is followed is up to the call that
-    /// gets it.
+    /// The name `path` in its directory. The call that gets it decides whether a symbolic link there is
+    /// followed.
     fn name<'p>(&self, path: &'p Path) -> io::Result<At<'p>>;
-    /// Opens what `path` leads to, over a symbolic link in its last place too.
+    /// After a call to the name `path` found nothing: whether its directory was removed. If so, it is closed, and
+    /// [`Root::name`] opens the one that may have been created since.
+    fn forget_removed(&self, path: &Path, at: &At<'_>) -> bool;
+    /// Opens `path`, following a symbolic link in its last place too.
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd>;
 }
 
@@ -44,13 +47,31 @@ impl AsFd for Dir {
     }
 }
 
-impl Place for OsFs {
+/// Does `call` with the name `path`, and once more if its directory turns out to be removed. Checking that
+/// only after a failure saves a system call for nearly all of them. The outer error is about the path.
+pub(super) fn with_name<P: Root, T>(
+    root: &P,
+    path: &Path,
+    call: impl Fn(&At<'_>) -> Result<T, Errno>,
+) -> io::Result<Result<T, Errno>> {
+    let at = root.name(path)?;
+    match call(&at) {
+        Err(Errno::NOENT) if root.forget_removed(path, &at) => Ok(call(&root.name(path)?)),
+        result => Ok(result),
+    }
+}
+
+impl Root for OsFs {
     fn directory<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
         self.name(path)
     }
 
     fn name<'p>(&self, path: &'p Path) -> io::Result<At<'p>> {
         Ok(At { dir: Dir::Current, path })
+    }
+
+    fn forget_removed(&self, _: &Path, _: &At<'_>) -> bool {
+        false
     }
 
     fn follow(&self, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {

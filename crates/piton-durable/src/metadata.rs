@@ -1,4 +1,4 @@
-//! What a finished file has beside its bytes.
+//! The metadata of a finished file.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use crate::fs::{FsFile, is_of_the_disk};
 use crate::part::PartError;
 
-/// Sets attributes and time. They are extras: a file whose bytes are right does not fail for want of them,
-/// whatever the reason (no support, no room, a quota, a rule of the system). Only an error of the disk
-/// itself counts, since it says something of the bytes.
-pub(crate) fn dress(
+/// Sets attributes and time. They are extras: a file whose bytes are right does not fail without them,
+/// whatever the reason (no support, no space, a quota, a security policy). Only an error of the disk
+/// itself counts, since it may affect the bytes.
+pub(crate) fn apply_metadata(
     file: &dyn FsFile,
     path: &Path,
     attributes: &[(String, Vec<u8>)],
@@ -20,7 +20,7 @@ pub(crate) fn dress(
             Err(error) if is_of_the_disk(&error) => {
                 return Err(PartError::io("set an attribute of", path)(error));
             }
-            // Set, or not to be had here.
+            // Set, or not supported here.
             _ => {}
         }
     }
