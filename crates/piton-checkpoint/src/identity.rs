@@ -33,7 +33,7 @@ fn is_false(b: &bool) -> bool {
 
 /// How certain it is that two answers are the same version; the ladder of docs/resume-rules.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rung {
+pub enum Strength {
     /// Only the size agrees: bytes at every seam must be compared.
     Size,
     /// Time and size agree while the entity tags differ (nodes of one farm) or are weak.
@@ -45,7 +45,7 @@ pub enum Rung {
     StrongTag,
 }
 
-impl Rung {
+impl Strength {
     /// Whether old and new bytes must be compared at every seam: this alone would not notice a file that was
     /// replaced by one of the same size.
     pub fn wants_overlap(self) -> bool {
@@ -57,7 +57,7 @@ impl Rung {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The same, with this certainty.
-    Same(Rung),
+    Same(Strength),
     /// Another version: never joined with the first (G4).
     Changed(Change),
     /// Nothing to compare: bytes of one must not be joined with the other.
@@ -118,7 +118,7 @@ impl Identity {
         let tags = match (&self.etag, &now.etag) {
             (Some(was), Some(is)) if was.tag != is.tag => Some(false),
             (Some(was), Some(is)) if !was.weak && !is.weak => {
-                return Verdict::Same(Rung::StrongTag);
+                return Verdict::Same(Strength::StrongTag);
             }
             (Some(_), Some(_)) => Some(true),
             _ => None,
@@ -127,19 +127,21 @@ impl Identity {
             (Some(was), Some(is)) if was != is => {
                 Verdict::Changed(Change::Time { was: was.clone(), is: is.clone() })
             }
-            (Some(_), Some(_)) if size && tags == Some(false) => Verdict::Same(Rung::TimeAndSize),
-            (Some(_), Some(_)) if size => Verdict::Same(Rung::TimeSizeAndTag),
+            (Some(_), Some(_)) if size && tags == Some(false) => {
+                Verdict::Same(Strength::TimeAndSize)
+            }
+            (Some(_), Some(_)) if size => Verdict::Same(Strength::TimeSizeAndTag),
             _ if tags == Some(false) => Verdict::Changed(Change::Tag),
-            _ if size => Verdict::Same(Rung::Size),
+            _ if size => Verdict::Same(Strength::Size),
             _ => Verdict::Unknown,
         }
     }
 
     /// The greatest certainty with which a later answer could match this one; `None` if
     /// nothing is known that allows a resume.
-    pub fn best_rung(&self) -> Option<Rung> {
+    pub fn best_strength(&self) -> Option<Strength> {
         match self.compare(self) {
-            Verdict::Same(rung) => Some(rung),
+            Verdict::Same(strength) => Some(strength),
             _ => None,
         }
     }
@@ -167,12 +169,15 @@ mod tests {
     #[test]
     fn the_ladder() {
         let same = |a: Identity, b: Identity| a.compare(&b);
-        assert_eq!(same(id(9, "a", "t"), id(9, "a", "t")), Verdict::Same(Rung::StrongTag));
-        assert_eq!(same(id(9, "a", "t"), id(9, "b", "t")), Verdict::Same(Rung::TimeAndSize));
-        assert_eq!(same(id(9, "W/a", "t"), id(9, "W/a", "t")), Verdict::Same(Rung::TimeSizeAndTag));
-        assert_eq!(same(id(9, "", "t"), id(9, "b", "t")), Verdict::Same(Rung::TimeSizeAndTag));
-        assert_eq!(same(id(9, "W/a", ""), id(9, "W/a", "")), Verdict::Same(Rung::Size));
-        assert_eq!(same(id(9, "", ""), id(9, "", "")), Verdict::Same(Rung::Size));
+        assert_eq!(same(id(9, "a", "t"), id(9, "a", "t")), Verdict::Same(Strength::StrongTag));
+        assert_eq!(same(id(9, "a", "t"), id(9, "b", "t")), Verdict::Same(Strength::TimeAndSize));
+        assert_eq!(
+            same(id(9, "W/a", "t"), id(9, "W/a", "t")),
+            Verdict::Same(Strength::TimeSizeAndTag)
+        );
+        assert_eq!(same(id(9, "", "t"), id(9, "b", "t")), Verdict::Same(Strength::TimeSizeAndTag));
+        assert_eq!(same(id(9, "W/a", ""), id(9, "W/a", "")), Verdict::Same(Strength::Size));
+        assert_eq!(same(id(9, "", ""), id(9, "", "")), Verdict::Same(Strength::Size));
         assert_eq!(same(id(0, "", ""), id(0, "", "")), Verdict::Unknown);
         assert_eq!(same(id(0, "", "t"), id(0, "", "t")), Verdict::Unknown);
     }

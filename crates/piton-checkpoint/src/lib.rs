@@ -28,6 +28,6 @@ mod retry;
 
 pub use bloom::Bloom;
 pub use cadence::{Cadence, Pace};
-pub use identity::{Change, Identity, Rung, Validator, Verdict};
+pub use identity::{Change, Identity, Strength, Validator, Verdict};
 pub use intervals::IntervalSet;
 pub use retry::{Backoff, Budget, Class};

@@ -98,7 +98,7 @@ impl File<'_> {
     async fn settled(&self) -> Identity {
         for _ in 0..100 {
             let identity = self.identity().await;
-            match identity.best_rung() {
+            match identity.best_strength() {
                 Some(strength) if !strength.wants_overlap() => return identity,
                 _ => tokio::time::sleep(Duration::from_millis(100)).await,
             }

@@ -89,7 +89,7 @@ fn an_item_that_does_not_kill_is_not_quarantined() {
             let ledger = Ledger::open(&path_in(dir.path()), &POWER).unwrap();
             let flight = ledger.begin(key(1), attempt, NOW).unwrap();
             let flight = if harmless {
-                flight.is_harmless();
+                flight.mark_harmless();
                 flight
             } else {
                 drop(flight);

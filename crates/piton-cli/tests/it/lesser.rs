@@ -185,7 +185,12 @@ fn times_and_attributes_are_extras() {
         let args = ["--config", "none", "get", "--checksum", &sha256(), &server.url("/file")];
         let ran: Ran = lesser(&place, answers, &args).output().unwrap().into();
         assert_eq!(ran.code, 0, "{answers:?}: {}", ran.stderr);
-        assert_eq!(ran.stderr.contains("does not allow file times to be set"), warned, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr.contains("does not allow file times to be set"),
+            warned,
+            "{}",
+            ran.stderr
+        );
         assert!(is_whole(&place, "file", LEN), "{answers:?}");
         assert_eq!(names(&place), ["file"], "{answers:?}");
     }

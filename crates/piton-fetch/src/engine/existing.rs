@@ -71,7 +71,7 @@ impl ExistingFile {
             return false;
         }
         if let Some(source) = self.source() {
-            return matches!(source.identity.compare(now), Verdict::Same(rung) if !rung.wants_overlap());
+            return matches!(source.identity.compare(now), Verdict::Same(strength) if !strength.wants_overlap());
         }
         let modified = modified(now);
         now.size.is_some() && modified.is_some_and(|time| same_second(time, self.stat.modified))

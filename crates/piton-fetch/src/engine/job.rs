@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_checkpoint::{Change, Identity, Rung};
+use piton_checkpoint::{Change, Identity, Strength};
 use piton_durable::part::PartError;
 use tokio::sync::{MutexGuard as Turn, Notify};
 use tokio::time::Instant;
@@ -287,7 +287,7 @@ impl Job {
     /// Whether an answer of `source` is of the version that is being fetched (G4). The first one of
     /// a mirror has only to have the right length: how its validators call the version says nothing
     /// about those of others.
-    pub(super) fn check(&self, source: &Source, now: &Identity) -> Result<Rung, TransferError> {
+    pub(super) fn check(&self, source: &Source, now: &Identity) -> Result<Strength, TransferError> {
         if let Some(checked) = source.check(now) {
             return checked;
         }
@@ -299,6 +299,6 @@ impl Job {
         // Before a byte of it can be claimed: a later run has to know that there are several.
         self.note(|meta| meta.learn(&source.address, source.priority, now))?;
         source.set_identity(Some(now.clone()));
-        Ok(now.best_rung().unwrap_or(Rung::Size))
+        Ok(now.best_strength().unwrap_or(Strength::Size))
     }
 }

@@ -38,7 +38,7 @@ impl Accounts {
         then: Option<Box<dyn FnOnce() + Send>>,
     ) {
         if let Some(flight) = &flight {
-            flight.is_harmless();
+            flight.mark_harmless();
         }
         self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
         let shared = Arc::clone(&self.shared);

@@ -241,7 +241,7 @@ impl piton_fetch::Observer for OfDownload {
         if matches!(event, E::Landing | E::Retrying { .. })
             && let Some(flight) = self.flight.upgrade()
         {
-            flight.is_harmless();
+            flight.mark_harmless();
         }
         if matches!(event, E::Landing) {
             self.landing.tell(self.number);

@@ -67,7 +67,7 @@ impl Slots {
     pub(super) fn note_the_harmless(&self, now: Moment) {
         let long = |slot: &&Slot| now.saturating_sub(slot.begun) >= HARMLESS;
         let flights = self.held.values().filter(long).filter_map(|slot| slot.flight.upgrade());
-        flights.for_each(|flight| flight.is_harmless());
+        flights.for_each(|flight| flight.mark_harmless());
     }
 
     /// The slots of tries that have landed since the last call.

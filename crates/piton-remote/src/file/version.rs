@@ -88,7 +88,7 @@ mod tests {
             UNIX_EPOCH + Duration::from_secs((nanos(time) / 1_000_000_000) as u64)
         };
         let fine = |time: SystemTime| coarse(time) + Duration::from_nanos(7);
-        let strength = |modified, changed| identity(&stat(modified, changed)).best_rung();
+        let strength = |modified, changed| identity(&stat(modified, changed)).best_strength();
         let before = fine(now - Duration::from_secs(2));
         for (modified, changed) in [(old, old), (old, before), (before, before)] {
             assert!(

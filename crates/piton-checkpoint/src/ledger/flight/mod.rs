@@ -183,7 +183,7 @@ impl InFlight {
     /// Notes that the process has survived the item in this try: it was received and waits for the disk, it
     /// waits for another try, it has been in flight for long, or it ended and waits for the ledger. If the
     /// process dies now, the item counts as interrupted, but not as a possible cause. Writes the slot.
-    pub fn is_harmless(&self) {
+    pub fn mark_harmless(&self) {
         if !self.harmless.swap(true, Ordering::Relaxed) {
             // If this fails, it counts as a possible cause.
             let _ = self.write(Entry { harmless: true, ..self.entry });

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use piton_checkpoint::{Identity, Rung, Verdict};
+use piton_checkpoint::{Identity, Strength, Verdict};
 use piton_durable::part::{PartError, Recovered};
 use piton_remote::Protocol;
 
@@ -184,9 +184,9 @@ impl Attempt<'_> {
     /// has its turn alone, it does: what another one calls its file does not tell that it is the right one.
     /// Only who said it can say otherwise.
     fn is_judged_as_before(&self, begun: &Meta, source: &Source, now: &Identity) -> bool {
-        let surely = |rung: Rung| !rung.wants_overlap();
+        let surely = |strength: Strength| !strength.wants_overlap();
         let unchanged =
-            || matches!(begun.identity.compare(now), Verdict::Same(rung) if surely(rung));
+            || matches!(begun.identity.compare(now), Verdict::Same(strength) if surely(strength));
         self.turn != Turn::All && (!begun.is_of(&source.address) || unchanged())
     }
 
@@ -251,7 +251,7 @@ impl Attempt<'_> {
             shared.progress.have = resumed;
             shared.progress.size = size;
         }
-        let resumable = ranged && identity.best_rung().is_some();
+        let resumable = ranged && identity.best_strength().is_some();
         self.monitor.tell(Event::Started {
             path,
             size,

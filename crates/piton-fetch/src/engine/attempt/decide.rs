@@ -1,6 +1,6 @@
 //! Whether an answer joins what is here: a table, without a look at anything else (docs/resume-rules.md).
 
-use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use piton_checkpoint::{Change, Identity, Strength, Verdict};
 
 /// What becomes of what is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,21 +70,21 @@ pub(super) enum Came {
 
 /// Whether what is here may be joined with what the server has now.
 pub(super) fn decide(begun: &Begun, now: &Now) -> Decision {
-    let rung = match begun.identity.compare(now.identity) {
+    let strength = match begun.identity.compare(now.identity) {
         // A mirror that has another version says nothing of the file that was begun, while there are
         // others to ask; nor does one that was asked before and has a new version.
         Verdict::Changed(change) if begun.by == By::Mirror => return Decision::AskOthers(change),
         Verdict::Changed(change) => return Decision::Changed(change),
         Verdict::Unknown => return Decision::Begin,
-        Verdict::Same(rung) => rung,
+        Verdict::Same(strength) => strength,
     };
     // By size alone, another URL is another file.
-    if rung == Rung::Size && begun.by == By::Stranger {
+    if strength == Strength::Size && begun.by == By::Stranger {
         return Decision::Begin;
     }
     // An encoded body is made afresh for every answer unless a strong tag says otherwise.
     let coded = now.encoding.is_some() || begun.encoding.is_some();
-    if coded && (begun.encoding != now.encoding || rung != Rung::StrongTag) {
+    if coded && (begun.encoding != now.encoding || strength != Strength::StrongTag) {
         return Decision::Begin;
     }
     match now.came {
@@ -92,7 +92,7 @@ pub(super) fn decide(begun: &Begun, now: &Now) -> Decision {
         // The same version and yet the whole: Range was dropped because of If-Range.
         Came::WholeOnCondition => Decision::AskWithoutCondition,
         // What is here can be left out of a stream only if it is surely the same.
-        Came::Whole if rung.wants_overlap() => Decision::Begin,
+        Came::Whole if strength.wants_overlap() => Decision::Begin,
         // Its validators speak of its own bytes alone, and a stream is compared with nothing.
         Came::Whole if begun.bytes == Bytes::Mixed => Decision::Begin,
         Came::Whole => Decision::Resume,

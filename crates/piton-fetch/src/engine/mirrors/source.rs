@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use piton_checkpoint::{Change, Identity, Rung, Verdict};
+use piton_checkpoint::{Change, Identity, Strength, Verdict};
 use tokio::sync::MutexGuard as Turn;
 use url::Url;
 
@@ -41,7 +41,7 @@ pub(in crate::engine) struct Source {
     introduction: tokio::sync::Mutex<()>,
     /// What its first answer said.
     identity: Mutex<Option<Identity>>,
-    /// The best rung that its fields allow proves too little: every seam is to be compared.
+    /// The best strength that its fields allow proves too little: every seam is to be compared.
     weak: AtomicBool,
     /// Its nodes call the same version by different tags: compare every seam.
     distrusted: AtomicBool,
@@ -161,17 +161,20 @@ impl Source {
 
     /// It has this version.
     pub(in crate::engine) fn set_identity(&self, identity: Option<Identity>) {
-        let rung = identity.as_ref().and_then(Identity::best_rung);
-        self.weak.store(rung.is_none_or(Rung::wants_overlap), Ordering::Relaxed);
+        let strength = identity.as_ref().and_then(Identity::best_strength);
+        self.weak.store(strength.is_none_or(Strength::wants_overlap), Ordering::Relaxed);
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
     /// Whether an answer is of the version that this address had at first (G4); `None` if this is its
     /// first.
-    pub(in crate::engine) fn check(&self, now: &Identity) -> Option<Result<Rung, TransferError>> {
+    pub(in crate::engine) fn check(
+        &self,
+        now: &Identity,
+    ) -> Option<Result<Strength, TransferError>> {
         let was = self.identity()?;
         Some(match was.compare(now) {
-            Verdict::Same(rung) => Ok(rung),
+            Verdict::Same(strength) => Ok(strength),
             Verdict::Changed(change) => Err(TransferError::Changed(change)),
             Verdict::Unknown => Err(TransferError::Changed(Change::Nameless)),
         })
