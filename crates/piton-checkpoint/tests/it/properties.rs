@@ -3,7 +3,8 @@
 //! The fuzz target `flight` calls the same function (the fuzz crate includes this file); the test at the
 //! end looks whether it holds near the seeds of the target and for random bytes.
 
-use piton_checkpoint::ledger::flight::{Entry, Head, parse};
+use piton_checkpoint::ledger::flight::Entry;
+use piton_checkpoint::ledger::flight::fuzzing::{Head, parse};
 
 /// Whatever is found in a recorder was there, byte for byte. For the bytes as they are, and under a head
 /// and checksums that are right.

@@ -15,11 +15,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, write_all_at};
 use piton_durable::own::{self, OwnError};
 
-pub use format::{Entry, Head, parse};
+pub use format::Entry;
 
 use super::error::LedgerError;
 use super::outcome::Key;
-use format::{MAX_SLOTS, SLOT};
+use format::{Head, MAX_SLOTS, SLOT, parse};
+
+/// For the fuzzer and its property test only.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::format::{Head, parse};
+}
 
 /// Where the recorder of the ledger at `ledger` is: `LIST.piton.db` has `LIST.piton.flight`.
 pub fn path_of(ledger: &Path) -> PathBuf {

@@ -70,32 +70,17 @@ impl Reader {
         any.map(|any: bool| !any).map_err(StoreError::Sql).map_err(StoreError::at(&self.path))
     }
 
-    /// What is known about an item; `None` if it was never begun. For many, use [`Reader::lookups`].
+    /// What is known about an item; `None` if it was never begun.
+    ///
+    /// This is fastest for items in about the order in which they first ended: rows are read ahead, so the
+    /// first answer for an item may be as old as the answer for one some thousand rows before it. Look an item
+    /// up before it is begun.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`] if the row does not agree with its checksum (G3); and errors of SQLite.
     pub fn lookup(&mut self, key: &Key) -> Result<Option<Known>, LedgerError> {
         let row = self.window.take(&self.conn, key).map_err(StoreError::at(&self.path))?;
         row.map(|row| self.known(row)).transpose()
-    }
-
-    /// What is known about each of these items, all at one moment. Some hundred at a time cost half as much
-    /// as one by one.
-    ///
-    /// Both are fastest for items in about the order in which they first ended: rows are read
-    /// ahead, so the first answer for an item may be as old as the answer for one some thousand
-    /// rows before it. Look an item up before it is begun.
-    ///
-    /// # Errors
-    /// As [`Reader::lookup`].
-    pub fn lookups(&mut self, keys: &[Key]) -> Result<Vec<Option<Known>>, LedgerError> {
-        let Self { path, conn, window, .. } = self;
-        let rows = (|| {
-            let _moment = conn.unchecked_transaction()?;
-            keys.iter().map(|key| window.take(conn, key)).collect::<Result<Vec<_>, StoreError>>()
-        })();
-        let rows = rows.map_err(StoreError::at(path))?;
-        rows.into_iter().map(|row| row.map(|row| self.known(row)).transpose()).collect()
     }
 
     /// Calls `each` for the items that are not done, of each state and class in the order of their first
