@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, verify_server_name};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -59,7 +59,7 @@ impl Connector {
     pub(super) fn new(config: &Config) -> Result<Connector, ConfigError> {
         let Config { tls, versions, credentials, .. } = config;
         // The process default is ambiguous as soon as another library brings a second provider.
-        let mut provider = aws_lc_rs::default_provider();
+        let mut provider = ring::default_provider();
         // As browsers do: AES-128 is as safe in practice and a quarter cheaper than AES-256.
         provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
         let provider = Arc::new(provider);
