@@ -17,8 +17,8 @@ const BYTES: usize = 64 << 20;
 /// groups came in within as much time as this, counted from the beginning of a cycle, so that together
 /// they are what came in within a tenth of a second (G2).
 const WINDOW: Duration = Duration::from_millis(50);
-/// From the beginning of a cycle to that of the next at least: on a disk that is always ready, what
-/// comes in meanwhile shares the wake-ups too, not only the syncs.
+/// From the beginning of a cycle to that of the next at least, while files are being received: on a disk
+/// that is always ready, what comes in meanwhile shares the wake-ups too, not only the syncs.
 const PACE: Duration = Duration::from_millis(2);
 
 /// Lands files on a thread of its own, those that come in during one cycle as the group of the next.
@@ -42,13 +42,26 @@ struct State {
     /// Rooms that are taken.
     files: usize,
     bytes: usize,
+    /// How many of those files have their name already, and wait for it to be durable.
+    named: usize,
     /// When the cycle that is under way began.
     cycle: Option<Instant>,
     /// Somebody asked for a room and there was none.
     refused: bool,
-    /// The thread waits for work, and has to be told of it.
-    idle: bool,
+    wait: Wait,
     closing: bool,
+}
+
+/// Whether the thread has to be told of a file.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Wait {
+    /// It is at work and looks by itself.
+    #[default]
+    Not,
+    /// Of any: it has nothing to do.
+    ForWork,
+    /// Of the last of those that are being received: it lets them share a cycle.
+    ForTheLast,
 }
 
 /// The place of one file among those that may wait; given back by dropping it.
@@ -105,9 +118,16 @@ impl Lander {
             return;
         }
         state.queue.push((landing, told));
-        let idle = std::mem::take(&mut state.idle);
+        let waits = match state.wait {
+            Wait::Not => false,
+            Wait::ForWork => true,
+            Wait::ForTheLast => !state.receives(),
+        };
+        if waits {
+            state.wait = Wait::Not;
+        }
         drop(state);
-        if idle {
+        if waits {
             self.shared.work.notify_one();
         }
     }
@@ -131,6 +151,13 @@ impl Drop for Room {
             state.files = state.files.saturating_sub(1);
             state.bytes = state.bytes.saturating_sub(self.bytes);
         });
+    }
+}
+
+impl State {
+    /// Whether a room is taken whose file has not come in yet.
+    fn receives(&self) -> bool {
+        self.files > self.queue.len() + self.named
     }
 }
 
@@ -174,18 +201,19 @@ fn run(shared: &Shared, mut pipeline: Pipeline) {
             if state.closing {
                 return;
             }
-            state.idle = true;
-            state = match shared.work.wait(state) {
-                Ok(state) => state,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-            state.idle = false;
+            state.wait = Wait::ForWork;
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.wait = Wait::Not;
         }
-        let early = last.map(|began| PACE.saturating_sub(began.elapsed()));
-        if let Some(early) = early.filter(|early| !early.is_zero() && !state.closing) {
-            drop(state);
-            std::thread::sleep(early);
-            state = shared.state();
+        state.named = pipeline.named();
+        while let Some(early) = last.and_then(|began| PACE.checked_sub(began.elapsed()))
+            && state.receives()
+            && !state.closing
+        {
+            state.wait = Wait::ForTheLast;
+            let waited = shared.work.wait_timeout(state, early);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.wait = Wait::Not;
         }
         let group = std::mem::take(&mut state.queue);
         let now = Instant::now();

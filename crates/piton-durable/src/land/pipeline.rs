@@ -47,6 +47,11 @@ impl Pipeline {
         self.named.is_empty()
     }
 
+    /// How many files have their name and wait to be told of.
+    pub fn named(&self) -> usize {
+        self.named.len()
+    }
+
     /// Makes the bytes of `group` and the names of the group before durable, tells of those, and
     /// gives `group` its names. Files that are not to be synced are told of at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {
