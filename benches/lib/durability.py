@@ -4,7 +4,7 @@ import os
 import statistics
 
 from . import servers, tools
-from .bench import measure, remove
+from .bench import measure
 from .comparisons import ratio
 from .report import Claim, Figure
 
@@ -13,7 +13,6 @@ RATES = {"100 MB/s": ["--limit-rate", "100MB"], "200 MB/s": ["--limit-rate", "20
 
 
 def durability(bench):
-    output = bench.disk / "out"
     rows, claims = [], []
     with servers.nginx(bench.served()) as nginx:
         for rate, limit in RATES.items():
@@ -21,10 +20,11 @@ def durability(bench):
             for _ in range(bench.rounds):
                 for level, of_level in runs.items():
                     options = ["--durability", level, *limit]
+                    output = bench.new_folder() / "out"
                     command = tools.piton(bench, nginx.plain, output, 1, options=options)
                     of_level.append(measure(command, output, bench.size))
                     # What one run left to the disk must not slow the next one down.
-                    remove(output)
+                    os.truncate(output, 0)
                     os.sync()
             found = ratio(runs["power"], runs["none"], "wall")
             medians = [statistics.median(run.wall for run in runs[level]) for level in runs]

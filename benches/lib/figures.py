@@ -7,6 +7,8 @@ ALL = {
     "segmented": comparisons.segmented,
     "tls": comparisons.tls,
     "http2": comparisons.http2,
+    "defaults": comparisons.defaults,
+    "tiny": comparisons.tiny,
     "durability": durability.durability,
     "throttled": flow.throttled,
     "memory": limits.memory,

@@ -28,7 +28,7 @@ def small_files(bench):
         urls = [f"{base}/{name}" for name in names]
         memory = [compared(bench, urls, bench.memory / "out")]
         disk = [on_disk(bench, urls)]
-    for folder in (www, bench.memory / "out", bench.disk / "out"):
+    for folder in (www, bench.memory / "out"):
         shutil.rmtree(folder)
     return memory + disk
 
@@ -71,18 +71,19 @@ def compared(bench, urls, folder):
 
 
 def on_disk(bench, urls):
-    """Each round into a folder of its own, all removed at the end: ext4 does not give the inode of a
-    deleted file away for some minutes, and looks at each of those that it passes over."""
-    top, plain = bench.disk / "out", bench.disk / "plain"
-    top.mkdir()
-    plain.write_text("".join(f"{url}\n" for url in urls))
-    rates, rows = {}, []
-    for durability in ("power", "none"):
-        walls = []
-        for number in range(bench.rounds):
-            folder = top / f"{durability}-{number}"
+    """Each run into a folder of its own, with the list in it, that stays to the end."""
+    runs = {"power": [], "none": []}
+    for _ in range(bench.rounds):
+        for durability, walls in runs.items():
+            top = bench.new_folder()
+            plain, folder = top / "plain", top / "out"
+            plain.write_text("".join(f"{url}\n" for url in urls))
             command = [*piton(bench, plain, folder), "--durability", durability]
             walls.append(run(command, folder, len(urls), bench).wall)
+            # What one run left to the disk must not slow the next one down.
+            os.sync()
+    rates, rows = {}, []
+    for durability, walls in runs.items():
         rates[durability] = len(urls) / statistics.median(walls)
         rows.append([durability, f"{statistics.median(walls):.2f}", f"{rates[durability]:.0f}"])
     claim = Claim(f"{len(urls)} small files onto a real disk, durably",
@@ -136,9 +137,8 @@ def run(command, folder, count, bench):
     """One run into a folder that is empty, without what an earlier one left beside the list."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for place in (bench.memory / "lists", bench.disk):
-        for state in place.glob("*.piton.*"):
-            state.unlink()
+    for state in (bench.memory / "lists").glob("*.piton.*"):
+        state.unlink()
     one = timed(command)
     there = sum(1 for entry in os.scandir(folder) if entry.stat().st_size == SMALL)
     if there != count:

@@ -25,7 +25,7 @@ http {{
     fastcgi_temp_path {dir}/c;
     uwsgi_temp_path {dir}/d;
     scgi_temp_path {dir}/e;
-    ssl_protocols TLSv1.3;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {dir}/leaf.pem;
     ssl_certificate_key {dir}/leaf.key;
     server {{ listen 127.0.0.1:{plain}; root {root}; }}
@@ -48,7 +48,7 @@ class Nginx:
 
 @contextlib.contextmanager
 def nginx(root):
-    """nginx over a folder: plain, TLS 1.3, and TLS 1.3 with HTTP/2."""
+    """nginx over a folder: plain, TLS, and TLS with HTTP/2 as well; 1.3 is what all agree on."""
     with tempfile.TemporaryDirectory(prefix="piton-bench-nginx-") as name:
         folder = Path(name)
         ca = certificates(folder)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use piton::fetch::parse::checksum_file::ChecksumFile;
 use piton::fetch::{Client, Download, Failure, IfExists, Mirror, Place};
+use piton::remote::http::Prefer;
 use url::Url;
 
 use super::{batch, list, plan};
@@ -33,6 +34,7 @@ pub(crate) fn get(
     let mut network = Network::of(&args.fetch.network, environment)?;
     let beside = args.files.mirror.iter().chain(&args.checks.checksum_file);
     network.allow(&beside.filter_map(|text| Url::parse(text).ok()).collect::<Vec<_>>());
+    network.prefer(Prefer::Http1);
     let client = network.client_of_files(&urls)?;
     let screen = screen::choose(args.fetch.output, environment);
     batch::block_on(async {

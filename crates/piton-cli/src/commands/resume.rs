@@ -1,6 +1,7 @@
 //! `piton resume`.
 
 use piton::fetch::{Download, IfExists, Mirror, Place, RateLimit, Unfinished};
+use piton::remote::http::Prefer;
 use url::Url;
 
 use super::batch;
@@ -57,6 +58,7 @@ pub(crate) fn resume(
         }
         return Ok(failed.unwrap_or(Exit::Done));
     }
+    network.prefer(Prefer::Http1);
     let client = network.client(&[])?;
     let screen = screen::choose(options.output, environment);
     let exit = batch::block_on(batch::run(&client, downloads, screen))?;

@@ -11,8 +11,8 @@ use piton::durable::fs::OsFs;
 use piton::fetch::Client;
 use piton::remote::http::parse::cookies_txt::CookiesTxt;
 use piton::remote::http::{
-    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, ProxyRules,
-    Reach, Tls, Versions,
+    AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, Prefer,
+    ProxyRules, Reach, Tls, Versions,
 };
 use piton::remote::netrc::Netrc;
 use piton::remote::{Origin, Remote};
@@ -93,6 +93,11 @@ impl Network {
         if let Reach::Public { except } = &mut self.config.reach {
             except.extend(origins(named));
         }
+    }
+
+    /// Asks for this version of HTTP first, where the options leave it open.
+    pub(crate) fn prefer(&mut self, version: Prefer) {
+        self.config.prefer = version;
     }
 
     /// A client. The URLs are those that the user wants fetched: their servers are told what is not said to

@@ -17,8 +17,8 @@ const BYTES: usize = 64 << 20;
 /// group arrived within this time, counted from the start of a cycle, so that together they arrived
 /// within a tenth of a second (G2).
 const WINDOW: Duration = Duration::from_millis(50);
-/// The least time from the start of a cycle to the next: on a fast disk, files that arrive meanwhile
-/// share the wake-ups too, not only the syncs.
+/// The least time from the start of a cycle to the next while files are being received: on a fast disk, files
+/// that arrive meanwhile share the wake-ups too, not only the syncs.
 const PACE: Duration = Duration::from_millis(2);
 
 /// Lands files on a thread of its own; those that arrive during one cycle are the group of the next.
@@ -42,13 +42,26 @@ struct LanderState {
     /// Rooms in use.
     files: usize,
     bytes: usize,
+    /// How many of those files have their name already, and wait for it to be durable.
+    named: usize,
     /// When the current cycle began.
     cycle: Option<Instant>,
     /// A room was refused.
     refused: bool,
-    /// The thread waits for work, and has to be notified.
-    idle: bool,
+    wait: Wait,
     closing: bool,
+}
+
+/// Whether the thread has to be told of a file.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Wait {
+    /// It is at work and looks by itself.
+    #[default]
+    Not,
+    /// Of any: it has nothing to do.
+    ForWork,
+    /// Of the last of those that are being received: it lets them share a cycle.
+    ForTheLast,
 }
 
 /// Permission for one file to wait; dropping it returns it.
@@ -105,9 +118,16 @@ impl Lander {
             return;
         }
         state.queue.push((landing, told));
-        let idle = std::mem::take(&mut state.idle);
+        let waits = match state.wait {
+            Wait::Not => false,
+            Wait::ForWork => true,
+            Wait::ForTheLast => !state.receives(),
+        };
+        if waits {
+            state.wait = Wait::Not;
+        }
         drop(state);
-        if idle {
+        if waits {
             self.shared.work.notify_one();
         }
     }
@@ -131,6 +151,13 @@ impl Drop for Room {
             state.files = state.files.saturating_sub(1);
             state.bytes = state.bytes.saturating_sub(self.bytes);
         });
+    }
+}
+
+impl LanderState {
+    /// Whether a room is taken whose file has not come in yet.
+    fn receives(&self) -> bool {
+        self.files > self.queue.len() + self.named
     }
 }
 
@@ -174,18 +201,19 @@ fn run(shared: &LanderShared, mut pipeline: Pipeline) {
             if state.closing {
                 return;
             }
-            state.idle = true;
-            state = match shared.work.wait(state) {
-                Ok(state) => state,
-                Err(poisoned) => poisoned.into_inner(),
-            };
-            state.idle = false;
+            state.wait = Wait::ForWork;
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.wait = Wait::Not;
         }
-        let early = last.map(|began| PACE.saturating_sub(began.elapsed()));
-        if let Some(early) = early.filter(|early| !early.is_zero() && !state.closing) {
-            drop(state);
-            std::thread::sleep(early);
-            state = shared.state();
+        state.named = pipeline.named();
+        while let Some(early) = last.and_then(|began| PACE.checked_sub(began.elapsed()))
+            && state.receives()
+            && !state.closing
+        {
+            state.wait = Wait::ForTheLast;
+            let waited = shared.work.wait_timeout(state, early);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.wait = Wait::Not;
         }
         let group = std::mem::take(&mut state.queue);
         let now = Instant::now();

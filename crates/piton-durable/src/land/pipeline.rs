@@ -47,6 +47,11 @@ impl Pipeline {
         self.named.is_empty()
     }
 
+    /// How many files have their name and wait to be told of.
+    pub fn named(&self) -> usize {
+        self.named.len()
+    }
+
     /// Makes the bytes of `group` and the names of the group before durable, reports those, and
     /// gives `group` its names. Files that need no sync are reported at once.
     pub fn cycle(&mut self, group: Vec<(Landing, Told)>) {

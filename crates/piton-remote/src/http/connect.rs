@@ -14,7 +14,7 @@ use super::Shared;
 use super::config::AddressFamily;
 use super::proxy::{Kind, Proxy, Route};
 use super::stream::Stream;
-use super::tls::Inside;
+use super::tls::{Agreed, Inside};
 use crate::blocking::blocking;
 use crate::error::RemoteError;
 use crate::origin::Origin;
@@ -25,23 +25,27 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// A connection over which `origin` can be asked.
 pub(super) struct Dialed {
     pub(super) stream: Stream,
-    /// Whether it speaks HTTP/2.
-    pub(super) h2: bool,
+    /// What is spoken on it.
+    pub(super) agreed: Agreed,
     pub(super) peer: SocketAddr,
     /// The proxy to which requests are addressed, if there is one.
     pub(super) forward: Option<Proxy>,
 }
 
 /// Connects to `origin` within the configured time.
-pub(super) async fn dial(shared: &Shared, origin: &Origin) -> Result<Dialed, RemoteError> {
+pub(super) async fn dial(
+    shared: &Shared,
+    origin: &Origin,
+    inside: Inside,
+) -> Result<Dialed, RemoteError> {
     let after = shared.config.connect_timeout;
-    match timeout(after, dial_now(shared, origin)).await {
+    match timeout(after, dial_now(shared, origin, inside)).await {
         Ok(result) => result,
         Err(_) => Err(RemoteError::ConnectTimeout { host: origin.to_string(), after }),
     }
 }
 
-async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, RemoteError> {
+async fn dial_now(shared: &Shared, origin: &Origin, inside: Inside) -> Result<Dialed, RemoteError> {
     let shown = origin.to_string();
     let family = shared.config.address_family;
     let (stream, forward) = match shared.config.proxy.route(origin)? {
@@ -58,10 +62,10 @@ async fn dial_now(shared: &Shared, origin: &Origin) -> Result<Dialed, RemoteErro
     let peer =
         stream.peer().map_err(|source| RemoteError::Reset { host: shown.clone(), source })?;
     if !origin.tls {
-        return Ok(Dialed { stream, h2: false, peer, forward });
+        return Ok(Dialed { stream, agreed: Agreed::Nothing, peer, forward });
     }
-    let (stream, h2) = shared.tls.connect(stream, origin, Inside::Requests, &shown).await?;
-    Ok(Dialed { stream, h2, peer, forward })
+    let (stream, agreed) = shared.tls.connect(stream, origin, inside, &shown).await?;
+    Ok(Dialed { stream, agreed, peer, forward })
 }
 
 async fn through(shared: &Shared, proxy: &Proxy, origin: &Origin) -> Result<Stream, RemoteError> {
@@ -76,7 +80,7 @@ async fn through(shared: &Shared, proxy: &Proxy, origin: &Origin) -> Result<Stre
     let mut stream = tcp(found, &proxy.shown).await?;
     if proxy.tls {
         let at = Origin { tls: true, host: proxy.host.clone(), port: proxy.port };
-        (stream, _) = shared.tls.connect(stream, &at, Inside::Proxy, &proxy.shown).await?;
+        (stream, _) = shared.tls.connect(stream, &at, Inside::Http1, &proxy.shown).await?;
     }
     proxy.open(stream, &target, origin, config.max_head_bytes).await
 }

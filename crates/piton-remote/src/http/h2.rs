@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -45,11 +45,22 @@ impl Pool {
     }
 }
 
+/// What an origin was seen to speak.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Speaks {
+    #[default]
+    Unknown,
+    /// HTTP/1.1; perhaps the other as well, which was not asked for.
+    Http1,
+    /// HTTP/2, or nothing when it was asked for HTTP/1.1 alone.
+    Http2,
+}
+
 /// The connections to one origin.
 #[derive(Default)]
 pub(super) struct Hub {
     links: Mutex<Vec<Weak<Link>>>,
-    http1: AtomicBool,
+    speaks: Mutex<Speaks>,
     /// Held while a connection is made, so that the other lanes can wait and share it.
     pub(super) dialing: tokio::sync::Mutex<()>,
 }
@@ -77,13 +88,12 @@ impl Hub {
         lock(&self.links).retain(|other| other.as_ptr() != Arc::as_ptr(link));
     }
 
-    /// Whether the origin was seen to speak HTTP/1 only.
-    pub(super) fn is_http1(&self) -> bool {
-        self.http1.load(Ordering::Relaxed)
+    pub(super) fn speaks(&self) -> Speaks {
+        *lock(&self.speaks)
     }
 
-    pub(super) fn set_http1(&self, http1: bool) {
-        self.http1.store(http1, Ordering::Relaxed);
+    pub(super) fn set_speaks(&self, speaks: Speaks) {
+        *lock(&self.speaks) = speaks;
     }
 
     fn is_used(&self) -> bool {

@@ -10,15 +10,16 @@ use tokio::time::timeout;
 use url::{Position, Url};
 
 use super::body::{Body, Rest};
-use super::config::{Login, Versions};
+use super::config::{Login, Prefer, Versions};
 use super::connect::{Dialed, dial};
 use super::h1::{self, NoBody};
-use super::h2::{Flow, Hub, Link};
+use super::h2::{Flow, Hub, Link, Speaks};
 use super::proxy::{Kind, Proxy};
 use super::request::{Request, Response};
 use super::stream::Stream;
+use super::tls::{Agreed, Inside};
 use super::{Shared, cookies, credentials, digest_login, redirect};
-use crate::error::RemoteError;
+use crate::error::{RemoteError, TlsRemedy};
 use crate::origin::Origin;
 
 /// So many challenges of a Digest login are answered for one question: the first, and one for a nonce that is
@@ -67,6 +68,16 @@ pub(super) struct Via {
     pub(super) peer: SocketAddr,
     /// The proxy to which requests are addressed, if there is one.
     pub(super) forward: Option<Proxy>,
+}
+
+/// What is known of a connection before it is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// It served before, and may have died since.
+    Before,
+    Now,
+    /// Now, with a server that was asked for HTTP/1.1 alone and did not say what it speaks.
+    NowUnagreed,
 }
 
 pub(super) enum Line {
@@ -161,21 +172,26 @@ impl Lane {
         }
     }
 
-    /// One exchange. A connection that was kept may have died in the meantime: then once more on a new one.
+    /// One exchange. A connection that was kept may have died in the meantime, and a server that agreed to
+    /// nothing may speak HTTP/2 alone: then once more on a new one.
     async fn exchange(
         &mut self,
         origin: &Origin,
         url: &Url,
         headers: &HeaderMap,
     ) -> Result<(response::Parts, Body), RemoteError> {
-        let (held, fresh) = match self.take(origin) {
-            Some(held) => (held, false),
+        let (held, made) = match self.take(origin) {
+            Some(held) => (held, Made::Before),
             // Apart: seldom needed where there are many files, and large.
             None => Box::pin(self.connect(origin)).await?,
         };
         let sent = self.send(held, url, headers.clone()).await;
-        if fresh || !is_of_the_connection(&sent) {
-            return sent;
+        match (made, &sent) {
+            (Made::Before, sent) if is_of_the_connection(sent) => {}
+            (Made::NowUnagreed, Err(RemoteError::Reset { .. } | RemoteError::Protocol { .. })) => {
+                self.shared.h2.hub(origin).set_speaks(Speaks::Http2);
+            }
+            _ => return sent,
         }
         let (held, _) = Box::pin(self.connect(origin)).await?;
         self.send(held, url, headers.clone()).await
@@ -255,40 +271,57 @@ impl Lane {
         self.held.push(held);
     }
 
-    /// A connection to `origin`, and whether it is a fresh one: a place on an HTTP/2 connection of another
-    /// lane is taken first.
-    async fn connect(&self, origin: &Origin) -> Result<(Held, bool), RemoteError> {
+    /// A connection to `origin`: a place on an HTTP/2 connection of another lane is taken first.
+    async fn connect(&self, origin: &Origin) -> Result<(Held, Made), RemoteError> {
         let config = &self.shared.config;
         if !origin.tls || config.versions == Versions::Http1 {
-            return self.dial(origin, None).await;
+            return self.dial(origin, Inside::Requests, None).await;
         }
         let hub = self.shared.h2.hub(origin);
-        if hub.is_http1() {
-            return self.dial(origin, Some(&hub)).await;
+        match (hub.speaks(), config.versions, config.prefer) {
+            (Speaks::Unknown | Speaks::Http1, Versions::Auto, Prefer::Http1) => {
+                match self.dial(origin, Inside::Http1, Some(&hub)).await {
+                    Err(error) if may_want_http2(&error) => {}
+                    dialed => return dialed,
+                }
+            }
+            (Speaks::Http1, ..) => return self.dial(origin, Inside::Requests, Some(&hub)).await,
+            (Speaks::Unknown | Speaks::Http2, ..) => {}
         }
         if let Some(link) = hub.ride(config.streams_per_connection) {
-            return Ok((riding(origin, link), false));
+            return Ok((riding(origin, link), Made::Before));
         }
         let _turn = timeout(PATIENCE, hub.dialing.lock()).await;
         match hub.ride(config.streams_per_connection) {
-            Some(link) => Ok((riding(origin, link), false)),
-            None => self.dial(origin, Some(&hub)).await,
+            Some(link) => Ok((riding(origin, link), Made::Before)),
+            None => self.dial(origin, Inside::Requests, Some(&hub)).await,
         }
     }
 
-    async fn dial(&self, origin: &Origin, hub: Option<&Hub>) -> Result<(Held, bool), RemoteError> {
-        let Dialed { stream, h2, peer, forward } = dial(&self.shared, origin).await?;
+    /// A connection of its own. `hub`: where HTTP/2 may be spoken, and what is spoken is remembered.
+    async fn dial(
+        &self,
+        origin: &Origin,
+        inside: Inside,
+        hub: Option<&Hub>,
+    ) -> Result<(Held, Made), RemoteError> {
+        let Dialed { stream, agreed, peer, forward } = dial(&self.shared, origin, inside).await?;
+        let mut made = Made::Now;
         if let Some(hub) = hub {
-            hub.set_http1(!h2);
-            if h2 {
-                let link =
-                    Link::open(stream, peer, &self.shared.config, &origin.to_string()).await?;
-                hub.add(&link);
-                return Ok((riding(origin, link), true));
+            match (agreed, inside) {
+                (Agreed::Http2, _) => {
+                    hub.set_speaks(Speaks::Http2);
+                    let link =
+                        Link::open(stream, peer, &self.shared.config, &origin.to_string()).await?;
+                    hub.add(&link);
+                    return Ok((riding(origin, link), Made::Now));
+                }
+                (Agreed::Nothing, Inside::Http1) => made = Made::NowUnagreed,
+                (Agreed::Http1 | Agreed::Nothing, _) => hub.set_speaks(Speaks::Http1),
             }
         }
         let via = Via { origin: origin.clone(), peer, forward };
-        Ok((Held { via, line: Line::H1(stream) }, true))
+        Ok((Held { via, line: Line::H1(stream) }, made))
     }
 }
 
@@ -300,6 +333,14 @@ fn is_of_the_connection(sent: &Result<(response::Parts, Body), RemoteError>) -> 
         Ok((head, _)) => head.status == StatusCode::REQUEST_TIMEOUT,
         Err(_) => false,
     }
+}
+
+/// Whether a server that was asked for HTTP/1.1 alone may have failed for that: it says so, or hangs up.
+fn may_want_http2(error: &RemoteError) -> bool {
+    matches!(
+        error,
+        RemoteError::Tls { remedy: Some(TlsRemedy::HttpVersion), .. } | RemoteError::Reset { .. }
+    )
 }
 
 fn riding(origin: &Origin, link: Arc<Link>) -> Held {

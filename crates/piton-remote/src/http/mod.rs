@@ -42,7 +42,8 @@ use crate::origin::Origin;
 pub use body::Body;
 pub(crate) use config::check_headers;
 pub use config::{
-    AddressFamily, Config, ConfigError, Credentials, Identity, Login, LoginsByHost, Tls, Versions,
+    AddressFamily, Config, ConfigError, Credentials, Identity, Login, LoginsByHost, Prefer, Tls,
+    Versions,
 };
 use cookie_store::CookieStore;
 pub use credentials::is_harmless;

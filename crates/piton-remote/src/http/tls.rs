@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, verify_server_name};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error,
-    RootCertStore, SignatureScheme,
+    PeerMisbehaved, RootCertStore, SignatureScheme,
 };
 use rustls_platform_verifier::Verifier;
 use tokio::io::BufReader;
@@ -49,17 +49,26 @@ struct Own {
 /// What the connection inside is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inside {
-    /// Requests to the server, in the HTTP version agreed on.
+    /// Requests, in the HTTP version agreed on.
     Requests,
-    /// A proxy, which is always spoken to in HTTP/1.1.
-    Proxy,
+    /// Requests in HTTP/1.1 and nothing else: to a proxy always, to a server where that is preferred.
+    Http1,
+}
+
+/// The HTTP version that both sides agreed on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Agreed {
+    Http1,
+    Http2,
+    /// None, as without TLS: HTTP/1.1, unless the server means something else.
+    Nothing,
 }
 
 impl Connector {
     pub(super) fn new(config: &Config) -> Result<Connector, ConfigError> {
         let Config { tls, versions, credentials, .. } = config;
         // The process default is ambiguous as soon as another library brings a second provider.
-        let mut provider = aws_lc_rs::default_provider();
+        let mut provider = ring::default_provider();
         // As browsers do: AES-128 is as safe in practice and a quarter cheaper than AES-256.
         provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
         let provider = Arc::new(provider);
@@ -86,18 +95,18 @@ impl Connector {
         })
     }
 
-    /// Opens TLS to `origin` on `stream`; also says whether HTTP/2 was agreed on.
+    /// Opens TLS to `origin` on `stream`; also says which HTTP version was agreed on.
     pub(super) async fn connect(
         &self,
         stream: Stream,
         origin: &Origin,
         inside: Inside,
         shown: &str,
-    ) -> Result<(Stream, bool), RemoteError> {
+    ) -> Result<(Stream, Agreed), RemoteError> {
         let mut config = self
             .config_for(origin)
             .map_err(|error| failed(shown, &error, TlsFault::Roots, Asked::Nothing))?;
-        if inside == Inside::Proxy {
+        if inside == Inside::Http1 {
             Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
         }
         let name = server_name(&origin.host)
@@ -109,8 +118,12 @@ impl Connector {
             .await;
         let asked = if asked { Asked::ForCertificate } else { Asked::Nothing };
         let tls = tls.map_err(|error| handshake_failed(shown, error, asked))?;
-        let h2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((Stream::Tls(Box::new(tls)), h2))
+        let agreed = match tls.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Agreed::Http2,
+            Some(_) => Agreed::Http1,
+            None => Agreed::Nothing,
+        };
+        Ok((Stream::Tls(Box::new(tls)), agreed))
     }
 
     /// The configuration for connections to `origin`: with our certificate only where it is for that one.
@@ -237,7 +250,9 @@ pub(super) fn failed(host: &str, error: &Error, kind: TlsFault, asked: Asked) ->
         Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => Some(TlsRemedy::Name),
-        Error::NoApplicationProtocol | Error::AlertReceived(Alert::NoApplicationProtocol) => {
+        Error::NoApplicationProtocol
+        | Error::AlertReceived(Alert::NoApplicationProtocol)
+        | Error::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol) => {
             Some(TlsRemedy::HttpVersion)
         }
         // Until it asks for a certificate, nothing but versions and ciphers is agreed on.

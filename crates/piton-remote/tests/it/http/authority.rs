@@ -45,7 +45,7 @@ impl Authority {
 
     /// A server's configuration; with `clients`, only those with a certificate of that authority get in.
     pub(super) fn server(&self, leaf: &Leaf, clients: Option<&Authority>) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .unwrap();

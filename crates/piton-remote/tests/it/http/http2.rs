@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::Version;
 use piton_checkpoint::Class;
-use piton_remote::http::{Config, Lane, Request, Transport, Versions};
+use piton_remote::http::{Config, Lane, Prefer, Request, Transport, Versions};
 use piton_remote::{ByteRange, RemoteError};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::authority::Authority;
 use super::daemon::nginx;
@@ -237,5 +241,110 @@ async fn a_server_without_http2() {
         config.tls.insecure = true;
     });
     let error = fetch(&mut only, &url).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Tls { .. }), "{error:?}");
+}
+
+/// What a server does with a client that asks for HTTP/1.1 alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum OnHttp1 {
+    /// The alert no_application_protocol.
+    Alert,
+    /// Closes before the handshake is over.
+    Close,
+    /// Agrees to nothing, and speaks HTTP/2.
+    SpeakHttp2,
+    /// Speaks it: the server has both.
+    Agree,
+}
+
+/// A TLS server that has HTTP/2, and `how` it takes a client that does not ask for that. Counts its connections.
+async fn choosy(authority: &Authority, how: OnHttp1) -> (String, Arc<AtomicUsize>) {
+    let of = |alpn: &[&[u8]]| {
+        let mut config = authority.server(&authority.leaf("localhost", 4000), None);
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    };
+    let (h2, both, neither) = (of(&[b"h2"]), of(&[b"http/1.1", b"h2"]), of(&[]));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = seen.clone();
+    tokio::spawn(async move {
+        loop {
+            let tcp = listener.accept().await.unwrap().0;
+            counter.fetch_add(1, Ordering::Relaxed);
+            let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await.unwrap();
+            let offered = start.client_hello().alpn().unwrap().collect::<Vec<_>>();
+            let asks_h2 = offered.contains(&&b"h2"[..]);
+            let config = match how {
+                OnHttp1::Close if !asks_h2 => continue,
+                OnHttp1::SpeakHttp2 if !asks_h2 => &neither,
+                OnHttp1::Agree => &both,
+                _ => &h2,
+            };
+            let Ok(tls) = start.into_stream(config.clone()).await else { continue };
+            if tls.get_ref().1.alpn_protocol() == Some(b"http/1.1") {
+                tokio::spawn(answer_in_http1(tls));
+            } else {
+                tokio::spawn(answer_in_http2(tls));
+            }
+        }
+    });
+    (url, seen)
+}
+
+async fn answer_in_http1(mut tls: TlsStream<TcpStream>) {
+    let mut asked = [0; 4096];
+    while tls.read(&mut asked).await.is_ok_and(|read| read > 0) {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        tls.write_all(answer).await.unwrap();
+    }
+}
+
+async fn answer_in_http2(tls: TlsStream<TcpStream>) {
+    // A client that speaks HTTP/1.1 gets no further than this.
+    let Ok(mut link) = h2::server::handshake(tls).await else { return };
+    while let Some(Ok((_, mut respond))) = link.accept().await {
+        let mut body = respond.send_response(http::Response::new(()), false).unwrap();
+        body.send_data(Bytes::from_static(b"hello"), true).unwrap();
+    }
+}
+
+/// Where HTTP/1.1 is preferred, a server that has only HTTP/2 is asked again, and not once more for the next
+/// connection.
+#[tokio::test]
+async fn http1_first_where_that_is_preferred() {
+    let ours = Authority::new("ours");
+    for (how, prefer, spoken, tries) in [
+        (OnHttp1::Alert, Prefer::Http1, Version::HTTP_2, 2),
+        (OnHttp1::Close, Prefer::Http1, Version::HTTP_2, 2),
+        (OnHttp1::SpeakHttp2, Prefer::Http1, Version::HTTP_2, 2),
+        (OnHttp1::Agree, Prefer::Http1, Version::HTTP_11, 1),
+        (OnHttp1::Alert, Prefer::Http2, Version::HTTP_2, 1),
+    ] {
+        let (url, seen) = choosy(&ours, how).await;
+        let config = |config: &mut Config| {
+            config.prefer = prefer;
+            config.streams_per_connection = 1;
+        };
+        let transport = transport(&ours, config);
+        let mut lanes = Vec::new();
+        // The second lane finds no place on the connection of the first.
+        for connections in [tries, tries + 1] {
+            let mut lane = transport.lane();
+            let mut response = lane.get(&request(&url)).await.unwrap();
+            assert_eq!(response.version, spoken, "{how:?}, {prefer:?}");
+            assert_eq!(read_all(&mut response.body).await.unwrap(), b"hello");
+            assert_eq!(seen.load(Ordering::Relaxed), connections, "{how:?}, {prefer:?}");
+            response.body.finish(&mut lane);
+            lanes.push(lane);
+        }
+    }
+    // What the user decides is not bettered.
+    let (url, _) = choosy(&ours, OnHttp1::Alert).await;
+    let only = transport(&ours, |config| {
+        (config.versions, config.prefer) = (Versions::Http1, Prefer::Http1);
+    });
+    let error = fetch(&mut only.lane(), &url).await.unwrap_err();
     assert!(matches!(error, RemoteError::Tls { .. }), "{error:?}");
 }
