@@ -1,4 +1,4 @@
-//! One resource to one place: downloads over HTTP that no crash, server or network can spoil.
+//! One resource to one place: downloads that no crash, server or network can spoil.
 //!
 //! A [`Client`] carries out a [`Download`]: an address, a [`Place`], and choices. It asks the server
 //! with a ranged GET whose body is already the first segment, splits what is left over as many
@@ -11,11 +11,11 @@
 //! use std::sync::Arc;
 //!
 //! use piton_durable::fs::OsFs;
-//! use piton_fetch::transport::{Config, Transport};
+//! use piton_remote::{Remote, http::Config};
 //! use piton_fetch::{Client, Download, Monitor, Place, Stop};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::new(Transport::new(Config::default())?, Arc::new(OsFs));
+//! let client = Client::new(Remote::new(Config::default())?, Arc::new(OsFs));
 //! let url = "https://example.com/big.iso".parse()?;
 //! let mut what = Download::new(url, Place::Folder("downloads".into()));
 //! what.digests.push(
@@ -33,14 +33,13 @@
 //!
 //! | room | what it decides |
 //! |---|---|
-//! | `adopt` | whether a file that another program began may be gone on with |
+//! | `adopt` | whether a file that another program began may be resumed |
 //! | `engine` | one download from the call to the end |
 //! | `plan` | which connection fetches which bytes |
 //! | `flow` | how fast, over how many connections |
 //! | `resume` | whether an answer may be joined with what is here |
 //! | `sink` | how bytes get into the part, become durable, and are hashed |
-//! | [`transport`] | connections, TLS, proxies, redirects, logins |
-//! | [`parse`] | every header, name and list that somebody else wrote |
+//! | [`parse`] | every name and list that somebody else wrote |
 //! | [`digest`] | checksums whose state survives a restart |
 //! | [`redact`] | text that may be shown: without logins |
 //!

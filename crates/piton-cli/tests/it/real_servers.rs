@@ -77,14 +77,18 @@ fn nginx_over_tls_and_http_2() {
     let ca = desk.served.path().join("ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
     let ca = ca.to_str().unwrap();
-    for (http2, version) in [(false, "HTTP/1.1"), (true, "HTTP/2.0")] {
+    // A single file is asked for over HTTP/1.1 first, also where the server has both.
+    for (http2, spoken, version) in
+        [(false, "auto", "HTTP/1.1"), (true, "auto", "HTTP/1.1"), (true, "2", "HTTP/2.0")]
+    {
         let builder = Nginx::serving(desk.served.path()).tls(&authority.server());
         let builder = if http2 { builder.http2() } else { builder };
         let nginx = builder.limit_rate(4 * MIB).start();
         let url = nginx.url("/file.bin");
         let refused = desk.piton().arg(&url).run();
         assert_eq!(refused.code, Some(5), "an unknown authority: {}", refused.stderr);
-        kill_and_go_on(&desk, &["-x3", "--ca-file", ca], &url, &|| nginx.logs());
+        let options = ["-x3", "--ca-file", ca, "--http", spoken];
+        kill_and_go_on(&desk, &options, &url, &|| nginx.logs());
         assert!(nginx.requests().iter().all(|r| r.protocol == version), "{}", nginx.logs());
         std::fs::remove_file(desk.folder.path().join("file.bin")).unwrap();
     }

@@ -4,7 +4,7 @@ use super::encoded_words;
 use crate::decode;
 
 /// The file name that a Content-Disposition proposes, as the server meant it. It is *not* safe to use:
-/// [`FileName::clean`](super::file_name::FileName::clean) makes it so.
+/// whoever creates a file by it has to clean it first.
 ///
 /// The first `filename*` that can be decoded wins over the first `filename`. Beyond the RFC this takes
 /// what servers really send: no disposition type, names with spaces and no quotes, quotes that never
