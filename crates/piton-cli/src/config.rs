@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::read;
 use crate::trouble::Trouble;
 
-/// What a config file may hold. An option that should be decided anew for each call (a login,
+/// What a config file may hold. An option that should be decided again for each call (a login,
 /// `--insecure`, `--overwrite`) cannot be set here.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

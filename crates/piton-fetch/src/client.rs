@@ -42,9 +42,9 @@ impl Client {
         engine::plan(&self.tools, what).await
     }
 
-    /// Takes over a file that another program began: compares it with the server in some places, and
+    /// Adopts a file that another program began: compares it with the server in some places, and
     /// makes what agrees the part of a download, with its journal. [`Client::download`] with
-    /// `what.download` then goes on with it.
+    /// `what.download` then resumes it.
     ///
     /// The bytes between the places are believed without proof; [`Evidence`](crate::Evidence) says how
     /// sure that is. Until the comparison has succeeded the file is as it was, and after a crash at any

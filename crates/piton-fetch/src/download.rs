@@ -19,7 +19,7 @@ use crate::parse::checksum_file::ChecksumFile;
 pub struct Download {
     /// The address, before any redirect. A login in it is used and never written anywhere.
     pub url: Url,
-    /// Further addresses of the same file. Bytes of several are used together, and one that turns out to
+    /// Further URLs of the same file. Bytes of several are used together, and one that turns out to
     /// have another file is dropped ([`crate::Event::MirrorDropped`]).
     pub mirrors: Vec<Mirror>,
     /// What each question carries beside its words, such as headers: to the origins of `url` and `mirrors` and
@@ -31,7 +31,7 @@ pub struct Download {
     pub connections: Connections,
     /// With [`Connections::Auto`], at most this many at the moment.
     pub share: Option<Share>,
-    /// What happens when a file stands under the final name.
+    /// What happens when a file is under the final name.
     pub if_exists: IfExists,
     /// A word that no other download has. The finished file carries it in an extended attribute, where the
     /// file system has these; and a file that carries it and was not edited since is this download's own:
@@ -61,7 +61,7 @@ pub struct Download {
     pub expect_types: Vec<String>,
     /// Refuse anything longer than this many bytes.
     pub max_size: Option<u64>,
-    /// How many failures in a row, without a byte of progress between them, are borne.
+    /// How many failures in a row, without a byte of progress between them, are tolerated.
     pub retries: u32,
     /// The longest pause between them. A server that asks for more (Retry-After) ends the download
     /// with what it said, so that whoever has other things to do can come back later; so does one that
@@ -164,7 +164,7 @@ impl Connections {
     }
 }
 
-/// What happens when a file stands under the final name and is not recognised as this download,
+/// What happens when a file is under the final name and is not recognised as this download,
 /// complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
@@ -220,7 +220,7 @@ pub struct Plan {
     pub ranges: bool,
     /// Bytes that are here from an earlier run.
     pub have: u64,
-    /// A file stands under the final name.
+    /// A file is under the final name.
     pub exists: bool,
     /// After redirects.
     pub address: Url,

@@ -4,7 +4,7 @@
 //! with a ranged GET whose body is already the first segment, splits what is left over as many
 //! connections as are measured to help, writes every byte by position into `NAME.part`, keeps
 //! in `NAME.piton` a journal of what may be believed after a crash, compares all digests that are
-//! known, and only then gives the file its name. The same call again goes on where the last one
+//! known, and only then gives the file its name. The same call again resumes where the last one
 //! stopped, whatever stopped it.
 //!
 //! ```no_run
@@ -45,7 +45,7 @@
 //!
 //! # What survives
 //!
-//! A [`Failure`] of any kind leaves the part and the journal good: the same call goes on. What a
+//! A [`Failure`] of any kind leaves the part and the journal good: the same call resumes. What a
 //! kill or a power cut costs at most is in `docs/guarantees.md`. This crate reads no environment,
 //! draws nothing and exits nothing.
 

@@ -20,7 +20,7 @@ use crate::resume::Appearance;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Meta {
-    /// The address before redirects, without user and password.
+    /// The URL before redirects, without user and password.
     pub url: String,
     /// Which version of the resource this is.
     pub identity: Identity,
@@ -50,7 +50,7 @@ pub struct Meta {
     /// The address whose answer `identity` is, where that is not `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_of: Option<String>,
-    /// The other addresses of the file.
+    /// The other URLs of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorNote>,
     /// Bytes of several addresses were put into the part side by side, and this is what judges them.
@@ -74,11 +74,11 @@ pub enum Judge {
     Whole,
 }
 
-/// What the journal says of another address of the file.
+/// What the journal says of another URL of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MirrorNote {
-    /// The address before redirects, without user and password.
+    /// The URL before redirects, without user and password.
     pub url: String,
     /// Preference; 1 comes first.
     pub priority: u32,

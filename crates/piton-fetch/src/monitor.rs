@@ -19,12 +19,12 @@ pub enum Event {
         size: Option<u64>,
         /// Bytes that an earlier run left and that are believed.
         resumed: u64,
-        /// Whether the server gives ranges, so that a later run can go on.
+        /// Whether the server gives ranges, so that a later run can resume.
         resumable: bool,
         /// "HTTP/1.1", "HTTP/2".
         protocol: &'static str,
     },
-    /// A failure that is borne: the same again after a pause.
+    /// A failure that is tolerated: the same again after a pause.
     Retrying {
         /// What failed.
         why: String,
@@ -45,7 +45,7 @@ pub enum Event {
         /// How that is known.
         change: Change,
     },
-    /// One of several addresses is not used any more; the download goes on with the others.
+    /// One of several URLs is not used any more; the download continues with the others.
     MirrorDropped {
         /// Its address, without a login.
         url: String,

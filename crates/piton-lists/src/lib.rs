@@ -67,7 +67,7 @@
 //!
 //! What the ledger has acknowledged survives a kill, and a power cut if it was opened for that. "Done" is
 //! given to it only after the file is durable under its final name. An item that was in flight at a kill
-//! is gone on with, part and all. Memory does not grow with the list (G8).
+//! is resumed, part and all. Memory does not grow with the list (G8).
 
 pub mod address;
 pub mod adopt;

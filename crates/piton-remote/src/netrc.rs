@@ -84,7 +84,7 @@ impl fmt::Debug for Login {
     }
 }
 
-/// A netrc file that cannot be read. The user's to mend; without it no login is known.
+/// A netrc file that cannot be read. The user has to fix it; without it no login is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NetrcError {

@@ -25,7 +25,7 @@
 //!
 //! While it runs, `downloads` holds `big.iso.part` (the bytes) and `big.iso.piton` (the journal, which
 //! says which of them may be believed). `big.iso` appears at the end, whole and verified. After a
-//! crash the same call goes on; there is nothing to clean up and no flag to set.
+//! crash the same call resumes; there is nothing to clean up and no flag to set.
 //!
 //! # Choices, and what is known of the file
 //!

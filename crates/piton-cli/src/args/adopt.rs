@@ -75,7 +75,7 @@ pub(crate) struct DoneOptions {
     pub(crate) tree: bool,
 }
 
-/// What is taken over, and what becomes of it.
+/// What is imported, and what becomes of it.
 #[derive(Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Taking over")]
 pub(crate) struct AdoptionOptions {
@@ -97,7 +97,7 @@ pub(crate) struct AdoptionOptions {
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) no_download: bool,
 
-    /// Only compare, and say what would be taken over
+    /// Only compare, and say what would be imported
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -59,7 +59,7 @@ pub(crate) struct ListFlow {
     #[serde(deserialize_with = "from_text")]
     pub(crate) wait: Option<Span>,
 
-    /// Wait between half of --wait and one and a half of it, drawn anew each time
+    /// Wait between half of --wait and one and a half of it, drawn again each time
     #[arg(long, value_name = "BOOL", hide_short_help = true, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub(crate) random_wait: Option<bool>,

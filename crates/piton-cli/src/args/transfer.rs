@@ -24,7 +24,7 @@ pub(crate) struct TransferOptions {
     #[serde(deserialize_with = "from_text")]
     limit_rate: Option<Bytes>,
 
-    /// Failures in a row that are borne [default: 8]
+    /// Failures in a row that are tolerated [default: 8]
     ///
     /// Counted are failures without a byte of progress between them. The pauses between the tries
     /// grow, and a pause that the server asks for (Retry-After) is kept.

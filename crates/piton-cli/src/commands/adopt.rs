@@ -139,7 +139,7 @@ fn trouble(failure: &Failure) -> Trouble {
     }
 }
 
-/// Says what was taken over, or would be: on stdout where that is what was asked for.
+/// Says what was imported, or would be: on stdout where that is what was asked for.
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.fetch.output.json {

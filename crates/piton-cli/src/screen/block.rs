@@ -46,7 +46,7 @@ fn home() {
     let _ = write!(io::stderr(), "\r");
 }
 
-/// Columns and rows; asked anew each time, since the window may change.
+/// Columns and rows; asked again each time, since the window may change.
 pub(super) fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),

@@ -8,7 +8,7 @@ use piton_durable::part::{Foreign, PartError};
 
 use crate::parse::aria2_control::ControlFile;
 
-/// So many runs are taken over at the most, the longest ones: the ends of each are compared, which has
+/// So many runs are imported at the most, the longest ones: the ends of each are compared, which has
 /// to stay cheaper than fetching it.
 const MOST: usize = 64;
 

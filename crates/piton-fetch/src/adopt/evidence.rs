@@ -2,7 +2,7 @@
 
 use super::survey::{PLACE, Survey};
 
-/// How sure it is that what was taken over is right. These bytes are not proven: between the places that
+/// How sure it is that what was imported is right. These bytes are not proven: between the places that
 /// were compared anything may be. A digest of the whole proves them at the end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]

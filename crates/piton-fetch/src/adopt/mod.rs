@@ -1,5 +1,5 @@
 //! Taking over what another program began: a partial file is compared with the server in some places,
-//! and what agrees becomes a part with its journal, with which a download goes on.
+//! and what agrees becomes a part with its journal, which a download resumes.
 //!
 //! `leftover` says which files belong together, `candidates` which bytes may be there at all,
 //! `survey` where to look and what to make of differences, `evidence` how sure the result is.
@@ -35,18 +35,18 @@ pub use refusal::Unadoptable;
 /// How many places are compared beside the two ends, unless the caller says otherwise.
 const SAMPLES: u32 = 16;
 
-/// What to take over, for which address, and how.
+/// What to adopt, for which address, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Adoption {
     /// What another program left.
     pub leftover: Leftover,
-    /// The download that is to go on with it. Its place is the final name; of its other choices the
+    /// The download that is to resume it. Its place is the final name; of its other choices the
     /// ones about the target, digests, durability, retries and time limits count.
     pub download: Download,
     /// How many random places are compared, beside head and tail of each run of data.
     pub samples: u32,
-    /// Compare and say what would be taken over, but take over nothing.
+    /// Compare and say what would be imported, but import nothing.
     pub look_only: bool,
 }
 
@@ -58,7 +58,7 @@ impl Adoption {
     }
 }
 
-/// What was taken over, or would be.
+/// What was imported, or would be.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Adopted {

@@ -2,7 +2,7 @@
 
 use crate::parse::aria2_control::ControlError;
 
-/// Why a file is not taken over. It is as it was.
+/// Why a file is not imported. It is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unadoptable {
@@ -34,7 +34,7 @@ pub enum Unadoptable {
         /// Length of the file on the server.
         size: u64,
     },
-    /// Without ranges and a length nothing can be compared, and nothing be gone on with.
+    /// Without ranges and a length nothing can be compared, and nothing be resumed.
     #[error("the server gives no ranges of the file, so that nothing can be compared")]
     NoRanges,
     /// The server sends the file encoded although that was not asked for.

@@ -118,7 +118,7 @@ impl Hasher {
         saved::encode(self.algorithm, position, &midstate)
     }
 
-    /// A hasher that goes on from a saved state.
+    /// A hasher that continues from a saved state.
     ///
     /// The state is checked for being one that [`Hasher::save`] writes, not for being that of the input
     /// at hand: the caller's journal vouches for that.

@@ -15,7 +15,7 @@ use super::Algorithm;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SavedState {
-    /// How many bytes of the input the state covers; hashing goes on with the byte at this offset.
+    /// How many bytes of the input the state covers; hashing continues with the byte at this offset.
     pub position: u64,
     /// The encoded state, which holds the position too. At most 2 KiB.
     pub bytes: Vec<u8>,

@@ -68,7 +68,7 @@ async fn compare_place(
     Ok(())
 }
 
-/// What is said of such an answer.
+/// The message for such an answer.
 const SHORT: &str = "a range shorter than what was asked for";
 
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
@@ -98,7 +98,7 @@ pub(super) async fn compare(
 }
 
 /// At the end of a segment, where bytes of another connection or an earlier run begin: reads a
-/// little past it, if the answer goes on there, and compares (G4).
+/// little past it, if the answer continues there, and compares (G4).
 pub(super) async fn compare_end(
     job: &Job,
     source: &Source,

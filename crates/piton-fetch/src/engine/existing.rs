@@ -41,7 +41,7 @@ pub(super) fn attributes(
         .unwrap_or_default()
 }
 
-/// A file that stands under the final name.
+/// The existing file under the final name.
 pub(super) struct ExistingFile {
     pub(super) path: PathBuf,
     pub(super) stat: Stat,

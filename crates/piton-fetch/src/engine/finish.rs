@@ -140,7 +140,7 @@ pub(super) async fn damaged(job: &Arc<Job>) -> Result<Vec<Range<u64>>, PartError
     blocking(move || own.sink.part().damaged()).await
 }
 
-/// What is said of pieces that are bad.
+/// The message for bad pieces.
 pub(super) fn pieces_failure(path: PathBuf, bad: &[BadPiece]) -> Option<Failure> {
     bad.first().map(|first| Failure::Integrity {
         path,

@@ -155,7 +155,7 @@ async fn fetch(
     Ok(())
 }
 
-/// What is said of such an answer.
+/// The message for such an answer.
 pub(super) const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
 
 /// Moves the body into the part until the segment or the body ends.
@@ -253,7 +253,7 @@ fn low_water(rate: f64) -> usize {
     ((rate / 100.0) as usize).min(256 << 10)
 }
 
-/// Writes what was gathered. Returns whether the segment goes on.
+/// Writes what was gathered. Returns whether the segment continues.
 fn write(
     job: &Job,
     source: &Source,

@@ -19,14 +19,14 @@ use piton_remote::{Refusal, RefusalKind, RemoteError};
 
 /// Why a download failed. The message says what failed, on what and why.
 ///
-/// Whatever the variant, the state on disk is good: the same call again goes on from there.
+/// Whatever the variant, the state on disk is good: the same call again continues from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
     /// The call cannot be carried out as it stands.
     #[error("{0}")]
     Usage(String),
-    /// A file stands under the final name and nothing allows touching it.
+    /// A file is under the final name and nothing allows touching it.
     #[error("{} already exists", path.display())]
     Exists {
         /// The file.
@@ -129,7 +129,7 @@ pub enum Failure {
         /// The limit that was given.
         limit: u64,
     },
-    /// What another program left cannot be taken over. It is as it was.
+    /// What another program left cannot be imported. It is as it was.
     #[error("{} is not taken over: {why}", path.display())]
     Unadoptable {
         /// The file.

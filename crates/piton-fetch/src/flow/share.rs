@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// How many of the connections that many downloads have together one of them may use. It may change while
-/// the download goes on; clones are the same share.
+/// the download continues; clones are the same share.
 #[derive(Debug, Clone)]
 pub struct Share(Arc<AtomicU16>);
 

@@ -157,7 +157,7 @@ impl Planner {
         Grant { skip, write }
     }
 
-    /// Whether others have fetched all that is left of a segment: its connection need not go on.
+    /// Whether others have fetched all that is left of a segment: its connection need not continue.
     pub(crate) fn is_overtaken(&self, id: SegmentId) -> bool {
         self.segments.get(&id).is_some_and(|segment| segment.left() > 0 && self.is_done(segment))
     }

@@ -260,7 +260,7 @@ impl Run {
         }
     }
 
-    /// Drops what was hashed from `start` on, and goes on from the last state before it.
+    /// Drops what was hashed from `start` on, and continues from the last state before it.
     fn go_back(&mut self, start: u64) {
         // A digest that was restored may be ahead of the others, and so of the mark's position.
         self.marks.retain(|(_, hashers)| hashers.iter().all(|hasher| hasher.position() <= start));

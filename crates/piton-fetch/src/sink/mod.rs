@@ -6,7 +6,7 @@
 //! known, another one checks each piece once it is complete; where a digest state of an earlier run
 //! is used, another one reads again what it covers.
 //!
-//! All of them share one lock, under which bytes come in and are taken back: what was said of bytes
+//! All of them share one lock, under which bytes come in and are taken back: what was recorded of bytes
 //! that change is void in that instant.
 //!
 //! Small files have none of this: they go from memory to their final names ([`Landings`]).
@@ -239,7 +239,7 @@ impl Sink {
         at(&self.shared.state().written)
     }
 
-    /// Takes bytes out that are to be fetched again: first whatever was said of them, then the claim
+    /// Takes bytes out that are to be fetched again: first whatever was recorded of them, then the claim
     /// in the journal.
     pub(crate) fn forget(&self, range: Range<u64>) -> Result<(), PartError> {
         self.unwrite(range.clone());
@@ -291,7 +291,7 @@ impl State {
         self.written.remove(range.clone());
     }
 
-    /// Whatever was said of these bytes holds no more.
+    /// Whatever was recorded of these bytes holds no more.
     fn void(&mut self, range: &Range<u64>) {
         self.changed_below(range.start);
         self.unread.changed(range);

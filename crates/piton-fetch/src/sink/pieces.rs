@@ -69,7 +69,7 @@ impl Checking {
         last.map_or(position, |last| last.end.max(position))
     }
 
-    /// These bytes are to be fetched again: what was said of their pieces holds no more.
+    /// These bytes are to be fetched again: what was recorded of their pieces holds no more.
     pub(super) fn unwrote(&mut self, range: &Range<u64>) {
         let touched = self.pieces.touching(range);
         self.waiting.retain(|number| !touched.contains(number));

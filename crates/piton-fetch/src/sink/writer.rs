@@ -48,7 +48,7 @@ impl SegmentWriter {
         Self { shared, account, at, buffer, filled, spilled, start: at, crc: NO_BYTES, claimed }
     }
 
-    /// Begins anew at another place; what was gathered must have been flushed.
+    /// Starts again at another place; what was gathered must have been flushed.
     pub(crate) fn move_to(&mut self, at: u64) -> Result<(), PartError> {
         self.claim()?;
         (self.at, self.start, self.filled, self.spilled) = (at, at, 0, false);
@@ -78,7 +78,7 @@ impl SegmentWriter {
 
     /// Writes what was gathered, as far as `grant` allows (asked again until all is granted), and
     /// claims it.
-    /// Returns bytes written, and whether the segment goes on.
+    /// Returns bytes written, and whether the segment continues.
     pub(crate) fn flush(
         &mut self,
         mut grant: impl FnMut(u64) -> Grant,
@@ -142,7 +142,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Whether this connection may go on, given its speed: with more unsynced than the guarantee
+    /// Whether this connection may continue, given its speed: with more unsynced than the guarantee
     /// allows it has to wait for a checkpoint (G2).
     pub(crate) fn may_go_on(&self, rate: f64) -> bool {
         if self.shared.durability != Durability::Power {

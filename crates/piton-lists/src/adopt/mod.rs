@@ -83,12 +83,12 @@ pub struct DoneReport {
     /// The last of those.
     pub last_stranger: Option<(u64, String)>,
     /// The last line that says something is one of them. A list is known by its items, so nothing is lost
-    /// by that; a script that goes on behind the last line that it finished would begin anew.
+    /// by that; a script that goes on behind the last line that it finished would start over.
     pub last_is_stranger: bool,
 }
 
-/// Why a done file could not be taken over, or not to its end. What was marked by then stays marked, but
-/// for the last two groups if it is the ledger that fails; the same call again goes on from there.
+/// Why a done file could not be imported, or not to its end. What was marked by then stays marked, but
+/// for the last two groups if it is the ledger that fails; the same call again continues from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {

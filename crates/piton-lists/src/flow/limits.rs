@@ -27,7 +27,7 @@ pub struct Limits {
     /// long after its first failure.
     pub patience_at_first: Duration,
     /// One that has answered well is given up rather than asked again so long after the first of its
-    /// failures in a row. While others answer well, waiting costs nothing, and this begins anew.
+    /// failures in a row. While others answer well, waiting costs nothing, and this starts over.
     pub patience: Duration,
     /// The same where it does not answer at all: the network that is gone comes back.
     pub patience_away: Duration,

@@ -21,7 +21,7 @@ pub enum Entry {
 }
 
 /// A wrong line of a list, or a wrong element of one. The list is at fault; reading it again is of no use
-/// before it is mended.
+/// before it is fixed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}{}", shown(excerpt))]
 pub struct BadLine {

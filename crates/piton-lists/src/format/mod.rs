@@ -178,7 +178,7 @@ pub enum ListError {
 }
 
 impl ListError {
-    /// Whether reading the list again may succeed without anything being mended.
+    /// Whether reading the list again may succeed without anything being fixed.
     pub fn may_be_retried(&self) -> bool {
         matches!(self, ListError::Read(error) if passes(error.kind()))
     }

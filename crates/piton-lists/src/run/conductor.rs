@@ -122,7 +122,7 @@ impl<'a> Conductor<'a> {
                 self.fail(error.into());
             }
         }
-        // Who counts the list need not go on; who reads it counts what is left.
+        // Who counts the list need not continue; who reads it counts what is left.
         self.halt.stop();
         reading.close();
         for job in self.queue.drain() {

@@ -15,7 +15,7 @@ use super::verdict::{self, Verdict};
 use super::{DoneFile, Early};
 use crate::flow::{Heard, Moment, Refusals};
 
-/// Progress of so many bytes begins the count of tries in vain anew.
+/// Progress of so many bytes begins the count of tries in vain again.
 const PROGRESS: u64 = 1 << 20;
 /// The class of items whose host was given up before their turn, and what is said of them.
 const HOST: (&str, &str) = ("host", "not tried: its host was given up");

@@ -9,7 +9,7 @@ use crate::format::{BadLine, ListError};
 use crate::name::FolderError;
 
 /// Why a run could not go on. Whatever it is, what the ledger had acknowledged stands, and the same
-/// run again goes on from there.
+/// run again continues from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {

@@ -80,7 +80,7 @@ impl Job {
         self.attempts.saturating_add(self.tries).saturating_add(1)
     }
 
-    /// The host by which it is queued: that of the address that comes first; and if nothing more is asked
+    /// The host by which it is queued: that of the URL that comes first; and if nothing more is asked
     /// of that one, those of its mirrors, counted from 1.
     pub(super) fn host(&self, mirror: usize) -> Option<String> {
         self.item.addresses.get(mirror).map(|address| host_of(&address.url))

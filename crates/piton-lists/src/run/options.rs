@@ -34,7 +34,7 @@ pub struct Options {
     /// What a crash may cost. The ledger has its own, given when it is opened.
     pub durability: Durability,
     /// How often an item is tried again in this run after a failure that may pass. Progress of a
-    /// mebibyte begins the count anew.
+    /// mebibyte begins the count again.
     pub retries: u32,
     /// The least pauses before that. Where its host failed, that has pauses of its own too:
     /// [`Limits::backoff`].

@@ -202,7 +202,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    /// Whether opening the list again may succeed without anything being mended.
+    /// Whether opening the list again may succeed without anything being fixed.
     pub fn may_be_retried(&self) -> bool {
         passes(self.kind())
     }

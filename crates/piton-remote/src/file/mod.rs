@@ -18,7 +18,7 @@ use url::{Host, Url};
 
 pub(crate) use self::body::Body;
 pub(crate) use self::version::modified_of;
-use self::version::{identity, is_same};
+use self::version::{identity, is_same, is_unchanged};
 use crate::ask::Ask;
 use crate::blocking::blocking;
 use crate::connection::AskError;
@@ -71,10 +71,15 @@ fn open(fs: &dyn Fs, url: &Url) -> Result<(Arc<dyn FsFile>, Stat), AskError> {
     }
     let file = fs.open(&path, Open::Read).map_err(refused)?;
     let stat = file.stat().map_err(refused)?;
-    match stat.is_file {
-        true => Ok((file, stat)),
-        false => Err(gone("that is not a regular file", &path)),
+    if !stat.is_file {
+        return Err(gone("that is not a regular file", &path));
     }
+    // Those of /proc call themselves empty.
+    let behind = file.read_at(&mut [0], stat.len).map_err(refused)?;
+    if behind > 0 && is_unchanged(&stat, &file.stat().map_err(refused)?) {
+        return Err(gone("that file does not say how long it is", &path));
+    }
+    Ok((file, stat))
 }
 
 fn gone(what: &str, path: &Path) -> AskError {

@@ -36,7 +36,7 @@ pub(super) fn add(shared: &Shared, url: &Url, headers: &mut HeaderMap) {
 }
 
 /// Keeps the cookies that `url` sets, for the requests that follow, of all lanes. One that is malformed or
-/// not this host's to set is not kept; the download goes on without.
+/// not this host's to set is not kept; the download continues without.
 pub(super) fn keep(shared: &Shared, url: &Url, headers: &HeaderMap) {
     let mut set = headers.get_all(header::SET_COOKIE).into_iter().peekable();
     if set.peek().is_none() {

@@ -42,7 +42,7 @@ pub struct Response {
     pub version: Version,
     /// The headers of the final answer.
     pub headers: HeaderMap,
-    /// The address that answered, without a login.
+    /// The URL that answered, without a login.
     pub url: Url,
     /// Whether `url` is another than was asked for.
     pub redirected: bool,

@@ -30,7 +30,7 @@ async fn only_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_no_regular_file_is_not_opened() {
+async fn what_is_no_regular_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
@@ -38,7 +38,8 @@ async fn what_is_no_regular_file_is_not_opened() {
     let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let beneath = folder.path().join("plain/beneath");
     fs::write(folder.path().join("plain"), "x").unwrap();
-    for path in [folder.path(), &fifo, &socket, Path::new("/dev/zero"), &beneath] {
+    let version = Path::new("/proc/version");
+    for path in [folder.path(), &fifo, &socket, Path::new("/dev/zero"), &beneath, version] {
         // To open a FIFO would wait for somebody who writes.
         let error = ask(path).await.unwrap_err();
         let AskError::Refused(refusal) = &error else { panic!("{error:?}") };

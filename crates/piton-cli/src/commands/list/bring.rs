@@ -140,7 +140,7 @@ fn not_ours(file: &Path, error: OwnError) -> Trouble {
     }
 }
 
-/// What is kept of a list that others may read is not gone on with: it would stay readable. Nor is what somebody
+/// What is kept of a list that others may read is not resumed: it would stay readable. Nor is what somebody
 /// else put there: it could pass for the list as the server has it.
 fn refuse_readable(file: &Path) -> Result<(), Trouble> {
     let io = |error| Trouble::file("replace", file, &error);

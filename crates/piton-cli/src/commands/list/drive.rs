@@ -39,7 +39,7 @@ pub(super) struct Drive<'a> {
     pub(super) options: Options,
     pub(super) on_done: Option<Words>,
     pub(super) screen: Box<dyn ListScreen>,
-    /// Whether the list is to be brought anew from where it comes from.
+    /// Whether the list is to be brought again from where it comes from.
     pub(super) bring: bool,
     pub(super) limit: Limit,
     /// What is to be told before anything else.

@@ -26,7 +26,7 @@ pub(super) struct Kept {
     pub(super) tree: bool,
     /// `--list-format`.
     pub(super) format: Option<String>,
-    /// `--base`, or the address that the list came from; without a login.
+    /// `--base`, or the URL that the list came from; without a login.
     pub(super) base: Option<String>,
     /// Which file the ledger was that this was written to. A copy, or what came out of an archive, is
     /// another one, and says nothing of what the user of this machine wanted.

@@ -163,7 +163,7 @@ impl Attempt<'_> {
             Found::Finished if same && self.what.digests.is_empty() => {
                 Ok(Looked::Done(self.already(path).await?))
             }
-            // What was finished is a file like any other, if it was another address or if there is
+            // What was finished is a file like any other, if it was another URL or if there is
             // more to know of it now.
             Found::Finished => match ExistingFile::find(fs.as_ref(), &path)? {
                 Some(existing) => self.judge(existing, now).await,
@@ -238,7 +238,7 @@ impl Attempt<'_> {
             && size.is_some_and(|size| right(size) && part.have().covers(0..size))
     }
 
-    /// A file stands under the final name. Is it the one that is asked for?
+    /// A file is under the final name. Is it the one that is asked for?
     async fn judge(&self, existing: ExistingFile, now: Option<&Identity>) -> Result<Looked, End> {
         if self.what.size.is_some_and(|size| size != existing.stat.len) {
             return self.not_this(existing, now).await;
@@ -280,7 +280,7 @@ impl Attempt<'_> {
         self.not_this(existing, Some(now)).await
     }
 
-    /// A file stands under the final name and is another: what was asked for in that case.
+    /// A file is under the final name and is another: what was asked for in that case.
     async fn not_this(
         &self,
         existing: ExistingFile,

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-/// The address that is asked, and the one it came from.
+/// The URL that is asked, and the one it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
     /// Before redirects: the one to keep.
@@ -35,7 +35,7 @@ impl Link {
         }
     }
 
-    /// The address that redirects led to serves no more. Returns whether asking the original one
+    /// The URL that redirects led to serves no more. Returns whether asking the original one
     /// again can help.
     pub(super) fn resolve_again(&mut self, generation: u32) -> bool {
         if self.generation == generation && self.resolved.take().is_some() {

@@ -22,7 +22,7 @@ impl Losses {
         tries: u32,
     ) -> (TransferError, u32, Option<String>) {
         let most = self.0.iter().map(|(trouble, _)| weight(trouble)).max().unwrap_or(0);
-        // Of equals the first: it stands for the address that was preferred.
+        // Of equals the first: it stands for the URL that was preferred.
         let at = self.0.iter().position(|(trouble, _)| weight(trouble) == most);
         match at {
             Some(at) if most >= weight(&last) => {
@@ -52,7 +52,7 @@ fn weight(trouble: &TransferError) -> u8 {
         | TransferError::Stalled { .. }
         | TransferError::NoAnswer { .. }
         | TransferError::Replaced => 1,
-        // What another address has says nothing of the file: the reason only where it is that of all.
+        // What another URL has says nothing of the file: the reason only where it is that of all.
         TransferError::OtherFile(_) => 0,
     }
 }

@@ -174,7 +174,7 @@ impl Sources {
         better.or_else(|| stays.then(|| Arc::clone(source)))
     }
 
-    /// `source` is of no more use, because of `trouble`: that is told, and the others go on.
+    /// `source` is of no more use, because of `trouble`: that is told, and the others continue.
     ///
     /// # Errors
     /// No other is left. The trouble that says most of all that led to this is returned.

@@ -127,13 +127,13 @@ impl Source {
         self.link().resolved(url, redirected, generation);
     }
 
-    /// The address that redirects led to serves no more. Returns whether asking the original one
+    /// The URL that redirects led to serves no more. Returns whether asking the original one
     /// again can help.
     pub(in crate::engine) fn resolve_again(&self, generation: u32) -> bool {
         self.link().resolve_again(generation)
     }
 
-    /// From now on the address that the user gave is asked again.
+    /// From now on the URL that the user gave is asked again.
     pub(super) fn forget_redirects(&self) {
         let mut link = self.link();
         *link = Link::new(link.original.clone());

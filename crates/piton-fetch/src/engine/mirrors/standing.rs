@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// How one source fares: what it brings, and what it costs.
 #[derive(Debug)]
 pub(in crate::engine) struct Standing {
-    /// Failures in a row that are borne.
+    /// Failures in a row that are tolerated.
     pub(in crate::engine) budget: Budget,
     /// Bytes that had come from it when the budget was last spent, and when that was.
     pub(in crate::engine) spent_at: (u64, Instant),
@@ -70,7 +70,7 @@ impl Standing {
     }
 
     /// Spends a failure. Returns its number and the pause before the next try, or `None` if no more
-    /// are borne. `asked` is the pause that the server asked for; it is never shorter than that of `backoff`, or
+    /// are tolerated. `asked` is the pause that the server asked for; it is never shorter than that of `backoff`, or
     /// a server that asks for none would use up all tries in an instant.
     pub(in crate::engine) fn spend(
         &mut self,

@@ -144,7 +144,7 @@ impl Transfer {
                         if let Ok(panic) = gone.try_into_panic() {
                             std::panic::resume_unwind(panic);
                         }
-                        // Called back. Should it have been a proof, the next one is begun anew.
+                        // Called back. Should it have been a proof, the next one is started again.
                         self.proving = false;
                     }
                 },

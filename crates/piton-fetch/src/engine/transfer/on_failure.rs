@@ -76,7 +76,7 @@ impl Transfer {
         };
         let unfit = matches!(trouble, TransferError::NoRanges) || bad_answers > BAD_ANSWERS;
         if others > 0 && unfit && !self.job.sources.others(source) {
-            // What is under way goes on; nothing new is asked for beside it.
+            // What is under way continues; nothing new is asked for beside it.
             self.count.single();
             return Ok(());
         }
