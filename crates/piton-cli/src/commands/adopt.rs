@@ -8,6 +8,7 @@ use piton::fetch::{
     Adopted, Adoption, Client, Event, Evidence, Failure, IfExists, Leftover, Monitor, Observer,
     Place, Stop,
 };
+use piton::remote::http::Prefer;
 use serde_json::json;
 use url::Url;
 
@@ -41,6 +42,7 @@ pub(crate) fn adopt(
     let mut network = Network::of(&args.fetch.network, environment)?;
     let sums = args.checks.checksum_file.iter().filter_map(|text| Url::parse(text).ok());
     network.allow(&sums.collect::<Vec<_>>());
+    network.prefer(Prefer::Http1);
     let client = network.client(&[what.download.url.clone()])?;
     batch::block_on(async {
         if let Some(list) = &args.checks.checksum_file {

@@ -154,8 +154,8 @@ pub enum Versions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Prefer {
-    /// HTTP/1.1: a body costs a quarter less CPU, since nothing frames it and its bytes go from the socket to
-    /// their place. For few and large files.
+    /// HTTP/1.1: a body costs less CPU, since its bytes go from the socket straight to their place. For few
+    /// and large files.
     Http1,
     /// HTTP/2: many requests share a connection. For many and small files.
     #[default]
