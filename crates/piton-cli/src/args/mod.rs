@@ -46,7 +46,7 @@ pub(crate) use whose::Whose;
 /// Crash-safe, resumable downloads
 ///
 /// Whatever stops a download (Ctrl-C, kill -9, a power cut, a full disk, a dropped connection), the
-/// same command again continues from there. A file under its final name is whole and verified; until
+/// same command again resumes from there. A file under its final name is whole and verified; until
 /// then its bytes are in NAME.part, and NAME.piton says which of them may be believed.
 #[derive(Debug, Parser)]
 #[command(

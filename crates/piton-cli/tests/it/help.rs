@@ -69,7 +69,7 @@ fn short_help_fits_a_screen() {
     Transfer:
       -x, --connections <N|auto>  Connections per file: a number or "auto" [default: auto]
           --limit-rate <RATE>     Bytes a second, over all files together (500k, 10M)
-          --retries <N>           Failures in a row that are borne [default: 8]
+          --retries <N>           Failures in a row that are tolerated [default: 8]
 
     Login:
           --user <[HOST=]USER:PASSWORD>  Login for a server (repeatable)
