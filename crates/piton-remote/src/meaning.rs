@@ -198,9 +198,9 @@ impl Meaning {
         let class = match (refusal.kind, refusal.code) {
             (K::Broken, _) => FailureClass::Protocol,
             (_, Some(code)) => FailureClass::Status(code),
-            (K::Denied | K::Unauthorized, None) => FailureClass::Permission,
+            (K::Denied | K::Unauthorized | K::Permanent, None) => FailureClass::Permission,
             (K::Transient | K::NotReady | K::Busy | K::TooMany, None) => FailureClass::Broken,
-            (K::Gone | K::BadQuestion | K::Permanent, None) => FailureClass::Gone,
+            (K::Gone | K::BadQuestion, None) => FailureClass::Gone,
         };
         Self::new(retry, fault, class)
     }

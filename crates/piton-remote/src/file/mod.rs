@@ -1,6 +1,6 @@
 //! Files of this machine as sources: `file:` URLs (RFC 8089).
 //!
-//! A file is what its device, inode, length and times say. Its bytes are read from one open handle, and each
+//! A file is what its inode, length and times say. Its bytes are read from one open handle, and each
 //! read is followed by a look at the file: bytes that are handed out were read while it was the version that
 //! the head said. A file that was modified a moment ago may change again within the same tick of its clock, so
 //! its validator is weak, and the engine compares bytes wherever two answers meet.
