@@ -188,8 +188,14 @@ impl Lane {
         let sent = self.send(held, url, headers.clone()).await;
         match (made, &sent) {
             (Made::Before, sent) if is_of_the_connection(sent) => {}
-            (Made::NowUnagreed, Err(RemoteError::Reset { .. } | RemoteError::Protocol { .. })) => {
+            (Made::NowUnagreed, Err(RemoteError::Reset { .. } | RemoteError::Protocol { .. }))
+                if matches!(self.shared.h2.hub(origin).speaks(), Speaks::Unknown) =>
+            {
                 self.shared.h2.hub(origin).set_speaks(Speaks::Http2);
+            }
+            (Made::NowUnagreed, Ok(_)) => {
+                self.shared.h2.hub(origin).set_speaks(Speaks::Http1);
+                return sent;
             }
             _ => return sent,
         }
@@ -281,7 +287,7 @@ impl Lane {
         match (hub.speaks(), config.versions, config.prefer) {
             (Speaks::Unknown | Speaks::Http1, Versions::Auto, Prefer::Http1) => {
                 match self.dial(origin, Inside::Http1, Some(&hub)).await {
-                    Err(error) if may_want_http2(&error) => {}
+                    Err(error) if may_want_http2(&error, hub.speaks()) => {}
                     dialed => return dialed,
                 }
             }
@@ -335,12 +341,14 @@ fn is_of_the_connection(sent: &Result<(response::Parts, Body), RemoteError>) -> 
     }
 }
 
-/// Whether a server that was asked for HTTP/1.1 alone may have failed for that: it says so, or hangs up.
-fn may_want_http2(error: &RemoteError) -> bool {
-    matches!(
-        error,
-        RemoteError::Tls { remedy: Some(TlsRemedy::HttpVersion), .. } | RemoteError::Reset { .. }
-    )
+/// Whether a server that was asked for HTTP/1.1 alone may have failed for that: it says so, or hangs up before it
+/// was ever seen to speak it.
+fn may_want_http2(error: &RemoteError, speaks: Speaks) -> bool {
+    match error {
+        RemoteError::Tls { remedy: Some(TlsRemedy::HttpVersion), .. } => true,
+        RemoteError::Reset { .. } => matches!(speaks, Speaks::Unknown),
+        _ => false,
+    }
 }
 
 fn riding(origin: &Origin, link: Arc<Link>) -> Held {
