@@ -14,11 +14,12 @@ use std::sync::Arc;
 
 use piton_checkpoint::Identity;
 use piton_durable::fs::{Fs, FsFile, Open, Stat};
+use tokio::time::sleep;
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
 pub(crate) use self::version::modified_of;
-use self::version::{identity, is_same, is_unchanged};
+use self::version::{identity, is_same, is_unchanged, unsettled_for};
 use crate::ask::Ask;
 use crate::blocking::blocking;
 use crate::connection::AskError;
@@ -29,9 +30,18 @@ use crate::reply::{Fields, Head, Holds, Protocol};
 
 /// Answers a question with the file that its URL names.
 pub(crate) async fn answer(fs: &Arc<dyn Fs>, ask: &Ask) -> Result<(Head, Holds, Body), AskError> {
-    let (fs, url) = (Arc::clone(fs), ask.url.clone());
-    // Opening may wait for a disk, or for a server of a network file system.
-    let (file, stat) = blocking(move || open(fs.as_ref(), &url)).await?;
+    let open = || {
+        let (fs, url) = (Arc::clone(fs), ask.url.clone());
+        // It may wait for a disk, or for a server of a network file system.
+        blocking(move || open(fs.as_ref(), &url))
+    };
+    let (mut file, mut stat) = open().await?;
+    if let Some(wait) = unsettled_for(&stat) {
+        // A change within the same tick of the clock would not be seen. Once: a file that is written to all
+        // the time is only ever known by a weak validator.
+        sleep(wait).await;
+        (file, stat) = open().await?;
+    }
     let identity = identity(&stat);
     let holds = holds(ask, &stat, &identity);
     let bytes = match holds {

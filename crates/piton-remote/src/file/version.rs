@@ -13,11 +13,8 @@ const COARSE: Duration = Duration::from_secs(3);
 
 /// What `stat` says of which version the file is.
 pub(super) fn identity(stat: &Stat) -> Identity {
-    let last = stat.modified.max(stat.changed);
-    // One from the future is none to rely on.
     let (modified, changed) = (nanos(stat.modified), nanos(stat.changed));
-    let tick = if changed % 1_000_000 == 0 { COARSE } else { TICK };
-    let is_settled = SystemTime::now().duration_since(last).is_ok_and(|age| age > tick);
+    let is_settled = unsettled_for(stat).is_none();
     // Not the device: many file systems get another number when they are mounted again.
     let tag = format!("{PREFIX}{:x}/{modified}/{changed}", stat.id.inode);
     // All times are in the tag. A time beside it would make a weak one count for more than it proves.
@@ -25,6 +22,18 @@ pub(super) fn identity(stat: &Stat) -> Identity {
         size: Some(stat.len),
         etag: Some(Validator { weak: !is_settled, tag }),
         last_modified: None,
+    }
+}
+
+/// How long until the times of the file tell every change that comes after. `None`: they do by now.
+pub(super) fn unsettled_for(stat: &Stat) -> Option<Duration> {
+    let tick = if nanos(stat.changed) % 1_000_000 == 0 { COARSE } else { TICK };
+    let last = stat.modified.max(stat.changed);
+    match SystemTime::now().duration_since(last) {
+        Ok(age) if age > tick => None,
+        Ok(age) => Some(tick - age + Duration::from_millis(1)),
+        // One from the future is none to rely on.
+        Err(_) => Some(tick),
     }
 }
 

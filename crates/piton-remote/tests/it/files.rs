@@ -49,6 +49,15 @@ async fn what_is_no_regular_file_is_refused() {
     }
 }
 
+/// A file that was written a moment ago could change again without a new time: that moment is waited for.
+#[tokio::test]
+async fn a_fresh_file_is_known_by_its_times() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "x").unwrap();
+    let strength = ask(file.path()).await.unwrap().head.identity.best_strength();
+    assert!(!strength.unwrap().wants_overlap());
+}
+
 #[tokio::test]
 async fn of_another_machine_there_is_none() {
     for url in ["file://other.example/etc/hosts", "file://127.0.0.1/etc/hosts"] {
