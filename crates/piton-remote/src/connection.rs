@@ -48,11 +48,6 @@ impl Remote {
         Self { files: Some(fs), ..self }
     }
 
-    /// The same connections, without [`Remote::with_files`].
-    pub fn without_files(&self) -> Self {
-        Self { files: None, ..self.clone() }
-    }
-
     /// A new slot; it connects with its first question.
     pub fn connection(&self) -> Connection {
         Connection { http: self.http.lane(), files: self.files.clone() }

@@ -2,7 +2,7 @@
 
 /// The bytes that percent-encoded `text` stands for; `None` if a `%` is not followed by two hex digits (RFC
 /// 8187 section 3.2.1).
-pub fn percent(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn percent(text: &str) -> Option<Vec<u8>> {
     let mut escapes = text.split('%');
     escapes.next();
     let well_formed = escapes.all(|after| {

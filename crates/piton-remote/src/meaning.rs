@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use crate::connection::AskError;
 use crate::error::RemoteError;
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -174,14 +173,6 @@ impl Meaning {
     /// From the three answers.
     pub const fn new(retry: Retry, fault: Fault, class: FailureClass) -> Self {
         Self { retry, fault, class }
-    }
-
-    /// Of a question without an answer to work with.
-    pub fn of_ask(error: &AskError) -> Self {
-        match error {
-            AskError::Failed(error) => Self::of_remote(error),
-            AskError::Refused(refusal) => Self::of_refusal(refusal),
-        }
     }
 
     /// Of an answer that says no.

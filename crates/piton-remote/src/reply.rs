@@ -83,14 +83,6 @@ pub enum Protocol {
     File,
 }
 
-/// What a protocol can do for a transfer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Capabilities {
-    /// Whether several connections side by side can be faster than one.
-    pub side_by_side: bool,
-}
-
 /// A digest that the server gave along with the resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerDigest {
@@ -123,11 +115,6 @@ impl Head {
 }
 
 impl Protocol {
-    /// What it can do for a transfer.
-    pub fn capabilities(self) -> Capabilities {
-        Capabilities { side_by_side: self != Self::File }
-    }
-
     /// Its name, for people.
     pub fn name(self) -> &'static str {
         match self {

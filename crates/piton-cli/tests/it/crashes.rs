@@ -136,13 +136,7 @@ fn a_copy_at_every_syscall() {
         let place = Place::new(&source, n % 2 == 0);
         let action = ACTIONS[draw(n ^ (1 << 53), ACTIONS.len() as u64) as usize];
         let outcome = place.get(1, Some(Plan { at: n, action }));
-        let undated = is_undated(&outcome);
-        place
-            .check_ended(action, &outcome)
-            .and_then(|()| place.check_between())
-            .and_then(|()| if undated { Ok(()) } else { place.check_goes_on(1 + n % 4) })
-            .map_err(|problem| format!("{action:?} {:?}: {problem}", outcome.hit))?;
-        Ok(outcome.hit.is_some())
+        holds(&place, action, &outcome, 1 + n % 4)
     });
 }
 
@@ -184,16 +178,26 @@ fn at_every_syscall(action: Action) -> Option<BTreeSet<(&'static str, PathBuf)>>
                 let file = hit.path.strip_prefix(place.folder()).unwrap();
                 hits.lock().unwrap().insert((hit.name, file.to_owned()));
             }
-            let undated = is_undated(&outcome);
-            place
-                .check_ended(action, &outcome)
-                .and_then(|()| place.check_between())
-                .and_then(|()| if undated { Ok(()) } else { place.check_goes_on(1 + n % 4) })
-                .map_err(|problem| format!("{:?}: {problem}", outcome.hit))?;
-            Ok(outcome.hit.is_some())
+            holds(&place, action, &outcome, 1 + n % 4)
         });
     }
     Some(hits.into_inner().unwrap())
+}
+
+/// What must hold after `action`, then and after the same command again. Returns whether anything was hit.
+fn holds(
+    place: &Place,
+    action: Action,
+    outcome: &Outcome,
+    connections: u64,
+) -> Result<bool, String> {
+    let undated = is_undated(outcome);
+    place
+        .check_ended(action, outcome)
+        .and_then(|()| place.check_between())
+        .and_then(|()| if undated { Ok(()) } else { place.check_goes_on(connections) })
+        .map_err(|problem| format!("{action:?} {:?}: {problem}", outcome.hit))?;
+    Ok(outcome.hit.is_some())
 }
 
 /// Done without the time of its source: the file is right, but nothing shows that it is that version, so

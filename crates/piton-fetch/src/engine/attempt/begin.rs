@@ -11,7 +11,7 @@ use piton_remote::Protocol;
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
 use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
 use super::fetch::{Delivery, Fetch, FirstBody, Joined, Ready};
-use super::reply::{Exchange, Reply};
+use super::reply::Reply;
 use super::{Attempt, End, Old, Turn};
 use crate::engine::finish::{Expected, Named, expected};
 use crate::engine::mirrors::{Source, Sources, Trust};
@@ -47,7 +47,8 @@ impl Attempt<'_> {
             (false, Some(_)) => Came::WholeOnCondition,
             (false, None) => Came::Whole,
         };
-        let now = Now { identity: &reply.identity, encoding: reply.encoding.as_deref(), came };
+        let now =
+            Now { identity: &reply.head.identity, encoding: reply.head.encoding.as_deref(), came };
         decide(&begun, &now)
     }
 
@@ -63,8 +64,7 @@ impl Attempt<'_> {
             (Decision::Resume, Some(meta)) => (kept_digests(meta), Joined::Old),
             (_, meta) => (self.still_wanted(meta.as_ref(), &reply), Joined::Nothing),
         };
-        let head = reply.exchange.as_ref().map(|exchange| &exchange.head);
-        let expected = expected(&self.what, &name, kept, head)?;
+        let expected = expected(&self.what, &name, kept, reply.head_in_use())?;
         let (part, meta) = match joined {
             Joined::Old => self.continue_journal(part, &reply, &expected).await?,
             Joined::Nothing => self.begin_journal(part, &reply, &expected).await?,
@@ -75,7 +75,7 @@ impl Attempt<'_> {
             part.target.path(),
             &meta.identity,
             have,
-            reply.protocol,
+            reply.head.protocol,
             reply.is_ranged(),
         );
         let first =
@@ -87,7 +87,7 @@ impl Attempt<'_> {
         let question = &reply.question;
         let understood = question.range.is_none_or(|range| range.first == 0)
             || question.same_as.is_some()
-            || reply.identity.strong_tag().is_none();
+            || reply.head.identity.strong_tag().is_none();
         reply.source.set_conditional(understood);
         Ok(fetch)
     }
@@ -124,7 +124,7 @@ impl Attempt<'_> {
         };
         let source = &reply.source;
         if meta.identity_at(&source.address).is_none() {
-            meta.learn(&source.address, source.priority, &reply.identity);
+            meta.learn(&source.address, source.priority, &reply.head.identity);
         }
         self.note_mirrors(&mut meta);
         meta.judged_by = self.judge_of(expected).or(meta.judged_by);
@@ -132,7 +132,7 @@ impl Attempt<'_> {
             part.part.put_meta(&meta.to_json())?;
         }
         part.meta = Some(meta.clone());
-        let size = reply.identity.size;
+        let size = reply.head.identity.size;
         let part = blocking(move || {
             part.part.expect(size)?;
             Ok::<_, PartError>(part)
@@ -149,7 +149,7 @@ impl Attempt<'_> {
     ) -> Result<(Box<OpenedPart>, Meta), End> {
         let meta = self.described(part.target.path(), reply, expected);
         part.meta = Some(meta.clone());
-        let (json, size) = (meta.to_json(), reply.identity.size);
+        let (json, size) = (meta.to_json(), reply.head.identity.size);
         let part = blocking(move || {
             part.part.begin(&json, size)?;
             part.recovered = Recovered::default();
@@ -159,9 +159,9 @@ impl Attempt<'_> {
     }
 
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
-        let (encoding, ranged) = (reply.encoding.clone(), reply.is_ranged());
-        let mut meta = describe(&self.what, path, &reply.identity, encoding, ranged, expected);
-        meta.appearance = reply.exchange.as_ref().map(|Exchange { head, .. }| Appearance::of(head));
+        let (encoding, ranged) = (reply.head.encoding.clone(), reply.is_ranged());
+        let mut meta = describe(&self.what, path, &reply.head.identity, encoding, ranged, expected);
+        meta.appearance = reply.head_in_use().map(Appearance::of);
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);
@@ -173,7 +173,7 @@ impl Attempt<'_> {
     fn still_wanted(&self, begun: Option<&Meta>, reply: &Reply) -> Vec<Expected> {
         let begun = begun.filter(|_| !self.what.restart);
         let mut wanted = begun.map(kept_digests).unwrap_or_default();
-        let as_before = |meta| self.is_judged_as_before(meta, &reply.source, &reply.identity);
+        let as_before = |meta| self.is_judged_as_before(meta, &reply.source, &reply.head.identity);
         if !begun.is_some_and(as_before) {
             wanted.retain(|one| one.named_by == Named::User);
         }

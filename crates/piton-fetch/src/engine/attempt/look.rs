@@ -43,10 +43,10 @@ impl Attempt<'_> {
         reply: &mut Reply,
     ) -> Result<Looked, End> {
         let path = match (&self.what.place, &reply.exchange) {
-            (Place::Folder(folder), Some(exchange)) => {
+            (Place::Folder(folder), Some(_)) => {
                 // A mirror is another place of the file, and no reason for another name.
                 let mirror = reply.source.address != redacted(&self.what.url);
-                let head = &exchange.head;
+                let head = &reply.head;
                 let answered = if mirror { &self.what.url } else { &head.url };
                 folder.join(name_of(head, &self.what.url, answered).as_str())
             }
@@ -61,7 +61,7 @@ impl Attempt<'_> {
             Here::Unnamed { free } => free,
             _ => None,
         };
-        self.look(path, free, Some(&reply.identity)).await
+        self.look(path, free, Some(&reply.head.identity)).await
     }
 
     /// The path of the target where it is known before the server is asked; otherwise the one that it

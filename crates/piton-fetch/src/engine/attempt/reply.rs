@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use piton_checkpoint::{Change, Identity};
+use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
 use super::here::Here;
@@ -16,7 +16,7 @@ use crate::failure::{Failure, NotTheFile};
 use crate::monitor::Event;
 use crate::resume::{is_among, media_type, odd_type};
 use piton_remote::blocking;
-use piton_remote::{Body, Connection, Head, Holds, Protocol};
+use piton_remote::{Body, Connection, Head, Holds};
 
 /// What the first question leads to.
 pub(super) enum Answered {
@@ -30,13 +30,7 @@ pub(super) enum Answered {
 pub(super) struct Reply {
     pub(super) source: Arc<Source>,
     pub(super) question: Question,
-    pub(super) protocol: Protocol,
-    /// Of the whole.
-    pub(super) identity: Identity,
-    /// Content-Encoding, if the body is not as it is stored.
-    pub(super) encoding: Option<String>,
-    /// As the server says it.
-    pub(super) media_type: Option<String>,
+    pub(super) head: Head,
     pub(super) holds: Holds,
     /// The body, which is waiting, and the connection that it comes over. `None`: only a byte was asked for.
     pub(super) exchange: Option<Exchange>,
@@ -45,7 +39,6 @@ pub(super) struct Reply {
 /// A body that is waiting.
 pub(super) struct Exchange {
     pub(super) connection: Connection,
-    pub(super) head: Head,
     pub(super) body: Body,
 }
 
@@ -53,6 +46,11 @@ impl Reply {
     /// Whether the server gives ranges.
     pub(super) fn is_ranged(&self) -> bool {
         matches!(self.holds, Holds::Part { .. })
+    }
+
+    /// The head, if the body that it came with is what will be used.
+    pub(super) fn head_in_use(&self) -> Option<&Head> {
+        self.exchange.is_some().then_some(&self.head)
     }
 }
 
@@ -107,7 +105,7 @@ impl Attempt<'_> {
             Holds::NotNewer => return Ok(Answered::NotNewer),
             Holds::OutOfRange { .. } => return Err(self.out_of_range(&question)),
         }
-        let identity = head.identity.clone();
+        let identity = &head.identity;
         let known = question.known.as_ref().and_then(|known| known.identity.size);
         if matches!(holds, Holds::Part { .. }) && identity.size.or(known).is_none() {
             // Where it ends would be found out only by asking beyond it.
@@ -126,11 +124,8 @@ impl Attempt<'_> {
             let why = NotTheFile::Unexpected(self.what.expect_types.clone().into());
             return Err(not_the_file(&head.url, &media_type, why).into());
         }
-        let (protocol, encoding) = (head.protocol, head.encoding.clone());
-        let media_type = head.media_type().map(str::to_owned);
-        let exchange = Some(Exchange { connection, head, body });
-        let reply =
-            Reply { source, question, protocol, identity, encoding, media_type, holds, exchange };
+        let exchange = Some(Exchange { connection, body });
+        let reply = Reply { source, question, head, holds, exchange };
         Ok(Answered::Reply(Box::new(reply)))
     }
 
@@ -198,7 +193,7 @@ impl Attempt<'_> {
             _ => return Ok(()),
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let media_type = reply.media_type.as_ref().and_then(|value| odd_type(&name, value));
+        let media_type = reply.head.media_type().and_then(|value| odd_type(&name, value));
         let Some(media_type) = media_type else { return Ok(()) };
         if !self.what.expect_types.is_empty() {
             return Ok(());
@@ -206,8 +201,7 @@ impl Attempt<'_> {
         let io = |source| PartError::Io { what: "look at", path: path.to_owned(), source };
         let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
         if replaces {
-            let exchange = reply.exchange.as_ref();
-            let url = exchange.map_or(&self.what.url, |exchange| &exchange.head.url);
+            let url = reply.head_in_use().map_or(&self.what.url, |head| &head.url);
             return Err(not_the_file(url, &media_type, NotTheFile::Replaces).into());
         }
         self.monitor.tell(Event::OddType { path: path.to_owned(), media_type });
@@ -216,7 +210,7 @@ impl Attempt<'_> {
 
     /// Says where the body is not as it is stored.
     pub(super) fn report_coding(&self, reply: &Reply) {
-        if let Some(coding) = reply.encoding.clone() {
+        if let Some(coding) = reply.head.encoding.clone() {
             self.monitor.tell(Event::Encoded { coding });
         }
     }

@@ -41,17 +41,13 @@ impl Attempt<'_> {
         path: &Path,
         reply: &mut Reply,
     ) -> Result<Option<Outcome>, End> {
-        let (identity, ranged) = (&reply.identity, reply.is_ranged());
+        let (identity, ranged) = (&reply.head.identity, reply.is_ranged());
         let fitting = self.fits(identity, reply.holds).zip(self.tools.landings());
         let Some(((size, landings), exchange)) = fitting.zip(reply.exchange.as_mut()) else {
             return Ok(None);
         };
-        let wanted = expected(
-            &self.what,
-            &name_asked_for(&self.what, path),
-            Vec::new(),
-            Some(&exchange.head),
-        )?;
+        let wanted =
+            expected(&self.what, &name_asked_for(&self.what, path), Vec::new(), Some(&reply.head))?;
         let room = tokio::select! {
             room = landings.room(size) => room,
             () = self.stop.stopped() => return Ok(None),
@@ -65,7 +61,7 @@ impl Attempt<'_> {
             exchange.body.unread(bytes.into(), None);
             return Ok(None);
         };
-        self.tell_start(path, identity, 0, exchange.head.protocol, ranged);
+        self.tell_start(path, identity, 0, reply.head.protocol, ranged);
         if !wanted.is_empty() {
             self.monitor.shared().progress.phase = Phase::Verifying;
             self.monitor.tell(Event::Verifying);
