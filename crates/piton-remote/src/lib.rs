@@ -63,6 +63,7 @@ pub use body::Body;
 pub use connection::{AskError, Connection, Remote};
 pub use decode::utf8_or_latin1;
 pub use error::{RemoteError, TlsFault, TlsRemedy};
+pub use file::local_path;
 pub use meaning::{FailureClass, Fault, Meaning, Retry};
 pub use origin::{Origin, OriginError, host_of};
 pub use parse_error::ParseError;

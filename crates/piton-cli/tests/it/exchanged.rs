@@ -135,6 +135,29 @@ fn no_hint_says_to_overwrite_what_is_no_file() {
     assert!(server.stats().requests.is_empty(), "nothing is asked for");
 }
 
+/// Read while it is moved aside or written over, the source would be lost.
+#[test]
+fn what_a_download_itself_writes_is_not_its_source() {
+    let place = Place::new();
+    let bytes = pattern::bytes(PATTERN, 100_000);
+    for source in ["out.part", "out.piton", "linked"] {
+        fs::write(place.path(source), &bytes).unwrap();
+        if source == "linked" {
+            fs::hard_link(place.path(source), place.path("out.part")).unwrap();
+        }
+        let url = format!("file://{}", place.path(source).display());
+        for how in [&[][..], &["--durability", "none"], &["--restart"], &["--overwrite"]] {
+            let mut args = vec!["--config", "none", "get", "--quiet", "-o", "out", &url];
+            args.extend(how);
+            let ran = place.piton(&args);
+            assert_eq!(ran.code, 2, "{source} {how:?}: {ran:?}");
+            assert!(ran.stderr.contains("what this download itself writes"), "{}", ran.stderr);
+            assert_eq!(fs::read(place.path(source)).unwrap(), bytes, "{source} {how:?}");
+        }
+        fs::remove_file(place.path(source)).unwrap();
+    }
+}
+
 /// A bit that is no longer what it was below what an earlier run had hashed, in a part that looks as it was
 /// left: the journal is the younger file, as after a backup of both.
 #[test]

@@ -9,7 +9,7 @@ mod body;
 mod version;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_checkpoint::Identity;
@@ -61,14 +61,18 @@ pub(crate) async fn answer(fs: &Arc<dyn Fs>, ask: &Ask) -> Result<(Head, Holds, 
     Ok((head, holds, body))
 }
 
-fn open(fs: &dyn Fs, url: &Url) -> Result<(Arc<dyn FsFile>, Stat), AskError> {
+/// The file of this machine that `url` names, whether it is there or not; `None` for a URL of anything else.
+pub fn local_path(url: &Url) -> Option<PathBuf> {
     let is_here = match url.host() {
         None => true,
         Some(Host::Domain(host)) => host == "localhost",
         Some(_) => false,
     };
-    let path = url.to_file_path().ok().filter(|_| is_here);
-    let Some(path) = path else {
+    (url.scheme() == "file" && is_here).then(|| url.to_file_path().ok()).flatten()
+}
+
+fn open(fs: &dyn Fs, url: &Url) -> Result<(Arc<dyn FsFile>, Stat), AskError> {
+    let Some(path) = local_path(url) else {
         return Err(RemoteError::BadUrl { why: "a file: URL names a path of this machine" }.into());
     };
     // Before it is opened: that of a FIFO or a device may wait, or do something.

@@ -8,6 +8,7 @@ use piton_durable::found;
 use piton_durable::fs::Lack;
 use piton_durable::links;
 use piton_durable::part::{Durability, PartError, Target};
+use piton_remote::{Holds, blocking, local_path};
 
 use super::describe::name_asked_for;
 use super::here::{Here, Looked};
@@ -23,8 +24,6 @@ use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;
-use piton_remote::Holds;
-use piton_remote::blocking;
 
 impl Attempt<'_> {
     /// Looks at what is here before the server is asked.
@@ -92,11 +91,32 @@ impl Attempt<'_> {
         now: Option<&Identity>,
     ) -> Result<Looked, End> {
         let path = self.followed(path)?;
+        self.check_source(&path)?;
         let looked = self.find(path, free, now).await?;
         Ok(match looked {
             Looked::Here(Here::Part(part)) if self.is_complete(&part) => Looked::Complete(part),
             looked => looked,
         })
+    }
+
+    /// Refuses a source that is what this download keeps at `path`: its part would be moved aside or written over
+    /// while it is read.
+    fn check_source(&self, path: &Path) -> Result<(), End> {
+        let (fs, target) = (&self.tools.fs, Target::new(path.to_owned()));
+        let urls =
+            std::iter::once(&self.what.url).chain(self.what.mirrors.iter().map(|it| &it.url));
+        for source in urls.filter_map(local_path) {
+            // One that cannot be looked at cannot be read either, and that is said by whoever tries.
+            let Ok(Some(seen)) = fs.stat(&source) else { continue };
+            for own in [target.part(), target.journal()] {
+                let io = |source| PartError::Io { what: "look at", path: own.clone(), source };
+                if fs.stat(&own).map_err(io)?.is_some_and(|own| own.id == seen.id) {
+                    let why = format!("{} is what this download itself writes", source.display());
+                    return Err(Failure::Usage(why).into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Where the file is written that is to be at `path`, if that is a link. A name that nobody has asked for
