@@ -57,13 +57,10 @@ impl Reply {
 impl Attempt<'_> {
     /// Asks, and reads the answer. `repeat` is asked instead of what is usual.
     pub(super) async fn ask(&self, here: &Here, repeat: Option<Question>) -> Result<Answered, End> {
-        let prober = Prober {
-            remote: &self.tools.remote,
-            what: &self.what,
-            monitor: &self.monitor,
-            stop: &self.stop,
-            tries: if self.asking == Asking::WholeInstead { Tries::One } else { Tries::Usual },
-        };
+        let prober = self.prober(match self.asking {
+            Asking::WholeInstead => Tries::One,
+            Asking::Range | Asking::Whole => Tries::Usual,
+        });
         let question = |source: &Source| match &repeat {
             Some(question) => question.clone(),
             None => self.question(here, source),
@@ -86,6 +83,11 @@ impl Attempt<'_> {
             }
             end => end,
         })
+    }
+
+    pub(super) fn prober(&self, tries: Tries) -> Prober<'_> {
+        let Self { tools, what, monitor, stop, .. } = self;
+        Prober { remote: &tools.remote, what, monitor, stop, tries }
     }
 
     /// Whether a refusal may be one of the range, which is piton's wish and nobody else's. Asked without it

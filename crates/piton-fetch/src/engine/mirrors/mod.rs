@@ -78,6 +78,12 @@ impl Sources {
         Some(sources)
     }
 
+    /// Nothing but `source`, which is one of these.
+    pub(super) fn alone(source: &Arc<Source>) -> Self {
+        let active = AtomicUsize::new(source.id.0);
+        Self { all: vec![Arc::clone(source)], active, losses: Mutex::default() }
+    }
+
     /// Whether there is more than one address.
     pub(super) fn several(&self) -> bool {
         self.all.len() > 1
