@@ -319,7 +319,9 @@ impl Attempt<'_> {
         let one_byte = Some(ByteRange { first: 0, last: Some(0) });
         let question = || Question { range: one_byte, ..Question::default() };
         for mirror in self.sources.iter().filter(|it| it.id != answered.id).take(MIRRORS_ASKED) {
-            match prober.ask(&Sources::alone(mirror), |_| question()).await {
+            let only = Sources::alone(mirror);
+            only.refill();
+            match prober.ask(&only, |_| question()).await {
                 Ok(probed) if existing.is_version(&probed.reply.head.identity) => return Ok(true),
                 Err(failure @ Failure::Stopped { .. }) => return Err(failure),
                 // It says nothing of this file.

@@ -65,6 +65,7 @@ impl Attempt<'_> {
             Some(question) => question.clone(),
             None => self.question(here, source),
         };
+        self.sources.refill();
         let asked = prober.ask(&self.sources, question).await;
         let refusal = match &asked {
             Ok(_) => Some(RangeRefusal::OfRanges),
@@ -181,9 +182,9 @@ impl Attempt<'_> {
     /// # Errors
     /// There is no other.
     pub(super) fn give_up(&self, source: &Source, change: Change) -> Result<(), End> {
-        let given_up =
-            self.sources.give_up(source, TransferError::OtherFile(change), 1, &self.monitor);
-        given_up.map_err(|(trouble, tries)| trouble.into_failure(tries, self.what.max_size).into())
+        let error = TransferError::OtherFile(change);
+        let given_up = self.sources.give_up(source, error, &self.monitor);
+        given_up.map_err(|error| error.into_failure().into())
     }
 
     /// A page that would replace a file is no version of it; where nothing is lost, it is saved with a warning.
