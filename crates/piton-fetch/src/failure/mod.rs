@@ -11,7 +11,6 @@ use std::time::Duration;
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
-pub use self::meaning::disk_meaning;
 use crate::adopt::Unadoptable;
 use crate::digest::Digest;
 pub use piton_remote::{FailureClass, Fault, Meaning, Retry};

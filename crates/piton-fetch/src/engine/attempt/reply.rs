@@ -47,11 +47,6 @@ impl Reply {
     pub(super) fn is_ranged(&self) -> bool {
         matches!(self.holds, Holds::Part { .. })
     }
-
-    /// The head, if the body that it came with is what will be used.
-    pub(super) fn head_in_use(&self) -> Option<&Head> {
-        self.exchange.is_some().then_some(&self.head)
-    }
 }
 
 impl Attempt<'_> {
@@ -204,8 +199,7 @@ impl Attempt<'_> {
         let io = |source| PartError::Io { what: "look at", path: path.to_owned(), source };
         let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
         if replaces {
-            let url = reply.head_in_use().map_or(&self.what.url, |head| &head.url);
-            return Err(not_the_file(url, &media_type, NotTheFile::Replaces).into());
+            return Err(not_the_file(&reply.head.url, &media_type, NotTheFile::Replaces).into());
         }
         self.monitor.tell(Event::OddType { path: path.to_owned(), media_type });
         Ok(())
