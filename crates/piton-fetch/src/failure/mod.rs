@@ -3,6 +3,8 @@
 //! [`Failure`] says what failed, on what, and why; [`meaning`] what follows from it.
 
 mod meaning;
+#[cfg(test)]
+mod model;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
