@@ -45,6 +45,8 @@
 //! - [`part::Foreign`]: a file that another program began, to be adopted as a part.
 //! - [`journal`]: the format, a reader that is safe on any bytes, and [`journal::read`] for looking at a
 //!   journal that may be in use. `docs/journal-format.md` draws the bytes and the protocol.
+//! - [`framed`]: the same kind of log for a program's own state, with [`framed::Log`].
+//! - [`held`]: a file that one process holds and replaces as a whole, renames or moves aside.
 //! - [`land`]: small files from memory to their final names, thousands a second, with shared syncs.
 //! - [`lock`]: one owner for each file, with nothing left behind when it dies.
 //! - [`links`]: where a file is written if its name is a symbolic link.
@@ -70,6 +72,8 @@
 //! | [`dirs::create`] | the directories | the directories |
 //! | [`found::settle`] | the file | the file |
 //! | [`replace::replace`], `replace_from` | the new file | the new file |
+//! | [`framed::Log::append`] | the frame | it, once [`framed::Log::file`] was synced |
+//! | [`held::Held::create`], `replace`, `rename`, `set_aside` | the new file or name | the new file or name |
 //!
 //! The right column holds for [`part::Durability::Power`]. In every case, even if the process or the
 //! machine stops at any instant before: the final name belongs to the file that had it before, or to the
@@ -89,7 +93,9 @@ pub mod crc;
 pub mod dirs;
 pub mod extent;
 pub mod found;
+pub mod framed;
 pub mod fs;
+pub mod held;
 pub mod journal;
 pub mod land;
 pub mod links;

@@ -2,26 +2,21 @@
 
 use std::ops::Range;
 
-use crate::crc::crc32c;
 use crate::extent::Extent;
+pub use crate::framed::{FRAME_LEN, HEADER_LEN};
+use crate::framed::{Head, encode_frame, take};
 use crate::fs::FileId;
 
 /// The first eight bytes. The high bit and the line end reveal a transfer that damaged the file.
 pub const MAGIC: [u8; 8] = *b"\x89PITON\r\n";
 /// The format that this program writes.
 pub const VERSION: u16 = 1;
-/// Bytes of the header, in every version of the format.
-pub const HEADER_LEN: usize = 32;
-/// Bytes of a record beside its payload: 21 before it, and the CRC after it.
-pub const FRAME_LEN: usize = FRAME_HEAD + 4;
 /// The longest payload of a record.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 /// The longest saved hash state.
 pub const MAX_HASH_STATE: usize = 64 << 10;
 /// The longest journal. Compaction keeps real ones far below it.
 pub const MAX_JOURNAL: u64 = 64 << 20;
-
-pub(super) const FRAME_HEAD: usize = 21;
 
 /// The header of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,16 +87,7 @@ impl Header {
 
     /// The 32 bytes at the start of the journal.
     pub fn encode(&self) -> [u8; HEADER_LEN] {
-        let mut bytes = Vec::with_capacity(HEADER_LEN);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&self.version.to_le_bytes());
-        bytes.extend_from_slice(&[0, 0]);
-        bytes.extend_from_slice(&self.salt.to_le_bytes());
-        bytes.extend_from_slice(&self.part_identity.to_le_bytes());
-        bytes.extend_from_slice(&crc32c(&bytes).to_le_bytes());
-        let mut header = [0; HEADER_LEN];
-        header.copy_from_slice(&bytes);
-        header
+        Head { version: self.version, salt: self.salt, tag: self.part_identity }.encode(MAGIC)
     }
 }
 
@@ -131,11 +117,11 @@ impl Record {
 
     /// Appends the whole record to `out`.
     pub fn encode(&self, salt: u64, sequence: u64, out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&[0; 4]);
-        out.extend_from_slice(&salt.to_le_bytes());
-        out.extend_from_slice(&sequence.to_le_bytes());
-        out.push(self.kind());
+        encode_frame(salt, sequence, self.kind(), out, |out| self.encode_payload(out));
+    }
+
+    /// Appends what it holds.
+    pub(super) fn encode_payload(&self, out: &mut Vec<u8>) {
         match self {
             Self::Meta(meta) => out.extend_from_slice(meta),
             Self::Written(extent) => {
@@ -154,10 +140,6 @@ impl Record {
             }
             Self::Verified { len } => out.extend_from_slice(&len.to_le_bytes()),
         }
-        let payload = (out.len() - start - FRAME_HEAD) as u32;
-        out[start..start + 4].copy_from_slice(&payload.to_le_bytes());
-        let crc = crc32c(&out[start..]);
-        out.extend_from_slice(&crc.to_le_bytes());
     }
 
     /// Reads a payload of type `kind`. `None`: no such type, or not a payload of it.
@@ -183,11 +165,4 @@ impl Record {
         };
         (rest.is_empty() && record.is_writable()).then_some(record)
     }
-}
-
-/// Takes the next `N` bytes off the front.
-pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, rest) = bytes.split_first_chunk()?;
-    *bytes = rest;
-    Some(*head)
 }

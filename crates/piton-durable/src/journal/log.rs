@@ -5,24 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fold::Fold;
-use super::format::{FRAME_LEN, Header, MAX_JOURNAL, Record, VERSION, part_identity};
+use super::format::{Header, MAX_JOURNAL, Record, VERSION, part_identity};
 use super::parse::Parsed;
+pub(crate) use crate::framed::AppendError;
+use crate::framed::{Tail, compaction_pays};
 use crate::fs::{FileId, Fs, FsFile, write_all_at};
 use crate::lock::LockError;
 use crate::named;
 use crate::replace::{StageError, StageStep, stage};
 
-/// Compaction is not worth its syncs before the journal has grown by this much.
-const GROWTH_WORTH_COMPACTING: u64 = 64 << 10;
-
 /// A journal that is open, locked, and ends with a good record.
 pub(crate) struct Log {
-    file: Arc<dyn FsFile>,
+    tail: Tail,
     id: FileId,
-    salt: u64,
-    /// Sequence number of the last record.
-    sequence: u64,
-    len: u64,
     compacted_len: u64,
     /// Whether anything was appended since the last sync.
     dirty: bool,
@@ -75,58 +70,39 @@ impl Log {
         })?;
         let id = file.stat().map_err(StageError::of(StageStep::Inspect, temporary))?.id;
         let len = bytes.len() as u64;
-        Ok((Self { file, id, salt, sequence, len, compacted_len: len, dirty: false }, fold))
+        let tail = Tail { file, salt, sequence, len, max_len: MAX_JOURNAL };
+        Ok((Self { tail, id, compacted_len: len, dirty: false }, fold))
     }
 
-    /// Continues the journal of an earlier run (`docs/journal-format.md`, step 7): cuts off its torn tail and
-    /// makes that durable before anything is appended. What remains is written again in its place: a
-    /// sync of the last run may have failed, and then only pages that are written again reach the disk.
+    /// Continues the journal of an earlier run (`docs/journal-format.md`, step 7), without its torn tail.
     pub(crate) fn resume(
         file: Arc<dyn FsFile>,
         bytes: &[u8],
         parsed: &Parsed,
         durable: bool,
     ) -> io::Result<Self> {
-        let len = parsed.end.offset();
-        if len < bytes.len() as u64 {
-            file.set_len(len)?;
-        }
-        if durable {
-            let good = usize::try_from(len).ok().and_then(|len| bytes.get(..len));
-            write_all_at(&*file, good.unwrap_or(bytes), 0)?;
-            file.sync_data()?;
-        }
-        let (id, salt) = (file.stat()?.id, parsed.header.salt);
+        let (salt, len) = (parsed.header.salt, parsed.end.offset());
         let sequence = parsed.entries.len() as u64;
-        Ok(Self { file, id, salt, sequence, len, compacted_len: 0, dirty: false })
+        let tail = Tail { file, salt, sequence, len, max_len: MAX_JOURNAL };
+        let tail = tail.resume(bytes, durable)?;
+        let id = tail.file.stat()?.id;
+        Ok(Self { tail, id, compacted_len: 0, dirty: false })
     }
 
     /// Appends a record and returns its sequence number. After an error the journal ends with its
     /// last good record again, or [`AppendError::Lost`] says that it does not.
     pub(crate) fn append(&mut self, record: &Record) -> Result<u64, AppendError> {
-        let mut bytes = Vec::with_capacity(FRAME_LEN + 20);
         if !record.is_writable() {
             return Err(AppendError::Refused(io::ErrorKind::InvalidInput.into()));
         }
-        record.encode(self.salt, self.sequence + 1, &mut bytes);
-        if self.len + bytes.len() as u64 > MAX_JOURNAL {
-            return Err(AppendError::Full);
-        }
-        if let Err(error) = write_all_at(&*self.file, &bytes, self.len) {
-            return Err(match self.file.set_len(self.len) {
-                Ok(()) => AppendError::Refused(error),
-                Err(_) => AppendError::Lost(error),
-            });
-        }
-        self.sequence += 1;
-        self.len += bytes.len() as u64;
+        let sequence = self.tail.append(record.kind(), |out| record.encode_payload(out))?;
         self.dirty = true;
-        Ok(self.sequence)
+        Ok(sequence)
     }
 
     /// Makes its `ctime` later than that of the part, as it is after every write to the part.
     pub(crate) fn touch(&self) -> io::Result<()> {
-        self.file.set_mode(0o600)
+        self.tail.file.set_mode(0o600)
     }
 
     /// Which file it is.
@@ -136,37 +112,26 @@ impl Log {
 
     /// Sequence number of the last record.
     pub(crate) fn sequence(&self) -> u64 {
-        self.sequence
+        self.tail.sequence
     }
 
     /// The file to sync, if anything was appended since this was last asked.
     pub(crate) fn take_dirty(&mut self) -> Option<Arc<dyn FsFile>> {
-        std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.file))
+        std::mem::take(&mut self.dirty).then(|| Arc::clone(&self.tail.file))
     }
 
     /// Whether the journal has grown by a quarter, and by enough to matter.
     pub(crate) fn compaction_pays(&self) -> bool {
-        let growth = GROWTH_WORTH_COMPACTING.max(self.compacted_len / 4);
-        self.len > self.compacted_len.saturating_add(growth)
+        compaction_pays(self.tail.len, self.compacted_len)
     }
 
     /// Whether it is so long that appending may soon be refused.
     pub(crate) fn is_nearly_full(&self) -> bool {
-        self.len > MAX_JOURNAL / 2
+        self.tail.len > MAX_JOURNAL / 2
     }
 
     /// Puts the next compaction off until the journal has grown again.
     pub(crate) fn postpone_compaction(&mut self) {
-        self.compacted_len = self.len;
+        self.compacted_len = self.tail.len;
     }
-}
-
-/// Why a record was not appended.
-pub(crate) enum AppendError {
-    /// The journal is as long as one may be, and as it was. A compaction makes room.
-    Full,
-    /// The journal is as it was.
-    Refused(io::Error),
-    /// The journal could not be cut back: nothing more may be appended to it.
-    Lost(io::Error),
 }

@@ -1,10 +1,8 @@
 //! Reading a journal: pure, and safe on any bytes.
 
-use super::format::{
-    FRAME_HEAD, FRAME_LEN, HEADER_LEN, Header, MAGIC, MAX_JOURNAL, MAX_PAYLOAD, Record, VERSION,
-    take,
-};
-use crate::crc::crc32c;
+use super::format::{HEADER_LEN, Header, MAGIC, MAX_JOURNAL, MAX_PAYLOAD, Record, VERSION};
+pub use crate::framed::Tear;
+use crate::framed::{Framed, Head, parse_frame};
 
 /// What the bytes of a journal say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,33 +52,6 @@ impl End {
     }
 }
 
-/// Why a journal ends before its bytes do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Tear {
-    /// The bytes end within a record.
-    #[error("a record is cut off")]
-    Short,
-    /// The record claims to be longer than a record may be.
-    #[error("a record claims {0} bytes")]
-    TooLong(u32),
-    /// The record is of another journal.
-    #[error("a record of another journal")]
-    Salt,
-    /// The record is not the next one.
-    #[error("record {0} out of order")]
-    Sequence(u64),
-    /// The bytes are not those that were written.
-    #[error("the checksum of a record does not match")]
-    Checksum,
-    /// The record is whole but makes no sense.
-    #[error("a record of type {0} makes no sense")]
-    Payload(u8),
-    /// The journal is longer than a journal may be.
-    #[error("the journal is longer than allowed")]
-    Limit,
-}
-
 /// Why a journal cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -125,51 +96,19 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, HeadError> {
     Ok(Parsed { header, entries, end })
 }
 
-/// The header, in the layout that every version keeps: its CRC is checked before its version is
-/// believed, so that a flipped bit does not look like a newer format.
+/// The header, in the layout that every version keeps.
 fn parse_header(bytes: &[u8]) -> Result<Header, HeadError> {
-    let (head, mut crc) = bytes
-        .get(..HEADER_LEN)
-        .and_then(|header| header.split_at_checked(HEADER_LEN - 4))
-        .ok_or(HeadError::Unreadable)?;
-    if take(&mut crc).map(u32::from_le_bytes) != Some(crc32c(head)) {
-        return Err(HeadError::Unreadable);
-    }
-    let fields = |mut rest: &[u8]| {
-        let magic: [u8; 8] = take(&mut rest)?;
-        let version = u16::from_le_bytes(take(&mut rest)?);
-        let _reserved: [u8; 2] = take(&mut rest)?;
-        let salt = u64::from_le_bytes(take(&mut rest)?);
-        let part_identity = u64::from_le_bytes(take(&mut rest)?);
-        (magic == MAGIC && version > 0).then_some(Header { version, salt, part_identity })
-    };
-    let header = fields(head).ok_or(HeadError::Unreadable)?;
+    let Head { version, salt, tag } = Head::parse(MAGIC, bytes).ok_or(HeadError::Unreadable)?;
+    let header = Header { version, salt, part_identity: tag };
     if header.version > VERSION { Err(HeadError::Newer(header.version)) } else { Ok(header) }
 }
 
 /// The record at the start of `bytes`, and its length with its frame.
 fn parse_record(bytes: &[u8], salt: u64, sequence: u64) -> Result<(Record, usize), Tear> {
-    let mut rest = bytes;
-    let len = u32::from_le_bytes(take(&mut rest).ok_or(Tear::Short)?);
-    let payload_len =
-        usize::try_from(len).ok().filter(|len| *len <= MAX_PAYLOAD).ok_or(Tear::TooLong(len))?;
-    if u64::from_le_bytes(take(&mut rest).ok_or(Tear::Short)?) != salt {
-        return Err(Tear::Salt);
-    }
-    let found = u64::from_le_bytes(take(&mut rest).ok_or(Tear::Short)?);
-    if found != sequence {
-        return Err(Tear::Sequence(found));
-    }
-    let [kind] = take(&mut rest).ok_or(Tear::Short)?;
-    let (payload, mut rest) = rest.split_at_checked(payload_len).ok_or(Tear::Short)?;
-    let crc = u32::from_le_bytes(take(&mut rest).ok_or(Tear::Short)?);
-    let framed = bytes.get(..FRAME_HEAD + payload_len).ok_or(Tear::Short)?;
-    if crc != crc32c(framed) {
-        return Err(Tear::Checksum);
-    }
+    let Framed { kind, payload, len, .. } = parse_frame(bytes, salt, Some(sequence), MAX_PAYLOAD)?;
     let record = Record::decode(kind, payload).ok_or(Tear::Payload(kind))?;
     if matches!(record, Record::Synced { through } if through >= sequence) {
         return Err(Tear::Payload(kind));
     }
-    Ok((record, FRAME_LEN + payload_len))
+    Ok((record, len))
 }

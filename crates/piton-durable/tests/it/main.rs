@@ -10,6 +10,7 @@ mod beneath;
 mod broken;
 mod crash;
 mod extras;
+mod framed;
 mod harness;
 mod journal;
 mod killed;
