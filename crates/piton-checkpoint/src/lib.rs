@@ -6,8 +6,9 @@
 //! * [`Backoff`], [`Budget`] and [`Class`]: whether a failure is worth another try, and when.
 //! * [`Bloom`]: whether a hash may have been seen before, in memory of a fixed size (G8).
 //! * [`ledger`]: what happened to each item of a list.
+//! * [`store`]: how far a job of records has come.
 //!
-//! Only the ledger touches a file. Nothing touches a socket or a clock: time is passed in, so that a test
+//! Only the ledger and the stores touch files. Nothing touches a socket or a clock: time is passed in, so that a test
 //! can replay it.
 //!
 //! ```
@@ -25,6 +26,7 @@ mod identity;
 mod intervals;
 pub mod ledger;
 mod retry;
+pub mod store;
 
 pub use bloom::Bloom;
 pub use cadence::{Cadence, Pace};

@@ -9,6 +9,8 @@ pub mod power;
 pub mod real;
 pub mod seed;
 pub mod server;
+#[cfg(feature = "stores")]
+pub mod stores;
 pub mod syscalls;
 
 mod skip;

@@ -1,4 +1,5 @@
-//! Integration tests of piton-checkpoint: the ledger on real files, killed, damaged and out of room.
+//! Integration tests of piton-checkpoint: the ledger on real files, killed, damaged and out of room; the stores of
+//! jobs on simulated disks.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests tamper with files")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
@@ -13,3 +14,4 @@ mod opening;
 mod properties;
 mod reading;
 mod root_only;
+mod stores;

@@ -20,6 +20,8 @@
 //! A failed sync leaves the new bytes visible and counts them as written, as Linux does: no later
 //! sync puts them on the disk.
 //!
+//! [`SimDisk::ignore_locks`] makes locks do nothing, as on some network file systems.
+//!
 //! [`SimDisk::overlaid`] is one that does not tell how its whole-disk sync ended, and that loses a file
 //! which was synced before it had a name, unless that sync came first: as an overlay on btrfs may.
 

@@ -42,7 +42,7 @@ pub enum Broken {
 }
 
 /// A file system that breaks one rule and keeps all others. Files are told apart by their names:
-/// `*.part`, `*.piton`, `*.piton.tmp`.
+/// `*.part`; `*.piton` and `*.piton-job` with their `*.tmp`.
 #[derive(Clone)]
 pub struct Sabotage<F> {
     inner: F,
@@ -112,9 +112,9 @@ impl Role {
         let name = path.as_os_str().as_encoded_bytes();
         if name.ends_with(b".part") {
             Self::Part
-        } else if name.ends_with(b".piton") {
+        } else if name.ends_with(b".piton") || name.ends_with(b".piton-job") {
             Self::Journal
-        } else if name.ends_with(b".piton.tmp") {
+        } else if name.ends_with(b".piton.tmp") || name.ends_with(b".piton-job.tmp") {
             Self::NewJournal
         } else {
             Self::Other

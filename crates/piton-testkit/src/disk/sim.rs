@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) process: u64,
     /// See [`SimDisk::overlaid`].
     pub(super) overlaid: bool,
+    /// See [`SimDisk::ignore_locks`].
+    pub(super) locks_do_nothing: bool,
     down: bool,
     operations: u64,
     faults: Vec<Fault>,
@@ -59,6 +61,7 @@ impl SimDisk {
             next_handle: 1,
             process: 1,
             overlaid: false,
+            locks_do_nothing: false,
             down: false,
             operations: 0,
             faults: Vec::new(),
@@ -76,6 +79,11 @@ impl SimDisk {
     /// From now on it does not say when a file was created, as some file systems.
     pub fn hide_births(&self) {
         self.world().tells_births = false;
+    }
+
+    /// From now on every lock is granted to everybody.
+    pub fn ignore_locks(&self) {
+        self.world().locks_do_nothing = true;
     }
 
     /// From now on new files lack these permission bits.

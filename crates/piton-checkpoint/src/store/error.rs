@@ -1,0 +1,123 @@
+//! What can go wrong with a store.
+
+use std::path::{Path, PathBuf};
+
+use piton_durable::framed::LogError;
+use piton_durable::held::HeldError;
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another run has it. Trying again helps when that has ended.
+    #[error("the job is already running: {place} is in use{}", holder.map(|pid| format!(" by process {pid}")).unwrap_or_default())]
+    Locked {
+        /// The store.
+        place: String,
+        /// The process that has it, if that is known.
+        holder: Option<u32>,
+    },
+    /// A later run has taken it, or somebody else has changed or removed it. This run has to stop.
+    #[error("another run took over: {place} was changed by somebody else")]
+    Fenced {
+        /// The store.
+        place: String,
+    },
+    /// What is there cannot be believed. Nothing was changed; the user has to decide whether it is set aside.
+    #[error("the state {place} is damaged: {why}")]
+    Damaged {
+        /// The store.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A newer version of piton wrote it. Nothing was changed.
+    #[error("the state {place} was written by a newer version of piton (format {found})")]
+    Newer {
+        /// The store.
+        place: String,
+        /// Its format.
+        found: u16,
+    },
+    /// What was to be committed is not JSON, or too long. A bug of the program.
+    #[error("cannot commit to {place}: {why}")]
+    Refused {
+        /// The store.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// [`Store::take`](super::Store::take) has to come first, and no error before. A bug of the program.
+    #[error("{place} is not taken by this run")]
+    NotTaken {
+        /// The store.
+        place: String,
+    },
+    /// The file cannot be used, or the system refused an operation.
+    #[error(transparent)]
+    File(HeldError),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later, without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::File(HeldError::Io { source, .. }) => {
+                matches!(
+                    source.kind(),
+                    std::io::ErrorKind::StorageFull
+                        | std::io::ErrorKind::QuotaExceeded
+                        | std::io::ErrorKind::Interrupted
+                        | std::io::ErrorKind::ResourceBusy
+                )
+            }
+            _ => false,
+        }
+    }
+
+    /// The file to be set aside, if that is what is wrong.
+    pub fn damaged(&self) -> Option<PathBuf> {
+        match self {
+            Self::Damaged { place, .. } => Some(PathBuf::from(place)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn damage(path: &Path, why: impl std::fmt::Display) -> Self {
+        Self::Damaged { place: place(path), why: why.to_string() }
+    }
+}
+
+pub(super) fn place(path: &Path) -> String {
+    path.display().to_string()
+}
+
+impl From<HeldError> for StoreError {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::Locked { path, holder } => Self::Locked { place: place(&path), holder },
+            HeldError::Exchanged { path } => Self::Fenced { place: place(&path) },
+            error => Self::File(error),
+        }
+    }
+}
+
+impl From<LogError> for StoreError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Unreadable { path } => Self::damage(&path, "its header cannot be read"),
+            LogError::Damaged { path, at, why } => {
+                Self::damage(&path, format_args!("{why}, at byte {at}"))
+            }
+            LogError::Newer { path, found } => Self::Newer { place: place(&path), found },
+            LogError::Fenced { path } => Self::Fenced { place: place(&path) },
+            LogError::Full { path } => {
+                Self::Refused { place: place(&path), why: "it is as long as it may be".to_owned() }
+            }
+            LogError::File(error) => error.into(),
+            // There will be more kinds of them.
+            error => Self::Refused { place: String::new(), why: error.to_string() },
+        }
+    }
+}

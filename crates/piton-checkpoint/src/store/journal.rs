@@ -1,0 +1,224 @@
+//! The default store: a journal, where a commit is one write.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use piton_durable::framed::{Format, Frame, Log};
+use piton_durable::fs::Fs;
+use piton_durable::held::{Held, HeldError, Trust};
+
+use super::error::place;
+use super::{Kept, Mark, Store, StoreError, Taken};
+
+const FORMAT: Format = Format {
+    magic: *b"\x89PITJOB\n",
+    version: 1,
+    max_payload: 1 << 20,
+    // Compaction keeps it far below.
+    max_len: 64 << 20,
+};
+
+const EPOCH: u8 = 1;
+const COMMIT: u8 = 2;
+const DURABLE: u8 = 3;
+
+/// A file of framed records (`docs/records.md` draws them). It survives kills and power cuts, notices damage, and keeps
+/// other runs out by a lock; where locks do nothing, it notices that another process wrote.
+pub struct JournalStore {
+    fs: Arc<dyn Fs>,
+    path: PathBuf,
+    run: Mutex<Run>,
+}
+
+enum Run {
+    NotTaken,
+    Taken(Box<Open>),
+    /// Nothing more may be committed.
+    Over,
+}
+
+struct Open {
+    log: Log,
+    epoch: u64,
+    kept: Kept,
+    /// The frame of each commit that is kept.
+    frames: Vec<(Mark, u64)>,
+}
+
+impl JournalStore {
+    /// The store in the file at `path`. Nothing is touched yet.
+    pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
+        Self { fs, path: path.into(), run: Mutex::new(Run::NotTaken) }
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the open log. After an error that leaves doubt about the file, this run is over.
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Open) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut run = self.run();
+        let Run::Taken(open) = &mut *run else { return Err(self.not_taken(&run)) };
+        let result = work(open);
+        if matches!(result, Err(StoreError::Fenced { .. })) {
+            *run = Run::Over;
+        }
+        result
+    }
+
+    fn not_taken(&self, run: &Run) -> StoreError {
+        let place = place(&self.path);
+        match run {
+            Run::Over => StoreError::Fenced { place },
+            Run::NotTaken | Run::Taken(_) => StoreError::NotTaken { place },
+        }
+    }
+}
+
+impl Store for JournalStore {
+    fn take(&self) -> Result<Taken, StoreError> {
+        let mut run = self.run();
+        if !matches!(*run, Run::NotTaken) {
+            return Err(self.not_taken(&Run::Over));
+        }
+        let open = match Log::open(&self.fs, &self.path, FORMAT)? {
+            Some((log, frames)) => Open::resume(log, &frames, &self.path)?,
+            None => {
+                let log =
+                    Log::create(&self.fs, &self.path, FORMAT, &[(EPOCH, &1_u64.to_le_bytes())])?;
+                Open { log, epoch: 1, kept: Kept::default(), frames: Vec::new() }
+            }
+        };
+        let taken = open.kept.taken(open.epoch);
+        *run = Run::Taken(Box::new(open));
+        Ok(taken)
+    }
+
+    fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
+        self.with(|open| open.commit(state))
+    }
+
+    fn sync(&self, through: Mark) -> Result<(), StoreError> {
+        // Without the mutex while the disk works: commits do not wait.
+        let (file, last) = self.with(|open| {
+            open.settle(through)?;
+            Ok((open.log.file(), open.log.sequence()))
+        })?;
+        let synced = file.sync_data().map_err(HeldError::io("sync", &self.path));
+        if synced.is_err() {
+            *self.run() = Run::Over;
+        }
+        synced?;
+        self.with(|open| {
+            open.log.synced(last);
+            if open.log.rewrite_pays() { open.compact() } else { Ok(()) }
+        })
+    }
+
+    fn remove(&self) -> Result<(), StoreError> {
+        match std::mem::replace(&mut *self.run(), Run::Over) {
+            Run::Taken(open) => Ok(open.log.remove()?),
+            run => Err(self.not_taken(&run)),
+        }
+    }
+
+    fn place(&self) -> String {
+        place(&self.path)
+    }
+}
+
+impl Open {
+    /// Continues after earlier runs: the next epoch is durable when this returns.
+    fn resume(log: Log, frames: &[Frame], path: &Path) -> Result<Self, StoreError> {
+        let (epoch, kept) = fold(frames, path)?;
+        let epoch = epoch.saturating_add(1);
+        let mut open = Self { log, epoch, kept, frames: Vec::new() };
+        // In a new file: a run that still uses the old one then finds that this has lost its name.
+        open.compact()?;
+        Ok(open)
+    }
+
+    fn commit(&mut self, state: &[u8]) -> Result<Mark, StoreError> {
+        let sequence = self.log.append(COMMIT, state)?;
+        let mark = self.kept.push(state.to_vec());
+        self.frames.push((mark, sequence));
+        Ok(mark)
+    }
+
+    /// Appends that everything up to this commit is durable, but does not sync it.
+    fn settle(&mut self, through: Mark) -> Result<(), StoreError> {
+        let sequence = self.frames.iter().rfind(|(mark, _)| *mark <= through).map(|frame| frame.1);
+        if let Some(sequence) = sequence
+            && self.kept.durable.is_none_or(|durable| durable < through)
+        {
+            self.log.append(DURABLE, &sequence.to_le_bytes())?;
+            self.kept.settle(through);
+            self.frames.retain(|(mark, _)| *mark >= through);
+        }
+        Ok(())
+    }
+
+    /// Replaces the file by the shortest one of the same meaning.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let epoch = self.epoch.to_le_bytes();
+        // Frame 1 is the epoch, frame 2 the durable commit.
+        let durable = 2_u64.to_le_bytes();
+        let mut frames: Vec<(u8, &[u8])> = vec![(EPOCH, &epoch)];
+        if let Some(state) = self.kept.durable() {
+            frames.extend([(COMMIT, state), (DURABLE, &durable[..])]);
+        }
+        frames.extend(self.kept.later().map(|state| (COMMIT, state)));
+        self.log.rewrite(&frames)?;
+        let commits = frames.iter().zip(1_u64..).filter(|((kind, _), _)| *kind == COMMIT);
+        let numbers: Vec<u64> = commits.map(|(_, sequence)| sequence).collect();
+        self.frames = self.kept.entries.iter().map(|entry| entry.mark).zip(numbers).collect();
+        Ok(())
+    }
+}
+
+/// What the frames say: the last epoch, and the commits that count.
+fn fold(frames: &[Frame], path: &Path) -> Result<(u64, Kept), StoreError> {
+    let (mut epoch, mut through) = (None, 0);
+    let mut commits = Vec::new();
+    for Frame { sequence, kind, payload } in frames {
+        match (*kind, <[u8; 8]>::try_from(&payload[..])) {
+            (EPOCH, Ok(number)) => epoch = Some(u64::from_le_bytes(number)),
+            (DURABLE, Ok(number)) => through = through.max(u64::from_le_bytes(number)),
+            (COMMIT, _) => commits.push((*sequence, payload.clone())),
+            _ => {
+                return Err(StoreError::damage(
+                    path,
+                    format_args!("record {sequence} makes no sense"),
+                ));
+            }
+        }
+    }
+    let epoch = epoch.ok_or_else(|| StoreError::damage(path, "it has no epoch"))?;
+    let durable = commits.iter().rposition(|(sequence, _)| *sequence <= through);
+    let mut states = commits.into_iter().map(|(_, state)| state).skip(durable.unwrap_or(0));
+    let durable = durable.and_then(|_| states.next());
+    Ok((epoch, Kept::of(durable, states.collect())))
+}
+
+impl JournalStore {
+    /// Moves the file at `path` aside, so that the next run starts from nothing; returns its new name. For a
+    /// state that is damaged, when the user has decided.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`]; where there is no such file, or it cannot be renamed.
+    pub fn set_aside(fs: &Arc<dyn Fs>, path: &Path) -> Result<PathBuf, StoreError> {
+        set_aside(fs, path)
+    }
+}
+
+/// Moves a state file aside, whatever is in it.
+pub(super) fn set_aside(fs: &Arc<dyn Fs>, path: &Path) -> Result<PathBuf, StoreError> {
+    let Some(held) = Held::open(fs, path, Trust::Any)? else {
+        let missing = std::io::ErrorKind::NotFound.into();
+        return Err(HeldError::io("move aside", path)(missing).into());
+    };
+    Ok(held.set_aside()?)
+}
