@@ -1,0 +1,183 @@
+//! What can go wrong with a job.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use piton_checkpoint::store::StoreError;
+use piton_durable::held::HeldError;
+
+use crate::source::SourceChange;
+
+/// Why a job stopped. What is done stays done: running the same job again resumes there, unless a variant says
+/// otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The state of the job cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state is whole, and this program does not understand it.
+    #[error("the state {place} makes no sense: {why}")]
+    State {
+        /// The store.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// The job was begun with something else. It is not run again by itself: restart it, or go back.
+    #[error("the job was begun with {what} {was}, and now it is {now}")]
+    JobDiffers {
+        /// What differs.
+        what: &'static str,
+        /// As the state has it.
+        was: String,
+        /// As it is now.
+        now: String,
+    },
+    /// The source is not what was read before. Nothing was written. The user has to decide.
+    #[error("{} has changed: {change}", path.display())]
+    SourceChanged {
+        /// The source.
+        path: PathBuf,
+        /// How.
+        change: SourceChange,
+    },
+    /// The source is a folder, a device, a FIFO or a socket.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The source.
+        path: PathBuf,
+    },
+    /// A record has more bytes than allowed.
+    #[error("record {record} of {}, at byte {offset}, is longer than {limit} bytes", path.display())]
+    RecordTooLong {
+        /// The source.
+        path: PathBuf,
+        /// Where it begins.
+        offset: u64,
+        /// Its number, from 1: of lines the line number.
+        record: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The source ends within a quoted field.
+    #[error("record {record} of {}, at byte {offset}, has a quote that is never closed", path.display())]
+    UnclosedQuote {
+        /// The source.
+        path: PathBuf,
+        /// Where it begins.
+        offset: u64,
+        /// Its number, from 1.
+        record: u64,
+    },
+    /// The output exists and this job has not written it.
+    #[error("{} already exists", path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// There is an unfinished output and no state that says how far it counts.
+    #[error("{} exists, but the job has no state that says how much of it counts", path.display())]
+    OutputWithoutPosition {
+        /// The unfinished output.
+        path: PathBuf,
+    },
+    /// The output is gone.
+    #[error("{} is gone: another program moved or removed it", path.display())]
+    OutputMissing {
+        /// The output.
+        path: PathBuf,
+    },
+    /// The output is shorter than what is surely durable.
+    #[error("{} has {len} bytes, and {committed} were committed: another program cut it", path.display())]
+    OutputShorter {
+        /// The output.
+        path: PathBuf,
+        /// Its length.
+        len: u64,
+        /// What it should have at least.
+        committed: u64,
+    },
+    /// The last committed bytes of the output are not those that were written.
+    #[error("another program changed {} before byte {committed}", path.display())]
+    OutputChanged {
+        /// The output.
+        path: PathBuf,
+        /// The committed length.
+        committed: u64,
+    },
+    /// The output file could not be locked, written, synced or renamed.
+    #[error(transparent)]
+    Output(HeldError),
+    /// The source could not be read.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// The operation, as a verb.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread that makes checkpoints could not be started.
+    #[error("cannot start a thread for checkpoints: {0}")]
+    Thread(io::Error),
+    /// A position cannot be stored, or not be read back. A bug of the program.
+    #[error("the position of the job cannot be kept as JSON: {0}")]
+    Position(serde_json::Error),
+    /// A result for a record that is not the current one: it is done, or of another loop. A bug of the program.
+    #[error("a result was written for record {written}, which is not the current one")]
+    NotCurrent {
+        /// Its number.
+        written: u64,
+    },
+    /// The job was to be finished before its source was read to the end.
+    #[error("the job is not finished: its source was not read to the end")]
+    NotExhausted,
+    /// Steps in the wrong order: an output or a source was opened twice, or the output after the source. A bug of
+    /// the program.
+    #[error("{0}")]
+    Order(&'static str),
+    /// An earlier error has ended this run.
+    #[error("an earlier error has ended this run of the job")]
+    Over,
+}
+
+impl Error {
+    /// Whether running the job again later may succeed, without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        let may_pass = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+                    | io::ErrorKind::Interrupted
+                    | io::ErrorKind::ResourceBusy
+                    | io::ErrorKind::StaleNetworkFileHandle
+                    | io::ErrorKind::TimedOut
+            )
+        };
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Output(HeldError::Locked { .. }) | Self::Thread(_) => true,
+            Self::Output(HeldError::Io { source, .. }) | Self::Io { source, .. } => {
+                may_pass(source)
+            }
+            _ => false,
+        }
+    }
+
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, path: path.to_owned(), source }
+    }
+}
+
+impl From<HeldError> for Error {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::Exchanged { path } => Self::OutputMissing { path },
+            HeldError::Exists { path } => Self::OutputExists { path },
+            error => Self::Output(error),
+        }
+    }
+}

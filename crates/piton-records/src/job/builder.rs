@@ -1,0 +1,161 @@
+//! How a job is run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use piton_checkpoint::store::{JournalStore, JsonStore, Store, StoreError};
+use piton_durable::fs::{Fs, OsFs};
+use piton_durable::held::HeldError;
+
+use super::{Checkpoints, Job};
+use crate::error::Error;
+use crate::source::{Changed, Growth};
+
+/// The longest record, unless another limit is set.
+const MAX_RECORD: u64 = 16 << 20;
+
+/// Choices for a job; [`Job::builder`] makes one with the defaults.
+pub struct Builder {
+    pub(super) fs: Arc<dyn Fs>,
+    place: Place,
+    pub(super) growth: Growth,
+    pub(super) changed: Changed,
+    pub(super) max_record: u64,
+    pub(super) verify: bool,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) restart: bool,
+}
+
+enum Place {
+    Journal(PathBuf),
+    Json(PathBuf),
+    Store(Arc<dyn Store>),
+}
+
+impl Builder {
+    pub(super) fn new(name: &Path) -> Self {
+        let mut path = name.as_os_str().to_owned();
+        path.push(".piton-job");
+        Self {
+            fs: Arc::new(OsFs),
+            place: Place::Journal(path.into()),
+            growth: Growth::default(),
+            changed: Changed::default(),
+            max_record: MAX_RECORD,
+            verify: false,
+            checkpoints: Checkpoints::default(),
+            restart: false,
+        }
+    }
+
+    /// Keeps the state in a journal at this path, instead of `NAME.piton-job`.
+    #[must_use]
+    pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place = Place::Journal(path.into());
+        self
+    }
+
+    /// Keeps the state in a JSON file that people can read and edit. Each commit costs milliseconds.
+    #[must_use]
+    pub fn json(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place = Place::Json(path.into());
+        self
+    }
+
+    /// Keeps the state in this store, which no run has taken yet.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.place = Place::Store(store);
+        self
+    }
+
+    /// What happens if something was appended to the source since the job began.
+    #[must_use]
+    pub fn growth(mut self, growth: Growth) -> Self {
+        self.growth = growth;
+        self
+    }
+
+    /// What happens if the source is not what was read before.
+    #[must_use]
+    pub fn changed(mut self, changed: Changed) -> Self {
+        self.changed = changed;
+        self
+    }
+
+    /// The longest record, in bytes: 16 MiB by default.
+    #[must_use]
+    pub fn max_record(mut self, bytes: u64) -> Self {
+        self.max_record = bytes;
+        self
+    }
+
+    /// Keeps the SHA-256 of all that was read; a resume reads and compares it all.
+    #[must_use]
+    pub fn verify_source(mut self, verify: bool) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// How often checkpoints are made.
+    #[must_use]
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.checkpoints = checkpoints;
+        self
+    }
+
+    /// Starts over: the state of earlier runs and an unfinished output are moved aside, also if they are damaged. A
+    /// finished output stays, and is in the way of a new one.
+    #[must_use]
+    pub fn restart(mut self) -> Self {
+        self.restart = true;
+        self
+    }
+
+    /// The file system: that of the system, unless a test has another.
+    #[must_use]
+    pub fn file_system(mut self, fs: Arc<dyn Fs>) -> Self {
+        self.fs = fs;
+        self
+    }
+
+    /// Takes the job: from now on no other run can write to it.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another run has it, [`StoreError::Damaged`] if its state cannot be believed; nothing was
+    /// changed then.
+    pub fn open(self) -> Result<Job, Error> {
+        let store = self.place()?;
+        Job::take(self, store)
+    }
+
+    fn place(&self) -> Result<Arc<dyn Store>, Error> {
+        let fs = || Arc::clone(&self.fs);
+        Ok(match &self.place {
+            Place::Journal(path) => {
+                self.clear(path)?;
+                Arc::new(JournalStore::new(fs(), path))
+            }
+            Place::Json(path) => {
+                self.clear(path)?;
+                Arc::new(JsonStore::new(fs(), path))
+            }
+            Place::Store(store) => Arc::clone(store),
+        })
+    }
+
+    /// Moves the state of earlier runs aside, if it is to start over.
+    fn clear(&self, path: &Path) -> Result<(), Error> {
+        if !self.restart {
+            return Ok(());
+        }
+        match JournalStore::set_aside(&self.fs, path) {
+            Err(StoreError::File(HeldError::Io { source, .. }))
+                if source.kind() == std::io::ErrorKind::NotFound =>
+            {
+                Ok(())
+            }
+            result => Ok(result.map(drop)?),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! A job: records in, results out, each once.
+
+mod builder;
+mod core;
+mod items;
+mod records;
+mod ticker;
+
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use piton_checkpoint::store::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::builder::Builder;
+pub use self::core::Checkpoints;
+use self::core::Core;
+pub use self::items::Items;
+pub use self::records::Records;
+use crate::error::Error;
+use crate::framing::Framing;
+use crate::output::{Opened, OutputFile};
+use crate::record::Entry;
+use crate::source::{Position, Reader, Reading, SourceChange};
+use crate::state::{OutputMode, Phase, SourceState, State};
+
+/// A job that this run has taken.
+///
+/// First comes its output, if it has one, then its source, then [`Job::finish`]. A job that is dropped before that
+/// keeps what is done, and the next run resumes there.
+pub struct Job {
+    core: Rc<Core>,
+    how: Builder,
+    epoch: u64,
+    /// What earlier runs have committed, until the output or the source says which of it counts.
+    found: Found,
+    set_aside: Option<PathBuf>,
+}
+
+enum Found {
+    /// The commits of earlier runs; the flag says whether the first one is surely durable.
+    Commits { states: Vec<State>, durable: bool },
+    /// The last one that counts.
+    Last(Option<Box<State>>),
+    /// The source is open.
+    Used,
+}
+
+/// Where results go. Whatever is written for a record counts when that record is done, all of it or nothing.
+pub struct Output {
+    core: Rc<Core>,
+}
+
+impl Output {
+    /// Appends these bytes, as they are, for the current record.
+    ///
+    /// # Errors
+    /// [`Error::NotCurrent`] if the record is not the one that was handed out last.
+    #[inline]
+    pub fn write(&mut self, record: &impl Entry, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.core.write(record.number() + 1, bytes.as_ref(), b"")
+    }
+
+    /// Appends these bytes and a line end, for the current record.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    #[inline]
+    pub fn line(&mut self, record: &impl Entry, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.core.write(record.number() + 1, bytes.as_ref(), b"\n")
+    }
+}
+
+impl Job {
+    /// Takes the job of this name: a path, beside which `NAME.piton-job` holds its state.
+    ///
+    /// # Errors
+    /// As [`Builder::open`].
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder(name).open()
+    }
+
+    /// The same with choices.
+    pub fn builder(name: impl AsRef<Path>) -> Builder {
+        Builder::new(name.as_ref())
+    }
+
+    fn take(how: Builder, store: Arc<dyn Store>) -> Result<Self, Error> {
+        let taken = store.take()?;
+        let durable = taken.durable.is_some();
+        let place = store.place();
+        let texts = taken.durable.iter().chain(&taken.later);
+        let states = texts.map(|text| State::decode(text, &place)).collect::<Result<_, _>>()?;
+        let core = Rc::new(Core::new(Arc::clone(&how.fs), store, how.checkpoints));
+        let found = Found::Commits { states, durable };
+        Ok(Self { core, how, epoch: taken.epoch, found, set_aside: None })
+    }
+
+    /// Which run of the job this is: 1 for the first.
+    pub fn run(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether it was finished, by this run or an earlier one: there is nothing to do. Known once output and source are
+    /// open.
+    pub fn is_finished(&self) -> bool {
+        self.core.is_finished()
+    }
+
+    /// The file that holds what somebody else appended to the output, or an unfinished output of before a restart.
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// Results go to the file at `path`, which appears when the job is finished; until then they are in `PATH.part`.
+    ///
+    /// # Errors
+    /// [`Error::OutputExists`] for a file that this job did not write; [`Error::OutputWithoutPosition`],
+    /// [`Error::OutputShorter`] and [`Error::OutputChanged`] if the job cannot continue with what is there.
+    pub fn output(&mut self, path: impl AsRef<Path>) -> Result<Output, Error> {
+        self.open_output(path.as_ref(), OutputMode::Part)
+    }
+
+    /// Results go behind what the file at `path` holds now; it is created if there is none.
+    ///
+    /// # Errors
+    /// As [`Job::output`].
+    pub fn append(&mut self, path: impl AsRef<Path>) -> Result<Output, Error> {
+        self.open_output(path.as_ref(), OutputMode::Append)
+    }
+
+    fn open_output(&mut self, path: &Path, mode: OutputMode) -> Result<Output, Error> {
+        let found = std::mem::replace(&mut self.found, Found::Used);
+        let Found::Commits { states, durable } = found else {
+            return Err(Error::Order("a job has one output, which is opened before its source"));
+        };
+        let fs = &self.core.fs;
+        let last = match OutputFile::open(fs, path, mode, durable, states, self.how.restart)? {
+            Opened::Open { file, last, set_aside } => {
+                *self.core.output.borrow_mut() = Some(file);
+                self.set_aside = set_aside;
+                last
+            }
+            Opened::Unnamed { mut file, last } => {
+                // It must not have its name before the state is durable that says so.
+                let mark = self.core.store.commit(&last.encode()?)?;
+                file.settle(&**fs)?;
+                self.core.store.sync(mark)?;
+                file.name(fs)?;
+                Some(last)
+            }
+            Opened::Finished { last } => Some(last),
+        };
+        self.found = Found::Last(last.map(Box::new));
+        Ok(Output { core: Rc::clone(&self.core) })
+    }
+
+    /// The lines of a file.
+    ///
+    /// # Errors
+    /// [`Error::SourceChanged`] if it is not what was read before, [`Error::JobDiffers`] if the job was begun
+    /// with something else.
+    pub fn lines(&mut self, path: impl AsRef<Path>) -> Result<Records, Error> {
+        self.records(path, Framing::LINES)
+    }
+
+    /// The records of a file that end with this byte.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn delimited(&mut self, path: impl AsRef<Path>, byte: u8) -> Result<Records, Error> {
+        self.records(path, Framing::Delimited(byte))
+    }
+
+    /// The records of a CSV file (RFC 4180, with commas), line ends in quotes included.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn csv(&mut self, path: impl AsRef<Path>) -> Result<Records, Error> {
+        self.records(path, Framing::CSV)
+    }
+
+    /// A file in chunks of so many bytes.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn chunks(&mut self, path: impl AsRef<Path>, size: NonZeroU64) -> Result<Records, Error> {
+        self.records(path, Framing::Chunks(size))
+    }
+
+    /// The records of a file, framed in any way.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn records(&mut self, path: impl AsRef<Path>, framing: Framing) -> Result<Records, Error> {
+        let (path, last) = (path.as_ref(), self.last()?);
+        let before = match &last {
+            Some(State {
+                source: SourceState::File { framing: was, position, identity, .. },
+                ..
+            }) => {
+                differs("a file of", was, &framing.to_string())?;
+                Some((*position, identity))
+            }
+            Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
+            None => None,
+        };
+        let position = before.map_or(Position::default(), |(position, _)| position);
+        let reading = Reading {
+            framing,
+            max_record: self.how.max_record,
+            growth: self.how.growth,
+            changed: self.how.changed,
+            verify: self.how.verify,
+        };
+        let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
+        let finished = is_finished(last.as_ref());
+        let grew = reader.len() > position.bytes;
+        let has_output = last.as_ref().is_some_and(|last| last.output.is_some());
+        if finished && grew && has_output && self.core.output.borrow().is_none() {
+            // The output has its name already.
+            let (was, now) = (position.bytes, reader.len());
+            let change = SourceChange::Grew { was, now };
+            return Err(Error::SourceChanged { path: path.to_owned(), change });
+        }
+        let records =
+            Records::new(&self.core, reader, batch, position, path.to_string_lossy().into_owned())?;
+        if finished && !grew {
+            self.core.set_finished();
+            return Ok(records.end());
+        }
+        self.core.start(records.cursor())?;
+        Ok(records)
+    }
+
+    /// The numbers of a range.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn range(
+        &mut self,
+        range: Range<u64>,
+    ) -> Result<Items<u64, impl Iterator<Item = (u64, u64)> + use<>>, Error> {
+        let last = self.last()?;
+        let next = match &last {
+            Some(State { source: source @ SourceState::Range { start, end, next }, .. }) => {
+                let now = SourceState::Range { start: range.start, end: range.end, next: 0 };
+                if (*start, *end) != (range.start, range.end) {
+                    return Err(other_kind(source, &now.kind()));
+                }
+                *next
+            }
+            Some(State { source, .. }) => return Err(other_kind(source, "a range")),
+            None => range.start,
+        };
+        let inner = (next..range.end).map(|number| (number, number));
+        let records = next.saturating_sub(range.start);
+        let items = Items::new(&self.core, inner, None, records, Some(range));
+        if is_finished(last.as_ref()) {
+            self.core.set_finished();
+            return Ok(items.end());
+        }
+        self.core.start(items.cursor())?;
+        Ok(items)
+    }
+
+    /// What an iterator of the program's own gives, each with the position behind it: any value that can be kept as
+    /// JSON. `from` gets the position of the last item that is done, and returns the iterator of what follows.
+    ///
+    /// # Errors
+    /// As [`Job::lines`].
+    pub fn positions<P, T, I>(
+        &mut self,
+        from: impl FnOnce(Option<P>) -> I,
+    ) -> Result<Items<P, I::IntoIter>, Error>
+    where
+        P: Serialize + DeserializeOwned + Clone + 'static,
+        I: IntoIterator<Item = (P, T)>,
+    {
+        let last = self.last()?;
+        let (done, records): (Option<P>, _) = match &last {
+            Some(State { source: SourceState::Positions { records, position }, .. }) => {
+                let position = serde_json::from_value(position.clone()).map_err(Error::Position)?;
+                (position, *records)
+            }
+            Some(State { source, .. }) => return Err(other_kind(source, "positions of its own")),
+            None => (None, 0),
+        };
+        let inner = from(done.clone()).into_iter();
+        let items = Items::new(&self.core, inner, done, records, None);
+        if is_finished(last.as_ref()) {
+            self.core.set_finished();
+            return Ok(items.end());
+        }
+        self.core.start(items.cursor())?;
+        Ok(items)
+    }
+
+    /// The last commit that counts.
+    fn last(&mut self) -> Result<Option<State>, Error> {
+        match std::mem::replace(&mut self.found, Found::Used) {
+            Found::Last(last) => Ok(last.map(|last| *last)),
+            Found::Commits { mut states, .. } => {
+                let last = states.pop();
+                // Nothing proves more than that they were committed, and without an output nothing has to.
+                if let Some(output) = last.as_ref().and_then(|last| last.output.as_ref()) {
+                    let (was, now) = (output.path.clone(), "none".to_owned());
+                    return Err(Error::JobDiffers { what: "output", was, now });
+                }
+                Ok(last)
+            }
+            Found::Used => Err(Error::Order("a job has one source")),
+        }
+    }
+
+    /// Commits what is done now, so that it survives a kill and a power cut: before the program stops for a
+    /// while, or ends by a signal.
+    ///
+    /// # Errors
+    /// Nothing more can be committed by this run.
+    pub fn commit_now(&self) -> Result<(), Error> {
+        self.core.commit_now()
+    }
+
+    /// Ends the job: everything is durable, and the output gets its name. Of the state a small mark stays, so that another
+    /// run finds nothing to do.
+    ///
+    /// # Errors
+    /// [`Error::NotExhausted`] if the source was not read to its end; [`Error::OutputExists`] if meanwhile another file got
+    /// the name of the output.
+    pub fn finish(self) -> Result<(), Error> {
+        self.core.finish()
+    }
+}
+
+fn is_finished(last: Option<&State>) -> bool {
+    last.is_some_and(|last| last.phase == Phase::Finished)
+}
+
+fn differs(what: &'static str, was: &str, now: &str) -> Result<(), Error> {
+    if was == now {
+        return Ok(());
+    }
+    Err(Error::JobDiffers { what, was: was.to_owned(), now: now.to_owned() })
+}
+
+fn other_kind(was: &SourceState, now: &str) -> Error {
+    Error::JobDiffers { what: "the source", was: was.kind(), now: now.to_owned() }
+}

@@ -1,0 +1,185 @@
+//! The records of a file, as an iterator that knows which of them are done.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::core::{Core, Cursor};
+use crate::error::Error;
+use crate::record::Record;
+use crate::source::{Batch, Position, Reader};
+use crate::state::SourceState;
+
+/// The records of a file, from the first one that is not done. A record is done when the next one is asked for. After an
+/// error there are no more.
+pub struct Records {
+    core: Rc<Core>,
+    cursor: Rc<FileCursor>,
+    batch: Rc<Batch>,
+    /// Which record of the batch comes next, and where it begins.
+    index: usize,
+    start: usize,
+    number: u64,
+    turn: Turn,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// No record was handed out since the last one was done.
+    Between,
+    /// One was, and is not done.
+    Within,
+    /// There are no more.
+    Over,
+}
+
+/// How far the file is done.
+pub(crate) struct FileCursor {
+    path: String,
+    framing: String,
+    reader: RefCell<Reader>,
+    batch: RefCell<Rc<Batch>>,
+    bytes: Cell<u64>,
+    records: Cell<u64>,
+}
+
+impl Cursor for FileCursor {
+    fn state(&self) -> Result<SourceState, Error> {
+        let position = Position { bytes: self.bytes.get(), records: self.records.get() };
+        let identity = self.reader.borrow_mut().identity(&self.batch.borrow(), position.bytes);
+        let (path, framing) = (self.path.clone(), self.framing.clone());
+        Ok(SourceState::File { path, framing, position, identity })
+    }
+}
+
+impl Records {
+    pub(crate) fn new(
+        core: &Rc<Core>,
+        reader: Reader,
+        batch: Batch,
+        position: Position,
+        path: String,
+    ) -> Result<Self, Error> {
+        let framing = batch.framing.to_string();
+        let start = batch.start;
+        let batch = Rc::new(batch);
+        let cursor = Rc::new(FileCursor {
+            path,
+            framing,
+            reader: RefCell::new(reader),
+            batch: RefCell::new(Rc::clone(&batch)),
+            bytes: Cell::new(position.bytes),
+            records: Cell::new(position.records),
+        });
+        let (core, number) = (Rc::clone(core), position.records);
+        Ok(Self { core, cursor, batch, index: 0, start, number, turn: Turn::Between })
+    }
+
+    pub(crate) fn cursor(&self) -> Rc<FileCursor> {
+        Rc::clone(&self.cursor)
+    }
+
+    /// Without records: the job is finished.
+    pub(crate) fn end(mut self) -> Self {
+        self.turn = Turn::Over;
+        self
+    }
+
+    /// How far the source is done: without the record that was handed out last.
+    pub fn position(&self) -> Position {
+        Position { bytes: self.cursor.bytes.get(), records: self.cursor.records.get() }
+    }
+
+    /// The next batch; `false`: there is none.
+    #[cold]
+    fn refill(&mut self) -> Result<bool, Error> {
+        let hollow = || {
+            let framing = self.batch.framing;
+            Rc::new(Batch { bytes: Vec::new(), base: 0, start: 0, ends: Vec::new(), framing })
+        };
+        // Both references go, so that the buffer is ours again if no record of it is kept.
+        let empty = hollow();
+        self.batch = Rc::clone(&empty);
+        let old = self.cursor.batch.replace(empty);
+        let old = Rc::try_unwrap(old).unwrap_or_else(|shared| Batch {
+            bytes: shared.bytes.clone(),
+            base: shared.base,
+            start: shared.start,
+            ends: shared.ends.clone(),
+            framing: shared.framing,
+        });
+        let (batch, result) = self.cursor.reader.borrow_mut().next(old);
+        let batch = Rc::new(batch);
+        (self.index, self.start) = (0, batch.start);
+        self.batch = Rc::clone(&batch);
+        *self.cursor.batch.borrow_mut() = batch;
+        result
+    }
+
+    /// The record that was handed out last is done.
+    #[inline]
+    fn done(&mut self) -> Result<(), Error> {
+        self.turn = Turn::Between;
+        self.cursor.bytes.set(self.batch.base + self.start as u64);
+        self.cursor.records.set(self.number);
+        self.core.done()
+    }
+
+    /// A step that is not the common one.
+    #[cold]
+    fn step(&mut self) -> Result<bool, Error> {
+        self.core.check()?;
+        let more = self.refill()?;
+        if !more {
+            self.core.exhausted.set(true);
+        }
+        Ok(more)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.turn == Turn::Over {
+            return None;
+        }
+        if self.turn == Turn::Within
+            && let Err(error) = self.done()
+        {
+            self.turn = Turn::Over;
+            return Some(Err(error));
+        }
+        loop {
+            if let Some(&end) = self.batch.ends.get(self.index) {
+                let start = std::mem::replace(&mut self.start, end);
+                let number = self.number;
+                self.index += 1;
+                self.number += 1;
+                self.turn = Turn::Within;
+                self.core.begin(self.number);
+                return Some(Ok(Record { batch: Rc::clone(&self.batch), start, end, number }));
+            }
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.turn = Turn::Over;
+                    return None;
+                }
+                Err(error) => {
+                    self.turn = Turn::Over;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// The record that was handed out last stays undone.
+impl Drop for Records {
+    fn drop(&mut self) {
+        if self.turn == Turn::Within {
+            self.core.abandon();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! When commits are due, and the syncs that nobody waits for.
+//!
+//! One thread says ten times a second that a commit is due, by a flag that the loop over the records looks at. Another one
+//! syncs what was committed, each second, or as often as syncs stay under 2 % of the time, but at least each 30 seconds.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use piton_checkpoint::store::{Mark, Store};
+use piton_durable::fs::FsFile;
+use piton_durable::held::HeldError;
+
+use crate::error::Error;
+
+const TICK: Duration = Duration::from_millis(100);
+const SYNC: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
+/// Syncs take at most one part in this many of the time.
+const SHARE: u32 = 50;
+
+const IDLE: u8 = 0;
+const DUE: u8 = 1;
+
+/// What the loop and the threads share.
+pub(crate) struct Shared {
+    flag: AtomicU8,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The last commit whose bytes are written.
+    written: Option<Mark>,
+    /// The last one that is durable.
+    synced: Option<Mark>,
+    failed: Option<Error>,
+    stop: bool,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Arc<Self> {
+        let state = Mutex::new(State::default());
+        Arc::new(Self { flag: AtomicU8::new(IDLE), state, wake: Condvar::new() })
+    }
+
+    /// Whether a commit is due, or a sync has failed.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.flag.load(Ordering::Relaxed) != IDLE
+    }
+
+    pub(crate) fn set_due(&self, due: bool) {
+        self.flag.store(if due { DUE } else { IDLE }, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wrote(&self, mark: Mark) {
+        self.state().written = Some(mark);
+    }
+
+    /// The error that ended the syncs, once.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.state().failed.take()
+    }
+
+    /// Syncs what is written but not durable yet, output first.
+    pub(crate) fn sync(&self, output: Option<&Output>, store: &dyn Store) -> Result<(), Error> {
+        let mark = {
+            let state = self.state();
+            state.written.filter(|written| state.synced.is_none_or(|synced| synced < *written))
+        };
+        let Some(mark) = mark else { return Ok(()) };
+        if let Some(Output { file, path }) = output {
+            file.sync_data().map_err(HeldError::io("sync", path))?;
+        }
+        store.sync(mark)?;
+        let mut state = self.state();
+        state.synced = state.synced.max(Some(mark));
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits so long; `false`: to stop.
+    fn wait(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        let mut state = self.state();
+        while !state.stop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+}
+
+/// The output that is synced before the store.
+#[derive(Clone)]
+pub(crate) struct Output {
+    pub(crate) file: Arc<dyn FsFile>,
+    pub(crate) path: std::path::PathBuf,
+}
+
+/// The two threads, until it is dropped.
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Ticker {
+    pub(crate) fn start(
+        shared: &Arc<Shared>,
+        output: Option<Output>,
+        store: &Arc<dyn Store>,
+    ) -> Result<Self, Error> {
+        // If the second thread cannot start, dropping this stops the first.
+        let mut ticker = Self { shared: Arc::clone(shared), threads: Vec::new() };
+        let ticks = Arc::clone(shared);
+        let ticks = Builder::new().name("piton-tick".to_owned()).spawn(move || {
+            while ticks.wait(TICK) {
+                ticks.set_due(true);
+            }
+        });
+        ticker.threads.push(ticks.map_err(Error::Thread)?);
+        let (syncs, store) = (Arc::clone(shared), Arc::clone(store));
+        let syncs = Builder::new()
+            .name("piton-sync".to_owned())
+            .spawn(move || sync_all_along(&syncs, output.as_ref(), &*store));
+        ticker.threads.push(syncs.map_err(Error::Thread)?);
+        Ok(ticker)
+    }
+}
+
+fn sync_all_along(shared: &Shared, output: Option<&Output>, store: &dyn Store) {
+    let mut pause = SYNC;
+    while shared.wait(pause) {
+        let began = Instant::now();
+        if let Err(error) = shared.sync(output, store) {
+            shared.state().failed = Some(error);
+            shared.set_due(true);
+            return;
+        }
+        pause = pause_after(began.elapsed());
+    }
+}
+
+/// How long to wait after a sync that took so long.
+fn pause_after(took: Duration) -> Duration {
+    (took * (SHARE - 1)).clamp(SYNC, LONGEST)
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.state().stop = true;
+        self.shared.wake.notify_all();
+        for thread in self.threads.drain(..) {
+            // It does not panic; if it did, what it would have synced is synced by its owner.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syncs_take_two_percent_and_come_each_half_minute() {
+        let ms = Duration::from_millis;
+        assert_eq!(pause_after(ms(5)), ms(1000));
+        assert_eq!(pause_after(ms(100)), ms(4900));
+        assert_eq!(pause_after(ms(10_000)), ms(30_000));
+    }
+}

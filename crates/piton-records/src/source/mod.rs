@@ -1,0 +1,301 @@
+//! A plain local file, read in batches: a batch is one buffer and the ends of its records.
+
+mod identity;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
+use sha2::{Digest, Sha256};
+
+pub(crate) use identity::Identity;
+pub use identity::{Changed, Growth, Position, SourceChange};
+use identity::{HEAD, Print, TAIL, hash_up_to, hex};
+
+use crate::error::Error;
+use crate::framing::{Ending, Framing, Scanner};
+
+/// How much is read at a time: what fits a core's cache beside the rest.
+const READ: usize = 256 << 10;
+
+/// How a source is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) framing: Framing,
+    pub(crate) max_record: u64,
+    pub(crate) growth: Growth,
+    pub(crate) changed: Changed,
+    pub(crate) verify: bool,
+}
+
+/// One buffer, and where its records end.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) bytes: Vec<u8>,
+    /// Where its first byte is in the source.
+    pub(crate) base: u64,
+    /// Where its first record begins; before that are the bytes that the position is known by.
+    pub(crate) start: usize,
+    /// The end of each record, from the start of the buffer.
+    pub(crate) ends: Vec<usize>,
+    pub(crate) framing: Framing,
+}
+
+impl Batch {
+    /// Where its last record ends.
+    fn end(&self) -> usize {
+        self.ends.last().copied().unwrap_or(self.start)
+    }
+}
+
+/// Reads a file in order, batch after batch.
+pub(crate) struct Reader {
+    path: PathBuf,
+    file: Arc<dyn FsFile>,
+    scanner: Scanner,
+    reading: Reading,
+    /// Where reading ends.
+    len: u64,
+    /// Where the next read begins.
+    at: u64,
+    /// Records in all batches so far.
+    records: u64,
+    /// The first bytes of the file.
+    head: Vec<u8>,
+    head_print: Option<Print>,
+    /// The hash of all before the batch, if it is to be verified.
+    hash: Option<Sha256>,
+    /// Whether the last record of the last batch has no end.
+    open_end: bool,
+    device: u64,
+    inode: u64,
+}
+
+impl Reader {
+    /// Opens the file at `path`, to continue at this position of what was read before, or from its start.
+    pub(crate) fn open(
+        fs: &dyn Fs,
+        path: &Path,
+        reading: Reading,
+        before: Option<(Position, &Identity)>,
+    ) -> Result<(Self, Batch), Error> {
+        let file = fs.open(path, Open::Read).map_err(Error::io("open", path))?;
+        let stat = file.stat().map_err(Error::io("inspect", path))?;
+        if !stat.is_file {
+            return Err(Error::NotAFile { path: path.to_owned() });
+        }
+        let read = Error::io("read", path);
+        let position = before.map_or(Position::default(), |(position, _)| position);
+        let differs = |change| Error::SourceChanged { path: path.to_owned(), change };
+        let len = match before {
+            None => stat.len,
+            Some(_) if reading.changed == Changed::Rebase => match stat.len < position.bytes {
+                true => {
+                    let position = position.bytes;
+                    return Err(differs(SourceChange::EndsBefore { position, len: stat.len }));
+                }
+                false => stat.len,
+            },
+            Some((_, identity)) => identity
+                .check(&*file, position.bytes, stat.len, reading.growth)
+                .map_err(read)?
+                .map_err(differs)?,
+        };
+        let hash = match reading.verify {
+            true => Some(hash_up_to(&*file, position.bytes).map_err(Error::io("read", path))?),
+            false => None,
+        };
+        if let (Some(hash), Some((_, Identity { sha256: Some(wanted), .. })), Changed::Stop) =
+            (&hash, before, reading.changed)
+            && hex(hash.clone()) != *wanted
+        {
+            return Err(differs(SourceChange::Digest { position: position.bytes }));
+        }
+        let mut head = vec![0; HEAD.min(usize::try_from(len).unwrap_or(HEAD))];
+        let filled = read_full_at(&*file, &mut head, 0).map_err(Error::io("read", path))?;
+        head.truncate(filled);
+        let known = usize::try_from(position.bytes).unwrap_or(TAIL).min(TAIL);
+        let base = position.bytes - known as u64;
+        let mut bytes = vec![0; known];
+        let filled = read_full_at(&*file, &mut bytes, base).map_err(Error::io("read", path))?;
+        if filled < known {
+            let position = position.bytes;
+            return Err(differs(SourceChange::EndsBefore { position, len: base + filled as u64 }));
+        }
+        let open_end = before.is_some_and(|(_, identity)| identity.open_end);
+        let framing = reading.framing;
+        let batch = Batch { bytes, base, start: known, ends: Vec::new(), framing };
+        let reader = Self {
+            path: path.to_owned(),
+            file,
+            scanner: framing.scanner(),
+            reading,
+            len,
+            at: position.bytes,
+            records: position.records,
+            head,
+            head_print: None,
+            hash,
+            open_end,
+            device: stat.id.device,
+            inode: stat.id.inode,
+        };
+        Ok((reader, batch))
+    }
+
+    /// How far it is read.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The batch after this one, in the same buffer if that is free. The second value says whether there is
+    /// one; if not, or after an error, the first still has the bytes before the position.
+    pub(crate) fn next(&mut self, batch: Batch) -> (Batch, Result<bool, Error>) {
+        let mut batch = self.advance(batch);
+        let result = self.fill(&mut batch);
+        self.records += batch.ends.len() as u64;
+        (batch, result)
+    }
+
+    /// Drops what is done from the buffer, but for the bytes before the position.
+    fn advance(&mut self, mut batch: Batch) -> Batch {
+        let end = batch.end();
+        if let (Some(hash), Some(done)) = (&mut self.hash, batch.bytes.get(batch.start..end)) {
+            hash.update(done);
+        }
+        let keep = end.saturating_sub(TAIL);
+        batch.bytes.drain(..keep);
+        batch.base += keep as u64;
+        batch.start = end - keep;
+        batch.ends.clear();
+        batch
+    }
+
+    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        loop {
+            let filled = batch.bytes.len();
+            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
+            let wanted = READ.min(left);
+            if wanted == 0 && !self.grows()? {
+                return self.end(batch);
+            }
+            batch.bytes.resize(filled + wanted, 0);
+            let room = batch.bytes.get_mut(filled..).unwrap_or_default();
+            let read = match read_full_at(&*self.file, room, self.at) {
+                Ok(read) => read,
+                Err(error) => {
+                    batch.bytes.truncate(filled);
+                    return Err(Error::io("read", &self.path)(error));
+                }
+            };
+            batch.bytes.truncate(filled + read);
+            if read < wanted {
+                // It was cut while we read.
+                let (was, now) = (self.len, self.at + read as u64);
+                let change = SourceChange::Shrunk { was, now };
+                return Err(Error::SourceChanged { path: self.path.clone(), change });
+            }
+            self.at += read as u64;
+            let new = batch.bytes.get(filled..).unwrap_or_default();
+            self.scanner.scan(new, &mut batch.ends);
+            batch.ends.iter_mut().for_each(|end| *end += filled);
+            self.check_lengths(batch)?;
+            if !batch.ends.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whether the source has grown and that is to be read too.
+    fn grows(&mut self) -> Result<bool, Error> {
+        if self.reading.growth == Growth::Refuse {
+            return Ok(false);
+        }
+        let now = self.file.stat().map_err(Error::io("inspect", &self.path))?.len;
+        let grows = now > self.len;
+        self.len = self.len.max(now);
+        Ok(grows)
+    }
+
+    /// The end of the source: what is left is a record.
+    fn end(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+        if batch.bytes.len() == batch.start {
+            return Ok(false);
+        }
+        if self.scanner.ending() == Ending::InQuotes {
+            let (path, offset) = (self.path.clone(), batch.base + batch.start as u64);
+            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
+        }
+        let now = self.file.stat().map_err(Error::io("inspect", &self.path))?.len;
+        if now > self.len {
+            // Somebody is appending to it: this is half a record.
+            let change = SourceChange::LastRecordGrew { was: self.len, now };
+            return Err(Error::SourceChanged { path: self.path.clone(), change });
+        }
+        self.open_end = true;
+        batch.ends.push(batch.bytes.len());
+        Ok(true)
+    }
+
+    fn check_lengths(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let limit = match self.reading.framing {
+            // The user has chosen it.
+            Framing::Chunks(_) => return Ok(()),
+            _ => self.reading.max_record,
+        };
+        if (batch.bytes.len() - batch.start) as u64 <= limit {
+            return Ok(());
+        }
+        let mut start = batch.start;
+        let ends = batch.ends.iter().copied().chain([batch.bytes.len()]);
+        let long = ends.enumerate().find_map(|(index, end)| {
+            let from = std::mem::replace(&mut start, end);
+            ((end - from) as u64 > limit).then_some((index, from))
+        });
+        let Some((index, from)) = long else { return Ok(()) };
+        if index > 0 {
+            // First the records before it; then it is the first one.
+            self.at = batch.base + from as u64;
+            batch.bytes.truncate(from);
+            batch.ends.truncate(index);
+            self.scanner = self.reading.framing.scanner();
+            return Ok(());
+        }
+        batch.ends.clear();
+        Err(Error::RecordTooLong {
+            path: self.path.clone(),
+            offset: batch.base + from as u64,
+            record: self.records + 1,
+            limit,
+        })
+    }
+
+    /// What is known of the file when everything before this position, in this batch, is done.
+    pub(crate) fn identity(&mut self, batch: &Batch, position: u64) -> Identity {
+        let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
+        let at = at.min(batch.bytes.len());
+        let tail = batch.bytes.get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+        let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
+        let whole = head_len == HEAD;
+        let head = match &self.head_print {
+            Some(print) if whole => print.clone(),
+            _ => Print::of(self.head.get(..head_len).unwrap_or_default()),
+        };
+        if whole && self.head_print.is_none() {
+            self.head_print = Some(head.clone());
+        }
+        let sha256 = self.hash.clone().map(|mut hash| {
+            hash.update(batch.bytes.get(batch.start..at).unwrap_or_default());
+            hex(hash)
+        });
+        Identity {
+            len: self.len,
+            head,
+            tail: Print::of(tail),
+            open_end: self.open_end && position == self.len,
+            sha256,
+            device: self.device,
+            inode: self.inode,
+        }
+    }
+}

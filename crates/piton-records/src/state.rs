@@ -1,0 +1,91 @@
+//! What a commit says, as JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::source::{Identity, Position};
+
+/// The version of this layout.
+const VERSION: u16 = 1;
+
+/// One commit: how far the source is done, and how far the output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    version: u16,
+    pub(crate) phase: Phase,
+    pub(crate) source: SourceState,
+    pub(crate) output: Option<OutputState>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Phase {
+    Running,
+    /// The output is whole and durable; at most its final name is missing.
+    Finished,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(crate) enum SourceState {
+    File { path: String, framing: String, position: Position, identity: Identity },
+    Range { start: u64, end: u64, next: u64 },
+    Positions { records: u64, position: Value },
+}
+
+impl SourceState {
+    /// What kind of source it is, for people.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::File { framing, .. } => format!("a file of {framing}"),
+            Self::Range { start, end, .. } => format!("the range {start}..{end}"),
+            Self::Positions { .. } => "positions of the program's own".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutputState {
+    pub(crate) path: String,
+    pub(crate) mode: OutputMode,
+    pub(crate) committed: Committed,
+}
+
+/// Where the bytes of an output are until it is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OutputMode {
+    /// In `OUT.part`.
+    Part,
+    /// In the file itself, behind what it held before.
+    Append,
+}
+
+/// What a commit says of the output: so long it is, and these are the bytes since the commit before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Committed {
+    pub(crate) from: u64,
+    pub(crate) length: u64,
+    /// CRC32C of the bytes from `from` to `length`.
+    pub(crate) crc32c: u32,
+}
+
+impl State {
+    pub(crate) fn new(phase: Phase, source: SourceState, output: Option<OutputState>) -> Self {
+        Self { version: VERSION, phase, source, output }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
+        serde_json::to_vec(self).map_err(Error::Position)
+    }
+
+    pub(crate) fn decode(text: &[u8], place: &str) -> Result<Self, Error> {
+        let wrong = |why: String| Error::State { place: place.to_owned(), why };
+        let state: Self = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        match state.version {
+            VERSION => Ok(state),
+            version => Err(wrong(format!("it is of version {version}"))),
+        }
+    }
+}
