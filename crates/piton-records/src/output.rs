@@ -11,6 +11,8 @@ use std::sync::Arc;
 use piton_durable::crc::{combine, crc32c};
 use piton_durable::fs::{Existing, Fs, FsFile, parent_dir, read_full_at, write_all_at};
 use piton_durable::held::{Held, HeldError, Trust};
+use piton_durable::links;
+use piton_durable::part::PartError;
 
 use crate::error::Error;
 use crate::state::{Committed, OutputMode, OutputState, Phase, State};
@@ -53,7 +55,7 @@ impl OutputFile {
     ) -> Result<Opened, Error> {
         let live = match mode {
             OutputMode::Part => part_of(path),
-            OutputMode::Append => path.to_owned(),
+            OutputMode::Append => target(&**fs, path)?,
         };
         let Some(newest) = states.last().cloned() else {
             let (file, set_aside) = Self::begin(fs, path, &live, mode, restart)?;
@@ -195,6 +197,17 @@ impl OutputFile {
         }
         Ok(())
     }
+}
+
+/// The file itself, if the name is a link.
+fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, Error> {
+    links::target(fs, path).map_err(|error| {
+        let source = match error {
+            PartError::Io { source, .. } => source,
+            error => io::Error::new(io::ErrorKind::InvalidInput, error.to_string()),
+        };
+        Error::Output(HeldError::io("open", path)(source))
+    })
 }
 
 fn trust(mode: OutputMode) -> Trust {

@@ -61,6 +61,29 @@
 //! [`fetch::find_unfinished`] and [`fetch::inspect`] tell what lies unfinished on a disk without a lock
 //! and without touching anything.
 //!
+//! # Records
+//!
+//! A [`job`] goes through a huge file record by record, is stopped anywhere, and resumes exactly there: each result is in
+//! the output once.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let path = |name| dir.path().join(name);
+//! # std::fs::write(path("big.log"), "GET /a\nPOST /b\n")?;
+//! let mut job = piton::job(path("methods"))?;
+//! let mut out = job.output(path("methods.txt"))?;
+//! for record in job.lines(path("big.log"))? {
+//!     let record = record?;
+//!     let method = record.split(|byte| *byte == b' ').next().unwrap_or_default();
+//!     out.line(&record, method)?; // counts when the next record is asked for
+//! }
+//! job.finish()?;
+//! assert_eq!(std::fs::read_to_string(path("methods.txt"))?, "GET\nPOST\n");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # When it fails
 //!
 //! [`fetch::Failure`] says what failed, on what and why; [`fetch::Failure::meaning`] whether the same call may
@@ -74,6 +97,7 @@
 //! | [`checkpoint`] | `piton-checkpoint` | what is done, what is still the same, when to try again |
 //! | [`fetch`] | `piton-fetch` | one resource to one place, over HTTP |
 //! | [`lists`] | `piton-lists` | many resources, each with its outcome |
+//! | [`records`] | `piton-records` | records in, results out, each once |
 //!
 //! Each can be used without those below it in this table. None of them reads the environment,
 //! draws, or exits. They run on Linux.
@@ -82,4 +106,14 @@ pub use piton_checkpoint as checkpoint;
 pub use piton_durable as durable;
 pub use piton_fetch as fetch;
 pub use piton_lists as lists;
+pub use piton_records as records;
 pub use piton_remote as remote;
+
+/// Takes the job of this name: a path, beside which `NAME.piton-job` holds its state. [`records::Job::builder`] has the
+/// choices.
+///
+/// # Errors
+/// Another run has it, or its state is damaged; nothing was changed then.
+pub fn job(name: impl AsRef<std::path::Path>) -> Result<records::Job, records::Error> {
+    records::Job::open(name)
+}

@@ -28,6 +28,8 @@ pub struct JournalStore {
     fs: Arc<dyn Fs>,
     path: PathBuf,
     run: Mutex<Run>,
+    /// One sync at a time: of two at once only one is told of an error (G7), and only one may compact.
+    turn: Mutex<()>,
 }
 
 enum Run {
@@ -48,7 +50,7 @@ struct Open {
 impl JournalStore {
     /// The store in the file at `path`. Nothing is touched yet.
     pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
-        Self { fs, path: path.into(), run: Mutex::new(Run::NotTaken) }
+        Self { fs, path: path.into(), run: Mutex::new(Run::NotTaken), turn: Mutex::new(()) }
     }
 
     fn run(&self) -> MutexGuard<'_, Run> {
@@ -102,6 +104,7 @@ impl Store for JournalStore {
     }
 
     fn sync(&self, through: Mark) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         // Without the mutex while the disk works: commits do not wait.
         let (file, last) = self.with(|open| {
             open.settle(through)?;

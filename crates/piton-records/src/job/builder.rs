@@ -140,6 +140,11 @@ impl Builder {
                 self.clear(path)?;
                 Arc::new(JsonStore::new(fs(), path))
             }
+            Place::Store(_) if self.restart => {
+                return Err(Error::Order(
+                    "a job in a store of its own starts over in an empty store",
+                ));
+            }
             Place::Store(store) => Arc::clone(store),
         })
     }

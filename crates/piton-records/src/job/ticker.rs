@@ -27,7 +27,17 @@ const DUE: u8 = 1;
 pub(crate) struct Shared {
     flag: AtomicU8,
     state: Mutex<State>,
+    /// Held during a sync: of two at once only one is told of an error, and the other would believe its success (G7).
+    turn: Mutex<Syncs>,
     wake: Condvar,
+}
+
+/// Whether the output may be synced.
+#[derive(PartialEq, Eq)]
+enum Syncs {
+    Good,
+    /// One has failed: a later one would succeed, and prove nothing.
+    Failed,
 }
 
 #[derive(Default)]
@@ -43,7 +53,8 @@ struct State {
 impl Shared {
     pub(crate) fn new() -> Arc<Self> {
         let state = Mutex::new(State::default());
-        Arc::new(Self { flag: AtomicU8::new(IDLE), state, wake: Condvar::new() })
+        let turn = Mutex::new(Syncs::Good);
+        Arc::new(Self { flag: AtomicU8::new(IDLE), state, turn, wake: Condvar::new() })
     }
 
     /// Whether a commit is due, or a sync has failed.
@@ -67,13 +78,21 @@ impl Shared {
 
     /// Syncs what is written but not durable yet, output first.
     pub(crate) fn sync(&self, output: Option<&Output>, store: &dyn Store) -> Result<(), Error> {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if *turn == Syncs::Failed {
+            return Err(Error::Over);
+        }
         let mark = {
             let state = self.state();
             state.written.filter(|written| state.synced.is_none_or(|synced| synced < *written))
         };
         let Some(mark) = mark else { return Ok(()) };
         if let Some(Output { file, path }) = output {
-            file.sync_data().map_err(HeldError::io("sync", path))?;
+            let synced = file.sync_data();
+            if synced.is_err() {
+                *turn = Syncs::Failed;
+            }
+            synced.map_err(HeldError::io("sync", path))?;
         }
         store.sync(mark)?;
         let mut state = self.state();

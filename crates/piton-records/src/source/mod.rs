@@ -79,10 +79,15 @@ impl Reader {
         reading: Reading,
         before: Option<(Position, &Identity)>,
     ) -> Result<(Self, Batch), Error> {
+        let not_a_file = || Error::NotAFile { path: path.to_owned() };
+        // Before it is opened: that waits for a FIFO.
+        if fs.stat(path).map_err(Error::io("inspect", path))?.is_some_and(|there| !there.is_file) {
+            return Err(not_a_file());
+        }
         let file = fs.open(path, Open::Read).map_err(Error::io("open", path))?;
         let stat = file.stat().map_err(Error::io("inspect", path))?;
         if !stat.is_file {
-            return Err(Error::NotAFile { path: path.to_owned() });
+            return Err(not_a_file());
         }
         let read = Error::io("read", path);
         let position = before.map_or(Position::default(), |(position, _)| position);

@@ -1,14 +1,13 @@
 //! Crashes and errors at every operation of a job: the output is what an uninterrupted run writes.
 
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, Stat};
+use piton_durable::fs::Fs;
 use piton_records::Framing;
 use piton_testkit::disk::{Broken, Crash, Failure, Fault, Sabotage, SimDisk, When};
 
 use crate::harness::{OUT, Work, disk, fs, lines, wanted};
+use crate::tampered::{Rule, Tampered};
 
 const COUNT: usize = 12;
 
@@ -151,105 +150,7 @@ fn rules_of_the_disk_that_are_broken_are_caught() {
 #[test]
 fn an_output_that_is_not_cut_back_is_caught() {
     let caught = crash_everywhere(Work::default(), &lines(COUNT), 2, &|disk| {
-        Arc::new(Uncut { inner: whole(disk) })
+        Tampered::new(disk, Rule::NoCut)
     });
     assert!(caught.is_err());
-}
-
-/// A file system on which a part is never cut: what is appended to it comes behind all that is there.
-struct Uncut {
-    inner: Arc<dyn Fs>,
-}
-
-impl Fs for Uncut {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
-        let inner = self.inner.open(path, how)?;
-        match path.extension().is_some_and(|it| it == "part") {
-            true => Ok(Arc::new(UncutFile { inner })),
-            false => Ok(inner),
-        }
-    }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.inner.stat(path)
-    }
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        self.inner.rename(from, to, existing)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.inner.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        self.inner.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.inner.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        self.inner.random()
-    }
-}
-
-struct UncutFile {
-    inner: Arc<dyn FsFile>,
-}
-
-impl FsFile for UncutFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
-    }
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        let end = self.inner.stat()?.len;
-        self.inner.write_at(buf, offset.max(end))
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.inner.sync_data()
-    }
-    fn sync_all(&self) -> io::Result<()> {
-        self.inner.sync_all()
-    }
-    fn set_len(&self, _len: u64) -> io::Result<()> {
-        Ok(())
-    }
-    fn reserve(&self, range: std::ops::Range<u64>) -> io::Result<bool> {
-        self.inner.reserve(range)
-    }
-    fn start_writeback(&self, offset: u64, len: u64) {
-        self.inner.start_writeback(offset, len);
-    }
-    fn stat(&self) -> io::Result<Stat> {
-        self.inner.stat()
-    }
-    fn try_lock(&self) -> io::Result<bool> {
-        self.inner.try_lock()
-    }
-    fn lock_holder(&self) -> Option<u32> {
-        self.inner.lock_holder()
-    }
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.inner.set_mode(mode)
-    }
-    fn set_owner(&self, owner: piton_durable::fs::Owner) -> io::Result<()> {
-        self.inner.set_owner(owner)
-    }
-    fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
-        self.inner.set_modified(time)
-    }
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.inner.set_attribute(name, value)
-    }
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.inner.attribute(name)
-    }
 }

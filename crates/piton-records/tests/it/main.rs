@@ -10,4 +10,5 @@ mod killed;
 mod outputs;
 mod pace;
 mod sources;
+mod tampered;
 mod usage;

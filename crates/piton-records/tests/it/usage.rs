@@ -251,6 +251,29 @@ fn on_a_real_disk_with_threads() {
 }
 
 #[test]
+fn a_link_to_an_output_is_followed_and_a_fifo_is_no_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("in"), "a\nb\n").unwrap();
+    std::fs::write(path("real"), "before\n").unwrap();
+    std::os::unix::fs::symlink("real", path("out")).unwrap();
+    let mut job = Job::open(path("job")).unwrap();
+    let mut out = job.append(path("out")).unwrap();
+    for record in job.lines(path("in")).unwrap() {
+        let record = record.unwrap();
+        out.line(&record, &record).unwrap();
+    }
+    job.finish().unwrap();
+    assert!(path("out").is_symlink());
+    assert_eq!(std::fs::read_to_string(path("real")).unwrap(), "before\na\nb\n");
+
+    let made = std::process::Command::new("mkfifo").arg(path("fifo")).status().unwrap();
+    assert!(made.success());
+    let mut job = Job::open(path("other")).unwrap();
+    assert!(matches!(job.lines(path("fifo")).map(drop), Err(Error::NotAFile { .. })));
+}
+
+#[test]
 fn commit_now_makes_what_is_done_durable() {
     let disk = disk(1, &lines(5));
     let mut job =

@@ -1,4 +1,4 @@
-//! docs/guarantees.md and docs/file-systems.md name the tests that prove them; each of these exists.
+//! docs/guarantees.md, docs/file-systems.md and docs/records.md name the tests that prove them; each of these exists.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 fn every_test_that_the_pages_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let page = |name| fs::read_to_string(root.join("docs").join(name)).unwrap();
-    let page = page("guarantees.md") + &page("file-systems.md");
+    let page = page("guarantees.md") + &page("file-systems.md") + &page("records.md");
     let quoted = page.split('`').skip(1).step_by(2);
     let named = quoted.filter_map(|text| text.split_once(' ')).filter(|(name, path)| {
         name.starts_with("piton-") && path.contains("::") && !path.contains(' ')
