@@ -221,18 +221,22 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Whether the job was begun with this output.
+/// Whether the job was begun with this output. Its name and what is in it say so; the folder may have been moved, or be
+/// named in another way.
 fn check_same(state: &State, path: &Path, mode: OutputMode) -> Result<(), Error> {
     let what = |path: &str, mode| match mode {
         OutputMode::Part => path.to_owned(),
         OutputMode::Append => format!("{path}, appended to"),
     };
-    let now = what(&text(path), mode);
-    let was = match &state.output {
-        Some(output) => what(&output.path, output.mode),
-        None => "none".to_owned(),
-    };
-    if was == now { Ok(()) } else { Err(Error::JobDiffers { what: "output", was, now }) }
+    let was = state.output.as_ref();
+    // As the state has it, also if it is not UTF-8.
+    let now = text(path);
+    let same_name = |was: &str| Path::new(was).file_name() == Path::new(&now).file_name();
+    if was.is_some_and(|was| was.mode == mode && same_name(&was.path)) {
+        return Ok(());
+    }
+    let was = was.map_or_else(|| "none".to_owned(), |was| what(&was.path, was.mode));
+    Err(Error::JobDiffers { what: "output", was, now: what(&now, mode) })
 }
 
 /// The last state that counts. The bytes of those that were not durable are written again where they are: a sync of the

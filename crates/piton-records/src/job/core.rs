@@ -56,6 +56,8 @@ pub(crate) struct Core {
     /// Results: first those of done records, then those of the current one.
     pending: RefCell<Vec<u8>>,
     done_len: Cell<usize>,
+    /// Whether something was written for the current record.
+    written: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
     current: Cell<u64>,
     /// Records done in this run.
@@ -108,6 +110,7 @@ impl Core {
             cursor: RefCell::new(None),
             pending: RefCell::new(Vec::new()),
             done_len: Cell::new(0),
+            written: Cell::new(false),
             current: Cell::new(0),
             done: Cell::new(0),
             exhausted: Cell::new(false),
@@ -160,20 +163,22 @@ impl Core {
     /// Nothing more comes of the current record: it is undone.
     pub(crate) fn abandon(&self) {
         self.current.set(0);
+        self.written.set(false);
         self.pending.borrow_mut().truncate(self.done_len.get());
     }
 
-    /// The current record is done, with the results that were written for it. The cursor says so already.
+    /// The current record is done, with the results that were written for it. The cursor says so already. What comes next
+    /// begins: until then results for this one must not be written.
     #[inline]
     pub(crate) fn done(&self) -> Result<(), Error> {
-        let len = self.pending.borrow().len();
-        self.done_len.set(len);
-        self.current.set(0);
         self.done.set(self.done.get() + 1);
-        if self.shared.is_due() || len >= FULL {
-            return self.guarded(|| self.tick());
+        let mut full = false;
+        if self.written.replace(false) {
+            let len = self.pending.borrow().len();
+            self.done_len.set(len);
+            full = len >= FULL;
         }
-        Ok(())
+        if full || self.shared.is_due() { self.tick() } else { Ok(()) }
     }
 
     #[inline]
@@ -182,6 +187,7 @@ impl Core {
             self.check()?;
             return Err(Error::NotCurrent { written: number });
         }
+        self.written.set(true);
         let mut pending = self.pending.borrow_mut();
         pending.extend_from_slice(bytes);
         pending.extend_from_slice(end);
@@ -191,6 +197,11 @@ impl Core {
     /// A commit may be due.
     #[cold]
     fn tick(&self) -> Result<(), Error> {
+        self.current.set(0);
+        self.guarded(|| self.tick_now())
+    }
+
+    fn tick_now(&self) -> Result<(), Error> {
         if let Some(error) = self.shared.take_failure() {
             return Err(error);
         }

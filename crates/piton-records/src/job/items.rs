@@ -93,6 +93,7 @@ impl<P, T, I: Iterator<Item = (P, T)>> Iterator for Items<P, I> {
         if let Err(error) = done {
             return Some(Err(error));
         }
+        self.core.begin(0);
         let Some((position, value)) = self.inner.next() else {
             self.core.exhausted.set(true);
             return None;

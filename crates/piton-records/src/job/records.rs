@@ -94,7 +94,8 @@ impl Records {
     fn refill(&mut self) -> Result<bool, Error> {
         let hollow = || {
             let framing = self.batch.framing;
-            Rc::new(Batch { bytes: Vec::new(), base: 0, start: 0, ends: Vec::new(), framing })
+            let (bytes, ends) = (Vec::new(), Vec::new());
+            Rc::new(Batch { bytes, filled: 0, base: 0, start: 0, ends, framing })
         };
         // Both references go, so that the buffer is ours again if no record of it is kept.
         let empty = hollow();
@@ -102,6 +103,7 @@ impl Records {
         let old = self.cursor.batch.replace(empty);
         let old = Rc::try_unwrap(old).unwrap_or_else(|shared| Batch {
             bytes: shared.bytes.clone(),
+            filled: shared.filled,
             base: shared.base,
             start: shared.start,
             ends: shared.ends.clone(),
@@ -127,6 +129,7 @@ impl Records {
     /// A step that is not the common one.
     #[cold]
     fn step(&mut self) -> Result<bool, Error> {
+        self.core.begin(0);
         self.core.check()?;
         let more = self.refill()?;
         if !more {

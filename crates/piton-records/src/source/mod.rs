@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::framing::{Ending, Framing, Scanner};
 
 /// How much is read at a time: what fits a core's cache beside the rest.
-const READ: usize = 256 << 10;
+const READ: usize = 128 << 10;
 
 /// How a source is read.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub(crate) struct Reading {
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
+    /// So many bytes of it were read; behind that is room.
+    pub(crate) filled: usize,
     /// Where its first byte is in the source.
     pub(crate) base: u64,
     /// Where its first record begins; before that are the bytes that the position is known by.
@@ -45,6 +47,11 @@ impl Batch {
     /// Where its last record ends.
     fn end(&self) -> usize {
         self.ends.last().copied().unwrap_or(self.start)
+    }
+
+    /// What was read of it.
+    fn read(&self) -> &[u8] {
+        self.bytes.get(..self.filled).unwrap_or_default()
     }
 }
 
@@ -129,7 +136,7 @@ impl Reader {
         }
         let open_end = before.is_some_and(|(_, identity)| identity.open_end);
         let framing = reading.framing;
-        let batch = Batch { bytes, base, start: known, ends: Vec::new(), framing };
+        let batch = Batch { bytes, filled: known, base, start: known, ends: Vec::new(), framing };
         let reader = Self {
             path: path.to_owned(),
             file,
@@ -169,7 +176,8 @@ impl Reader {
             hash.update(done);
         }
         let keep = end.saturating_sub(TAIL);
-        batch.bytes.drain(..keep);
+        batch.bytes.copy_within(keep..batch.filled, 0);
+        batch.filled -= keep;
         batch.base += keep as u64;
         batch.start = end - keep;
         batch.ends.clear();
@@ -178,22 +186,19 @@ impl Reader {
 
     fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         loop {
-            let filled = batch.bytes.len();
+            let filled = batch.filled;
             let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
             let wanted = READ.min(left);
             if wanted == 0 && !self.grows()? {
                 return self.end(batch);
             }
-            batch.bytes.resize(filled + wanted, 0);
-            let room = batch.bytes.get_mut(filled..).unwrap_or_default();
-            let read = match read_full_at(&*self.file, room, self.at) {
-                Ok(read) => read,
-                Err(error) => {
-                    batch.bytes.truncate(filled);
-                    return Err(Error::io("read", &self.path)(error));
-                }
-            };
-            batch.bytes.truncate(filled + read);
+            if batch.bytes.len() < filled + wanted {
+                batch.bytes.resize(filled + wanted, 0);
+            }
+            let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
+            let read = read_full_at(&*self.file, room, self.at);
+            let read = read.map_err(Error::io("read", &self.path))?;
+            batch.filled += read;
             if read < wanted {
                 // It was cut while we read.
                 let (was, now) = (self.len, self.at + read as u64);
@@ -201,7 +206,7 @@ impl Reader {
                 return Err(Error::SourceChanged { path: self.path.clone(), change });
             }
             self.at += read as u64;
-            let new = batch.bytes.get(filled..).unwrap_or_default();
+            let new = batch.bytes.get(filled..batch.filled).unwrap_or_default();
             self.scanner.scan(new, &mut batch.ends);
             batch.ends.iter_mut().for_each(|end| *end += filled);
             self.check_lengths(batch)?;
@@ -224,7 +229,7 @@ impl Reader {
 
     /// The end of the source: what is left is a record.
     fn end(&mut self, batch: &mut Batch) -> Result<bool, Error> {
-        if batch.bytes.len() == batch.start {
+        if batch.filled == batch.start {
             return Ok(false);
         }
         if self.scanner.ending() == Ending::InQuotes {
@@ -238,7 +243,7 @@ impl Reader {
             return Err(Error::SourceChanged { path: self.path.clone(), change });
         }
         self.open_end = true;
-        batch.ends.push(batch.bytes.len());
+        batch.ends.push(batch.filled);
         Ok(true)
     }
 
@@ -248,11 +253,11 @@ impl Reader {
             Framing::Chunks(_) => return Ok(()),
             _ => self.reading.max_record,
         };
-        if (batch.bytes.len() - batch.start) as u64 <= limit {
+        if (batch.filled - batch.start) as u64 <= limit {
             return Ok(());
         }
         let mut start = batch.start;
-        let ends = batch.ends.iter().copied().chain([batch.bytes.len()]);
+        let ends = batch.ends.iter().copied().chain([batch.filled]);
         let long = ends.enumerate().find_map(|(index, end)| {
             let from = std::mem::replace(&mut start, end);
             ((end - from) as u64 > limit).then_some((index, from))
@@ -261,7 +266,7 @@ impl Reader {
         if index > 0 {
             // First the records before it; then it is the first one.
             self.at = batch.base + from as u64;
-            batch.bytes.truncate(from);
+            batch.filled = from;
             batch.ends.truncate(index);
             self.scanner = self.reading.framing.scanner();
             return Ok(());
@@ -278,8 +283,8 @@ impl Reader {
     /// What is known of the file when everything before this position, in this batch, is done.
     pub(crate) fn identity(&mut self, batch: &Batch, position: u64) -> Identity {
         let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
-        let at = at.min(batch.bytes.len());
-        let tail = batch.bytes.get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+        let at = at.min(batch.filled);
+        let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
         let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
         let whole = head_len == HEAD;
         let head = match &self.head_print {

@@ -4,12 +4,18 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use piton_records::Job;
+use piton_records::{Checkpoints, Error, Job};
 use piton_testkit::seed::draw;
+use piton_testkit::syscalls::{Action, Ended, Errno, Plan, Program, run};
 
-use crate::harness::{result, wanted};
+use crate::harness::{lines, result, wanted};
 
+/// The folder in which the child works.
 const CHILD: &str = "PITON_RECORDS_CHILD";
+/// Whether it commits each record.
+const EACH: &str = "PITON_RECORDS_EACH";
+/// Its exit code after an error.
+const FAILED: i32 = 7;
 
 fn input() -> Vec<u8> {
     (0..300_000).flat_map(|n| format!("line {n} {}\n", "z".repeat(n % 40)).into_bytes()).collect()
@@ -20,16 +26,68 @@ fn input() -> Vec<u8> {
 fn child() {
     let Ok(folder) = std::env::var(CHILD) else { return };
     let path = |name: &str| Path::new(&folder).join(name);
-    let mut job = Job::open(path("job")).unwrap();
-    let mut out = job.output(path("out")).unwrap();
-    for record in job.lines(path("in")).unwrap() {
-        let record = record.unwrap();
-        out.write(&record, result(&record)).unwrap();
-        if record.line() % 1000 == 0 {
-            std::thread::sleep(Duration::from_millis(1));
+    let how = match std::env::var_os(EACH) {
+        Some(_) => Checkpoints::Records { commit: 1, sync: 3 },
+        None => Checkpoints::Auto,
+    };
+    let work = || -> Result<(), Error> {
+        let mut job = Job::builder(path("job")).checkpoints(how).open()?;
+        let mut out = job.output(path("out"))?;
+        for record in job.lines(path("in"))? {
+            let record = record?;
+            out.write(&record, result(&record))?;
+            if record.line() % 1000 == 0 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
+        job.finish()
+    };
+    if let Err(error) = work() {
+        eprintln!("{error}");
+        std::process::exit(FAILED);
     }
-    job.finish().unwrap();
+}
+
+/// The child at each of its file syscalls: killed, failed, written short. Then once more, untouched.
+#[test]
+fn at_every_syscall() {
+    let input = lines(7);
+    for action in [
+        Action::KillBefore,
+        Action::KillHalfway,
+        Action::KillAfter,
+        Action::Fail(Errno::IO),
+        Action::Fail(Errno::NOSPC),
+        Action::Short,
+    ] {
+        let mut cases = 0;
+        for at in 1_u64.. {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            std::fs::write(path("in"), &input).unwrap();
+            let program = Program::new(std::env::current_exe().unwrap())
+                .args(["--exact", "killed::child"])
+                .env(CHILD, folder.path())
+                .env(EACH, "1");
+            let plan = Plan { at, action };
+            let outcome =
+                run(&program, folder.path(), Some(plan), Duration::from_secs(60)).unwrap();
+            if outcome.hit.is_none() {
+                break;
+            }
+            cases += 1;
+            assert!(
+                matches!(outcome.ended, Ended::Killed | Ended::Exit(0 | FAILED)),
+                "{action:?} at {at}: {:?}",
+                outcome.ended
+            );
+            let again = program.command().stdout(Stdio::null()).status().unwrap();
+            let what = format!("{action:?} at {at}, {:?}", outcome.hit);
+            assert!(again.success(), "{what}: {again}");
+            assert_eq!(std::fs::read(path("out")).unwrap(), wanted(&input), "{what}");
+        }
+        assert!(cases > 40, "{action:?}: {cases}");
+    }
 }
 
 #[test]

@@ -171,6 +171,32 @@ fn a_job_with_something_else_is_refused() {
 }
 
 #[test]
+fn a_folder_that_was_moved_continues() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |dir: &str, stop: u64| -> Result<(), Error> {
+        let path = |name: &str| folder.path().join(dir).join(name);
+        let how = Checkpoints::Records { commit: 1, sync: 1 };
+        let mut job = Job::builder(path("job")).checkpoints(how).open()?;
+        let mut out = job.output(path("out"))?;
+        for record in job.lines(path("in"))? {
+            let record = record?;
+            out.write(&record, result(&record))?;
+            if record.line() == stop {
+                return Ok(());
+            }
+        }
+        job.finish()
+    };
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    std::fs::create_dir(&one).unwrap();
+    std::fs::write(one.join("in"), lines(5)).unwrap();
+    run("one", 3).unwrap();
+    std::fs::rename(&one, &two).unwrap();
+    run("two", 9).unwrap();
+    assert_eq!(std::fs::read(two.join("out")).unwrap(), wanted(&lines(5)));
+}
+
+#[test]
 fn mistakes_are_errors() {
     let disk = disk(1, &lines(5));
     let mut first = job(&disk);
