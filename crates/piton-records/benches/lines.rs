@@ -16,7 +16,7 @@ use std::path::Path;
 
 use piton_records::{Checkpoints, Job};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 fn main() {
     let mib = std::env::args().skip(1).find_map(|it| it.parse::<usize>().ok()).unwrap_or(1024);
@@ -61,13 +61,16 @@ fn main() {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    let base = median(times[0].iter().map(|it| it.0).collect());
-    println!("{mib} MiB, median of {ROUNDS}");
-    for ((name, _), times) in loops.iter().zip(times) {
-        let cpu = median(times.iter().map(|it| it.0).collect());
-        let wall = median(times.iter().map(|it| it.1).collect());
-        println!("{name:45} {cpu:6.3} CPU-s  {wall:6.3} s  {:5.2} x", cpu / base);
+    println!("{mib} MiB, medians of {ROUNDS} rounds; ratios within a round, by CPU");
+    let ratio = |index: usize, base: usize| {
+        median(times[index].iter().zip(&times[base]).map(|(it, base)| it.0 / base.0).collect())
+    };
+    for (index, (name, _)) in loops.iter().enumerate() {
+        let cpu = median(times[index].iter().map(|it| it.0).collect());
+        let wall = median(times[index].iter().map(|it| it.1).collect());
+        println!("{name:45} {cpu:6.3} CPU-s  {wall:6.3} s  {:5.2} x", ratio(index, 0));
     }
+    println!("checkpoints on over off: {:.3}, with an output {:.3}", ratio(2, 1), ratio(4, 3));
     let firsts = (0..5).map(|n| first_record(&log, &folder.path().join(format!("first-{n}"))));
     println!("first record of a resume at nine tenths: {:.1} ms", 1e3 * median(firsts.collect()));
 }

@@ -42,6 +42,8 @@ pub enum Checkpoints {
 
 /// Where a source is, as its iterator knows it.
 pub(crate) trait Cursor {
+    /// So many records are done.
+    fn records(&self) -> u64;
     /// Everything up to here is done.
     fn state(&self) -> Result<SourceState, Error>;
 }
@@ -60,8 +62,6 @@ pub(crate) struct Core {
     written: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
     current: Cell<u64>,
-    /// Records done in this run.
-    done: Cell<u64>,
     pub(crate) exhausted: Cell<bool>,
     life: Cell<Life>,
     shared: Arc<Shared>,
@@ -112,7 +112,6 @@ impl Core {
             done_len: Cell::new(0),
             written: Cell::new(false),
             current: Cell::new(0),
-            done: Cell::new(0),
             exhausted: Cell::new(false),
             life: Cell::new(Life::New),
             shared: Shared::new(),
@@ -137,7 +136,10 @@ impl Core {
             Checkpoints::Records { .. } => self.shared.set_due(true),
             Checkpoints::AtEnd => {}
         }
-        self.tick.borrow_mut().at = Instant::now();
+        let done = self.records();
+        let mut tick = self.tick.borrow_mut();
+        (tick.at, tick.done, tick.committed_at, tick.synced_at) =
+            (Instant::now(), done, done, done);
         Ok(())
     }
 
@@ -171,7 +173,6 @@ impl Core {
     /// begins: until then results for this one must not be written.
     #[inline]
     pub(crate) fn done(&self) -> Result<(), Error> {
-        self.done.set(self.done.get() + 1);
         let mut full = false;
         if self.written.replace(false) {
             let len = self.pending.borrow().len();
@@ -214,8 +215,13 @@ impl Core {
         }
     }
 
+    /// Records that are done.
+    fn records(&self) -> u64 {
+        self.cursor.borrow().as_ref().map_or(0, |cursor| cursor.records())
+    }
+
     fn tick_by_records(&self, commit: u64, sync: u64) -> Result<(), Error> {
-        let done = self.done.get();
+        let done = self.records();
         let (committed_at, synced_at) = {
             let tick = self.tick.borrow();
             (tick.committed_at, tick.synced_at)
@@ -235,7 +241,7 @@ impl Core {
     fn tick_by_time(&self) -> Result<(), Error> {
         self.shared.set_due(false);
         let now = Instant::now();
-        let done = self.done.get();
+        let done = self.records();
         let slow = {
             let mut tick = self.tick.borrow_mut();
             let worked = (now - tick.at).saturating_sub(tick.synced).as_secs_f64();

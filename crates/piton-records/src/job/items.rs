@@ -37,6 +37,10 @@ pub(crate) struct ItemCursor<P> {
 }
 
 impl<P: Serialize> Cursor for ItemCursor<P> {
+    fn records(&self) -> u64 {
+        self.records.get()
+    }
+
     fn state(&self) -> Result<SourceState, Error> {
         let records = self.records.get();
         Ok(match &self.range {

@@ -18,7 +18,8 @@ pub struct Records {
     /// Which record of the batch comes next, and where it begins.
     index: usize,
     start: usize,
-    number: u64,
+    /// The number of the first record of the batch.
+    first: u64,
     turn: Turn,
 }
 
@@ -38,13 +39,28 @@ pub(crate) struct FileCursor {
     framing: String,
     reader: RefCell<Reader>,
     batch: RefCell<Rc<Batch>>,
-    bytes: Cell<u64>,
-    records: Cell<u64>,
+    /// So many records of the batch are done: the one store that each record costs.
+    index: Cell<usize>,
+    /// Records before the batch.
+    first: Cell<u64>,
+}
+
+impl FileCursor {
+    fn position(&self) -> Position {
+        let (batch, index) = (self.batch.borrow(), self.index.get());
+        let last = index.checked_sub(1).and_then(|last| batch.ends.get(last));
+        let end = last.copied().unwrap_or(batch.start);
+        Position { bytes: batch.base + end as u64, records: self.first.get() + index as u64 }
+    }
 }
 
 impl Cursor for FileCursor {
+    fn records(&self) -> u64 {
+        self.first.get() + self.index.get() as u64
+    }
+
     fn state(&self) -> Result<SourceState, Error> {
-        let position = Position { bytes: self.bytes.get(), records: self.records.get() };
+        let position = self.position();
         let identity = self.reader.borrow_mut().identity(&self.batch.borrow(), position.bytes);
         let (path, framing) = (self.path.clone(), self.framing.clone());
         Ok(SourceState::File { path, framing, position, identity })
@@ -67,11 +83,11 @@ impl Records {
             framing,
             reader: RefCell::new(reader),
             batch: RefCell::new(Rc::clone(&batch)),
-            bytes: Cell::new(position.bytes),
-            records: Cell::new(position.records),
+            index: Cell::new(0),
+            first: Cell::new(position.records),
         });
-        let (core, number) = (Rc::clone(core), position.records);
-        Ok(Self { core, cursor, batch, index: 0, start, number, turn: Turn::Between })
+        let (core, first) = (Rc::clone(core), position.records);
+        Ok(Self { core, cursor, batch, index: 0, start, first, turn: Turn::Between })
     }
 
     pub(crate) fn cursor(&self) -> Rc<FileCursor> {
@@ -86,7 +102,7 @@ impl Records {
 
     /// How far the source is done: without the record that was handed out last.
     pub fn position(&self) -> Position {
-        Position { bytes: self.cursor.bytes.get(), records: self.cursor.records.get() }
+        self.cursor.position()
     }
 
     /// The next batch; `false`: there is none.
@@ -111,7 +127,10 @@ impl Records {
         });
         let (batch, result) = self.cursor.reader.borrow_mut().next(old);
         let batch = Rc::new(batch);
+        self.first += self.index as u64;
         (self.index, self.start) = (0, batch.start);
+        self.cursor.first.set(self.first);
+        self.cursor.index.set(0);
         self.batch = Rc::clone(&batch);
         *self.cursor.batch.borrow_mut() = batch;
         result
@@ -121,8 +140,7 @@ impl Records {
     #[inline]
     fn done(&mut self) -> Result<(), Error> {
         self.turn = Turn::Between;
-        self.cursor.bytes.set(self.batch.base + self.start as u64);
-        self.cursor.records.set(self.number);
+        self.cursor.index.set(self.index);
         self.core.done()
     }
 
@@ -156,11 +174,10 @@ impl Iterator for Records {
         loop {
             if let Some(&end) = self.batch.ends.get(self.index) {
                 let start = std::mem::replace(&mut self.start, end);
-                let number = self.number;
+                let number = self.first + self.index as u64;
                 self.index += 1;
-                self.number += 1;
                 self.turn = Turn::Within;
-                self.core.begin(self.number);
+                self.core.begin(number + 1);
                 return Some(Ok(Record { batch: Rc::clone(&self.batch), start, end, number }));
             }
             match self.step() {

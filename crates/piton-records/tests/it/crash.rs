@@ -110,7 +110,7 @@ fn an_error_at_every_operation_is_an_error_or_the_right_result() {
     const EIO: i32 = 5;
     const ENOSPC: i32 = 28;
     let input = lines(COUNT);
-    for json in [false, true] {
+    for (json, crash) in [(false, Crash::Kill), (false, Crash::Power), (true, Crash::Power)] {
         let work = Work { json, ..Work::default() };
         let untouched = disk(1, &input);
         work.run(fs(&untouched)).unwrap();
@@ -122,11 +122,14 @@ fn an_error_at_every_operation_is_an_error_or_the_right_result() {
                 if failure == Failure::Short {
                     assert!(first.is_ok(), "short at {at}: {first:?}");
                 }
-                // What a failed sync lost is lost now.
+                // What a failed sync lost is lost now, or is only seen, until the power goes.
+                disk.crash(crash);
+                disk.restart();
+                let what = format!("{failure:?} at {at}, then {crash:?}");
+                work.run(fs(&disk)).unwrap_or_else(|error| panic!("{what}: {error}"));
                 disk.crash(Crash::Power);
                 disk.restart();
-                work.run(fs(&disk)).unwrap_or_else(|error| panic!("{failure:?} at {at}: {error}"));
-                assert_eq!(disk.bytes(OUT).unwrap(), wanted(&input), "{failure:?} at {at}");
+                assert_eq!(disk.bytes(OUT).unwrap(), wanted(&input), "{what}");
             }
         }
     }
