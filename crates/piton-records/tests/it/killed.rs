@@ -1,7 +1,7 @@
 //! A real process that is killed at random moments, with the threads and the cadence that programs get.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use piton_records::{Checkpoints, Error, Job};
@@ -11,7 +11,9 @@ use piton_testkit::syscalls::{Action, Ended, Errno, Plan, Program, run};
 use crate::harness::{lines, result, wanted};
 
 /// The folder in which the child works.
-const CHILD: &str = "PITON_RECORDS_CHILD";
+pub(crate) const CHILD: &str = "PITON_RECORDS_CHILD";
+/// Its source, if that is not in the folder.
+pub(crate) const SOURCE: &str = "PITON_RECORDS_SOURCE";
 /// Whether it commits each record.
 const EACH: &str = "PITON_RECORDS_EACH";
 /// Its exit code after an error.
@@ -30,14 +32,17 @@ fn child() {
         Some(_) => Checkpoints::Records { commit: 1, sync: 3 },
         None => Checkpoints::Auto,
     };
+    // With a source elsewhere the power is cut, and it takes seconds.
+    let pause = if std::env::var_os(SOURCE).is_some() { 10 } else { 1 };
     let work = || -> Result<(), Error> {
         let mut job = Job::builder(path("job")).checkpoints(how).open()?;
         let mut out = job.output(path("out"))?;
-        for record in job.lines(path("in"))? {
+        let source = std::env::var_os(SOURCE).map_or_else(|| path("in"), PathBuf::from);
+        for record in job.lines(source)? {
             let record = record?;
             out.write(&record, result(&record))?;
             if record.line() % 1000 == 0 {
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::sleep(Duration::from_millis(pause));
             }
         }
         job.finish()
@@ -46,6 +51,11 @@ fn child() {
         eprintln!("{error}");
         std::process::exit(FAILED);
     }
+}
+
+/// This test binary as [`child`].
+pub(crate) fn program() -> Program {
+    Program::new(std::env::current_exe().unwrap()).args(["--exact", "killed::child"])
 }
 
 /// The child at each of its file syscalls: killed, failed, written short. Then once more, untouched.
@@ -65,10 +75,7 @@ fn at_every_syscall() {
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name);
             std::fs::write(path("in"), &input).unwrap();
-            let program = Program::new(std::env::current_exe().unwrap())
-                .args(["--exact", "killed::child"])
-                .env(CHILD, folder.path())
-                .env(EACH, "1");
+            let program = program().env(CHILD, folder.path()).env(EACH, "1");
             let plan = Plan { at, action };
             let outcome =
                 run(&program, folder.path(), Some(plan), Duration::from_secs(60)).unwrap();
@@ -98,9 +105,9 @@ fn at_random_moments_until_it_is_done() {
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("in"), input()).unwrap();
         for turn in 0..200 {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "killed::child"])
+            let mut child = program()
                 .env(CHILD, folder.path())
+                .command()
                 .stdout(Stdio::null())
                 .stderr(Stdio::inherit())
                 .spawn()
