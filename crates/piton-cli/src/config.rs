@@ -82,7 +82,7 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Trouble {
     let line = before.map(|before| before.matches('\n').count() + 1);
     let place = line.map(|line| format!(":{line}")).unwrap_or_default();
     let message = format!("{}{place}: {}", path.display(), error.message());
-    Trouble::new(Exit::Usage, message).hint("--config none goes without the file")
+    Trouble::new(Exit::Usage, message).hint("--config none ignores the config file")
 }
 
 #[cfg(test)]

@@ -40,19 +40,19 @@ impl FromStr for Base {
 #[non_exhaustive]
 pub enum AddressError {
     /// It is not written as addresses are.
-    #[error("it is no address: {0}")]
+    #[error("not a URL: {0}")]
     Malformed(url::ParseError),
     /// It is relative, and the list has no base.
-    #[error("it is no full address (http://…), and there is no base address to complete it")]
+    #[error("not an absolute URL (http://…), and there is no base URL to complete it")]
     Relative,
     /// Its scheme is not one of [`SCHEMES`].
-    #[error("addresses with {scheme}: are not fetched, only http and https")]
+    #[error("{scheme}: URLs are not supported in a list, only http and https")]
     Scheme {
         /// The scheme, in lower case, at most 40 characters of it.
         scheme: String,
     },
     /// It has a control character in it, such as NUL.
-    #[error("it has a control character in it")]
+    #[error("it contains a control character")]
     Control,
 }
 

@@ -75,7 +75,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, text, .. } = self;
         match self.kind {
-            RefusalKind::Broken => write!(f, "{host} breaks the protocol: {text}"),
+            RefusalKind::Broken => write!(f, "{host} violates the protocol: {text}"),
             // This machine, which speaks of itself.
             _ if self.code.is_none() => f.write_str(text),
             _ => write!(f, "{host} answered {text}"),

@@ -20,7 +20,7 @@ use crate::trouble::Trouble;
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
     let state = args.state.as_deref();
     if state.is_some() && args.paths.len() != 1 {
-        return Err(Trouble::usage("--state FILE goes with one list"));
+        return Err(Trouble::usage("--state FILE works with one list only"));
     }
     let mut exit = Exit::Done;
     for path in &args.paths {
@@ -65,7 +65,10 @@ fn forget_one(path: &Path) -> Result<String, Trouble> {
             }
         }
         Opened::Finished => {
-            return Ok(format!("{} was complete; removed its journal", target.path().display()));
+            return Ok(format!(
+                "{} was already complete; removed its journal",
+                target.path().display()
+            ));
         }
     }
     let names: Vec<_> = there.iter().map(|path| path.display().to_string()).collect();

@@ -62,10 +62,10 @@ fn sentences(plan: &Plan) -> String {
     for (name, value) in [
         ("size", size(plan.identity.size)),
         ("resumable", yes_no(plan.ranges).to_owned()),
-        ("here", human::exact(plan.have)),
+        ("on disk", human::exact(plan.have)),
         ("to fetch", size(to_fetch(plan))),
         ("file exists", yes_no(plan.exists).to_owned()),
-        ("address", out::clean(&redact::url(&plan.address))),
+        ("URL", out::clean(&redact::url(&plan.address))),
     ] {
         let _ = writeln!(text, "  {name:<12} {value}");
     }

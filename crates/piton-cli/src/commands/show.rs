@@ -58,7 +58,7 @@ fn sentence(record: &Record) -> String {
         Record::Hash { kind, state } => format!("hash {kind}, {} bytes of state", state.len()),
         Record::Forget(range) => format!("forget {}..{}", range.start, range.end),
         Record::Verified { len } => format!("verified, {len} bytes"),
-        _ => "of a kind that this version does not show".to_owned(),
+        _ => "unknown to this version".to_owned(),
     }
 }
 
@@ -77,7 +77,7 @@ fn state(view: &JournalView) -> Vec<(&'static str, String)> {
             state.extend(meta.identity.last_modified.map(|time| ("modified", time)));
             state.extend(meta.digests.into_iter().map(|digest| ("digest", digest)));
         }
-        Some(None) => state.push(("meta", "not a description that this version reads".to_owned())),
+        Some(None) => state.push(("meta", "not readable by this version".to_owned())),
         None => state.push(("meta", "none".to_owned())),
     }
     let amount = |extents: &[Extent]| {

@@ -62,7 +62,7 @@ impl Network {
         }
         if let Some(agent) = &options.user_agent {
             config.user_agent = HeaderValue::from_str(agent).map_err(|_| {
-                Trouble::usage("--user-agent has characters that no header can have")
+                Trouble::usage("--user-agent contains characters that are not allowed in a header")
             })?;
         }
         let secrets = Secrets::of(options)?;
@@ -129,8 +129,8 @@ impl Network {
     /// Refuses a login that does not say which server it is for. `why` says why that cannot be known.
     pub(crate) fn all_said(&self, why: &str) -> Result<(), Trouble> {
         let Some(option) = secrets::unsaid(&self.unsaid) else { return Ok(()) };
-        Err(Trouble::usage(format!("{option} does not say which server it is for: {why}"))
-            .hint("write HOST= in front of its value (HOST:PORT=, http://HOST=)"))
+        Err(Trouble::usage(format!("{option} does not name its server: {why}"))
+            .hint("put HOST= before the value (or HOST:PORT=, http://HOST=)"))
     }
 
     /// Whether [`Network::all_said`] refuses.
@@ -153,7 +153,7 @@ fn netrc(options: &NetworkOptions, environment: &Environment) -> Result<Option<N
         (Some(path), _) => path.clone(),
         (None, Some(true)) => environment
             .netrc_file()
-            .ok_or_else(|| Trouble::usage("--netrc needs $HOME; --netrc-file names the file"))?,
+            .ok_or_else(|| Trouble::usage("--netrc needs $HOME; use --netrc-file FILE instead"))?,
         (None, _) => return Ok(None),
     };
     let text = read::text(&path).map_err(|error| Trouble::file("read", &path, &error))?;
@@ -168,13 +168,11 @@ fn cookies(path: &Path) -> Result<cookie_store::CookieStore, Trouble> {
     if !rubbish.is_empty() {
         let path = path.display();
         if cookies.entries.is_empty() {
-            return Err(Trouble::usage(format!(
-                "{path} is not a file of cookies (Netscape format)"
-            )));
+            return Err(Trouble::usage(format!("{path} is not a cookie file (Netscape format)")));
         }
         // A login may hang on one of them.
         crate::out::say(format!(
-            "piton: {path}: no cookies, left out: line {}",
+            "piton: {path}: skipped invalid cookies: line {}",
             rubbish.join(", ")
         ));
     }

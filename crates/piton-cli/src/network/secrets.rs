@@ -38,7 +38,7 @@ impl Secrets {
             let (whose, user) = Whose::split(user, |rest| rest.contains(':'));
             let (user, password) = user
                 .split_once(':')
-                .ok_or_else(|| Trouble::usage("--user needs a password as well: USER:PASSWORD"))?;
+                .ok_or_else(|| Trouble::usage("--user needs a password: USER:PASSWORD"))?;
             let login = Login::Basic { user: user.to_owned(), password: password.to_owned() };
             secrets.add_login(whose, login, "--user")?;
         }
@@ -70,8 +70,8 @@ impl Secrets {
                 self.said.push(Credentials { origins, ..own });
             }
             Whose::Everyone => {
-                return Err(Trouble::usage(format!("{option} is never sent to every server"))
-                    .hint("HOST= in front of its value names one; the option can be repeated"));
+                return Err(Trouble::usage(format!("{option} cannot go to every server"))
+                    .hint("put HOST= before the value; the option can be repeated"));
             }
         }
         Ok(())

@@ -156,7 +156,7 @@ impl Screen for Bars {
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.block.print("saving… (Ctrl-C again leaves at once)");
+        self.block.print("saving… (press Ctrl-C again to quit at once)");
     }
 
     fn close(&mut self) -> io::Result<()> {

@@ -71,8 +71,8 @@ impl<W: Write> Screen for Json<W> {
             Ended::Stopped { have, .. } => {
                 let fields = json!({
                     "exit_code": exit_code,
-                    "message": "stopped by a signal, everything saved",
-                    "hint": "piton resume, or the same command again, goes on",
+                    "message": "stopped by a signal; everything is saved",
+                    "hint": "to resume, run piton resume or the same command again",
                     "saved": have,
                 });
                 self.emit(file, "failed", fields);

@@ -63,7 +63,7 @@ impl<W: Write> Screen for Plain<W> {
     fn event(&mut self, file: &File, event: &Event) {
         let sentence = match event {
             Event::Started { .. } => Some(started(event)),
-            Event::Verifying => Some("all bytes are here; verifying".to_owned()),
+            Event::Verifying => Some("all bytes received; verifying".to_owned()),
             _ => sentence::event(event),
         };
         if let Some(sentence) = sentence {
@@ -78,7 +78,7 @@ impl<W: Write> Screen for Plain<W> {
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.line("piton: saving… (a second signal leaves at once)");
+        self.line("piton: saving… (a second signal quits at once)");
     }
 
     fn close(&mut self) -> io::Result<()> {
@@ -111,10 +111,10 @@ fn started(event: &Event) -> String {
     let size = size.map_or("length unknown".to_owned(), human::size);
     let mut sentence = format!("{size} over {protocol}");
     if *resumed > 0 {
-        sentence += &format!(", {} are here", human::size(*resumed));
+        sentence += &format!(", {} already here", human::size(*resumed));
     }
     if !resumable {
-        sentence += ", and the server gives no ranges: a later run would have to start over";
+        sentence += "; the server does not support ranges, so a later run would have to start over";
     }
     sentence
 }
@@ -150,7 +150,7 @@ mod tests {
         };
         insta::assert_snapshot!(
             started(&event),
-            @"1.0 KiB over HTTP/2, 512 B are here, and the server gives no ranges: a later run would have to start over"
+            @"1.0 KiB over HTTP/2, 512 B already here; the server does not support ranges, so a later run would have to start over"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Events and ends as sentences, for the screens that people read.
+//! Events and outcomes as sentences, for the screens that people read.
 
 use std::time::Duration;
 
@@ -14,29 +14,32 @@ pub(crate) fn event(event: &Event) -> Option<String> {
             format!("{why}; try {} in {}", tries.saturating_add(1), human::duration(*pause))
         }
         Event::FewerConnections { limit } => {
-            format!("the server allows fewer connections; going on with {limit}")
+            format!("the server allows fewer connections; continuing with {limit}")
         }
-        Event::Replaced => "a connection over which next to nothing came was replaced".to_owned(),
+        Event::Replaced => "replaced a connection that received almost nothing".to_owned(),
         Event::StartedOver { change } => {
             format!("the file on the server changed ({change}); starting over")
         }
-        Event::MirrorDropped { url, why } => format!("{url} is not used any more: {why}"),
+        Event::MirrorDropped { url, why } => format!("dropped the mirror {url}: {why}"),
         Event::Damaged { bytes } => {
-            format!("{} here are not what was written; fetching them again", human::size(*bytes))
+            format!(
+                "{} on disk do not match what was written; fetching them again",
+                human::size(*bytes)
+            )
         }
         Event::SetAside { path } => {
-            format!("what was there cannot be believed; it is now {}", path.display())
+            format!("the existing partial file cannot be trusted; moved it to {}", path.display())
         }
         Event::Lacks { what, path } => format!("{}: {what}", out::path(path)),
         Event::Encoded { coding } => {
-            format!("the server sends it encoded ({coding}); it is kept as sent")
+            format!("the server sends the file encoded ({coding}); saving it as sent")
         }
         Event::OddType { path, media_type } => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            format!("the server says that {name} is {media_type}; look whether it is the file")
+            format!("the server sends {name} as {media_type}; check that it is the right file")
         }
         Event::FetchingAgain { bytes } => {
-            format!("a digest does not agree; fetching {} again", human::size(*bytes))
+            format!("a digest does not match; fetching {} again", human::size(*bytes))
         }
         _ => return None,
     };
@@ -46,9 +49,9 @@ pub(crate) fn event(event: &Event) -> Option<String> {
 /// A finished file in one line, without its name.
 pub(super) fn done(outcome: &Outcome) -> String {
     let what = if outcome.not_newer {
-        "not newer at the source; nothing fetched".to_owned()
+        "the source is not newer; nothing fetched".to_owned()
     } else if outcome.already_complete {
-        format!("{}, complete already", human::size(outcome.size))
+        format!("{}, already complete", human::size(outcome.size))
     } else {
         transferred(outcome.size, outcome.took, outcome.fetched, outcome.resumed)
     };
@@ -67,7 +70,7 @@ fn transferred(size: u64, took: Duration, fetched: u64, resumed: u64) -> String 
         more.push(human::rate(fetched as f64 / took.as_secs_f64().max(0.001)));
     }
     if resumed > 0 {
-        more.push(format!("{} were here", human::size(resumed)));
+        more.push(format!("{} resumed", human::size(resumed)));
     }
     let what = format!("{} in {}", human::size(size), human::duration(took));
     if more.is_empty() { what } else { format!("{what} ({})", more.join(", ")) }
@@ -85,10 +88,10 @@ pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
                 Some(path) if *have > 0 => {
                     format!("piton resume {}", quoted(&out::path(path)))
                 }
-                _ => "the same command again".to_owned(),
+                _ => "run the same command again".to_owned(),
             };
             let line =
-                format!("{}: {}{of} saved; to go on: {how}", file.name(), human::size(*have));
+                format!("{}: {}{of} saved; to resume: {how}", file.name(), human::size(*have));
             vec![out::clean(&line)]
         }
     }
@@ -114,8 +117,8 @@ mod tests {
             transferred(fetched + resumed, Duration::from_millis(3400), fetched, resumed)
         };
         assert_eq!(line(1_288_490_189, 0), "1.2 GiB in 3.4 s (361 MiB/s)");
-        assert_eq!(line(3400, 7000), "10.2 KiB in 3.4 s (1000 B/s, 6.8 KiB were here)");
-        assert_eq!(line(0, 7), "7 B in 3.4 s (7 B were here)");
+        assert_eq!(line(3400, 7000), "10.2 KiB in 3.4 s (1000 B/s, 6.8 KiB resumed)");
+        assert_eq!(line(0, 7), "7 B in 3.4 s (7 B resumed)");
         assert_eq!(line(0, 0), "0 B in 3.4 s");
     }
 
@@ -129,7 +132,7 @@ mod tests {
         let said = event(&retry).unwrap();
         assert_eq!(said, "http://h broke\u{fffd}; try 2 in 1.5 s");
         let dropped = Event::MirrorDropped { url: "http://h/f".into(), why: "it is bad".into() };
-        assert_eq!(event(&dropped).unwrap(), "http://h/f is not used any more: it is bad");
+        assert_eq!(event(&dropped).unwrap(), "dropped the mirror http://h/f: it is bad");
         assert_eq!(event(&Event::Verifying), None);
     }
 

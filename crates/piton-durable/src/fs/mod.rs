@@ -167,8 +167,8 @@ pub trait FsFile: Send + Sync {
 pub enum Lack {
     /// Locks that have an effect.
     #[error(
-        "its file system has no locks: other downloads to the same file are noticed on this machine only, so let no \
-         other machine write there"
+        "its file system has no locks: piton detects other downloads to the same file only on this machine, so do \
+         not write there from another machine"
     )]
     Locks,
     /// Settable times of files.

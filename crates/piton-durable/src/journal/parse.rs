@@ -74,7 +74,7 @@ pub enum Tear {
     #[error("the checksum of a record does not match")]
     Checksum,
     /// The record is whole but makes no sense.
-    #[error("a record of type {0} makes no sense")]
+    #[error("a record of type {0} is invalid")]
     Payload(u8),
     /// The journal is longer than a journal may be.
     #[error("the journal is longer than allowed")]
@@ -89,7 +89,7 @@ pub enum HeadError {
     #[error("the header of the journal is unreadable")]
     Unreadable,
     /// The header is good and of a format newer than this program.
-    #[error("the journal has format {0}, and this program knows {VERSION}")]
+    #[error("the journal has format {0}, this program supports {VERSION}")]
     Newer(u16),
 }
 

@@ -122,8 +122,7 @@ impl Reserved {
         }
         let Some(size) = self.size else { return Ok(()) };
         if let Some(longest) = file.longest()?.filter(|&longest| longest < size) {
-            let text =
-                format!("no file here may be longer than {longest} bytes, and it has {size}");
+            let text = format!("files here are limited to {longest} bytes, and it has {size}");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
         let first = self.kept.first().filter(|range| range.start == 0).map_or(0, |range| range.end);

@@ -223,7 +223,7 @@ async fn take(
     blocking(move || match Arc::into_inner(foreign) {
         Some(foreign) => foreign.adopt(&meta, &believed, durability).map(drop),
         None => {
-            let source = std::io::Error::other("a comparison still holds it");
+            let source = std::io::Error::other("a comparison still uses it");
             Err(PartError::Io { what: "take over", path, source })
         }
     })

@@ -69,7 +69,7 @@ async fn compare_place(
 }
 
 /// The message for such an answer.
-const SHORT: &str = "a range shorter than what was asked for";
+const SHORT: &str = "a range shorter than requested";
 
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
 pub(super) async fn compare(

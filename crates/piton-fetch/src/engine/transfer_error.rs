@@ -99,16 +99,16 @@ impl TransferError {
         match self {
             Self::Remote(error) => error.to_string(),
             Self::Stalled { host, after } => {
-                format!("nothing came from {host} for {} s", after.as_secs_f32())
+                format!("received nothing from {host} for {} s", after.as_secs_f32())
             }
             Self::NoAnswer { host, after } => {
-                format!("{host} did not begin to answer within {} s", after.as_secs_f32())
+                format!("{host} did not start to answer within {} s", after.as_secs_f32())
             }
             Self::Refused { refusal, .. } => refusal.to_string(),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
             Self::OtherPage(failure) | Self::Final(failure) => failure.to_string(),
-            Self::TooLarge => "more came than is allowed".to_owned(),
+            Self::TooLarge => "it sent more than is allowed".to_owned(),
             Self::Local(error) => error.to_string(),
             Self::Replaced => "too slow".to_owned(),
             Self::Stopped => "stopped".to_owned(),

@@ -156,7 +156,7 @@ async fn fetch(
 }
 
 /// The message for such an answer.
-pub(super) const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
+pub(super) const WITHOUT_BYTES: &str = "an answer without the promised bytes";
 
 /// Moves the body into the part until the segment or the body ends.
 async fn pump(

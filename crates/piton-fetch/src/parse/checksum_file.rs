@@ -44,7 +44,7 @@ impl ChecksumFile {
             file.bare = Some(digest.clone());
         }
         if file.entries.is_empty() && file.bare.is_none() {
-            return Err(wrong("no line of it gives a digest that piton knows"));
+            return Err(wrong("no line of it has a digest of a known algorithm"));
         }
         Ok(file)
     }
@@ -352,7 +352,7 @@ mod tests {
             ["", "# nothing\n", "<html>404</html>", "BLAKE2b (f) = 00", "xyz  f", "SHA256 (f) = 00"]
         {
             let error = ChecksumFile::parse(text.as_bytes(), "").unwrap_err();
-            assert_eq!(error.why(), "no line of it gives a digest that piton knows", "{text}");
+            assert_eq!(error.why(), "no line of it has a digest of a known algorithm", "{text}");
         }
         let long = vec![b'\n'; ChecksumFile::MAX_BYTES + 1];
         assert_eq!(ChecksumFile::parse(&long, "").unwrap_err().why(), "it is longer than 8 MiB");

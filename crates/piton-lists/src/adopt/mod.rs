@@ -110,8 +110,8 @@ pub enum AdoptError {
     #[error(transparent)]
     Folder(#[from] FolderError),
     /// The list was changed while it was gone through.
-    #[error("{} was changed meanwhile{}", path.display(), match marked {
-        true => ", so that items may be marked that are not done",
+    #[error("{} changed while it was being read{}", path.display(), match marked {
+        true => "; some marked items may not be done",
         false => "; nothing is marked",
     })]
     Changed {
@@ -121,7 +121,7 @@ pub enum AdoptError {
         marked: bool,
     },
     /// It was stopped. All that was marked is in the ledger.
-    #[error("stopped; what was marked as done by then is kept")]
+    #[error("stopped; items already marked as done stay marked")]
     Stopped,
 }
 

@@ -172,34 +172,34 @@ mod tests {
         let notices: Vec<_> = messages(FORMAT, list);
         assert_eq!(
             notices,
-            ["line 1: mirrors with ftp are left out", "line 13: the option split is ignored"]
+            ["line 1: ftp mirrors are ignored", "line 13: the option split is ignored"]
         );
     }
 
     #[test]
     fn a_wrong_line_is_reported_and_the_rest_goes_on() {
         for (list, message) in [
-            ("h/1", "line 1: it is no full address (http://…), and there is no base address"),
+            ("h/1", "line 1: not an absolute URL (http://…), and there is no base URL"),
             (
                 "ftp://u:p@h/1",
-                "line 1: addresses with ftp: are not fetched, only http and https (ftp://h/1)",
+                "line 1: ftp: URLs are not supported in a list, only http and https (ftp://h/1)",
             ),
-            ("ftp://a/\tftp://b/", "line 1: there is no address that it could be fetched from"),
-            ("http://a:se/cret@h/", "line 1: it is no address: invalid port number (http://h/)"),
-            ("http://h/\0", "line 1: it has a control character in it"),
-            ("http://a/\thttp://", "line 1: it is no address: empty host (http://)"),
-            ("  out=x", "line 1: an option (an indented NAME=VALUE) stands below"),
-            ("http://a/\n  size=1k", "line 2: a size is a whole number of bytes (size=1k)"),
-            ("http://a/\n  size=99999999999999999999", "line 2: a size is a whole number"),
+            ("ftp://a/\tftp://b/", "line 1: there is no URL to fetch it from"),
+            ("http://a:se/cret@h/", "line 1: not a URL: invalid port number (http://h/)"),
+            ("http://h/\0", "line 1: it contains a control character"),
+            ("http://a/\thttp://", "line 1: not a URL: empty host (http://)"),
+            ("  out=x", "line 1: an option (an indented NAME=VALUE) must follow"),
+            ("http://a/\n  size=1k", "line 2: a size must be a whole number of bytes (size=1k)"),
+            ("http://a/\n  size=99999999999999999999", "line 2: a size must be a whole number"),
             ("http://a/\n  checksum=sha-256=00", "line 2: sha256 has 64 hex digits, got 2"),
             ("http://a/\n  checksum=tiger=00", "line 2: unknown digest algorithm \"tiger\""),
             (
                 "http://a/\n  header=Authorization Basic s",
-                "line 2: a header is written NAME: VALUE, in visible characters (header=…)",
+                "line 2: a header must be NAME: VALUE, in visible characters (header=…)",
             ),
             (
                 "http://a/\n  header=Authorization: \u{1}",
-                "line 2: a header is written NAME: VALUE, in visible characters (header=Authorization: …)",
+                "line 2: a header must be NAME: VALUE, in visible characters (header=Authorization: …)",
             ),
         ] {
             let list = format!("{list}\n  size=x\nhttp://good/\n");
@@ -232,7 +232,7 @@ mod tests {
     fn digests_that_contradict_each_other_are_no_proof() {
         let list = "http://a/\n  crc32=00000000\n  crc32=00000001\nhttp://b/\n";
         assert_eq!(items(FORMAT, list).len(), 1);
-        assert_eq!(messages(FORMAT, list), ["line 1: two different digests by crc32 (http://a/)"]);
+        assert_eq!(messages(FORMAT, list), ["line 1: two different crc32 digests (http://a/)"]);
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(items(FORMAT, &list)[0].addresses.len(), 256);
         assert_eq!(
             messages(FORMAT, &list),
-            ["line 1: more than 256 mirrors for one file: the least preferred are left out"]
+            ["line 1: more than 256 mirrors for one file: the least preferred are ignored"]
         );
     }
 }

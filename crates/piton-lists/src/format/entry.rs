@@ -57,25 +57,25 @@ pub enum Why {
     #[error("the line is not UTF-8")]
     NotUtf8,
     /// Nothing to fetch it from.
-    #[error("there is no address that it could be fetched from")]
+    #[error("there is no URL to fetch it from")]
     NoAddress,
     /// Two digests by one algorithm.
-    #[error("two different digests by {algorithm}")]
+    #[error("two different {algorithm} digests")]
     Contradiction {
         /// The algorithm.
         algorithm: Algorithm,
     },
     /// A length that is no number.
-    #[error("a size is a whole number of bytes")]
+    #[error("a size must be a whole number of bytes")]
     Size,
     /// A header that is none.
-    #[error("a header is written NAME: VALUE, in visible characters")]
+    #[error("a header must be NAME: VALUE, in visible characters")]
     Header,
     /// An option before the first address.
-    #[error("an option (an indented NAME=VALUE) stands below the address that it is for")]
+    #[error("an option (an indented NAME=VALUE) must follow the URL that it is for")]
     NoOwner,
     /// A record with too few or too many fields.
-    #[error("{got} fields, where there are {wanted} columns")]
+    #[error("{got} fields for {wanted} columns")]
     Fields {
         /// How many it has.
         got: usize,
@@ -83,16 +83,16 @@ pub enum Why {
         wanted: usize,
     },
     /// A quoted field that goes on beyond its line.
-    #[error("a quote is not closed on its line")]
+    #[error("unclosed quote")]
     OpenQuote,
     /// A line that is no JSON.
-    #[error("it is not JSON from column {column} on")]
+    #[error("invalid JSON at column {column}")]
     NotJson {
         /// Where, in bytes, counted from 1.
         column: usize,
     },
     /// JSON, but no object.
-    #[error("it is not a JSON object")]
+    #[error("not a JSON object")]
     NotAnObject,
     /// A value of the wrong type.
     #[error("\"{key}\" must be {wanted}")]
@@ -103,13 +103,13 @@ pub enum Why {
         wanted: &'static str,
     },
     /// A line of a checksum file that is not understood.
-    #[error("it is no digest followed by a name")]
+    #[error("expected a digest and a name")]
     Checksum,
     /// A name that would lead out of the folder of the base address.
-    #[error("the name leads out of the folder that the list is for")]
+    #[error("the name leads out of the folder of the list")]
     Outside,
     /// Digests of pieces that do not cover the file.
-    #[error("{pieces} pieces of {length} bytes are no file of {size} bytes")]
+    #[error("{pieces} pieces of {length} bytes do not make a file of {size} bytes")]
     PiecesSize {
         /// How many pieces.
         pieces: usize,
@@ -119,7 +119,7 @@ pub enum Why {
         size: u64,
     },
     /// Digests of pieces in another order, without a length, or the like.
-    #[error("the digests of the pieces are not well-formed")]
+    #[error("the piece digests are malformed")]
     PiecesForm,
     /// More of something than is held of one item (guarantee G8).
     #[error("more than {limit} {what} for one file")]
@@ -164,25 +164,25 @@ pub enum Ignored {
         name: String,
     },
     /// A mirror that piton cannot fetch from.
-    #[error("mirrors with {scheme} are left out")]
+    #[error("{scheme} mirrors are ignored")]
     Mirror {
         /// Its scheme or type.
         scheme: String,
     },
     /// A digest by an algorithm that piton does not compute.
-    #[error("digests by {name} are left out")]
+    #[error("{name} digests are ignored")]
     Algorithm {
         /// The name of the algorithm.
         name: String,
     },
     /// More mirrors than are used.
-    #[error("more than {limit} mirrors for one file: the least preferred are left out")]
+    #[error("more than {limit} mirrors for one file: the least preferred are ignored")]
     Mirrors {
         /// How many are used.
         limit: usize,
     },
     /// A signature around the list.
-    #[error("the signature around the list is not checked")]
+    #[error("the signature of the list is not checked")]
     Signature,
 }
 
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(long.chars().count(), 80);
         assert!(long.ends_with('…'));
         let bad = BadLine { line: 3, why: Why::Size, excerpt: "size=1k".to_owned() };
-        assert_eq!(bad.to_string(), "line 3: a size is a whole number of bytes (size=1k)");
+        assert_eq!(bad.to_string(), "line 3: a size must be a whole number of bytes (size=1k)");
     }
 
     #[test]

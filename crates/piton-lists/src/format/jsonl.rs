@@ -103,7 +103,7 @@ fn urls(
     addresses: &mut Addresses,
     out: &mut Out,
 ) -> Result<(), Wrong> {
-    const WRONG: Why = Why::Value { key: "url", wanted: "an address, or a list of addresses" };
+    const WRONG: Why = Why::Value { key: "url", wanted: "a URL, or a list of URLs" };
     let mut add = |draft: &mut Draft, text: String, priority: Option<u32>| {
         let added = match priority {
             None => draft.address(&text, addresses),
@@ -140,7 +140,7 @@ fn urls(
 
 /// An object of names and values, or a list of `NAME: VALUE`.
 fn headers(draft: &mut Draft, value: Json) -> Result<(), Wrong> {
-    const WRONG: Why = Why::Value { key: "headers", wanted: "an object of texts" };
+    const WRONG: Why = Why::Value { key: "headers", wanted: "an object of strings" };
     let mut add = |line: String| {
         let about = Field::Header.shown("header", &line);
         draft.set(Field::Header, &line).map_err(|why| Wrong { why, about })
@@ -217,7 +217,7 @@ fn not_text(field: Field) -> Why {
         Field::Referer => "referer",
         Field::UserAgent => "user-agent",
     };
-    Why::Value { key, wanted: "a text" }
+    Why::Value { key, wanted: "a string" }
 }
 
 /// The item as a line of JSON Lines, without the end of the line. Read again it is the same item, but for
@@ -299,45 +299,48 @@ mod tests {
         assert_eq!(headers, ["a", "b", "user-agent"]);
         assert_eq!(
             messages(FORMAT, &list),
-            ["line 1: the key label is ignored", "line 4: mirrors with ftp are left out"]
+            ["line 1: the key label is ignored", "line 4: ftp mirrors are ignored"]
         );
     }
 
     #[test]
     fn a_wrong_line_is_reported_and_the_rest_goes_on() {
         for (line, message) in [
-            ("http://h/", "line 1: it is not JSON from column 1 on"),
-            ("{\"url\":\"http://h/\",}", "line 1: it is not JSON from column 20 on"),
-            ("[\"http://h/\"]", "line 1: it is not a JSON object"),
-            ("{}", "line 1: there is no address that it could be fetched from"),
-            ("{\"url\":1}", "line 1: \"url\" must be an address, or a list of addresses"),
-            ("{\"urls\":[[]]}", "line 1: \"url\" must be an address, or a list of addresses"),
+            ("http://h/", "line 1: invalid JSON at column 1"),
+            ("{\"url\":\"http://h/\",}", "line 1: invalid JSON at column 20"),
+            ("[\"http://h/\"]", "line 1: not a JSON object"),
+            ("{}", "line 1: there is no URL to fetch it from"),
+            ("{\"url\":1}", "line 1: \"url\" must be a URL, or a list of URLs"),
+            ("{\"urls\":[[]]}", "line 1: \"url\" must be a URL, or a list of URLs"),
             (
                 "{\"url\":\"http://u:p@h:x/\"}",
-                "line 1: it is no address: invalid port number (http://h:x/)",
+                "line 1: not a URL: invalid port number (http://h:x/)",
             ),
             (
                 "{\"url\":\"http://h/\\u0000\"}",
-                "line 1: it has a control character in it (http://h/\\0)",
+                "line 1: it contains a control character (http://h/\\0)",
             ),
-            ("{\"url\":\"http://h/\",\"size\":-1}", "line 1: a size is a whole number of bytes"),
-            ("{\"url\":\"http://h/\",\"out\":7}", "line 1: \"out\" must be a text"),
+            (
+                "{\"url\":\"http://h/\",\"size\":-1}",
+                "line 1: a size must be a whole number of bytes",
+            ),
+            ("{\"url\":\"http://h/\",\"out\":7}", "line 1: \"out\" must be a string"),
             (
                 "{\"url\":\"http://h/\",\"md5\":\"00\"}",
                 "line 1: md5 has 32 hex digits, got 2 (md5=00)",
             ),
             (
                 "{\"url\":\"http://h/\",\"headers\":{\"A\":1}}",
-                "line 1: \"headers\" must be an object of texts",
+                "line 1: \"headers\" must be an object of strings",
             ),
             ("{\"url\":\"http://h/\",\"headers\":{\"A\":\"\\n1\"}}", ""),
             (
                 "{\"url\":\"http://h/\",\"headers\":{\"A\":\"1\\n2\"}}",
-                "line 1: a header is written NAME: VALUE, in visible characters (header=A: …)",
+                "line 1: a header must be NAME: VALUE, in visible characters (header=A: …)",
             ),
             (
                 "{\"url\":\"http://h/\",\"pieces\":{\"length\":0,\"md5\":\"\"}}",
-                "line 1: the digests of the pieces are not well-formed",
+                "line 1: the piece digests are malformed",
             ),
             (
                 "{\"url\":\"http://h/\",\"pieces\":{\"length\":1,\"md5\":\"\"}}",
@@ -349,7 +352,7 @@ mod tests {
             ),
             (
                 "{\"url\":\"http://h/\",\"size\":2,\"pieces\":{\"length\":1,\"crc32\":\"00000000\"}}",
-                "line 1: 1 pieces of 1 bytes are no file of 2 bytes (http://h/)",
+                "line 1: 1 pieces of 1 bytes do not make a file of 2 bytes (http://h/)",
             ),
         ] {
             let list = format!("{line}\n{{\"url\":\"http://good/\"}}\n");

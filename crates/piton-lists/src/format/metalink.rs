@@ -231,9 +231,9 @@ mod tests {
         assert_eq!(
             messages(FORMAT, &list),
             [
-                "line 6: digests by sha-224 are left out",
-                "line 4: mirrors with ftp are left out",
-                "line 11: there is no address that it could be fetched from"
+                "line 6: sha-224 digests are ignored",
+                "line 4: ftp mirrors are ignored",
+                "line 11: there is no URL to fetch it from"
             ]
         );
     }
@@ -251,27 +251,21 @@ mod tests {
         let found = items(FORMAT, &list);
         assert_eq!(urls(&found[0]), [("https://a/", 1), ("http://b/", 91)]);
         assert_eq!(found[0].pieces.as_ref().unwrap().digests().len(), 2);
-        assert_eq!(messages(FORMAT, &list), ["line 2: mirrors with bittorrent are left out"]);
+        assert_eq!(messages(FORMAT, &list), ["line 2: bittorrent mirrors are ignored"]);
     }
 
     #[test]
     fn a_wrong_file_is_reported_and_the_rest_goes_on() {
         for (inside, message) in [
-            (
-                "<url>ftp://h/</url>",
-                "line 3: there is no address that it could be fetched from (x)",
-            ),
+            ("<url>ftp://h/</url>", "line 3: there is no URL to fetch it from (x)"),
             (
                 "<url>h/</url>",
-                "line 3: it is no full address (http://…), and there is no base address to complete it (h/)",
+                "line 3: not an absolute URL (http://…), and there is no base URL to complete it (h/)",
             ),
-            (
-                "<url>http://u:p@h:x/</url>",
-                "line 3: it is no address: invalid port number (http://h:x/)",
-            ),
+            ("<url>http://u:p@h:x/</url>", "line 3: not a URL: invalid port number (http://h:x/)"),
             (
                 "<url>http://h/</url><size>1k</size>",
-                "line 3: a size is a whole number of bytes (1k)",
+                "line 3: a size must be a whole number of bytes (1k)",
             ),
             (
                 "<url>http://h/</url><hash type='md5'>00</hash>",
@@ -279,11 +273,11 @@ mod tests {
             ),
             (
                 "<url>http://h/</url><hash type='crc32'>00000000</hash><hash type='crc32'>00000001</hash>",
-                "line 3: two different digests by crc32 (x)",
+                "line 3: two different crc32 digests (x)",
             ),
             (
                 "<url>http://h/</url><pieces type='crc32'><hash>00000000</hash></pieces>",
-                "line 3: the digests of the pieces are not well-formed",
+                "line 3: the piece digests are malformed",
             ),
             (
                 "<url>http://h/</url><pieces type='crc32' length='1'/>",
@@ -291,11 +285,11 @@ mod tests {
             ),
             (
                 "<url>http://h/</url><pieces type='crc32' length='1'><hash piece='1'>00000000</hash></pieces>",
-                "line 3: the digests of the pieces are not well-formed",
+                "line 3: the piece digests are malformed",
             ),
             (
                 "<url>http://h/</url><size>2</size><pieces type='crc32' length='1'><hash>00000000</hash></pieces>",
-                "line 3: 1 pieces of 1 bytes are no file of 2 bytes (x)",
+                "line 3: 1 pieces of 1 bytes do not make a file of 2 bytes (x)",
             ),
         ] {
             let list =
@@ -321,7 +315,10 @@ mod tests {
         let lol = "<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>";
         let whole = v4(good);
         for (list, message) in [
-            (format!("<!DOCTYPE x [{lol}]>{whole}"), "line 1: it has a DOCTYPE, which is not read"),
+            (
+                format!("<!DOCTYPE x [{lol}]>{whole}"),
+                "line 1: it has a DOCTYPE, which is not supported",
+            ),
             (
                 v4(&format!("{good}<file name='&b;'/>")),
                 "line 3: an attribute has an entity that XML itself does not know",
@@ -340,7 +337,7 @@ mod tests {
             ),
             (
                 v4(&format!("{good}<file><url>{}</url></file>", "x&amp;".repeat(1 << 20))),
-                "line 3: a text in it is too long",
+                "line 3: it contains text that is too long",
             ),
             (
                 v4(&format!("{good}<!-- {} -->", "x".repeat(1 << 20))),
@@ -355,12 +352,15 @@ mod tests {
                 "line 3: an element has too many attributes",
             ),
             (v4(&format!("{good}<file a=b/>")), "line 3: it has a malformed attribute"),
-            (whole.replace("</metalink>\n", ""), "line 3: it ends in its middle"),
+            (whole.replace("</metalink>\n", ""), "line 3: it is cut off"),
             (
                 whole.replace("</metalink>", "</x>"),
                 "line 3: ill-formed document: expected `</metalink>`, but `</x>` was found",
             ),
-            ("<html><body/></html>".to_owned(), "line 1: the list is <html>, not <metalink>"),
+            (
+                "<html><body/></html>".to_owned(),
+                "line 1: the root element is <html>, expected <metalink>",
+            ),
         ] {
             let said = messages(FORMAT, &list);
             assert_eq!(said, [message], "{}", &list[..list.len().min(200)]);

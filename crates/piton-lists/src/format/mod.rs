@@ -149,7 +149,7 @@ pub enum ListError {
         line: u64,
     },
     /// Names alone, and nothing that they are relative to.
-    #[error("a list of digests names files only: it needs a base address")]
+    #[error("a list of digests has only file names, so it needs a base URL")]
     NoBase,
     /// XML that breaks its rules or the limits of piton.
     #[error("line {line}: {why}")]
@@ -160,7 +160,7 @@ pub enum ListError {
         why: String,
     },
     /// XML of another kind.
-    #[error("line {line}: the list is <{found}>, not {wanted}")]
+    #[error("line {line}: the root element is <{found}>, expected {wanted}")]
     Root {
         /// Where, counted from 1.
         line: u64,
@@ -170,7 +170,7 @@ pub enum ListError {
         wanted: &'static str,
     },
     /// A sitemap that names sitemaps.
-    #[error("this is an index of sitemaps; the lists are the sitemaps it names{}", such_as(first))]
+    #[error("this is a sitemap index; use the sitemaps that it lists{}", such_as(first))]
     SitemapIndex {
         /// The first of them, without a login; empty if there is none.
         first: String,

@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(
             messages(FORMAT, list),
             [
-                "line 6: it is no full address (http://…), and there is no base address to complete it (/page)"
+                "line 6: not an absolute URL (http://…), and there is no base URL to complete it (/page)"
             ]
         );
     }
@@ -83,15 +83,12 @@ mod tests {
         for (list, message) in [
             (
                 "<sitemapindex><sitemap><loc>http://u:p@h/1.xml</loc></sitemap></sitemapindex>",
-                "this is an index of sitemaps; the lists are the sitemaps it names, such as http://h/1.xml",
+                "this is a sitemap index; use the sitemaps that it lists, such as http://h/1.xml",
             ),
-            (
-                "<sitemapindex/>",
-                "this is an index of sitemaps; the lists are the sitemaps it names",
-            ),
-            ("<rss><url/></rss>", "line 1: the list is <rss>, not <urlset>"),
-            ("<!DOCTYPE html><html/>", "line 1: it has a DOCTYPE, which is not read"),
-            ("<urlset><url>", "line 1: it ends in its middle"),
+            ("<sitemapindex/>", "this is a sitemap index; use the sitemaps that it lists"),
+            ("<rss><url/></rss>", "line 1: the root element is <rss>, expected <urlset>"),
+            ("<!DOCTYPE html><html/>", "line 1: it has a DOCTYPE, which is not supported"),
+            ("<urlset><url>", "line 1: it is cut off"),
             (
                 "<urlset></a:\n//u:p\n@h>",
                 "line 1: ill-formed document: expected `</urlset>`, but `</a://h>` was found",

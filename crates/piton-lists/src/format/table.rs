@@ -268,15 +268,15 @@ mod tests {
     #[test]
     fn a_wrong_record_is_reported_and_the_rest_goes_on() {
         for (record, message) in [
-            ("http://h/a,b", "line 2: 2 fields, where there are 3 columns"),
-            ("http://h/a,b,0,", "line 2: 4 fields, where there are 3 columns"),
-            ("\"http://h/,b,1", "line 2: a quote is not closed on its line"),
-            ("http://h/,\"b,1", "line 2: a quote is not closed on its line"),
-            ("http://h/,b,\"1", "line 2: a quote is not closed on its line"),
-            (",b,1", "line 2: there is no address that it could be fetched from (b)"),
-            ("http://u:p@/,b,1", "line 2: it is no address: empty host (http:///)"),
-            ("http://h/,b,1k", "line 2: a size is a whole number of bytes (size=1k)"),
-            ("http://h/\0,b,1", "line 2: it has a control character in it (http://h/\\0)"),
+            ("http://h/a,b", "line 2: 2 fields for 3 columns"),
+            ("http://h/a,b,0,", "line 2: 4 fields for 3 columns"),
+            ("\"http://h/,b,1", "line 2: unclosed quote"),
+            ("http://h/,\"b,1", "line 2: unclosed quote"),
+            ("http://h/,b,\"1", "line 2: unclosed quote"),
+            (",b,1", "line 2: there is no URL to fetch it from (b)"),
+            ("http://u:p@/,b,1", "line 2: not a URL: empty host (http:///)"),
+            ("http://h/,b,1k", "line 2: a size must be a whole number of bytes (size=1k)"),
+            ("http://h/\0,b,1", "line 2: it contains a control character (http://h/\\0)"),
         ] {
             let list = format!("url,out,size\n{record}\nhttp://good/,,\n");
             assert_eq!(items(Format::Csv, &list).len(), 1, "{record}");

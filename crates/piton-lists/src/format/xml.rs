@@ -121,10 +121,10 @@ impl<R: BufRead> Xml<R> {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Node::Close);
                 }
-                Event::Eof if self.depth > 0 => return Err(wrong("it ends in its middle")),
+                Event::Eof if self.depth > 0 => return Err(wrong("it is cut off")),
                 Event::Eof => return Ok(Node::End),
                 // Entities could be declared there, and each stand for many others.
-                Event::DocType(_) => return Err(wrong("it has a DOCTYPE, which is not read")),
+                Event::DocType(_) => return Err(wrong("it has a DOCTYPE, which is not supported")),
                 Event::Text(text) => text.into_inner(),
                 Event::CData(text) => text.into_inner(),
                 Event::GeneralRef(reference) => match reference.resolve_char_ref() {
@@ -138,7 +138,7 @@ impl<R: BufRead> Xml<R> {
             };
             if let Some(sink) = &mut sink {
                 if sink.len().saturating_add(text.len()) > MAX_EVENT {
-                    return Err(wrong("a text in it is too long"));
+                    return Err(wrong("it contains text that is too long"));
                 }
                 sink.push_str(&text);
             }

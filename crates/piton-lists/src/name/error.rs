@@ -11,16 +11,16 @@ pub enum NameError {
     #[error("{0:?} leads out of the target folder")]
     LeadsOut(String),
     /// Nothing that can be a name is left of this part of it.
-    #[error("{0:?} cannot be a name")]
+    #[error("{0:?} is not a valid file name")]
     Unusable(String),
     /// More folders in one another than any tree has for a good reason.
-    #[error("more than {limit} folders in one another")]
+    #[error("more than {limit} nested folders")]
     TooDeep {
         /// The most that are made.
         limit: usize,
     },
     /// It is the name of the list, of its ledger, or of what belongs to that.
-    #[error("{0:?} is the list itself or what is kept of it")]
+    #[error("{0:?} is the list itself or one of its state files")]
     Taken(String),
     /// The path in the list is not UTF-8.
     #[error("{} is not UTF-8", .0.display())]
@@ -40,7 +40,7 @@ pub enum FolderError {
         to: PathBuf,
     },
     /// A file stands where a folder is needed.
-    #[error("{} is a file, and a folder is needed there", path.display())]
+    #[error("{} is a file, but must be a folder", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,

@@ -81,7 +81,7 @@ pub(super) fn download(
 ) -> Result<Download, Failure> {
     let item = &job.item;
     let Some((first, others)) = item.addresses.split_first() else {
-        return Err(Failure::Usage("the item has no address".to_owned()));
+        return Err(Failure::Usage("the item has no URL".to_owned()));
     };
     let mut what = Download::new(first.url.clone(), Place::File(path));
     what.mirrors = others

@@ -33,7 +33,7 @@ pub enum RunError {
     Folder(#[from] FolderError),
     /// The system gives this process no thread: its limit is reached. Nothing was begun, or all that was is
     /// saved.
-    #[error("the system allows no more threads: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     /// The disk takes nothing more; no other item would fare better.
     #[error(transparent)]
@@ -41,5 +41,5 @@ pub enum RunError {
 }
 
 fn more(lines: u64) -> String {
-    if lines > 1 { format!(" (and {} more wrong lines)", lines - 1) } else { String::new() }
+    if lines > 1 { format!(" (and {} more invalid lines)", lines - 1) } else { String::new() }
 }

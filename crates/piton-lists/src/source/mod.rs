@@ -194,7 +194,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// A folder, or something that gives its bytes only once.
-    #[error("{} is not a file; a pipe can be given as standard input", path.display())]
+    #[error("{} is not a file; give a pipe as standard input instead", path.display())]
     NoFile {
         /// What it is.
         path: PathBuf,

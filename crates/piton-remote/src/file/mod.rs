@@ -73,7 +73,9 @@ pub fn local_path(url: &Url) -> Option<PathBuf> {
 
 fn open(fs: &dyn Fs, url: &Url) -> Result<(Arc<dyn FsFile>, Stat), AskError> {
     let Some(path) = local_path(url) else {
-        return Err(RemoteError::BadUrl { why: "a file: URL names a path of this machine" }.into());
+        return Err(
+            RemoteError::BadUrl { why: "a file: URL must name a path on this machine" }.into()
+        );
     };
     // Before it is opened: that of a FIFO or a device may wait, or do something.
     let refused = |error: io::Error| refusal(&path, error);

@@ -157,26 +157,28 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
         out::path(done),
     )];
     if report.already > 0 {
-        said.push(format!("  {} done already", human::count(report.already)));
+        said.push(format!("  {} were already done", human::count(report.already)));
     }
     if report.missing > 0 {
         said.push(format!(
-            "  {} whose files are not there, left as they were: piton get fetches them",
-            items(report.missing)
+            "  {} not marked, since {}: piton get will fetch {}",
+            items(report.missing),
+            if report.missing == 1 { "its file is missing" } else { "their files are missing" },
+            if report.missing == 1 { "it" } else { "them" },
         ));
     }
     if report.bad_lines > 0 {
-        said.push(format!("  {} of the list wrong", lines(report.bad_lines)));
+        said.push(format!("  {} of the list invalid", lines(report.bad_lines)));
     }
     if let (Some(first), Some(last)) = (&report.first_stranger, &report.last_stranger) {
         let shown = |(number, text): &(u64, String)| {
             format!("line {number}, {}", excerpt(&out::clean(text)))
         };
         said.push(format!(
-            "  {} of {} {} about no item of the list",
+            "  {} of {} {} no item of the list",
             human::count(report.strangers),
             lines(report.lines),
-            if report.strangers == 1 { "is" } else { "are" },
+            if report.strangers == 1 { "names" } else { "name" },
         ));
         said.push(match report.strangers {
             1 => format!("    {}", shown(first)),
@@ -184,7 +186,7 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
         });
         if report.last_is_stranger {
             said.push(
-                "    the last line is one of them: what was finished last is no longer in the list"
+                "    the last line is one of them: the item finished last is no longer in the list"
                     .to_owned(),
             );
         }

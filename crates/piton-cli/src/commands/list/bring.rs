@@ -98,7 +98,7 @@ pub(super) async fn bring(
                     sweep(&place.file);
                     Err(Trouble::new(
                         Exit::Interrupted,
-                        "stopped before standard input came to its end; nothing of it is kept",
+                        "stopped before the end of standard input; nothing of it is kept",
                     ))
                 }
             }
@@ -190,7 +190,7 @@ impl<R: Read> Read for Input<R> {
         if read == 0 {
             std::thread::sleep(MOMENT);
             if self.stop.is_stopped() {
-                return Err(io::Error::other("it was stopped before its end"));
+                return Err(io::Error::other("stopped before its end"));
             }
         }
         Ok(read)

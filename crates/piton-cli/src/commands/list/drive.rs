@@ -204,7 +204,7 @@ impl Controls {
                     waited = waited.saturating_add(look.period());
                     if !told && waited >= PATIENCE {
                         told = true;
-                        self.screen.lock().note("piton: waiting for commands of --on-done to end");
+                        self.screen.lock().note("piton: waiting for --on-done commands to finish");
                     }
                 }
                 exit = self.signals.first() => {
@@ -265,10 +265,10 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
     let mut advice = Vec::new();
     let commands = |count| human::counted(count, "command", "commands");
     if tally.failed > 0 {
-        advice.push(format!("{} of --on-done failed", commands(tally.failed)));
+        advice.push(format!("{} failed (--on-done)", commands(tally.failed)));
     }
     if tally.left_out > 0 {
-        advice.push(format!("{} of --on-done were not run", commands(tally.left_out)));
+        advice.push(format!("{} not run (--on-done)", commands(tally.left_out)));
     }
     if summary.interrupted > 0
         || summary.remaining > 0
@@ -276,11 +276,11 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
         || summary.transient > 0
         || matches!(exit, Exit::Interrupted | Exit::Terminated)
     {
-        advice.push(format!("to go on: piton get -i {list}"));
+        advice.push(format!("to resume: piton get -i {list}"));
     }
     if summary.transient.saturating_add(summary.fatal).saturating_add(summary.quarantined) > 0 {
-        advice.push(format!("what failed and why: piton failures {list}"));
-        advice.push(format!("to try that again: piton retry {list}"));
+        advice.push(format!("to see what failed and why: piton failures {list}"));
+        advice.push(format!("to retry failed items: piton retry {list}"));
     }
     advice
 }

@@ -33,8 +33,9 @@ pub(super) fn raise_limit(
         return (jobs, None);
     }
     let fewer = within(most, per_job).min(jobs);
-    let told =
-        format!("only {most} files may be open here (ulimit -n): {fewer} at once, not {jobs}");
+    let told = format!(
+        "at most {most} files can be open (ulimit -n): fetching {fewer} at once, not {jobs}"
+    );
     (fewer, Some(told))
 }
 
@@ -56,7 +57,7 @@ mod tests {
         let hard = getrlimit(Resource::Nofile).maximum.unwrap();
         let (fewer, told) = raise_limit(NonZeroUsize::MAX, 1);
         assert_eq!(fewer.get() as u64, (hard - BASE - hard / 16) / 5);
-        assert!(told.unwrap().starts_with(&format!("only {hard} files may be open here")));
+        assert!(told.unwrap().starts_with(&format!("at most {hard} files can be open")));
         assert_eq!(getrlimit(Resource::Nofile).current, Some(hard));
     }
 

@@ -58,9 +58,9 @@ impl Kept {
         }
         let (ledger, shown) = (out::path(&place.ledger), redact::rubbish(base));
         Err(Trouble::usage(format!(
-            "{ledger} was moved or copied here, and would complete addresses with {shown}"
+            "{ledger} was moved or copied here, and would complete URLs with {shown}"
         ))
-        .hint(format!("--base URL says what they belong to: --base {} for that", quoted(&shown))))
+        .hint(format!("to keep that base URL: --base {}", quoted(&shown))))
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -111,9 +111,7 @@ impl Given<'_> {
             return Err(Trouble::usage(format!(
                 "{ledger} was moved or copied here, and would put files into {shown}"
             ))
-            .hint(format!(
-                "-d DIR says where they are to go: -d {there} for there, -d . for here"
-            )));
+            .hint(format!("choose the folder: -d {there} for that one, -d . for this one")));
         }
         last.check_base(self.place, self.source)
     }
@@ -126,7 +124,7 @@ impl Given<'_> {
             (Some(given), last) => {
                 let given = absolute(given);
                 if let Some(last) = last.filter(|last| **last != given) {
-                    notes.push(format!("what earlier runs finished stays in {}", last.display()));
+                    notes.push(format!("files from earlier runs stay in {}", last.display()));
                 }
                 given
             }
@@ -134,7 +132,7 @@ impl Given<'_> {
                 if *last != default {
                     let last = last.display();
                     notes.push(format!(
-                        "files go to {last}, as in the last run (-d DIR: elsewhere)"
+                        "files go to {last}, as in the last run (-d DIR changes that)"
                     ));
                 }
                 last.clone()
@@ -144,7 +142,10 @@ impl Given<'_> {
         let last_tree = last.is_some_and(|last| last.tree);
         let tree = self.tree || last_tree && !self.flat;
         if tree && !self.tree {
-            notes.push("names keep host and folders, as in the last run (--flat: not)".to_owned());
+            notes.push(
+                "file names keep host and folders, as in the last run (--flat changes that)"
+                    .to_owned(),
+            );
         }
         let nothing = Kept::default();
         let last = last.unwrap_or(&nothing);

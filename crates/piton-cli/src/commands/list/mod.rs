@@ -51,6 +51,6 @@ fn refuse_input(place: &Place) -> Result<(), Trouble> {
     if place.origin != Origin::Input {
         return Ok(());
     }
-    Err(Trouble::usage("standard input is not there a second time")
-        .hint(format!("it was kept: give {} instead of -", place.file.display())))
+    Err(Trouble::usage("standard input cannot be read twice")
+        .hint(format!("use the saved copy instead of -: {}", place.file.display())))
 }

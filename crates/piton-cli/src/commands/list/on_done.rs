@@ -109,7 +109,7 @@ impl Words {
     /// Splits as a shell does; nothing is expanded.
     pub(super) fn of(text: &str) -> Result<Self, Trouble> {
         let wrong = |why| Trouble::usage(format!("--on-done {why}"));
-        let words = shlex::split(text).ok_or_else(|| wrong("has a quote that is not closed"))?;
+        let words = shlex::split(text).ok_or_else(|| wrong("has an unclosed quote"))?;
         let mut words = words.into_iter().map(OsString::from);
         let program = words.next().filter(|program| !program.is_empty());
         let program = program.ok_or_else(|| wrong("needs a command"))?;
@@ -152,7 +152,8 @@ impl OnDone {
         }
         for path in slow {
             let (path, slow) = (path.display(), human::duration(SLOW));
-            self.shared.say(&format!("--on-done for {path} has been running for {slow}"));
+            self.shared
+                .say(&format!("the --on-done command for {path} has been running for {slow}"));
         }
     }
 
@@ -191,7 +192,10 @@ impl OnDone {
         }
         let state = self.shared.state();
         for running in &state.running {
-            self.shared.say(&format!("--on-done for {} is still running", running.path.display()));
+            self.shared.say(&format!(
+                "the --on-done command for {} is still running",
+                running.path.display()
+            ));
         }
         Tally { left_running: state.running.len() as u64, ..state.tally }
     }
@@ -207,7 +211,7 @@ impl Shared {
     }
 
     fn left_out(&self, path: &Path) {
-        self.say(&format!("--on-done was not run for {}", path.display()));
+        self.say(&format!("the --on-done command for {} was not run", path.display()));
     }
 
     fn take(&self, file: DoneFile) {
@@ -236,7 +240,10 @@ impl Shared {
             *count = count.saturating_add(1);
             drop(state);
             if let Err(why) = result {
-                self.say(&format!("--on-done for {}: {why}", file.path.display()));
+                self.say(&format!(
+                    "the --on-done command for {} failed: {why}",
+                    file.path.display()
+                ));
             }
         }
     }

@@ -78,21 +78,21 @@ fn if_exists(overwrite: bool) -> IfExists {
 /// What goes with addresses on the command line only.
 fn check_options(files: &FileOptions, checks: &CheckOptions) -> Result<(), Trouble> {
     if files.output.is_some() {
-        return Err(Trouble::usage("-o FILE does not go with a list")
-            .hint("-d DIR names the folder for its files; a list can name each file itself"));
+        return Err(Trouble::usage("-o FILE does not work with a list")
+            .hint("-d DIR sets the folder for its files; the list can name each file"));
     }
     if !files.mirror.is_empty() {
-        return Err(Trouble::usage("--mirror does not go with a list")
-            .hint("a list can have mirrors for each file"));
+        return Err(Trouble::usage("--mirror does not work with a list")
+            .hint("the list can give mirrors for each file"));
     }
     if files.rename {
-        return Err(Trouble::usage("--rename does not go with a list").hint(
-            "items that want one name get numbers by themselves; --overwrite replaces files",
+        return Err(Trouble::usage("--rename does not work with a list").hint(
+            "items with the same name are numbered anyway; --overwrite replaces existing files",
         ));
     }
     if !checks.checksum.is_empty() {
-        return Err(Trouble::usage("--checksum does not go with a list").hint(
-            "a list can have a digest for each file; --checksum-file FILE looks them up by name",
+        return Err(Trouble::usage("--checksum does not work with a list").hint(
+            "the list can give a digest for each file; --checksum-file FILE looks them up by name",
         ));
     }
     Ok(())
@@ -166,7 +166,7 @@ impl Wanted {
         let recovered = ledger.recovered();
         if recovered.interrupted > 0 {
             notes.push(format!(
-                "an earlier run was killed; {} under way then go first",
+                "an earlier run was killed; starting with the {} it was fetching",
                 crate::screen::human::counted(recovered.interrupted, "item", "items")
             ));
         }

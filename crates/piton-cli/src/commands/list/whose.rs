@@ -1,8 +1,8 @@
-//! A login without a server, and a list: which server may be told?
+//! A login without a server, and a list: which server may receive it?
 //!
-//! Who wrote the list decides which servers are asked, so a login is not sent to whatever stands there. A list
-//! that came from a URL has a server that the user named. Any other list must be about one server as a
-//! whole, which is then said; that is known once all of it was read, before anything is fetched.
+//! Whoever wrote the list decides which servers are asked, so a login is not sent to just any of them. For
+//! a list from a URL, the user named that server. Any other list must name a single server, which is
+//! then reported; that is known once the whole list was read, before anything is fetched.
 
 use piton::fetch::Client;
 use piton::lists::source::{Origin, Source};
@@ -29,11 +29,12 @@ pub(super) async fn client(
     match found.as_slice() {
         [] => Ok((network.client_for(Vec::new())?, None)),
         [only] => {
-            let told = format!("the login goes to {}, the only server of this list", only.to_url());
+            let told =
+                format!("sending the login to {}, the only server in this list", only.to_url());
             Ok((network.client_for(found)?, Some(told)))
         }
         [one, other, ..] => {
-            let why = format!("the list has {} and {}", one.to_url(), other.to_url());
+            let why = format!("the list names {} and {}", one.to_url(), other.to_url());
             network.all_said(&why)?;
             Ok((network.client_for(Vec::new())?, None))
         }

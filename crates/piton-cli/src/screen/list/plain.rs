@@ -58,7 +58,7 @@ impl<W: Write + Send> ListScreen for Plain<W> {
     }
 
     fn saving(&mut self) {
-        self.line("piton: saving… (a second signal leaves at once)");
+        self.line("piton: saving… (a second signal quits at once)");
     }
 
     fn close(&mut self, ended: &Ended<'_>) -> io::Result<()> {
@@ -115,12 +115,12 @@ mod tests {
         plain.close(&ended).unwrap();
         insta::assert_snapshot!(String::from_utf8(plain.to).unwrap(), @r"
         10 of 1,000 items, 10.0 MiB in 10 files, 1.0 MiB/s, 1.0 files/s, 16:30 left
-        piton: h.test asks for a pause of 3.0 s
+        piton: h.test asks to wait 3.0 s
         piton: line 2: http://h.test/a: not�[2J found
         40 of 1,000 items, 40.0 MiB in 40 files, 3.0 MiB/s, 3.0 files/s, 5:20 left
         http://h.test/ is odd�
-        piton: saving… (a second signal leaves at once)
-        41 items: 40 done, 1 failed for good; 0 B in 20 s (0 B/s, 2.0 files/s)
+        piton: saving… (a second signal quits at once)
+        41 items: 40 done, 1 failed permanently; 0 B in 20 s (0 B/s, 2.0 files/s)
           failures of this run: 404 1
           do this
         ");

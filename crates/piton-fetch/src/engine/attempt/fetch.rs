@@ -213,7 +213,7 @@ impl<'a> Fetch<'a> {
         checked.map_err(|trouble| self.end(trouble, 1))?;
         if !job.sink.holds(size) {
             // Whatever kept a write from being reported: no file gets its name with a hole (G1).
-            let source = std::io::Error::other("some bytes did not reach it");
+            let source = std::io::Error::other("some bytes were not written to it");
             let error = PartError::Io { what: "write", path: self.path.clone(), source };
             return Err(self.end(error.into(), 1));
         }
@@ -312,7 +312,7 @@ impl<'a> Fetch<'a> {
         let sink = Arc::into_inner(job).map(|job| job.sink);
         let part = blocking(move || sink.and_then(Sink::close)).await;
         let Some(part) = part else {
-            let source = std::io::Error::other("a connection still holds it");
+            let source = std::io::Error::other("a connection still uses it");
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
         let (tools, what) = (&attempt.tools, &attempt.what);

@@ -111,7 +111,8 @@ impl Attempt<'_> {
             for own in [target.part(), target.journal()] {
                 let io = |source| PartError::Io { what: "look at", path: own.clone(), source };
                 if fs.stat(&own).map_err(io)?.is_some_and(|own| own.id == seen.id) {
-                    let why = format!("{} is what this download itself writes", source.display());
+                    let why =
+                        format!("{} is a file that this download itself writes", source.display());
                     return Err(Failure::Usage(why).into());
                 }
             }
