@@ -8,7 +8,7 @@
 // The included files name what they are about as the crates do where they live.
 use piton_fetch::parse;
 use piton_remote::{http, netrc};
-use piton_lists::{Address, Content, Item, address, format};
+use piton_lists::{ItemUrl, Content, Item, item_url, format};
 mod name {
     pub(crate) use crate::names as properties;
     pub(crate) use piton_lists::name::{Naming, TargetPath};

@@ -49,7 +49,7 @@ pub(crate) fn adopt(
             let list = get::checksum_file(list, &client).await?;
             what.download.checksum_file = Some(Arc::new(list));
         }
-        if let Some(exit) = take_over(&client, &what, &args).await? {
+        if let Some(exit) = adopt_file(&client, &what, &args).await? {
             return Ok(exit);
         }
         let screen = screen::choose(args.fetch.output, environment);
@@ -97,14 +97,14 @@ fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
 }
 
 /// Compares and takes over. `None`: there is something to go on with.
-async fn take_over(
+async fn adopt_file(
     client: &Client,
     what: &Adoption,
     args: &AdoptArgs,
 ) -> Result<Option<Exit>, Trouble> {
     let stop = Stop::new();
     let mut signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
-    let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.fetch.output.quiet })));
+    let monitor = Monitor::new(Some(Arc::new(ShowEvents { quiet: args.fetch.output.quiet })));
     let mut adopting = std::pin::pin!(client.adopt(what, &monitor, &stop));
     let (result, signalled) = tokio::select! {
         result = &mut adopting => (result, None),
@@ -217,11 +217,11 @@ fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
 }
 
 /// Says what keeps the comparison waiting.
-struct Talk {
+struct ShowEvents {
     quiet: bool,
 }
 
-impl Observer for Talk {
+impl Observer for ShowEvents {
     fn event(&self, event: &Event) {
         if let (false, Some(sentence)) = (self.quiet, screen::sentence::event(event)) {
             out::say(sentence);

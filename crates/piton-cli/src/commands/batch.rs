@@ -51,26 +51,26 @@ pub(super) async fn run(
 ) -> Result<Exit, Trouble> {
     let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
     // Without a bound, since an observer must not block; events are few.
-    let (teller, told) = unbounded_channel();
+    let (sender, events) = unbounded_channel();
     let stop = Stop::new();
     let mut files = Vec::new();
     let mut tasks = JoinSet::new();
     for (index, download) in downloads.into_iter().enumerate() {
-        let observer = Arc::new(Forward { index, teller: teller.clone() });
+        let observer = Arc::new(Forward { index, sender: sender.clone() });
         let monitor = Monitor::new(Some(observer));
         files.push(File::new(index, &download, monitor.clone()));
         let (client, stop) = (client.clone(), stop.clone());
         tasks.spawn_local(async move { (index, client.download(download, monitor, stop).await) });
     }
     let exits = vec![None; files.len()];
-    Batch { files, exits, tasks, told, signals, stop, screen, signalled: None }.run().await
+    Batch { files, exits, tasks, events, signals, stop, screen, signalled: None }.run().await
 }
 
 struct Batch {
     files: Vec<File>,
     exits: Vec<Option<Exit>>,
     tasks: JoinSet<(usize, Result<Outcome, Failure>)>,
-    told: UnboundedReceiver<(usize, Event)>,
+    events: UnboundedReceiver<(usize, Event)>,
     signals: Signals,
     stop: Stop,
     screen: Box<dyn Screen>,
@@ -92,7 +92,7 @@ impl Batch {
                         }
                     }
                 },
-                Some((index, event)) = self.told.recv() => self.event(index, &event),
+                Some((index, event)) = self.events.recv() => self.event(index, &event),
                 () = tick(&mut ticks) => self.screen.draw(&self.files),
                 exit = self.signals.first() => {
                     self.signalled = Some(exit);
@@ -120,7 +120,7 @@ impl Batch {
     }
 
     fn ended(&mut self, index: usize, result: Result<Outcome, Failure>) {
-        while let Ok((index, event)) = self.told.try_recv() {
+        while let Ok((index, event)) = self.events.try_recv() {
             self.event(index, &event);
         }
         let ended = match result {
@@ -166,13 +166,13 @@ pub(super) async fn tick(ticks: &mut Option<Interval>) {
 /// Carries events from whatever thread they happen on to the screen.
 struct Forward {
     index: usize,
-    teller: UnboundedSender<(usize, Event)>,
+    sender: UnboundedSender<(usize, Event)>,
 }
 
 impl Observer for Forward {
     fn event(&self, event: &Event) {
         // Nobody listens any more only when the command is about to end.
-        let _ = self.teller.send((self.index, event.clone()));
+        let _ = self.sender.send((self.index, event.clone()));
     }
 }
 

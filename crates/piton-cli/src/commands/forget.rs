@@ -44,8 +44,8 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
 fn forget_one(path: &Path) -> Result<String, Trouble> {
     let target = Target::new(final_name(path));
     // The journal of a file with a long name tells that; what cannot be read tells nothing, and goes.
-    let told = inspect(&OsFs, target.path()).ok().flatten();
-    let target = told.map_or(target, |unfinished| Target::new(unfinished.target));
+    let unfinished = inspect(&OsFs, target.path()).ok().flatten();
+    let target = unfinished.map_or(target, |unfinished| Target::new(unfinished.target));
     let there: Vec<PathBuf> = [target.part(), target.journal()]
         .into_iter()
         .filter(|path| matches!(OsFs.stat(path), Ok(Some(_))))

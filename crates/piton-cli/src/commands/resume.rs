@@ -22,7 +22,7 @@ pub(crate) fn resume(
     let options = args.fetch.or(&config);
     let mut network = Network::of(&options.network, environment)?;
     // Who wrote a journal could have the login sent anywhere.
-    network.all_said("the journals here decide which servers to ask")?;
+    network.require_named("the journals here decide which servers to ask")?;
     let rate_limit = options.transfer.rate_limit();
     let mut downloads: Vec<Download> = Vec::new();
     // What cannot even be begun does not keep the others from going on.

@@ -68,7 +68,7 @@ fn state(view: &JournalView) -> Vec<(&'static str, String)> {
     let mut state = Vec::new();
     match fold.meta.as_deref().map(Meta::parse) {
         Some(Some(meta)) => {
-            state.push(("address", meta.url));
+            state.push(("URL", meta.url));
             state.push(("size", meta.identity.size.map_or("unknown".to_owned(), human::exact)));
             if let Some(tag) = meta.identity.etag {
                 let weak = if tag.weak { "weak " } else { "" };

@@ -28,7 +28,7 @@ use secrets::Secrets;
 pub(crate) struct Network {
     config: Config,
     /// What the options do not say the server of.
-    unsaid: Credentials,
+    unnamed: Credentials,
 }
 
 impl Network {
@@ -67,7 +67,7 @@ impl Network {
         }
         let secrets = Secrets::of(options)?;
         config.headers = secrets.for_all;
-        config.credentials = secrets.said;
+        config.credentials = secrets.named;
         config.logins_by_host = netrc(options, environment)?.map(|netrc| {
             let lookup = move |host: &str| {
                 let found = netrc.lookup(host)?;
@@ -82,7 +82,7 @@ impl Network {
         };
         config.proxy = proxies(options, &environment.proxies).map_err(unusable)?;
         config.tls = tls(options)?;
-        let network = Self { config, unsaid: secrets.unsaid };
+        let network = Self { config, unnamed: secrets.unnamed };
         // What cannot be used is said now, whatever it is for.
         network.remote(Vec::new())?;
         Ok(network)
@@ -122,20 +122,20 @@ impl Network {
 
     fn remote(&self, named: Vec<Origin>) -> Result<Remote, Trouble> {
         let mut config = self.config.clone();
-        config.credentials.push(Credentials { origins: named, ..self.unsaid.clone() });
+        config.credentials.push(Credentials { origins: named, ..self.unnamed.clone() });
         Remote::new(config).map_err(unusable)
     }
 
     /// Refuses a login that does not say which server it is for. `why` says why that cannot be known.
-    pub(crate) fn all_said(&self, why: &str) -> Result<(), Trouble> {
-        let Some(option) = secrets::unsaid(&self.unsaid) else { return Ok(()) };
+    pub(crate) fn require_named(&self, why: &str) -> Result<(), Trouble> {
+        let Some(option) = secrets::unnamed(&self.unnamed) else { return Ok(()) };
         Err(Trouble::usage(format!("{option} does not name its server: {why}"))
             .hint("put HOST= before the value (or HOST:PORT=, http://HOST=)"))
     }
 
-    /// Whether [`Network::all_said`] refuses.
-    pub(crate) fn leaves_unsaid(&self) -> bool {
-        secrets::unsaid(&self.unsaid).is_some()
+    /// Whether [`Network::require_named`] refuses.
+    pub(crate) fn has_unnamed(&self) -> bool {
+        secrets::unnamed(&self.unnamed).is_some()
     }
 }
 

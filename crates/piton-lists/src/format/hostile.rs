@@ -1,10 +1,10 @@
-//! Lists that are made to fill the memory: each ends with an error, or with a wrong line among good ones,
-//! that says where (guarantees G7 and G8).
+//! Lists made to fill the memory: each ends with an error, or with an invalid line among valid ones, that
+//! says where (guarantees G7 and G8).
 
 use super::Format;
 use super::properties::{items, messages};
 
-/// What is said of a list, and how many items are read of it all the same.
+/// What is reported about a list, and how many items are read from it nevertheless.
 #[track_caller]
 fn check(format: Format, list: &str, said: &str, good: usize) {
     let shown = &list[..list.len().min(200)];

@@ -1,9 +1,7 @@
-//! Metalink 4 (RFC 5854) and its forerunner, Metalink 3: files with mirrors, digests, and digests of
-//! pieces.
+//! Metalink 4 (RFC 5854) and its predecessor, Metalink 3: files with mirrors, digests and piece digests.
 //!
-//! Both are read by one parser, since no element means one thing in the one and another in the other.
-//! Names of elements count without their namespace, and elements that are not known are passed over
-//! with all they hold.
+//! One parser reads both, since no element means different things in the two. Namespaces are ignored, and
+//! unknown elements are skipped with their content.
 
 use std::io::BufRead;
 use std::num::NonZeroU64;
@@ -14,20 +12,20 @@ use super::draft::{self, Draft};
 use super::entry::{Ignored, Out, Why, short};
 use super::xml::{self, Element, Node, Xml};
 use super::{ListError, Parse};
-use crate::Address;
-use crate::address::{Addresses, Base};
+use crate::ItemUrl;
+use crate::item_url::{Base, UrlParser};
 
-/// Digests of pieces that are held of one file (guarantee G8): enough for 64 GiB in pieces of 1 MiB.
+/// The maximum number of piece digests for one file (guarantee G8): enough for 64 GiB in pieces of 1 MiB.
 pub(super) const MAX_PIECES: usize = 1 << 16;
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    addresses: Addresses,
+    urls: UrlParser,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), addresses: Addresses::new(base) }
+        Parser { xml: Xml::new(reader), urls: UrlParser::new(base) }
     }
 }
 
@@ -41,7 +39,7 @@ impl<R: BufRead> Parse for Parser<R> {
                 (1, "metalink") | (2, "files") => {}
                 (1, _) => return Err(xml::root(&element, "<metalink>")),
                 (2 | 3, "file") => {
-                    File::of(&element, &mut self.addresses).read(&mut self.xml, out)?;
+                    File::of(&element, &mut self.urls).read(&mut self.xml, out)?;
                 }
                 _ => self.xml.skip()?,
             },
@@ -53,18 +51,18 @@ impl<R: BufRead> Parse for Parser<R> {
 /// A `file` element that is being read.
 struct File<'a> {
     draft: Draft,
-    addresses: &'a mut Addresses,
-    /// The first thing that is wrong with it; the rest is read to get to its end.
+    urls: &'a mut UrlParser,
+    /// The first error in it; the rest is read to get to its end.
     wrong: Option<(Why, String)>,
 }
 
 impl<'a> File<'a> {
-    fn of(element: &Element, addresses: &'a mut Addresses) -> File<'a> {
+    fn of(element: &Element, urls: &'a mut UrlParser) -> File<'a> {
         let mut draft = Draft::new(element.line);
         if let Some(name) = element.attribute("name").filter(|name| !name.is_empty()) {
             draft.out(name);
         }
-        File { draft, addresses, wrong: None }
+        File { draft, urls, wrong: None }
     }
 
     fn read<R: BufRead>(mut self, xml: &mut Xml<R>, out: &mut Out) -> Result<(), ListError> {
@@ -117,11 +115,11 @@ impl<'a> File<'a> {
     fn url(&mut self, element: &Element, text: &str, out: &mut Out) {
         // Metalink 3 lists torrents with the scheme of the place that has the torrent.
         if let Some(kind) = element.attribute("type")
-            && !crate::address::SCHEMES.contains(&kind)
+            && !crate::item_url::SCHEMES.contains(&kind)
         {
             return out.ignored(element.line, Ignored::Mirror { scheme: short(kind) });
         }
-        if let Err(why) = self.draft.mirror(text, self.addresses, priority(element), out) {
+        if let Err(why) = self.draft.mirror(text, self.urls, priority(element), out) {
             self.fail(why, text);
         }
     }
@@ -166,7 +164,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// The algorithm in `type`, where piton computes it. There are usually digests by others beside.
+/// The algorithm in `type`, if piton computes it. There are usually digests by other algorithms, too.
 fn algorithm(element: &Element, out: &mut Out) -> Option<Algorithm> {
     let name = element.attribute("type").unwrap_or_default();
     let known = name.parse().ok();
@@ -176,11 +174,11 @@ fn algorithm(element: &Element, out: &mut Out) -> Option<Algorithm> {
     known
 }
 
-/// `priority`, of which 1 is the best, or the `preference` of Metalink 3, of which 100 is.
+/// `priority` (1 is the best), or the `preference` of Metalink 3 (100 is the best).
 fn priority(element: &Element) -> u32 {
     let number = |name| element.attribute(name).and_then(|text| text.parse::<u32>().ok());
     let preferred = || number("preference").map(|preference| 101 - preference.clamp(1, 100));
-    number("priority").or_else(preferred).unwrap_or(Address::UNRANKED).max(1)
+    number("priority").or_else(preferred).unwrap_or(ItemUrl::UNRANKED).max(1)
 }
 
 #[cfg(test)]
@@ -200,7 +198,7 @@ mod tests {
     }
 
     fn urls(item: &Item) -> Vec<(&str, u32)> {
-        item.addresses.iter().map(|address| (address.url.as_str(), address.priority)).collect()
+        item.urls.iter().map(|one| (one.url.as_str(), one.priority)).collect()
     }
 
     #[test]

@@ -6,17 +6,17 @@ use super::draft::Draft;
 use super::entry::Out;
 use super::xml::{self, Node, Xml};
 use super::{ListError, Parse};
-use crate::address::{Addresses, Base};
+use crate::item_url::{Base, UrlParser};
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    addresses: Addresses,
+    urls: UrlParser,
     index: bool,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), addresses: Addresses::new(base), index: false }
+        Parser { xml: Xml::new(reader), urls: UrlParser::new(base), index: false }
     }
 }
 
@@ -41,7 +41,7 @@ impl<R: BufRead> Parse for Parser<R> {
                     return Err(ListError::SitemapIndex { first: super::entry::excerpt(&text) });
                 }
                 let mut draft = Draft::new(element.line);
-                match draft.address(&text, &mut self.addresses) {
+                match draft.url(&text, &mut self.urls) {
                     Ok(()) => out.finish(draft),
                     Err(why) => out.bad(element.line, why, &text),
                 }
@@ -67,7 +67,7 @@ mod tests {
             <image:image><image:loc>http://h/i.png</image:loc></image:image></url>\n\
             <url><loc>/page</loc></url><url/>\n<url><loc>http://h/2</loc></url></urlset>";
         let found = items(FORMAT, list);
-        let urls: Vec<_> = found.iter().map(|item| item.addresses[0].url.as_str()).collect();
+        let urls: Vec<_> = found.iter().map(|item| item.urls[0].url.as_str()).collect();
         assert_eq!(urls, ["http://h/?a=1&b=2", "http://h/2"]);
         assert_eq!((found[0].line, found[1].line), (3, 7));
         assert_eq!(

@@ -8,8 +8,8 @@ use piton::durable::fs::{Fs, OsFs, parent_dir};
 use piton::durable::own::{self, NotOurs, OwnError};
 use piton::durable::part::PartError;
 use piton::fetch::{Client, Download, Failure, IfExists, Monitor, Place as Target, Stop};
-use piton::lists::address::Base;
 use piton::lists::format::Format;
+use piton::lists::item_url::Base;
 use piton::lists::source::{Origin, Source, spool};
 
 use super::kept::Kept;
@@ -22,7 +22,7 @@ use crate::trouble::Trouble;
 /// How the list is to be read: what was given now, and else what was given to the last run.
 pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<Source, Trouble> {
     let mut source = match &place.origin {
-        Origin::Address(url) => Source::fetched(&place.file, url),
+        Origin::Url(url) => Source::fetched(&place.file, url),
         _ => Source::new(&place.file),
     };
     if let Some(name) = given.list_format.as_ref().or(kept.format.as_ref()) {
@@ -32,7 +32,7 @@ pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<S
     }
     // What is kept of an address has no login: the one that was given now may have.
     let of_own = |base: &&String| match &place.origin {
-        Origin::Address(url) => **base == redact::url(url),
+        Origin::Url(url) => **base == redact::url(url),
         _ => false,
     };
     if let Some(text) = given.base.as_ref().or(kept.base.as_ref().filter(|base| !of_own(base))) {
@@ -48,7 +48,7 @@ pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<S
 pub(super) fn base_to_keep(place: &Place, given: &ListSource, kept: &Kept) -> Option<String> {
     let given = given.base.as_ref().map(|base| redact::text(base));
     given.or_else(|| match &place.origin {
-        Origin::Address(url) => Some(redact::url(url)),
+        Origin::Url(url) => Some(redact::url(url)),
         _ => kept.base.clone(),
     })
 }
@@ -103,7 +103,7 @@ pub(super) async fn bring(
                 }
             }
         }
-        Origin::Address(url) => {
+        Origin::Url(url) => {
             let mut list = Download::new(url.clone(), Target::File(place.file.clone()));
             list.if_exists = IfExists::Overwrite;
             list.max_size = Some(limit.bytes);

@@ -42,7 +42,7 @@ pub(super) struct Drive<'a> {
     /// Whether the list is to be brought again from where it comes from.
     pub(super) bring: bool,
     pub(super) limit: Limit,
-    /// What is to be told before anything else.
+    /// What is to be reported before anything else.
     pub(super) notes: Vec<String>,
     /// Whether only items that failed before are tried, so that the exit code speaks of these.
     pub(super) retry: bool,
@@ -144,12 +144,12 @@ impl Controls {
         loop {
             tokio::select! {
                 asked = &mut asking => {
-                    let (client, told) = match (asked, self.signalled) {
+                    let (client, reported) = match (asked, self.signalled) {
                         (Err(trouble), Some(exit)) => return Err(Trouble { exit, ..trouble }),
                         (asked, _) => asked?,
                     };
-                    if let Some(told) = told {
-                        self.screen.lock().note(&format!("piton: {told}"));
+                    if let Some(reported) = reported {
+                        self.screen.lock().note(&format!("piton: {reported}"));
                     }
                     return Ok(client);
                 }
@@ -195,15 +195,15 @@ impl Controls {
     /// Waits for the commands that still run, however long: a signal leaves them to themselves.
     async fn wait_for(&mut self, on_done: OnDone) -> Tally {
         let mut look = interval(Duration::from_millis(20));
-        let mut told = false;
+        let mut reported = false;
         let mut waited = Duration::ZERO;
         while on_done.is_busy() && self.signalled.is_none() {
             tokio::select! {
                 _ = look.tick() => {
                     on_done.tell_slow();
                     waited = waited.saturating_add(look.period());
-                    if !told && waited >= PATIENCE {
-                        told = true;
+                    if !reported && waited >= PATIENCE {
+                        reported = true;
                         self.screen.lock().note("piton: waiting for --on-done commands to finish");
                     }
                 }

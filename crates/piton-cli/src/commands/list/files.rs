@@ -33,10 +33,10 @@ pub(super) fn raise_limit(
         return (jobs, None);
     }
     let fewer = within(most, per_job).min(jobs);
-    let told = format!(
+    let note = format!(
         "at most {most} files can be open (ulimit -n): fetching {fewer} at once, not {jobs}"
     );
-    (fewer, Some(told))
+    (fewer, Some(note))
 }
 
 /// How many files at once fit into a limit of open ones: one at least, in the hope of the best.
@@ -55,9 +55,9 @@ mod tests {
         let jobs = |jobs| NonZeroUsize::new(jobs).unwrap();
         assert_eq!(raise_limit(jobs(1), 1), (jobs(1), None));
         let hard = getrlimit(Resource::Nofile).maximum.unwrap();
-        let (fewer, told) = raise_limit(NonZeroUsize::MAX, 1);
+        let (fewer, note) = raise_limit(NonZeroUsize::MAX, 1);
         assert_eq!(fewer.get() as u64, (hard - BASE - hard / 16) / 5);
-        assert!(told.unwrap().starts_with(&format!("at most {hard} files can be open")));
+        assert!(note.unwrap().starts_with(&format!("at most {hard} files can be open")));
         assert_eq!(getrlimit(Resource::Nofile).current, Some(hard));
     }
 

@@ -49,7 +49,7 @@ impl Kept {
     /// servers asked, now or when the failures that are printed are fetched.
     pub(super) fn check_base(&self, place: &Place, given: &ListSource) -> Result<(), Trouble> {
         let own = |base: &&String| match &place.origin {
-            Origin::Address(url) => is_of_origin(base, url),
+            Origin::Url(url) => is_of_origin(base, url),
             _ => false,
         };
         let Some(base) = self.base.as_ref().filter(|base| !own(base)) else { return Ok(()) };

@@ -24,7 +24,7 @@ use crate::trouble::Trouble;
 const AT_ONCE: usize = 8;
 /// Files that may wait for one of these to be free.
 const WAITING: usize = 64;
-/// A command that takes longer is told of, once.
+/// A command that takes longer is reported of, once.
 const SLOW: Duration = Duration::from_secs(60);
 
 /// A file that is done and recorded as such.
@@ -75,7 +75,7 @@ struct State {
 struct Running {
     path: PathBuf,
     since: Instant,
-    told: bool,
+    reported: bool,
 }
 
 /// What became of the commands.
@@ -145,8 +145,8 @@ impl OnDone {
     pub(super) fn tell_slow(&self) {
         let mut slow = Vec::new();
         for running in &mut self.shared.state().running {
-            if !running.told && running.since.elapsed() >= SLOW {
-                running.told = true;
+            if !running.reported && running.since.elapsed() >= SLOW {
+                running.reported = true;
                 slow.push(running.path.clone());
             }
         }
@@ -157,7 +157,7 @@ impl OnDone {
         }
     }
 
-    /// Nothing more is begun; what waits is left out and told, what runs is left to itself.
+    /// Nothing more is begun; what waits is left out and reported, what runs is left to itself.
     pub(super) fn abandon(&self) {
         let left_out = {
             let mut state = self.shared.state();
@@ -253,7 +253,7 @@ impl Shared {
         loop {
             if let Some(file) = state.waiting.pop_front() {
                 let (path, since) = (file.path.clone(), Instant::now());
-                state.running.push(Running { path, since, told: false });
+                state.running.push(Running { path, since, reported: false });
                 drop(state);
                 self.room.notify_one();
                 return Some(file);

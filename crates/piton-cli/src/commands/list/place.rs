@@ -36,7 +36,7 @@ impl Place {
             Trouble::usage(format!("{}: {error}", redact::rubbish(&list.to_string_lossy())))
         })?;
         let named = match &origin {
-            Origin::Address(url) => redact::url(url).into(),
+            Origin::Url(url) => redact::url(url).into(),
             _ => list.to_owned(),
         };
         let of_copy = |ledger: PathBuf| {
@@ -45,7 +45,7 @@ impl Place {
         };
         let (ledger, file) = match &origin {
             Origin::Input => of_copy("stdin.piton.db".into()),
-            Origin::Address(url) => {
+            Origin::Url(url) => {
                 of_copy(format!("{}{LEDGER}", FileName::from_url(url).as_str()).into())
             }
             Origin::File(path) if ends_with(path, COPY) => {
@@ -71,7 +71,7 @@ impl Place {
     /// The URL of the list, if it has one: its server is the one that the command line names.
     pub(super) fn named_urls(&self) -> Vec<Url> {
         match &self.origin {
-            Origin::Address(url) => vec![url.clone()],
+            Origin::Url(url) => vec![url.clone()],
             Origin::File(_) | Origin::Input => Vec::new(),
         }
     }

@@ -213,8 +213,8 @@ impl Wanted {
         options.host_rate =
             self.list.flow.limit_rate_per_host.and_then(|Bytes(rate)| NonZeroU64::new(rate));
         let each = self.fetch.transfer.connections().map_or(1, Connections::at_most);
-        let (jobs, told) = raise_limit(options.limits.jobs, each);
-        notes.extend(told);
+        let (jobs, note) = raise_limit(options.limits.jobs, each);
+        notes.extend(note);
         options.limits.jobs = jobs;
         options.limits.per_host = options.limits.per_host.min(jobs);
         options.connections = options.connections.max(jobs.get());

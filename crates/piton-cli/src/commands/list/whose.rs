@@ -15,7 +15,7 @@ use crate::trouble::Trouble;
 
 /// Whether the list has to be looked at.
 pub(super) fn is_open(network: &Network, place: &Place) -> bool {
-    network.leaves_unsaid() && !matches!(place.origin, Origin::Address(_))
+    network.has_unnamed() && !matches!(place.origin, Origin::Url(_))
 }
 
 /// A client that tells the login to the only server of the list, and what to say of that. An item that the
@@ -29,13 +29,13 @@ pub(super) async fn client(
     match found.as_slice() {
         [] => Ok((network.client_for(Vec::new())?, None)),
         [only] => {
-            let told =
+            let note =
                 format!("sending the login to {}, the only server in this list", only.to_url());
-            Ok((network.client_for(found)?, Some(told)))
+            Ok((network.client_for(found)?, Some(note)))
         }
         [one, other, ..] => {
             let why = format!("the list names {} and {}", one.to_url(), other.to_url());
-            network.all_said(&why)?;
+            network.require_named(&why)?;
             Ok((network.client_for(Vec::new())?, None))
         }
     }

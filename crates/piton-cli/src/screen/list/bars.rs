@@ -9,7 +9,7 @@ use piton::lists::run::{Event, Progress};
 use unicode_width::UnicodeWidthStr;
 
 use super::pace::{Pace, Rates};
-use super::sentence::{self, Teller};
+use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 use crate::screen::block::{Block, terminal_size};
@@ -25,7 +25,7 @@ const LOOKED_AT: usize = 64;
 pub(super) struct Bars {
     block: Block,
     colours: bool,
-    teller: Teller,
+    narrator: Narrator,
     pace: Pace,
     /// The files that the last frame had: what is there for one frame only would just flicker.
     seen: Vec<PathBuf>,
@@ -36,7 +36,7 @@ impl Bars {
         Self {
             block: Block::new(),
             colours,
-            teller: Teller::default(),
+            narrator: Narrator::default(),
             pace: Pace::default(),
             seen: Vec::new(),
         }
@@ -146,7 +146,7 @@ impl ListScreen for Bars {
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if let Some(line) = self.teller.event(event) {
+        if let Some(line) = self.narrator.event(event) {
             self.block.print(&line);
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use piton::lists::run::Event;
 
 use super::pace::Pace;
-use super::sentence::{self, Teller};
+use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 
@@ -15,15 +15,15 @@ const EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Plain<W> {
     to: W,
-    teller: Teller,
+    narrator: Narrator,
     pace: Pace,
-    /// When progress was last told, or the first frame came.
-    told: Option<Instant>,
+    /// When progress was last last_progress, or the first frame came.
+    last_progress: Option<Instant>,
 }
 
 impl<W: Write> Plain<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, teller: Teller::default(), pace: Pace::default(), told: None }
+        Self { to, narrator: Narrator::default(), pace: Pace::default(), last_progress: None }
     }
 
     fn line(&mut self, line: &str) {
@@ -40,15 +40,15 @@ impl<W: Write + Send> ListScreen for Plain<W> {
     fn draw(&mut self, frame: &Frame) {
         let now = &frame.progress;
         let rates = self.pace.note(frame.at, now.so_far.done, now.bytes);
-        let told = *self.told.get_or_insert(frame.at);
-        if frame.at.duration_since(told) >= EVERY {
-            self.told = Some(frame.at);
+        let last = *self.last_progress.get_or_insert(frame.at);
+        if frame.at.duration_since(last) >= EVERY {
+            self.last_progress = Some(frame.at);
             self.line(&sentence::progress(now, rates));
         }
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if let Some(line) = self.teller.event(event) {
+        if let Some(line) = self.narrator.event(event) {
             self.line(&line);
         }
     }

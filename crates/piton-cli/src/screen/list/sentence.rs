@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::redact;
 use piton::lists::Item;
-use piton::lists::run::{Early, End, Event, Hushed, Progress, Summary};
+use piton::lists::run::{Early, End, Event, Progress, Summary, Suppressed};
 
 use super::super::{human, sentence};
 use super::Ended;
@@ -15,7 +15,7 @@ use crate::out;
 
 /// The address by which an item is called: its first, without a login.
 pub(crate) fn address(item: &Item) -> String {
-    item.addresses.first().map(|address| redact::url(&address.url)).unwrap_or_default()
+    item.urls.first().map(|one| redact::url(&one.url)).unwrap_or_default()
 }
 
 /// How often each host that wants to be left alone is told of, at most.
@@ -25,12 +25,12 @@ const HOSTS: usize = 1024;
 
 /// Makes sentences of events.
 #[derive(Debug, Default)]
-pub(super) struct Teller {
+pub(super) struct Narrator {
     /// When a host was last told of.
     held_back: HashMap<String, Instant>,
 }
 
-impl Teller {
+impl Narrator {
     /// What to say of an event, if anything.
     pub(super) fn event(&mut self, event: &Event<'_>) -> Option<String> {
         let said = match event {
@@ -39,7 +39,7 @@ impl Teller {
                 format!("line {line}: {}", sentence::event(event)?)
             }
             Event::Notice(notice) => notice.to_string(),
-            Event::Hushed(Hushed::Notices) => "further notices are not shown".to_owned(),
+            Event::Suppressed(Suppressed::Notices) => "further notices are not shown".to_owned(),
             _ => return failure(event),
         };
         Some(format!("piton: {}", out::clean(&said)))
@@ -64,7 +64,7 @@ impl Teller {
 pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     let said = match event {
         Event::BadLine(bad) => bad.to_string(),
-        Event::Hushed(Hushed::BadLines) => {
+        Event::Suppressed(Suppressed::BadLines) => {
             "further invalid lines are counted, but not shown".to_owned()
         }
         // One line for all its items.
@@ -259,14 +259,14 @@ mod tests {
 
     #[test]
     fn a_host_is_told_of_now_and_then() {
-        let mut teller = Teller::default();
+        let mut narrator = Narrator::default();
         let pause = Some(Duration::from_secs(3));
         let held_back = Event::HeldBack { host: "h", pause };
-        assert_eq!(teller.event(&held_back).unwrap(), "piton: h asks to wait 3.0 s");
-        assert_eq!(teller.event(&held_back), None);
+        assert_eq!(narrator.event(&held_back).unwrap(), "piton: h asks to wait 3.0 s");
+        assert_eq!(narrator.event(&held_back), None);
         let given_up = Event::GivenUp { host: "h", why: "h refused", items: 1200 };
         insta::assert_snapshot!(
-            teller.event(&given_up).unwrap(),
+            narrator.event(&given_up).unwrap(),
             @"piton: giving up h: h refused; a later run will try its 1,200 items waiting, and the rest of the list from it"
         );
     }
