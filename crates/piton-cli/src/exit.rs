@@ -1,4 +1,4 @@
-//! The exit codes: stable, listed in docs/cli.md, and decided here for every failure.
+//! The exit codes: stable, listed in docs/cli.md, and chosen here for every failure.
 
 use std::process::ExitCode;
 
@@ -51,7 +51,7 @@ impl Exit {
         self as u8
     }
 
-    /// What the code says, for the table in docs/cli.md and the man page.
+    /// The meaning of the code, for the table in docs/cli.md and the man page.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "all done",
@@ -66,9 +66,9 @@ impl Exit {
             Self::Tls => "TLS: untrusted certificate or failed handshake",
             Self::Login => "login refused (401, 403, 407)",
             Self::NoSuchFile => "the server has no such file (404, 410, other 4xx)",
-            Self::Integrity => "integrity: the data does not match its digest or size",
+            Self::Integrity => "integrity: not the expected file (digest, size or type)",
             Self::Locked => "locked by another process",
-            Self::Changed => "the source has changed, and --if-changed stop forbids starting over",
+            Self::Changed => "the source has changed, and starting over was not allowed",
             Self::Server => "server error that persisted (5xx)",
             Self::Protocol => "the server violates the protocol",
             Self::Items => "list: some items are not done, or some lines are invalid",

@@ -1,4 +1,4 @@
-//! What to do about each failure, in the words of the command: the only place that names its options.
+//! Hints for each failure, in the words of the command: the only place that names its options.
 
 use piton::durable::fs::LeadsOut;
 use piton::durable::part::PartError;
@@ -6,7 +6,7 @@ use piton::fetch::parse::aria2_control::ControlError;
 use piton::fetch::{Failure, NotTheFile, Unadoptable};
 use piton::remote::{RefusalKind, RemoteError, TlsRemedy};
 
-/// What to do about a failure, in one sentence, where there is something to do.
+/// What to do about a failure, in one sentence, if there is something to do.
 pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
     Some(match failure {
         Failure::Exists { .. } => {

@@ -32,7 +32,7 @@ impl Trouble {
         Self::new(Exit::Local, format!("cannot {verb} {}: {error}", path.display()))
     }
 
-    /// What the command needs to run at all cannot be had.
+    /// Something that the command needs in order to run is missing.
     pub(crate) fn cannot_start(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock => {

@@ -7,10 +7,10 @@ use piton::checkpoint::ledger::ErrorClass;
 
 use super::ListSource;
 
-/// Print the failed items of a list, and why they failed
+/// Print the failed items of a list, as a list
 ///
-/// The output is itself a list for "piton get -i". A comment above each item tells what happened.
-/// Reads the list and its state; changes nothing.
+/// The output can be given to "piton get -i". It includes interrupted and quarantined items, but not
+/// items that were never started. --json adds the reasons. Reads the list and its state; changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct FailuresArgs {
     /// The list, as given to "piton get -i"

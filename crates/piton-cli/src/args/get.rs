@@ -15,7 +15,7 @@ use super::{FetchOptions, ListOptions};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct GetArgs {
-    /// URLs to fetch: http:// or https://
+    /// URLs to fetch: http://, https:// or file://
     #[arg(value_name = "URL", required_unless_present = "list")]
     pub(crate) urls: Vec<String>,
 

@@ -8,8 +8,7 @@ use super::FetchOptions;
 
 /// Resume unfinished downloads
 ///
-/// The journals hold the URLs and the options of each download. Logins are never saved: give them
-/// again.
+/// URLs and digests come from the journals. Logins are never saved: give them again.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct ResumeArgs {

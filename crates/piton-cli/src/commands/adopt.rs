@@ -57,7 +57,7 @@ pub(crate) fn adopt(
     })
 }
 
-/// What cannot go together, beyond what the parser of the arguments knows.
+/// Invalid combinations that the argument parser does not detect.
 fn check(args: &AdoptArgs) -> Result<(), Trouble> {
     if args.taken.done.is_none() {
         return match args.source == ListSource::default() {
@@ -96,7 +96,7 @@ fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Compares and takes over. `None`: there is something to go on with.
+/// Compares and adopts. `None`: there is something to continue.
 async fn adopt_file(
     client: &Client,
     what: &Adoption,
@@ -132,7 +132,7 @@ async fn adopt_file(
     }
 }
 
-/// What to do is another thing here than with a download.
+/// The hints differ from those of a download.
 fn trouble(failure: &Failure) -> Trouble {
     let trouble = Trouble::from(failure);
     match failure {
@@ -146,7 +146,7 @@ fn trouble(failure: &Failure) -> Trouble {
     }
 }
 
-/// Says what was imported, or would be: on stdout where that is what was asked for.
+/// Prints what was adopted, or would be: on stdout if that was the request.
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.fetch.output.json {
@@ -216,7 +216,7 @@ fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
     lines
 }
 
-/// Says what keeps the comparison waiting.
+/// Shows what the comparison waits for.
 struct ShowEvents {
     quiet: bool,
 }

@@ -1,4 +1,4 @@
-//! Several downloads side by side, on one thread, with one screen.
+//! Several downloads in parallel, on one thread, with one screen.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::screen::{Ended, File, Screen};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// Threads that run what blocks are kept for longer than any run takes.
+/// Threads for blocking work are kept for longer than any run takes.
 const KEEP: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Runs a command that talks to servers.
@@ -26,8 +26,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Trouble>>) -> Res
         .thread_keep_alive(KEEP)
         .build()
         .map_err(|error| Trouble::cannot_start(&error))?;
-    // The pool panics where its first thread cannot be created, and makes do with one. So there is one before
-    // anything is done, and it stays.
+    // The pool panics if its first thread cannot be created, and otherwise copes with one. So create one
+    // before anything else, and keep it.
     std::thread::Builder::new()
         .spawn(|| {})
         .map_err(|error| Trouble::cannot_start(&error))?
@@ -37,7 +37,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Trouble>>) -> Res
         blocking(|| ()).await;
         work.await
     });
-    // A name lookup may sit in the system's resolver for long; everything of ours has ended.
+    // A name lookup may block in the system's resolver for long; all our own work has ended.
     runtime.shutdown_background();
     result
 }
@@ -50,7 +50,7 @@ pub(super) async fn run(
     screen: Box<dyn Screen>,
 ) -> Result<Exit, Trouble> {
     let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
-    // Without a bound, since an observer must not block; events are few.
+    // Unbounded, since an observer must not block; events are few.
     let (sender, events) = unbounded_channel();
     let stop = Stop::new();
     let mut files = Vec::new();
@@ -85,7 +85,7 @@ impl Batch {
                 joined = self.tasks.join_next() => match joined {
                     None => break,
                     Some(Ok((index, result))) => self.ended(index, result),
-                    // A panic has been printed; it ends as one of main would.
+                    // A panic has been printed; it ends like a panic of main.
                     Some(Err(error)) => {
                         if let Ok(panic) = error.try_into_panic() {
                             std::panic::resume_unwind(panic);
@@ -139,7 +139,7 @@ impl Batch {
     }
 }
 
-/// A stopped file says how the command ended, whatever failed beside it.
+/// A stopped file decides how the command ended, whatever else failed.
 fn overall(exits: &[Option<Exit>]) -> Exit {
     let all = || exits.iter().flatten().copied();
     all()
@@ -163,7 +163,7 @@ pub(super) async fn tick(ticks: &mut Option<Interval>) {
     }
 }
 
-/// Carries events from whatever thread they happen on to the screen.
+/// Forwards events from any thread to the screen.
 struct Forward {
     index: usize,
     sender: UnboundedSender<(usize, Event)>,
@@ -171,7 +171,7 @@ struct Forward {
 
 impl Observer for Forward {
     fn event(&self, event: &Event) {
-        // Nobody listens any more only when the command is about to end.
+        // The receiver is gone only when the command is about to end.
         let _ = self.sender.send((self.index, event.clone()));
     }
 }

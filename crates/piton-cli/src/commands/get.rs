@@ -46,7 +46,7 @@ pub(crate) fn get(
     })
 }
 
-/// What cannot go together, beyond what the parser of the arguments knows.
+/// Invalid combinations that the argument parser does not detect.
 fn check(args: &GetArgs) -> Result<(), Trouble> {
     if args.check || args.options != ListOptions::default() {
         return Err(Trouble::usage("the options under List need a list: -i LIST"));
@@ -83,7 +83,7 @@ fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// Not left to the parser of the arguments: it would repeat what it refuses, login and all.
+/// Not left to the argument parser: it would repeat what it refuses, including a login.
 pub(super) fn address(text: &str) -> Result<Url, Trouble> {
     let wrong = |why: String| Trouble::usage(format!("{}: {why}", redact::rubbish(text)));
     match Url::parse(text) {

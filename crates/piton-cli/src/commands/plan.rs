@@ -11,7 +11,7 @@ use crate::redact;
 use crate::screen::human;
 use crate::trouble::Trouble;
 
-/// Says what a download of each would do. The exit code is that of the first that would fail.
+/// Prints what a download of each would do. The exit code is that of the first that would fail.
 pub(super) async fn plan(
     client: &Client,
     downloads: &[Download],

@@ -21,11 +21,11 @@ pub(crate) fn resume(
 ) -> Result<Exit, Trouble> {
     let options = args.fetch.or(&config);
     let mut network = Network::of(&options.network, environment)?;
-    // Who wrote a journal could have the login sent anywhere.
+    // Whoever wrote a journal could have the login sent anywhere.
     network.require_named("the journals here decide which servers to ask")?;
     let rate_limit = options.transfer.rate_limit();
     let mut downloads: Vec<Download> = Vec::new();
-    // What cannot even be begun does not keep the others from going on.
+    // A download that cannot even start does not stop the others.
     let mut failed = None;
     for found in find(&args.paths) {
         let download = match found.state {
@@ -68,7 +68,7 @@ pub(crate) fn resume(
     })
 }
 
-/// The download as it was begun, with the options of this call.
+/// The download as it was started, with the options of this call.
 fn download(
     unfinished: &Unfinished,
     options: &TransferOptions,

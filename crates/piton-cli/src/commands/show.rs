@@ -62,7 +62,7 @@ fn sentence(record: &Record) -> String {
     }
 }
 
-/// What the records amount to, as names and values.
+/// The resulting state of the records, as names and values.
 fn state(view: &JournalView) -> Vec<(&'static str, String)> {
     let fold = &view.fold;
     let mut state = Vec::new();
@@ -134,7 +134,7 @@ fn record(entry: &Entry) -> Value {
     fields
 }
 
-/// The description as the JSON that it is; `null` where it is none.
+/// The description as JSON; `null` if it is not valid JSON.
 fn meta(bytes: &[u8]) -> Value {
     let text = redact::text(&String::from_utf8_lossy(bytes));
     serde_json::from_str(&text).unwrap_or(Value::Null)

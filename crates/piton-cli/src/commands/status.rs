@@ -16,8 +16,8 @@ use crate::screen::human;
 use crate::trouble::Trouble;
 use crate::{out, redact};
 
-/// Says what is unfinished. The exit code speaks of this command, not of the downloads: 0 unless
-/// something could not be read.
+/// Shows what is unfinished. The exit code refers to this command, not to the downloads: 0 unless something
+/// could not be read.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
     let named = args.source.state.is_some();
     if named && args.paths.len() != 1 {

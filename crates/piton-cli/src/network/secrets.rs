@@ -1,4 +1,4 @@
-//! Logins, headers and certificates of the command line, and which server each is for.
+//! The logins, headers and certificates of the command line, and the server that each is for.
 
 use http::{HeaderName, HeaderValue};
 use piton::remote::http::{Credentials, Identity, Login, is_harmless};
@@ -7,12 +7,12 @@ use crate::args::{NetworkOptions, Whose};
 use crate::read;
 use crate::trouble::Trouble;
 
-/// What the options hold of it.
+/// The secrets that the options hold.
 #[derive(Default)]
 pub(super) struct Secrets {
     /// For the servers that an option names.
     pub(super) named: Vec<Credentials>,
-    /// For those that are known to be meant only by what is fetched.
+    /// For the servers that the command line names as sources.
     pub(super) unnamed: Credentials,
     /// Headers for every server.
     pub(super) for_all: Vec<(HeaderName, HeaderValue)>,
@@ -43,7 +43,7 @@ impl Secrets {
             secrets.add_login(whose, login, "--user")?;
         }
         for token in &options.bearer {
-            // As RFC 6750 has it, a token ends with `=` at most.
+            // In RFC 6750, a token has `=` only at its end.
             let is_token = |rest: &str| rest.contains(|c| c != '=');
             let (whose, token) = Whose::split(token, is_token);
             secrets.add_login(whose, Login::Bearer(token.to_owned()), "--bearer")?;
@@ -100,7 +100,7 @@ impl Secrets {
     }
 }
 
-/// The option that does not say which server it is for, if there is one.
+/// The option that does not name its server, if there is one.
 pub(super) fn unnamed(credentials: &Credentials) -> Option<String> {
     let header = credentials.headers.first().map(|(name, _)| format!("the header {name}"));
     let login = credentials.login.as_ref().map(|login| match login {

@@ -86,7 +86,7 @@ impl<W: Write> Screen for Json<W> {
                 self.emit(file, "failed", fields);
             }
         }
-        // For the person who reads the log of the program that reads this (G7).
+        // For the person who reads the log of the calling program (G7).
         sentence::ended(file, ended).iter().for_each(out::say);
     }
 

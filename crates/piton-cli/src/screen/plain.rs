@@ -1,4 +1,4 @@
-//! Lines on stderr, where it is no terminal: a log that can be read later.
+//! Lines on stderr if it is not a terminal: a log to read later.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -9,11 +9,11 @@ use piton::fetch::{Event, Phase, Progress};
 use super::{Ended, File, Screen, human, sentence};
 use crate::out;
 
-/// A line of progress at the latest after this long.
+/// The maximum time between two lines of progress.
 const EVERY: Duration = Duration::from_secs(10);
-/// A line of progress at the latest after so many percent more, but see [`SOONEST`].
+/// Another line of progress after this many more percent, but see [`SOONEST`].
 const STEP: u64 = 10;
-/// Never more lines than one in this time, so that a fast file leaves a short log.
+/// Never more than one line in this time, so that a fast file leaves a short log.
 const SOONEST: Duration = Duration::from_secs(1);
 
 pub(super) struct Plain<W> {
@@ -34,7 +34,7 @@ impl<W: Write> Plain<W> {
     }
 
     fn line(&mut self, line: &str) {
-        // There is no one to tell when stderr fails.
+        // If stderr fails, there is no one to tell.
         let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }

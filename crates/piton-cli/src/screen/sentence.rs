@@ -7,7 +7,7 @@ use piton::fetch::{Event, Outcome};
 use super::{Ended, File, human};
 use crate::out;
 
-/// What to say of an event; the screens show starts and verification in their own way.
+/// The sentence for an event; the screens show starts and verification in their own way.
 pub(crate) fn event(event: &Event) -> Option<String> {
     let sentence = match event {
         Event::Retrying { why, pause, tries } => {
@@ -76,7 +76,7 @@ fn transferred(size: u64, took: Duration, fetched: u64, resumed: u64) -> String 
     if more.is_empty() { what } else { format!("{what} ({})", more.join(", ")) }
 }
 
-/// How an end is told: what goes to a line each.
+/// The lines that report how a file ended.
 pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
     match ended {
         Ended::Done(outcome) => vec![format!("{}  {}", file.name(), done(outcome))],
@@ -97,7 +97,7 @@ pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
     }
 }
 
-/// As a shell reads it back.
+/// Quoted for a shell.
 pub(crate) fn quoted(text: &str) -> String {
     let harmless = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if !text.is_empty() && text.chars().all(harmless) {

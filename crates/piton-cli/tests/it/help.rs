@@ -23,7 +23,7 @@ fn short_help_fits_a_screen() {
       resume    Resume unfinished downloads
       adopt     Continue a file that curl, wget, aria2 or a browser started
       retry     Try the failed items of a list again
-      failures  Print the failed items of a list, and why they failed
+      failures  Print the failed items of a list, as a list
       status    Show unfinished downloads, or the progress of a list
       show      Show a journal, record by record
       forget    Give up unfinished downloads or lists and remove their state
@@ -41,7 +41,7 @@ fn short_help_fits_a_screen() {
     Usage: piton get [OPTIONS] [URL]...
 
     Arguments:
-      [URL]...  URLs to fetch: http:// or https://
+      [URL]...  URLs to fetch: http://, https:// or file://
 
     Options:
       -i, --input-file <LIST>  Fetch all files of a list: a file, a URL, or "-"

@@ -76,7 +76,7 @@ pub fn write_failures(
     let (mut written, mut failed) = (0, None);
     each_failure(source, ledger, wanted, |item, _| {
         let line = match item.urls.first().filter(|_| plain) {
-            Some(address) => writeln!(to, "{}", address.url),
+            Some(first) => writeln!(to, "{}", first.url),
             None => writeln!(to, "{}", to_json(item)),
         };
         match line {

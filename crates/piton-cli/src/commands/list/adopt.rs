@@ -25,7 +25,7 @@ use crate::screen::human;
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// Marks the items of a list as done that a done file names.
+/// Marks the items of a list that a done file names as done.
 pub(in crate::commands) fn adopt(
     args: AdoptArgs,
     config: Config,
@@ -39,7 +39,7 @@ pub(in crate::commands) fn adopt(
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
         check_kept(&place)?;
-        // Before a ledger is made for a list that is not there.
+        // Before a ledger is created for a list that does not exist.
         Source::new(&place.file).open()?;
     }
     let limit = Limit::of(config.list.max_list_size, transfer.max_size());
@@ -87,7 +87,7 @@ pub(in crate::commands) fn adopt(
                 Ok(result) => result.map_err(Trouble::from),
                 Err(gone) => match gone.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // Nobody cancels it.
+                    // No one cancels it.
                     Err(_) => Err(AdoptError::Stopped.into()),
                 },
             }
@@ -97,7 +97,7 @@ pub(in crate::commands) fn adopt(
             report = &mut adopting => report?,
             exit = signals.first() => {
                 stop.stop();
-                // It may have come to its end all the same.
+                // It may have finished anyway.
                 adopting.await.map_err(|trouble| Trouble { exit, ..trouble })?
             }
         };
@@ -194,7 +194,7 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
     said
 }
 
-/// Lines may be as long as the longest address.
+/// Lines may be as long as the longest URL.
 fn excerpt(text: &str) -> String {
     const SHOWN: usize = 120;
     match text.char_indices().nth(SHOWN) {

@@ -1,4 +1,4 @@
-//! A run of a list under way: its screen, its signals, its commands, and how it ends.
+//! A running list: its screen, its signals, its commands, and how it ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,33 +23,33 @@ use crate::screen::list::{Ended, Frame, ListScreen, Shared};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// How often slow commands are looked for.
+/// How often to check for slow commands.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so long it is said that commands are waited for.
+/// After this long, report that piton waits for commands.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// All that a run takes.
+/// Everything that a run needs.
 pub(super) struct Drive<'a> {
     pub(super) place: &'a Place,
     pub(super) network: Network,
-    /// Knows the server of the list's URL, if it has one.
+    /// Has the credentials for the server of the list's URL, if it has one.
     pub(super) client: Client,
     pub(super) ledger: Ledger,
     pub(super) source: Source,
     pub(super) options: Options,
     pub(super) on_done: Option<Words>,
     pub(super) screen: Box<dyn ListScreen>,
-    /// Whether the list is to be brought again from where it comes from.
+    /// Whether to get the list again from its source.
     pub(super) bring: bool,
     pub(super) limit: Limit,
-    /// What is to be reported before anything else.
+    /// Messages to show before anything else.
     pub(super) notes: Vec<String>,
-    /// Whether only items that failed before are tried, so that the exit code speaks of these.
+    /// Whether only items that failed before are tried, so that the exit code refers to these.
     pub(super) retry: bool,
 }
 
 impl Drive<'_> {
-    /// Goes through the list and tells how that ended.
+    /// Processes the list and reports how that ended.
     pub(super) async fn go(self) -> Result<Exit, Trouble> {
         let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
         let screen = Shared::new(self.screen);
@@ -86,7 +86,7 @@ impl Drive<'_> {
         };
         let trouble = result.err().map(Trouble::from);
         let exit = match (&trouble, controls.signalled) {
-            // The signal came when all was done.
+            // The signal arrived when everything was done.
             (None, Some(_)) if summary.is_complete() && tally.is_good() => Exit::Done,
             (_, Some(exit)) => exit,
             (Some(trouble), None) => trouble.exit,
@@ -110,7 +110,7 @@ impl Drive<'_> {
     }
 }
 
-/// What acts on a run from outside, and shows it.
+/// What controls a run from outside, and shows it.
 struct Controls {
     screen: Shared,
     signals: Signals,
@@ -161,7 +161,7 @@ impl Controls {
         }
     }
 
-    /// Goes through the list; a signal stops that with everything saved.
+    /// Processes the list; a signal stops it, with everything saved.
     async fn conduct(
         &mut self,
         run: &Run,
@@ -192,7 +192,7 @@ impl Controls {
         }
     }
 
-    /// Waits for the commands that still run, however long: a signal leaves them to themselves.
+    /// Waits for the commands that still run, however long; after a signal, they continue on their own.
     async fn wait_for(&mut self, on_done: OnDone) -> Tally {
         let mut look = interval(Duration::from_millis(20));
         let mut reported = false;
@@ -217,7 +217,7 @@ impl Controls {
     }
 }
 
-/// Passes events on to the screen, and counts failures by class.
+/// Forwards events to the screen, and counts failures by class.
 struct Watch {
     screen: Shared,
     classes: Mutex<HashMap<String, u64>>,
@@ -246,7 +246,7 @@ impl Observer for Watch {
     }
 }
 
-/// The exit code of a run that came to its end.
+/// The exit code of a run that reached its end.
 fn exit(summary: &Summary, retry: bool, tally: Tally) -> Exit {
     let complete = match retry {
         true => summary.failed_now == 0 && summary.ended.is_none(),
@@ -279,7 +279,7 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
         advice.push(format!("to resume: piton get -i {list}"));
     }
     if summary.transient.saturating_add(summary.fatal).saturating_add(summary.quarantined) > 0 {
-        advice.push(format!("to see what failed and why: piton failures {list}"));
+        advice.push(format!("to list failed items: piton failures {list}"));
         advice.push(format!("to retry failed items: piton retry {list}"));
     }
     advice

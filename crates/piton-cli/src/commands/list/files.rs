@@ -1,20 +1,19 @@
-//! How many files may be open.
+//! The limit of open files.
 
 use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Open files per file under way besides its connections: the part and its journal, and for a moment a
-/// folder or a temporary name.
+/// Open files per running download, besides its connections: the part and its journal, and briefly a folder
+/// or a temporary name.
 const PER_JOB: u64 = 4;
-/// What the command needs however little is under way.
+/// What the command needs in any case.
 const BASE: u64 = 64;
-/// Folders are held open while they are used, at most one for so many files that may be open.
+/// Folders are held open while they are used, at most one for this many files that may be open.
 const FILES_PER_FOLDER: u64 = 16;
 
-/// Raises the soft limit of open files as far as `jobs` files at once over `connections` each need it
-/// and the hard limit allows. How many files at once that is enough for, and what to tell if these are
-/// fewer.
+/// Raises the soft limit of open files as far as `jobs` parallel files over `connections` each need it and
+/// the hard limit allows. Returns the number of parallel files that fit, and a message if that is fewer.
 pub(super) fn raise_limit(
     jobs: NonZeroUsize,
     connections: usize,
@@ -39,7 +38,7 @@ pub(super) fn raise_limit(
     (fewer, Some(note))
 }
 
-/// How many files at once fit into a limit of open ones: one at least, in the hope of the best.
+/// The number of parallel files that fit into a limit of open files: at least one, hoping for the best.
 fn within(limit: u64, per_job: u64) -> NonZeroUsize {
     let taken = BASE.saturating_add(limit / FILES_PER_FOLDER);
     let fewer = limit.saturating_sub(taken).checked_div(per_job).unwrap_or(0);

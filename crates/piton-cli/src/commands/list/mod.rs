@@ -1,5 +1,5 @@
-//! Lists: `piton get -i`, `piton retry`, `piton failures`, `piton adopt --done`, and the part of `piton
-//! status` and `piton forget` that is about them.
+//! Lists: `piton get -i`, `piton retry`, `piton failures`, `piton adopt --done`, and the parts of `piton
+//! status` and `piton forget` for lists.
 
 mod adopt;
 mod bring;
@@ -38,7 +38,7 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What goes for the files goes for what is known of them, as far as a ledger can do without.
+/// The ledger gets the durability of the files, as far as it can do with less.
 fn ledger_durability(durability: Durability) -> ledger::Durability {
     match durability {
         Durability::Power => ledger::Durability::Power,
@@ -46,7 +46,7 @@ fn ledger_durability(durability: Durability) -> ledger::Durability {
     }
 }
 
-/// For the commands that look at a list again.
+/// For the commands that read a list again.
 fn refuse_input(place: &Place) -> Result<(), Trouble> {
     if place.origin != Origin::Input {
         return Ok(());

@@ -18,10 +18,10 @@ use crate::out;
 use crate::screen::human;
 use crate::trouble::Trouble;
 
-/// So many wrong lines are told, as in a run.
+/// The number of invalid lines to show, as in a run.
 const TELL: u64 = 20;
 
-/// What a run of a list would meet.
+/// What a run of a list would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Plan {
     items: u64,
@@ -29,12 +29,12 @@ struct Plan {
     /// Of these, those that were tried before.
     again: u64,
     done: u64,
-    /// Failed for good or quarantined: `piton retry` tries them.
+    /// Failed permanently or quarantined: `piton retry` tries them.
     left_out: u64,
     bad_lines: u64,
 }
 
-/// Says what `piton get -i` would do.
+/// Prints what `piton get -i` would do.
 pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<Exit, Trouble> {
     if place.origin == Origin::Input {
         return Err(Trouble::usage(
@@ -68,7 +68,7 @@ pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Of a list of which nothing was begun.
+/// The plan for a list of which nothing was started.
 fn new(source: &Source) -> Result<Plan, Trouble> {
     let mut plan = Plan::default();
     for entry in source.entries()? {

@@ -21,10 +21,10 @@ use crate::screen::human;
 use crate::trouble::Trouble;
 use crate::{out, redact};
 
-/// Hosts that are shown.
+/// Hosts to show.
 const HOSTS: usize = 5;
 
-/// Says how a list stands.
+/// Prints the progress of a list.
 pub(in crate::commands) fn status(
     list: &OsStr,
     given: &ListSource,
@@ -43,7 +43,7 @@ pub(in crate::commands) fn status(
     }
 }
 
-/// The process that is at the list.
+/// The process that is running the list.
 fn running(ledger: &Path) -> Option<u32> {
     let ledger = OsFs.canonicalize(ledger).ok()?;
     OsFs.open(&flight::path_of(&ledger), Open::Read).ok()?.lock_holder()

@@ -1,4 +1,4 @@
-//! What can go wrong with a whole list, as exit codes and sentences.
+//! Failures of a whole list, as exit codes and messages.
 
 use piton::checkpoint::ledger::LedgerError;
 use piton::durable::replace::ReplaceError;

@@ -13,13 +13,13 @@ use crate::exit::Exit;
 use crate::network::Network;
 use crate::trouble::Trouble;
 
-/// Whether the list has to be looked at.
+/// Whether the list must be read to find out.
 pub(super) fn is_open(network: &Network, place: &Place) -> bool {
     network.has_unnamed() && !matches!(place.origin, Origin::Url(_))
 }
 
-/// A client that tells the login to the only server of the list, and what to say of that. An item that the
-/// list gets later, at another server, is fetched without.
+/// A client that sends the login to the only server of the list, and a message about that. An item that is
+/// added to the list later, at another server, is fetched without it.
 pub(super) async fn client(
     network: &Network,
     source: Source,

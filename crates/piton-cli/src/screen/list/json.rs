@@ -118,7 +118,7 @@ impl<W: Write + Send> ListScreen for Json<W> {
             }
             _ => {}
         }
-        // For the person who reads the log of the program that reads this (G7).
+        // For the person who reads the log of the calling program (G7).
         if let Some(line) = sentence::failure(event) {
             out::say(line);
         }

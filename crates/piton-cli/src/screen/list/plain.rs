@@ -1,4 +1,4 @@
-//! Lines on stderr, where it is no terminal: what went wrong, and how far it is now and then.
+//! Lines on stderr if it is not a terminal: failures, and progress from time to time.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 
-/// A line of progress each time that so much has passed.
+/// The interval between lines of progress.
 const EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Plain<W> {
     to: W,
     narrator: Narrator,
     pace: Pace,
-    /// When progress was last last_progress, or the first frame came.
+    /// When progress was last shown, or the first frame came.
     last_progress: Option<Instant>,
 }
 
@@ -27,7 +27,7 @@ impl<W: Write> Plain<W> {
     }
 
     fn line(&mut self, line: &str) {
-        // There is no one to tell when stderr fails.
+        // If stderr fails, there is no one to tell.
         let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }

@@ -13,25 +13,25 @@ use super::pace::Rates;
 use crate::exit::Exit;
 use crate::out;
 
-/// The address by which an item is called: its first, without a login.
+/// The label of an item: its first URL, without a login.
 pub(crate) fn address(item: &Item) -> String {
     item.urls.first().map(|one| redact::url(&one.url)).unwrap_or_default()
 }
 
-/// How often each host that wants to be left alone is told of, at most.
+/// The minimum time between two messages about the same host.
 const HOST_EVERY: Duration = Duration::from_secs(10);
-/// Hosts of which that is remembered.
+/// The number of hosts for which that is remembered.
 const HOSTS: usize = 1024;
 
-/// Makes sentences of events.
+/// Turns events into sentences.
 #[derive(Debug, Default)]
 pub(super) struct Narrator {
-    /// When a host was last told of.
+    /// When a host was last reported.
     held_back: HashMap<String, Instant>,
 }
 
 impl Narrator {
-    /// What to say of an event, if anything.
+    /// The sentence for an event, if there is one.
     pub(super) fn event(&mut self, event: &Event<'_>) -> Option<String> {
         let said = match event {
             Event::HeldBack { host, pause } => self.held_back(host, *pause)?,
@@ -60,7 +60,7 @@ impl Narrator {
     }
 }
 
-/// What went wrong; `None` for anything else.
+/// The failure; `None` for anything else.
 pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     let said = match event {
         Event::BadLine(bad) => bad.to_string(),
@@ -88,7 +88,7 @@ pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     Some(format!("piton: {}", out::clean(&said)))
 }
 
-/// Items that need nothing more, one way or the other.
+/// Items that have ended, successfully or not.
 pub(super) fn over(so_far: &Summary) -> u64 {
     [so_far.done, so_far.done_before, failed(so_far)].into_iter().fold(0, u64::saturating_add)
 }
@@ -98,7 +98,7 @@ pub(super) fn failed(so_far: &Summary) -> u64 {
     so_far.transient.saturating_add(so_far.fatal).saturating_add(so_far.quarantined)
 }
 
-/// How far it is, in one line.
+/// The progress in one line.
 pub(super) fn progress(now: &Progress, rates: Rates) -> String {
     let mut parts = vec![match now.items {
         Some(items) => {
@@ -124,7 +124,7 @@ pub(super) fn progress(now: &Progress, rates: Rates) -> String {
     parts.join(", ")
 }
 
-/// The time that is left, by the files of the last seconds.
+/// The time left, by the files of the last seconds.
 pub(super) fn left(now: &Progress, rates: Rates) -> String {
     let missing = now.items.map(|items| items.saturating_sub(over(&now.so_far)));
     missing.map(|missing| human::left_of(missing as f64, rates.files)).unwrap_or_default()

@@ -56,7 +56,7 @@ fn each_failure_is_told_once_with_its_line() {
         [
             "  failures of this run: 404 1, 500 1, connect 1",
             "  to resume: piton get -i list.txt",
-            "  to see what failed and why: piton failures list.txt",
+            "  to list failed items: piton failures list.txt",
             "  to retry failed items: piton retry list.txt",
         ]
     );
