@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
@@ -11,7 +12,6 @@ use piton_durable::fs::{FsFile, Stat};
 use super::version::is_unchanged;
 use crate::blocking::blocking;
 use crate::error::RemoteError;
-use crate::origin::THIS_MACHINE;
 
 /// So much is read at once.
 const READ: usize = 1 << 20;
@@ -21,6 +21,7 @@ pub(crate) struct Body {
     file: Arc<dyn FsFile>,
     /// What the head spoke of.
     stat: Stat,
+    path: PathBuf,
     /// Still to be read from the file.
     rest: Range<u64>,
     /// Read and not handed out yet.
@@ -30,8 +31,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(file: Arc<dyn FsFile>, stat: Stat, bytes: Range<u64>) -> Self {
-        Self { file, stat, rest: bytes, ahead: Bytes::new(), failed: None }
+    pub(super) fn new(file: Arc<dyn FsFile>, stat: Stat, path: PathBuf, bytes: Range<u64>) -> Self {
+        Self { file, stat, path, rest: bytes, ahead: Bytes::new(), failed: None }
     }
 
     pub(crate) fn remaining(&self) -> u64 {
@@ -44,7 +45,8 @@ impl Body {
             return read;
         }
         let (file, stat, rest) = (Arc::clone(&self.file), self.stat, self.rest.clone());
-        let block = blocking(move || read_block(file.as_ref(), &stat, &rest, READ)).await?;
+        let block = blocking(move || read_block(file.as_ref(), &stat, &rest, READ)).await;
+        let block = block.map_err(|why| why.of(&self.path))?;
         self.rest.start += block.len() as u64;
         self.ahead = block.into();
         self.take(buf).unwrap_or(Ok(0))
@@ -80,24 +82,49 @@ impl Body {
     }
 }
 
+/// Why bytes of the file are not had.
+enum ReadError {
+    Io(io::Error),
+    Changed,
+}
+
+impl ReadError {
+    fn of(self, path: &Path) -> RemoteError {
+        let path = path.to_owned();
+        match self {
+            Self::Io(source) => RemoteError::Source { path, source },
+            Self::Changed => RemoteError::SourceChanged { path },
+        }
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// The next bytes of the file, which is still the one that the head spoke of after they were read.
 fn read_block(
     file: &dyn FsFile,
     was: &Stat,
     rest: &Range<u64>,
     most: usize,
-) -> Result<Vec<u8>, RemoteError> {
-    let failed = |source| RemoteError::Io { host: THIS_MACHINE.to_owned(), source };
+) -> Result<Vec<u8>, ReadError> {
     let left = usize::try_from(rest.end.saturating_sub(rest.start)).unwrap_or(usize::MAX);
     let mut block = vec![0; left.min(most)];
     let read = loop {
         match file.read_at(&mut block, rest.start) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read.map_err(failed)?,
+            read => break read?,
         }
     };
-    if read == 0 || !is_unchanged(was, &file.stat().map_err(failed)?) {
-        return Err(failed(io::Error::other("the file changed while it was read")));
+    if !is_unchanged(was, &file.stat()?) {
+        return Err(ReadError::Changed);
+    }
+    if read == 0 {
+        // As those of /sys do, which are as long as a page by their own account.
+        return Err(io::Error::other("it is shorter than it says").into());
     }
     block.truncate(read);
     Ok(block)

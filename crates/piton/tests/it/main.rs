@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod architecture;
+mod docs;
 mod guarantees;
