@@ -49,7 +49,7 @@ fn object(url: &str, plan: &Plan) -> serde_json::Value {
         "to_fetch": to_fetch(plan),
         "resumable": plan.ranges,
         "exists": plan.exists,
-        "address": redact::url(&plan.address),
+        "address": redact::url(&plan.url),
     })
 }
 
@@ -65,7 +65,7 @@ fn sentences(plan: &Plan) -> String {
         ("on disk", human::exact(plan.have)),
         ("to fetch", size(to_fetch(plan))),
         ("file exists", yes_no(plan.exists).to_owned()),
-        ("URL", out::clean(&redact::url(&plan.address))),
+        ("URL", out::clean(&redact::url(&plan.url))),
     ] {
         let _ = writeln!(text, "  {name:<12} {value}");
     }

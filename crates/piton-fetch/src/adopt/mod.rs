@@ -35,7 +35,7 @@ pub use refusal::Unadoptable;
 /// How many places are compared beside the two ends, unless the caller says otherwise.
 const SAMPLES: u32 = 16;
 
-/// What to adopt, for which address, and how.
+/// What to adopt, for which URL, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Adoption {

@@ -41,7 +41,7 @@ pub(super) async fn introduce(
     });
     for place in places {
         compare_place(job, source, connection, place).await.map_err(|error| match error {
-            // Of several addresses, what this one has says nothing of the others.
+            // Of several URLs, what this one has says nothing of the others.
             TransferError::Changed(change) if job.sharing != Sharing::One => {
                 TransferError::OtherFile(change)
             }

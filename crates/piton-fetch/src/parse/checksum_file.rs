@@ -18,7 +18,7 @@ impl ChecksumFile {
     pub const MAX_BYTES: usize = 8 << 20;
 
     /// Parses a checksum file: lines as [`ChecksumLines`] takes them, or nothing but one digest. `hint` is
-    /// the name or address of the file.
+    /// the name or URL of the file.
     ///
     /// # Errors
     /// [`ParseError`] if no line gives a digest, or the file has over [`ChecksumFile::MAX_BYTES`].
@@ -113,7 +113,7 @@ pub struct ChecksumLines {
 }
 
 impl ChecksumLines {
-    /// For a file of this name or address: 64 digits are BLAKE3 if it speaks of `blake3` or `b3sum`. If it
+    /// For a file of this name or URL: 64 digits are BLAKE3 if it speaks of `blake3` or `b3sum`. If it
     /// speaks of BLAKE2 or SHA-3, which piton does not compute, such lines are not understood.
     pub fn of(name: &str) -> ChecksumLines {
         ChecksumLines { family: Family::of(name) }

@@ -46,7 +46,7 @@ impl Attempt<'_> {
         let path = match (&self.what.place, &reply.exchange) {
             (Place::Folder(folder), Some(_)) => {
                 // A mirror is another place of the file, and no reason for another name.
-                let mirror = reply.source.address != redacted(&self.what.url);
+                let mirror = reply.source.url != redacted(&self.what.url);
                 let head = &reply.head;
                 let answered = if mirror { &self.what.url } else { &head.url };
                 folder.join(name_of(head, &self.what.url, answered).as_str())

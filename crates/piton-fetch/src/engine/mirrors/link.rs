@@ -20,8 +20,8 @@ impl Link {
         Self { original, resolved: None, generation: 0, expired: false }
     }
 
-    /// The address to ask now.
-    pub(super) fn address(&self) -> &Url {
+    /// The URL to ask now.
+    pub(super) fn current(&self) -> &Url {
         self.resolved.as_ref().unwrap_or(&self.original)
     }
 

@@ -1,4 +1,4 @@
-//! One address of the file.
+//! One URL of the file.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,14 +28,14 @@ pub(in crate::engine) enum Trust {
     Proven,
 }
 
-/// One address of the file: where it leads to, which version it has, and how it fares.
+/// One URL of the file: where it leads to, which version it has, and how it fares.
 pub(in crate::engine) struct Source {
     pub(in crate::engine) id: SourceId,
     /// Without a login; how it is called in messages and in the journal.
-    pub(in crate::engine) address: String,
+    pub(in crate::engine) url: String,
     pub(in crate::engine) priority: u32,
     link: Mutex<Link>,
-    /// Held by the connection that resolves the address again for all.
+    /// Held by the connection that resolves the URL again for all.
     turn: tokio::sync::Mutex<()>,
     /// Held by the connection that compares what is here with what it has, for all.
     introduction: tokio::sync::Mutex<()>,
@@ -58,7 +58,7 @@ impl Source {
     pub(super) fn new(id: SourceId, url: Url, priority: u32, retries: u32) -> Self {
         Self {
             id,
-            address: super::redacted(&url),
+            url: super::redacted(&url),
             priority,
             link: Mutex::new(Link::new(url)),
             turn: tokio::sync::Mutex::default(),
@@ -86,10 +86,10 @@ impl Source {
 
     /// The host that is asked.
     pub(in crate::engine) fn host(&self) -> String {
-        piton_remote::host_of(self.link().address())
+        piton_remote::host_of(self.link().current())
     }
 
-    /// The host of the address before redirects.
+    /// The host of the URL before redirects.
     pub(super) fn first_host(&self) -> Option<url::Host> {
         self.link().original.host().map(|host| host.to_owned())
     }
@@ -101,7 +101,7 @@ impl Source {
         extra: &Extra,
     ) -> (Ask, u32) {
         let link = self.link();
-        let mut ask = Ask::new(link.address().clone());
+        let mut ask = Ask::new(link.current().clone());
         ask.original = link.original.clone();
         ask.range = range;
         ask.extra = extra.clone();
@@ -139,12 +139,12 @@ impl Source {
         *link = Link::new(link.original.clone());
     }
 
-    /// Whether the address has to be resolved again before anything is asked.
+    /// Whether the URL has to be resolved again before anything is asked.
     pub(in crate::engine) fn is_expired(&self) -> bool {
         self.link().expired
     }
 
-    /// While the address has to be resolved again, one connection asks and the others wait.
+    /// While the URL has to be resolved again, one connection asks and the others wait.
     pub(in crate::engine) async fn turn(&self) -> Turn<'_, ()> {
         self.turn.lock().await
     }
@@ -166,7 +166,7 @@ impl Source {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
-    /// Whether an answer is of the version that this address had at first (G4); `None` if this is its
+    /// Whether an answer is of the version that this URL had at first (G4); `None` if this is its
     /// first.
     pub(in crate::engine) fn check(
         &self,
