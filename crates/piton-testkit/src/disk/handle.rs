@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
-use piton_durable::fs::{FsFile, FsSync, Owner, Stat};
+use piton_durable::fs::{FsFile, FsSync, Owner, Stat, read_full_at};
 
 use super::fault::{Step, dead};
-use super::file::Node;
+use super::file::{BLOCK, Node};
 use super::rng::Rng;
 use super::sim::{SimDisk, World, part_of, refuse};
 
@@ -54,6 +54,19 @@ impl SimFile {
     }
 }
 
+/// What `source` has of this range.
+fn read_range(source: &dyn FsFile, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; place(range.end.saturating_sub(range.start))?];
+    let read = read_full_at(source, &mut bytes, range.start)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// A position in memory.
+fn place(at: u64) -> io::Result<usize> {
+    usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
 impl FsFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.operate(|node, _, step| {
@@ -73,6 +86,31 @@ impl FsFile for SimFile {
             node.write(&buf[..len], offset);
             node.write_back_one(rng);
             Ok(len)
+        })
+    }
+
+    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
+        let in_blocks = |at: u64| at.is_multiple_of(BLOCK as u64);
+        let is_end = source.stat()?.len == range.end;
+        if !in_blocks(range.start) || !(in_blocks(range.end) || is_end) {
+            return Ok(false);
+        }
+        let bytes = read_range(source, &range)?;
+        // All or nothing, so no part of it.
+        self.change(|node, rng, _| {
+            node.write(&bytes, place(range.start)?);
+            node.write_back_one(rng);
+            Ok(true)
+        })
+    }
+
+    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
+        let bytes = read_range(source, &range)?;
+        self.change(|node, rng, step| {
+            let len = part_of(step, bytes.len());
+            node.write(&bytes[..len], place(range.start)?);
+            node.write_back_one(rng);
+            Ok(Some(len as u64))
         })
     }
 
