@@ -55,6 +55,22 @@ impl Body {
         self.take(buf)
     }
 
+    /// What the system can copy. `None`: bytes that were read come first.
+    pub(crate) fn local(&self) -> Option<LocalBytes> {
+        let is_read = !self.ahead.is_empty() || self.failed.is_some();
+        (!is_read && !self.rest.is_empty()).then(|| LocalBytes {
+            file: Arc::clone(&self.file),
+            stat: self.stat,
+            range: self.rest.clone(),
+        })
+    }
+
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        let ahead = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.ahead.len());
+        self.ahead.advance(ahead);
+        self.rest.start = (self.rest.start + bytes - ahead as u64).min(self.rest.end);
+    }
+
     pub(crate) fn unread(&mut self, bytes: Bytes, failed: Option<RemoteError>) {
         self.ahead = match self.ahead.is_empty() {
             true => bytes,
@@ -80,6 +96,53 @@ impl Body {
     }
 }
 
+/// Bytes of a file of this machine, for whoever has the system copy them.
+#[derive(Clone)]
+pub struct LocalBytes {
+    file: Arc<dyn FsFile>,
+    /// What the head spoke of.
+    stat: Stat,
+    range: Range<u64>,
+}
+
+impl LocalBytes {
+    /// The file, open.
+    pub fn file(&self) -> &dyn FsFile {
+        &*self.file
+    }
+
+    /// What of it is still to come.
+    pub fn range(&self) -> Range<u64> {
+        self.range.clone()
+    }
+
+    /// Whether what was copied before is of the version that the head said: the file is still that one. To be
+    /// called after each copy, before anything is done with it.
+    ///
+    /// # Errors
+    /// The file changed, or the system cannot tell.
+    pub fn check(&self) -> Result<(), RemoteError> {
+        match is_unchanged(&self.stat, &self.file.stat().map_err(failed)?) {
+            true => Ok(()),
+            false => Err(changed()),
+        }
+    }
+}
+
+impl fmt::Debug for LocalBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalBytes").field("range", &self.range).finish_non_exhaustive()
+    }
+}
+
+fn failed(source: io::Error) -> RemoteError {
+    RemoteError::Io { host: THIS_MACHINE.to_owned(), source }
+}
+
+fn changed() -> RemoteError {
+    failed(io::Error::other("the file changed while it was read"))
+}
+
 /// The next bytes of the file, which is still the one that the head spoke of after they were read.
 fn read_block(
     file: &dyn FsFile,
@@ -87,7 +150,6 @@ fn read_block(
     rest: &Range<u64>,
     most: usize,
 ) -> Result<Vec<u8>, RemoteError> {
-    let failed = |source| RemoteError::Io { host: THIS_MACHINE.to_owned(), source };
     let left = usize::try_from(rest.end.saturating_sub(rest.start)).unwrap_or(usize::MAX);
     let mut block = vec![0; left.min(most)];
     let read = loop {
@@ -97,7 +159,7 @@ fn read_block(
         }
     };
     if read == 0 || !is_unchanged(was, &file.stat().map_err(failed)?) {
-        return Err(failed(io::Error::other("the file changed while it was read")));
+        return Err(changed());
     }
     block.truncate(read);
     Ok(block)

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
+pub use self::body::LocalBytes;
 pub(crate) use self::version::modified_of;
 use self::version::{identity, is_same, is_unchanged, unsettled_for};
 use crate::ask::Ask;
