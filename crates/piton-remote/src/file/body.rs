@@ -55,13 +55,13 @@ impl Body {
         self.take(buf)
     }
 
-    /// What the system can copy. `None`: bytes that were read come first.
+    /// What the system can copy: also what was read ahead.
     pub(crate) fn local(&self) -> Option<LocalBytes> {
-        let is_read = !self.ahead.is_empty() || self.failed.is_some();
-        (!is_read && !self.rest.is_empty()).then(|| LocalBytes {
+        let range = self.rest.start.checked_sub(self.ahead.len() as u64)?..self.rest.end;
+        (self.failed.is_none() && !range.is_empty()).then(|| LocalBytes {
             file: Arc::clone(&self.file),
             stat: self.stat,
-            range: self.rest.clone(),
+            range,
         })
     }
 
