@@ -72,7 +72,7 @@ pub use client::Client;
 pub use download::{
     Connections, Download, IfChanged, IfExists, Mirror, Outcome, Place, Plan, RateLimit, Share,
 };
-pub use failure::{Failure, FailureClass, Fault, Meaning, NotTheFile, Retry, disk_meaning};
+pub use failure::{Failure, FailureClass, Fault, Meaning, NotTheFile, Retry};
 pub use meta::{Meta, MirrorNote, ServerDigest, Unfinished, find_unfinished, inspect};
 pub use monitor::{Event, Monitor, Observer, Phase, Piece, Progress};
 pub use resume::Appearance;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use piton_checkpoint::Class;
@@ -188,6 +189,20 @@ pub enum RemoteError {
     /// A `file:` URL, where files of this machine are no sources.
     #[error("files of this machine are not read here")]
     FilesNotAllowed,
+    /// A file of this machine that cannot be read to its end.
+    #[error("cannot read {}: {source}", path.display())]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A file of this machine that somebody writes to.
+    #[error("{} changed while it was read", path.display())]
+    SourceChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// An address that cannot be asked for.
     #[error("the URL cannot be used: {why}")]
     BadUrl {

@@ -58,6 +58,7 @@ mod parse_error;
 mod properties;
 mod refusal;
 mod reply;
+mod time;
 
 pub use ask::{Ask, ByteRange, Extra};
 pub use blocking::blocking;
@@ -72,3 +73,4 @@ pub use origin::{Origin, OriginError, host_of};
 pub use parse_error::ParseError;
 pub use refusal::{Refusal, RefusalKind};
 pub use reply::{Head, Holds, Protocol, Reply, ServerDigest, modified};
+pub use time::{compare_times, unix_nanoseconds};

@@ -1,9 +1,11 @@
 //! What a failure means: one table for a file, an item of a list, exit codes, and words.
 //!
-//! Three questions: may it be tried again, whose fault is it, and which class is it of. What the far end did is
-//! judged here and nowhere else; what this machine does is judged where it is done, in the same words.
+//! Three questions: may it be tried again, whose fault is it, and which class is it of. What the far end did, and
+//! a disk, is judged here and nowhere else; what else this machine does where it is done, in the same words.
 
-use std::fmt;
+use std::{fmt, io};
+
+use rustix::io::Errno;
 
 use crate::error::RemoteError;
 use crate::refusal::{Refusal, RefusalKind};
@@ -198,8 +200,11 @@ impl Meaning {
 
     /// Of an exchange that failed.
     pub fn of_remote(error: &RemoteError) -> Self {
+        if let RemoteError::Source { source, .. } = error {
+            return Self { fault: Fault::Item, ..Self::of_disk(source) };
+        }
         use FailureClass::{Address, Broken, Connect, Dns, Proxy, Redirect, Timeout, Tls};
-        use Fault::{Caller, Connection, HostAway};
+        use Fault::{Caller, Connection, HostAway, Item};
         use RemoteError as E;
         use Retry::{Later, Never};
         let (retry, fault, class) = match error {
@@ -220,6 +225,8 @@ impl Meaning {
             E::Tls { .. } | E::DowngradeRefused { .. } => (Never, Connection, Tls),
             E::Protocol { .. } => (Never, Connection, FailureClass::Protocol),
             E::TooManyRedirects { .. } | E::BadRedirect { .. } => (Never, Connection, Redirect),
+            E::SourceChanged { .. } => (Later, Item, FailureClass::Changed),
+            E::Source { .. } => (Never, Item, FailureClass::Disk),
             E::UnsupportedScheme { .. }
             | E::BadUrl { .. }
             | E::NotPublic { .. }
@@ -227,12 +234,38 @@ impl Meaning {
         };
         Self::new(retry, fault, class)
     }
+
+    /// Of an operation on a disk of this machine.
+    pub fn of_disk(error: &io::Error) -> Self {
+        use io::ErrorKind as K;
+        let kind = error.kind();
+        // Descriptors, threads and memory come back when something else ends.
+        let wanting = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+        let is_wanting = Errno::from_io_error(error).is_some_and(|it| wanting.contains(&it));
+        let retry = match kind {
+            _ if is_wanting => Retry::Later,
+            K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem => Retry::WithRoom,
+            // The server of a network file system.
+            K::TimedOut
+            | K::StaleNetworkFileHandle
+            | K::HostUnreachable
+            | K::NetworkUnreachable => Retry::Later,
+            _ => Retry::Never,
+        };
+        let class = match kind {
+            K::PermissionDenied => FailureClass::Permission,
+            K::InvalidFilename | K::IsADirectory => FailureClass::Name,
+            K::StorageFull | K::QuotaExceeded => FailureClass::NoRoom,
+            // A limit of the process or of the file system, whatever room there is.
+            K::FileTooLarge => FailureClass::TooLarge,
+            _ => FailureClass::Disk,
+        };
+        Self::new(retry, Fault::Local, class)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     #[test]
@@ -253,5 +286,34 @@ mod tests {
         let away = failed("failed to lookup address information: Temporary failure");
         assert_eq!((gone.retry, away.retry), (Retry::Never, Retry::Later));
         assert_eq!((gone.class, away.class), (FailureClass::Dns, FailureClass::Dns));
+    }
+
+    #[test]
+    fn the_disk() {
+        use io::ErrorKind as K;
+        for (kind, retry, class) in [
+            (K::StorageFull, Retry::WithRoom, FailureClass::NoRoom),
+            (K::QuotaExceeded, Retry::WithRoom, FailureClass::NoRoom),
+            (K::ReadOnlyFilesystem, Retry::WithRoom, FailureClass::Disk),
+            (K::PermissionDenied, Retry::Never, FailureClass::Permission),
+            (K::InvalidFilename, Retry::Never, FailureClass::Name),
+            (K::FileTooLarge, Retry::Never, FailureClass::TooLarge),
+            (K::StaleNetworkFileHandle, Retry::Later, FailureClass::Disk),
+        ] {
+            let meaning = Meaning::of_disk(&kind.into());
+            assert_eq!((meaning.retry, meaning.class), (retry, class), "{kind:?}");
+        }
+        for (errno, retry) in [
+            (Errno::MFILE, Retry::Later),
+            (Errno::AGAIN, Retry::Later),
+            (Errno::NOMEM, Retry::Later),
+            (Errno::IO, Retry::Never),
+            (Errno::LOOP, Retry::Never),
+        ] {
+            assert_eq!(Meaning::of_disk(&errno.into()).retry, retry, "{errno}");
+            let path = "f".into();
+            let source = Meaning::of_remote(&RemoteError::Source { path, source: errno.into() });
+            assert_eq!((source.retry, source.fault), (retry, Fault::Item), "{errno}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use http::HeaderValue;
 use piton::durable::fs::OsFs;
 use piton::fetch::Client;
-use piton::remote::http::parse::cookies_txt::CookiesTxt;
+use piton::remote::http::CookiesTxt;
 use piton::remote::http::{
     AddressFamily, Config, ConfigError, Credentials, Login, LoginsByHost, MinRate, Prefer,
     ProxyRules, Reach, Tls, Versions,
@@ -167,7 +167,7 @@ fn cookies(path: &Path) -> Result<cookie_store::CookieStore, Trouble> {
     let rubbish: Vec<_> = cookies.rubbish.iter().map(usize::to_string).collect();
     if !rubbish.is_empty() {
         let path = path.display();
-        if cookies.entries.is_empty() {
+        if cookies.is_empty() {
             return Err(Trouble::usage(format!(
                 "{path} is not a file of cookies (Netscape format)"
             )));

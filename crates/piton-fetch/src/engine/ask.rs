@@ -43,7 +43,7 @@ pub(super) async fn ask(
 }
 
 /// Asks for the bytes that `reach` names, first and last, until there is an answer with them or
-/// a trouble.
+/// an error.
 pub(super) async fn ask_for(
     job: &Arc<Job>,
     source: &Source,

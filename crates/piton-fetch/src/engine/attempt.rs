@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use piton_checkpoint::{Budget, Change};
+use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 use tokio::time::{Instant, sleep};
 
@@ -27,6 +27,7 @@ use self::here::{Here, Looked};
 use self::reply::Answered;
 use super::mirrors::Sources;
 use super::open::OpenedPart;
+use super::retry::{Next, Retries};
 use super::tools::{RangeRefusal, Tools};
 use super::transfer_error::TransferError;
 use crate::download::{Download, IfChanged, Outcome};
@@ -50,7 +51,7 @@ pub(crate) async fn download(
 ) -> Result<Outcome, Failure> {
     let mut attempt = Attempt::new(tools, what, monitor.clone(), stop);
     let mut repeats = Repeats {
-        streams: Budget::new(attempt.what.retries),
+        streams: Retries::new(attempt.what.retries),
         changes: 0,
         wrong_digest: None,
         refused: None,
@@ -114,7 +115,7 @@ impl From<Again> for End {
 /// What the attempts before have used up.
 struct Repeats {
     /// Streams that broke. To begin one again is no progress, so nothing refills this.
-    streams: Budget,
+    streams: Retries,
     /// Changes of the source.
     changes: u32,
     /// The first verdict of a digest.
@@ -275,13 +276,13 @@ impl<'a> Attempt<'a> {
                 repeats.refused = Some(failure);
             }
             Again::NameTaken => {}
-            Again::StreamBroke(trouble) => {
+            Again::StreamBroke(error) => {
                 self.asking = Asking::Whole;
                 if let Some(change) = repeats.in_one_answer.clone() {
                     // It did not come in one answer either.
                     self.count_change(change, repeats)?;
                 }
-                self.pause(trouble, &mut repeats.streams).await?;
+                self.pause(error, &mut repeats.streams).await?;
             }
             Again::StartOver(change) => {
                 self.asking = Asking::Range;
@@ -318,18 +319,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Waits before a stream that broke is begun again.
-    async fn pause(&self, trouble: TransferError, budget: &mut Budget) -> Result<(), Failure> {
-        let tried = budget.spent() + 1;
-        let Some(tries) = budget.spend() else {
-            return Err(trouble.into_failure(tried, self.what.max_size));
+    async fn pause(&self, error: TransferError, streams: &mut Retries) -> Result<(), Failure> {
+        let (tries, pause) = match streams.next(&error, self.what.longest_pause) {
+            Next::Again { tries, pause } => (tries, pause),
+            Next::GiveUp { tries } => return Err(error.after(tries).into_failure()),
         };
-        let random = getrandom::u64().unwrap_or(u64::MAX);
-        let pause = trouble.backoff().pause(tries, random);
-        let pause = pause.max(trouble.requested_pause().unwrap_or_default());
-        if pause > self.what.longest_pause {
-            return Err(trouble.into_failure(tried, self.what.max_size));
-        }
-        self.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
+        self.monitor.tell(Event::Retrying { why: error.describe(), pause, tries });
         tokio::select! {
             () = sleep(pause) => Ok(()),
             () = self.stop.stopped() => Err(Failure::Stopped { have: 0, path: self.path() }),

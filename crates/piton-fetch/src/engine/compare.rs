@@ -40,7 +40,7 @@ pub(super) async fn introduce(
         Sharing::One | Sharing::FailOver => places_to_compare(here, size, SAMPLES, random),
     });
     for place in places {
-        compare_place(job, source, connection, place).await.map_err(|trouble| match trouble {
+        compare_place(job, source, connection, place).await.map_err(|error| match error {
             // Of several addresses, what this one has says nothing of the others.
             TransferError::Changed(change) if job.sharing != Sharing::One => {
                 TransferError::OtherFile(change)
@@ -155,5 +155,5 @@ pub(super) async fn prove(
         job.close_seam(seam);
         Ok(())
     };
-    proof.await.map_err(|trouble| Failed { source: Arc::clone(source), trouble })
+    proof.await.map_err(|error| Failed { source: Arc::clone(source), error })
 }

@@ -2,6 +2,7 @@
 //! range readers share.
 
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use piton_remote::{Ask, AskError, Connection, Reply};
@@ -9,12 +10,13 @@ use tokio::time::timeout;
 
 use super::mirrors::Source;
 use super::transfer_error::TransferError;
+use crate::failure::Failure;
 
 /// Puts a question to `source` and waits for the head of the answer, for `limit` and while nobody asks to stop.
 /// `question` comes with the generation of the URL that it asks.
 ///
-/// A refusal from where a redirect led to may only be that of a link that is too old: then the original URL is
-/// asked from now on, and the error says so.
+/// Where a redirect led to serves only for a while: when it fails, the original URL is asked next, which may lead
+/// elsewhere by now. A refusal that is final is then none, and the error says so.
 pub(super) async fn exchange(
     source: &Source,
     connection: &mut Connection,
@@ -26,20 +28,28 @@ pub(super) async fn exchange(
     // By reference: it is large, and `timeout` would move it.
     let mut asking = pin!(connection.ask(ask));
     let asked = tokio::select! {
-        asked = timeout(limit, asking.as_mut()) => asked.map_err(|_| {
-            source.standing().did_not_answer();
-            TransferError::NoAnswer { host: source.host(), after: limit }
-        })?,
+        asked = timeout(limit, asking.as_mut()) => asked,
         () = stopped => return Err(TransferError::Stopped),
     };
-    asked.map_err(|error| match error {
-        AskError::Failed(error) => error.into(),
-        AskError::Refused(refusal) => {
-            let may_be = refusal.kind.may_be_an_expired_link();
-            let expired = may_be && source.resolve_again(*generation);
-            TransferError::Refused { refusal: Box::new(refusal), expired }
+    let error = match asked {
+        Ok(Ok(reply)) => return Ok(reply),
+        Ok(Err(AskError::Refused(refusal))) if refusal.kind.may_be_an_expired_link() => {
+            return Err(match source.resolve_again(*generation) {
+                true => TransferError::ExpiredLink(Box::new(refusal.into())),
+                false => refusal.into(),
+            });
         }
-    })
+        Ok(Err(error)) => error.into(),
+        Err(_) => {
+            source.standing().did_not_answer();
+            Failure::NoAnswer { host: source.host(), after: limit, tries: 1 }.into()
+        }
+    };
+    // While other answers come in from there, it is only this connection that is not served.
+    if source.serving.load(Ordering::Relaxed) == 0 {
+        source.resolve_again(*generation);
+    }
+    Err(error)
 }
 
 /// Waits for bytes of a body, for `limit` and while nobody asks to stop.
@@ -51,7 +61,7 @@ pub(super) async fn received<T>(
 ) -> Result<T, TransferError> {
     tokio::select! {
         bytes = timeout(limit, bytes) => {
-            bytes.map_err(|_| TransferError::Stalled { host: host(), after: limit })
+            bytes.map_err(|_| Failure::Stalled { host: host(), after: limit, tries: 1 }.into())
         }
         () = stopped => Err(TransferError::Stopped),
     }

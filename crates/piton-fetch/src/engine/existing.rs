@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use piton_checkpoint::{Identity, Verdict};
 use piton_durable::fs::{Fs, FsFile, Open, Stat};
@@ -10,7 +10,7 @@ use piton_durable::part::PartError;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{Digest, Hasher};
-use piton_remote::modified;
+use piton_remote::{compare_times, modified, unix_nanoseconds};
 
 /// The extended attribute that a finished file carries: which version it is. Without the address,
 /// which may hold a signature.
@@ -35,7 +35,7 @@ pub(super) fn attributes(
     mark: Option<&str>,
 ) -> Vec<(String, Vec<u8>)> {
     let mark = mark.map(Box::from);
-    let source = Source { identity: identity.clone(), modified: nanoseconds(modified), mark };
+    let source = Source { identity: identity.clone(), modified: unix_nanoseconds(modified), mark };
     serde_json::to_vec(&source)
         .map(|json| vec![(SOURCE_ATTRIBUTE.to_owned(), json)])
         .unwrap_or_default()
@@ -74,13 +74,13 @@ impl ExistingFile {
             return matches!(source.identity.compare(now), Verdict::Same(strength) if !strength.wants_overlap());
         }
         let modified = modified(now);
-        now.size.is_some() && modified.is_some_and(|time| same_second(time, self.stat.modified))
+        now.size.is_some()
+            && modified.is_some_and(|time| compare_times(time, self.stat.modified).is_eq())
     }
 
     /// Whether a version of this date is not newer than the file.
     pub(super) fn is_not_older(&self, now: &Identity) -> bool {
-        let modified = modified(now);
-        modified.is_some_and(|time| seconds(time) <= seconds(self.stat.modified))
+        modified(now).is_some_and(|time| compare_times(time, self.stat.modified).is_le())
     }
 
     /// Whether it has all these digests. Reads it; `goes_on` is asked now and then.
@@ -117,21 +117,6 @@ impl ExistingFile {
     fn source(&self) -> Option<Source> {
         let json = self.file.attribute(SOURCE_ATTRIBUTE).ok()??;
         let source: Source = serde_json::from_slice(&json).ok()?;
-        (source.modified == nanoseconds(self.stat.modified)).then_some(source)
-    }
-}
-
-fn same_second(a: SystemTime, b: SystemTime) -> bool {
-    seconds(a) == seconds(b)
-}
-
-fn seconds(time: SystemTime) -> i128 {
-    nanoseconds(time).div_euclid(1_000_000_000)
-}
-
-fn nanoseconds(time: SystemTime) -> i128 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
+        (source.modified == unix_nanoseconds(self.stat.modified)).then_some(source)
     }
 }

@@ -18,6 +18,7 @@ mod open;
 mod probe;
 mod quick;
 mod range_reader;
+mod retry;
 mod tools;
 mod transfer;
 mod transfer_error;

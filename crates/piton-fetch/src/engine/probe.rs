@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use piton_checkpoint::{Class, Identity};
+use piton_checkpoint::Identity;
 use tokio::time::{Instant, sleep_until};
 
 use super::exchange::exchange;
 use super::mirrors::{Source, Sources};
+use super::retry::Next;
 use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::failure::Failure;
@@ -18,6 +19,9 @@ use piton_remote::{ByteRange, Connection, Holds, Remote, Reply};
 
 /// With other sources left to ask, one that is silent is waited for no longer than this.
 const SILENCE: Duration = Duration::from_secs(4);
+
+/// Nobody is left to ask, or it is no longer wanted.
+const STOPPED: Failure = Failure::Stopped { have: 0, path: None };
 
 /// What the first request asks for.
 #[derive(Debug, Clone, Default)]
@@ -74,64 +78,65 @@ impl Prober<'_> {
         sources: &Sources,
         question: impl Fn(&Source) -> Question,
     ) -> Result<Probed, Failure> {
-        let end = |trouble: TransferError, tries| trouble.into_failure(tries, self.what.max_size);
-        sources.refill();
         let mut last = None;
         loop {
-            let Some(source) = sources.first() else { return Err(end(TransferError::Stopped, 1)) };
+            let Some(source) = sources.first() else { return Err(STOPPED) };
             let ready = source.standing().hold;
             let pause = ready.saturating_duration_since(Instant::now());
             // All of them want to be left alone for longer than is waited here.
             if pause > self.what.longest_pause
-                && let Some((trouble, tried)) = last.take()
+                && let Some(failure) = last.take()
             {
-                return Err(end(trouble, tried));
+                return Err(failure);
             }
             if !pause.is_zero() {
                 tokio::select! {
                     () = sleep_until(ready) => {}
-                    () = self.stop.stopped() => return Err(end(TransferError::Stopped, 1)),
+                    () = self.stop.stopped() => return Err(STOPPED),
                 }
             }
             let question = question(&source);
             let asked = Instant::now();
-            let trouble = match self.once(&source, &question, sources.others(&source)).await {
+            match self.once(&source, &question, sources.others(&source)).await {
                 Ok((connection, reply)) => {
                     return Ok(Probed { source, question, connection, reply });
                 }
-                Err(trouble) => trouble,
-            };
-            // One node of a farm may answer badly; two bad answers are the server's way.
-            let tried = source.standing().budget.spent() + 1;
-            let hopeless = (trouble.is_broken() || matches!(trouble, TransferError::OtherPage(_)))
-                && tried > 1;
-            let spent = match trouble.class() == Class::Fatal
-                || hopeless
-                || self.tries == Tries::One
-            {
-                true => None,
-                false => {
-                    let at_once = trouble.class() == Class::ResolveAgain;
-                    source.standing().spend(trouble.backoff(), trouble.requested_pause(), at_once)
-                }
-            };
-            let took = asked.elapsed();
-            let bearable = |pause: Duration| {
-                pause.max(took) <= self.what.longest_pause || sources.others(&source)
-            };
-            let spent = spent.filter(|(_, pause)| bearable(*pause));
-            match spent {
-                Some((tries, pause)) => {
-                    let why = trouble.describe();
-                    self.monitor.tell(Event::Retrying { why, pause, tries });
-                    last = Some((trouble, tried));
-                }
-                None if matches!(trouble, TransferError::Stopped) => {
-                    return Err(end(trouble, tried));
-                }
-                None => sources
-                    .give_up(&source, trouble, tried, self.monitor)
-                    .map_err(|(trouble, tries)| end(trouble, tries))?,
+                Err(error) => last = self.on_failure(sources, &source, error, asked)?.or(last),
+            }
+        }
+    }
+
+    /// Decides what the failure of a question calls for that was asked at `asked`: `Ok` to ask again whoever is
+    /// left, with the failure if that may be the same source.
+    ///
+    /// # Errors
+    /// The one that says most, if none may.
+    pub(super) fn on_failure(
+        &self,
+        sources: &Sources,
+        source: &Source,
+        error: TransferError,
+        asked: Instant,
+    ) -> Result<Option<Failure>, Failure> {
+        if matches!(error, TransferError::Stopped) {
+            return Err(error.into_failure());
+        }
+        let longest = match sources.others(source) {
+            true => Duration::MAX,
+            // Whoever waits for no long pause does not wait for long answers either.
+            false if asked.elapsed() > self.what.longest_pause => Duration::ZERO,
+            false => self.what.longest_pause,
+        };
+        let next = source.standing().failed(&error, longest);
+        match next {
+            Next::Again { tries, pause } if self.tries == Tries::Usual => {
+                let why = error.describe();
+                self.monitor.tell(Event::Retrying { why, pause, tries });
+                Ok(Some(error.after(tries).into_failure()))
+            }
+            Next::Again { tries, .. } | Next::GiveUp { tries } => {
+                let given_up = sources.give_up(source, error.after(tries), self.monitor);
+                given_up.map_err(TransferError::into_failure).map(|()| None)
             }
         }
     }
@@ -173,5 +178,5 @@ pub(super) fn check_size(what: &Download, host: &str, is: u64) -> Result<(), Tra
         (_, Some(pieces)) if !pieces.fits(is) => pieces.sizes(),
         _ => return Ok(()),
     };
-    Err(TransferError::Final(Box::new(Failure::WrongSize { host: host.to_owned(), is, wanted })))
+    Err(Failure::WrongSize { host: host.to_owned(), is, wanted }.into())
 }

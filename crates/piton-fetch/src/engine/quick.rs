@@ -11,6 +11,7 @@ use super::mirrors::Sources;
 use super::name::name_of;
 use super::probe::{Prober, Question, Tries};
 use super::tools::Tools;
+use super::transfer_error::TransferError;
 use crate::download::{Download, Place, Plan};
 use crate::failure::Failure;
 use crate::monitor::Monitor;
@@ -62,7 +63,7 @@ pub(crate) async fn read(tools: &Tools, url: &Url, limit: usize) -> Result<Vec<u
         let read = probed.reply.body.read(&mut buffer);
         let read = received(|| host_of(url), what.stall_timeout, read, stop.stopped()).await;
         let read = read.and_then(|read| Ok(read?));
-        let read = read.map_err(|trouble| trouble.into_failure(1, None))?;
+        let read = read.map_err(TransferError::into_failure)?;
         let chunk = buffer.get(..read).unwrap_or_default();
         if chunk.is_empty() {
             return Ok(bytes);

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-use piton_checkpoint::{Backoff, Budget, Change, Class, Identity, Verdict};
-use tokio::time::sleep;
+use piton_checkpoint::{Change, Identity, Verdict};
+use tokio::time::Instant;
 
 use super::attempt::{describe, name_asked_for};
 use super::exchange::received;
@@ -16,7 +17,7 @@ use super::transfer_error::TransferError;
 use crate::download::Download;
 use crate::failure::Failure;
 use crate::meta::Meta;
-use crate::monitor::{Event, Monitor};
+use crate::monitor::Monitor;
 use crate::stop::Stop;
 use piton_remote::{ByteRange, Head, Holds, Reply, host_of};
 
@@ -105,8 +106,6 @@ impl<'a> RangeReader<'a> {
         mut probed: Option<Probed>,
     ) -> Result<Vec<u8>, Failure> {
         let mut bytes = Vec::new();
-        let mut budget = Budget::new(self.prober.what.retries);
-        let backoff = Backoff::default();
         loop {
             let rest = range.start.saturating_add(bytes.len() as u64)..range.end;
             if rest.is_empty() {
@@ -118,28 +117,16 @@ impl<'a> RangeReader<'a> {
                 None => self.prober.ask(&self.sources, |_| question(&rest)).await?,
             };
             self.check(&answer)?;
-            let host = host_of(&answer.reply.head.url);
+            let (source, asked) = (Arc::clone(&answer.source), Instant::now());
             let drained = self.drain(answer, &rest, &mut bytes).await;
-            let progress = bytes.len() > before;
-            if progress {
-                budget.refill();
-            }
-            let trouble = match drained {
-                Ok(()) if progress => continue,
-                Ok(()) => TransferError::broken(host, "a range without its bytes"),
-                Err(trouble) => trouble,
+            source.count((bytes.len() - before) as u64);
+            source.standing().progressed(source.fetched());
+            let error = match drained {
+                Ok(()) if bytes.len() > before => continue,
+                Ok(()) => TransferError::broken(source.host(), "a range without its bytes"),
+                Err(error) => error,
             };
-            let tried = budget.spent() + 1;
-            let tries = budget.spend().filter(|_| trouble.class() == Class::Transient);
-            let Some(tries) = tries else { return Err(trouble.into_failure(tried, None)) };
-            let pause = backoff.pause(tries, getrandom::u64().unwrap_or(u64::MAX));
-            self.prober.monitor.tell(Event::Retrying { why: trouble.describe(), pause, tries });
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.prober.stop.stopped() => {
-                    return Err(Failure::Stopped { have: 0, path: None });
-                }
-            }
+            self.prober.on_failure(&self.sources, &source, error, asked)?;
         }
     }
 

@@ -1,45 +1,29 @@
-//! Why a connection stopped working on its segment.
+//! Why a connection stopped working on its segment: a failure, or what only the engine can judge.
 
-use std::time::Duration;
-
-use piton_checkpoint::{Backoff, Change, Class};
+use piton_checkpoint::{Change, Class};
 use piton_durable::part::PartError;
 use url::Url;
 
 use super::mirrors::redacted;
-use crate::failure::{Failure, Meaning, NotTheFile, Retry};
+use crate::failure::{Failure, NotTheFile, Retry};
 use crate::resume::media_type;
 use piton_remote::{AskError, Head, Refusal, RefusalKind, RemoteError};
 
 /// Why a connection stopped working on its segment.
 #[derive(Debug)]
 pub(super) enum TransferError {
-    /// The exchange failed.
-    Remote(RemoteError),
-    /// Nothing came for as long as is allowed.
-    Stalled { host: String, after: Duration },
-    /// It did not begin to answer for as long as is allowed.
-    NoAnswer { host: String, after: Duration },
-    /// The server says no, or its answer breaks the protocol.
-    Refused {
-        refusal: Box<Refusal>,
-        /// The answer came from where a redirect led to, and the original URL may lead elsewhere now.
-        expired: bool,
-    },
+    /// A failure, as the download reports it if it ends with it.
+    Failed(Box<Failure>),
+    /// A refusal where a redirect led to: the original URL may lead elsewhere now.
+    ExpiredLink(Box<Failure>),
+    /// The answer is a page in the place of the file, perhaps only for the moment.
+    OtherPage(Box<Failure>),
     /// A range was asked for and the whole came, of the same version.
     NoRanges,
     /// The source is another version than the one that was begun (G4).
     Changed(Change),
     /// A mirror has another file than the one that is here (G4).
     OtherFile(Change),
-    /// The answer is a page in the place of the file, perhaps only for the moment.
-    OtherPage(Box<Failure>),
-    /// A failure that is said as it stands.
-    Final(Box<Failure>),
-    /// More came than is allowed.
-    TooLarge,
-    /// The disk.
-    Local(PartError),
     /// The coordinator gave this connection up for being too slow.
     Replaced,
     /// The coordinator asked to stop.
@@ -49,101 +33,107 @@ pub(super) enum TransferError {
 impl TransferError {
     /// What it calls for, seen alone.
     pub(super) fn class(&self) -> Class {
-        let retry = match self {
-            Self::Remote(error) => Meaning::of_remote(error).retry,
-            Self::Stalled { .. } | Self::NoAnswer { .. } | Self::Replaced | Self::OtherPage(_) => {
-                Retry::Later
-            }
-            Self::Refused { expired: true, .. } => return Class::ResolveAgain,
-            // One node of a farm may answer badly.
-            Self::Refused { .. } if self.is_broken() => Retry::Later,
-            Self::Refused { refusal, .. } => Meaning::of_refusal(refusal).retry,
-            _ => Retry::Never,
-        };
-        match retry {
-            Retry::Never => Class::Fatal,
-            _ => Class::Transient,
+        match self {
+            Self::Failed(failure) => match (failure.as_ref(), failure.meaning().retry) {
+                // One node of a farm may answer badly.
+                (Failure::Protocol { .. }, _) => Class::Transient,
+                // The disk is the same for every connection.
+                (Failure::Local(_), _) | (_, Retry::Never) => Class::Fatal,
+                _ => Class::Transient,
+            },
+            Self::ExpiredLink(_) => Class::ResolveAgain,
+            Self::OtherPage(_) | Self::Replaced => Class::Transient,
+            Self::NoRanges | Self::Changed(_) | Self::OtherFile(_) | Self::Stopped => Class::Fatal,
         }
     }
 
-    /// Whether it may mean that the server wants fewer connections from us.
-    pub(super) fn is_crowding(&self) -> bool {
+    /// Whether it ends the transfer, whoever was asked.
+    pub(super) fn ends_all(&self) -> bool {
         match self {
-            Self::Refused { refusal, expired } => !expired && refusal.kind.may_be_crowding(),
-            Self::Remote(error) => error.before_answer(),
+            Self::Failed(failure) => {
+                matches!(**failure, Failure::Local(_) | Failure::TooLarge { .. })
+            }
+            Self::Stopped => true,
             _ => false,
         }
     }
 
-    /// The pauses before it is tried again, where the server does not ask for longer ones. A limit on requests is
-    /// one by the minute, and it is waited for at least two of them.
-    pub(super) fn backoff(&self) -> Backoff {
-        match self {
-            Self::Refused { refusal, .. } if refusal.kind == RefusalKind::TooMany => {
-                Backoff::BY_THE_MINUTE
-            }
-            _ => Backoff::default(),
+    /// Whether it is a failure of the disk.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Local(_)))
+    }
+
+    /// Whether the server was silent for as long as is allowed.
+    pub(super) fn is_silence(&self) -> bool {
+        let Self::Failed(failure) = self else { return false };
+        matches!(**failure, Failure::Stalled { .. } | Failure::NoAnswer { .. })
+    }
+
+    /// Whether bytes came, and too few of them to be any progress.
+    pub(super) fn is_creeping(&self) -> bool {
+        let Self::Failed(failure) = self else { return false };
+        matches!(**failure, Failure::Remote { source: RemoteError::TooSlow { .. }, .. })
+    }
+
+    /// Whether it may mean that the server wants fewer connections from us.
+    pub(super) fn is_crowding(&self) -> bool {
+        let Self::Failed(failure) = self else { return false };
+        match failure.as_ref() {
+            Failure::Refused { refusal, .. } => refusal.kind.may_be_crowding(),
+            Failure::Remote { source, .. } => source.before_answer(),
+            _ => false,
         }
     }
 
-    /// How long the server asked us to wait.
-    pub(super) fn requested_pause(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { refusal, .. } => refusal.retry_after,
-            _ => None,
-        }
+    /// Whether the answer breaks the protocol.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Protocol { .. }))
+    }
+
+    /// Whether the answer cannot be worked with, though one of another node may.
+    pub(super) fn is_bad_answer(&self) -> bool {
+        self.is_broken() || matches!(self, Self::OtherPage(_))
     }
 
     /// In words, for a notice.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Remote(error) => error.to_string(),
-            Self::Stalled { host, after } => {
-                format!("nothing came from {host} for {} s", after.as_secs_f32())
+            Self::Failed(failure) | Self::ExpiredLink(failure) | Self::OtherPage(failure) => {
+                failure.to_string()
             }
-            Self::NoAnswer { host, after } => {
-                format!("{host} did not begin to answer within {} s", after.as_secs_f32())
-            }
-            Self::Refused { refusal, .. } => refusal.to_string(),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
-            Self::OtherPage(failure) | Self::Final(failure) => failure.to_string(),
-            Self::TooLarge => "more came than is allowed".to_owned(),
-            Self::Local(error) => error.to_string(),
             Self::Replaced => "too slow".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
     }
 
-    /// As the end of the download, after `tries` of it.
-    pub(super) fn into_failure(self, tries: u32, limit: Option<u64>) -> Failure {
+    /// The same, after so many tries.
+    pub(super) fn after(mut self, tried: u32) -> Self {
+        if let Self::Failed(failure) | Self::ExpiredLink(failure) = &mut self {
+            failure.set_tries(tried);
+        }
+        self
+    }
+
+    /// As the end of the download.
+    pub(super) fn into_failure(self) -> Failure {
         match self {
-            Self::Remote(source) => Failure::Remote { source, tries },
-            Self::Stalled { host, after } => Failure::Stalled { host, after, tries },
-            Self::NoAnswer { host, after } => Failure::NoAnswer { host, after, tries },
-            Self::Refused { refusal, .. } => Failure::refused(*refusal, tries),
-            Self::NoRanges | Self::Replaced | Self::Stopped => {
-                Failure::Stopped { have: 0, path: None }
+            Self::Failed(failure) | Self::ExpiredLink(failure) | Self::OtherPage(failure) => {
+                *failure
             }
             Self::Changed(change) | Self::OtherFile(change) => {
                 Failure::Changed { change, restarts: 0 }
             }
-            Self::OtherPage(failure) | Self::Final(failure) => *failure,
-            Self::TooLarge => Failure::TooLarge { limit: limit.unwrap_or(0) },
-            Self::Local(error) => Failure::Local(error),
+            Self::NoRanges | Self::Replaced | Self::Stopped => {
+                Failure::Stopped { have: 0, path: None }
+            }
         }
     }
-}
 
-impl TransferError {
     /// An answer that breaks the protocol.
     pub(super) fn broken(host: String, why: &str) -> Self {
-        Self::Refused { refusal: Box::new(Refusal::broken(host, why)), expired: false }
-    }
-
-    /// Whether the answer breaks the protocol.
-    pub(super) fn is_broken(&self) -> bool {
-        matches!(self, Self::Refused { refusal, .. } if refusal.kind == RefusalKind::Broken)
+        Failure::Protocol { host, why: why.to_owned() }.into()
     }
 
     /// A page in the place of the file.
@@ -162,21 +152,36 @@ pub(super) fn not_the_file(url: &Url, media_type: &str, why: NotTheFile) -> Fail
     Failure::NotTheFile { url, media_type, why }
 }
 
+impl From<Failure> for TransferError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
 impl From<PartError> for TransferError {
     fn from(error: PartError) -> Self {
-        Self::Local(error)
+        Failure::from(error).into()
     }
 }
 
 impl From<RemoteError> for TransferError {
-    fn from(error: RemoteError) -> Self {
-        Self::Remote(error)
+    fn from(source: RemoteError) -> Self {
+        Failure::Remote { source, tries: 1 }.into()
     }
 }
 
 impl From<Refusal> for TransferError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused { refusal: Box::new(refusal), expired: false }
+        Failure::from(refusal).into()
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.kind {
+            RefusalKind::Broken => Self::Protocol { host: refusal.host, why: refusal.text },
+            _ => Self::Refused { refusal: Box::new(refusal), tries: 1 },
+        }
     }
 }
 

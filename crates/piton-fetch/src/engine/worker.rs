@@ -14,6 +14,7 @@ use super::local_copy::LocalCopy;
 use super::mirrors::Source;
 use super::transfer_error::TransferError;
 use crate::at_stake;
+use crate::failure::Failure;
 use crate::flow::Speed;
 use crate::plan::{Grant, Planner, SegmentId};
 use crate::sink::SegmentWriter;
@@ -78,7 +79,7 @@ impl Drop for ConnectionPermit {
 /// A connection that failed, and whom it had asked.
 pub(super) struct Failed {
     pub(super) source: Arc<Source>,
-    pub(super) trouble: TransferError,
+    pub(super) error: TransferError,
 }
 
 /// An answer whose body is positioned at the first byte that the segment wants.
@@ -102,7 +103,7 @@ pub(super) async fn work(
         let source = &permit.0;
         fetch(&job, source, &mut connection, &lease, &mut writer, opened.take())
             .await
-            .map_err(|trouble| Failed { source: Arc::clone(source), trouble })?;
+            .map_err(|error| Failed { source: Arc::clone(source), error })?;
         drop(lease);
         let Some(source) = job.sources.choose_after(source, |source| job.may_ask(source)) else {
             return Ok(());
@@ -243,7 +244,7 @@ async fn pump(
             }
             let after = job.what.stall_timeout;
             if now.saturating_duration_since(heard) > after {
-                return Err(TransferError::Stalled { host: source.host(), after });
+                return Err(Failure::Stalled { host: source.host(), after, tries: 1 }.into());
             }
         }
         if !writer.may_go_on(speed.at(now)) {
@@ -267,8 +268,8 @@ fn write(
     writer: &mut SegmentWriter,
     end: Option<u64>,
 ) -> Result<bool, TransferError> {
-    if job.what.max_size.is_some_and(|limit| writer.position() > limit) {
-        return Err(TransferError::TooLarge);
+    if let Some(limit) = job.what.max_size.filter(|limit| writer.position() > *limit) {
+        return Err(Failure::TooLarge { limit }.into());
     }
     let (_, goes_on) = writer.flush(|len| {
         let mut planner = job.planner();

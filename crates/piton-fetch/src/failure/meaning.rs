@@ -1,45 +1,18 @@
 //! What each failure means: a table for a file, an item of a list, exit codes, and words.
 //!
-//! What the far end did is judged by [`Meaning::of_remote`] and [`Meaning::of_refusal`]; the rest here and nowhere
-//! else.
-
-use std::io;
+//! What the far end did is judged by [`Meaning::of_remote`] and [`Meaning::of_refusal`], a disk by
+//! [`Meaning::of_disk`]; the rest here and nowhere else.
 
 use piton_durable::part::PartError;
 use piton_remote::{FailureClass, Fault, Meaning, Retry};
-use rustix::io::Errno;
 
 use super::Failure;
 use crate::adopt::Unadoptable;
 use crate::parse::aria2_control::ControlError;
 
-/// What an operation on the disk that failed means.
-pub fn disk_meaning(error: &io::Error) -> Meaning {
-    let kind = error.kind();
-    // Descriptors, threads and memory come back when something else ends.
-    let wanting = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
-    let is_wanting = Errno::from_io_error(error).is_some_and(|it| wanting.contains(&it));
-    let retry = match kind {
-        _ if is_wanting => Retry::Later,
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::ReadOnlyFilesystem => Retry::WithRoom,
-        _ => Retry::Never,
-    };
-    let class = match kind {
-        io::ErrorKind::PermissionDenied => FailureClass::Permission,
-        io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => FailureClass::Name,
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FailureClass::NoRoom,
-        // A limit of the process or of the file system, whatever room there is.
-        io::ErrorKind::FileTooLarge => FailureClass::TooLarge,
-        _ => FailureClass::Disk,
-    };
-    Meaning::new(retry, Fault::Local, class)
-}
-
 fn of_part(error: &PartError) -> Meaning {
     let (retry, class) = match error {
-        PartError::Io { source, .. } => return disk_meaning(source),
+        PartError::Io { source, .. } => return Meaning::of_disk(source),
         PartError::Locked { .. } => (Retry::Later, FailureClass::Locked),
         // By who put another file in its place, or writes to it; and a failure of a whole file system.
         PartError::Exchanged { .. } | PartError::Changing { .. } | PartError::GroupSync { .. } => {
@@ -66,6 +39,7 @@ fn of_unadoptable(why: &Unadoptable) -> Meaning {
     };
     Meaning::new(Retry::Never, fault, class)
 }
+
 impl Failure {
     /// What it means: may it be tried again, whose fault is it, of which class is it?
     pub fn meaning(&self) -> Meaning {
@@ -89,29 +63,5 @@ impl Failure {
             Self::Changed { .. } => (Retry::Later, Fault::Item, FailureClass::Changed),
         };
         Meaning::new(retry, fault, class)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_disk() {
-        use io::ErrorKind as K;
-        for (kind, retry, class) in [
-            (K::StorageFull, Retry::WithRoom, FailureClass::NoRoom),
-            (K::QuotaExceeded, Retry::WithRoom, FailureClass::NoRoom),
-            (K::ReadOnlyFilesystem, Retry::WithRoom, FailureClass::Disk),
-            (K::PermissionDenied, Retry::Never, FailureClass::Permission),
-            (K::InvalidFilename, Retry::Never, FailureClass::Name),
-            (K::FileTooLarge, Retry::Never, FailureClass::TooLarge),
-        ] {
-            let meaning = disk_meaning(&kind.into());
-            assert_eq!((meaning.retry, meaning.class), (retry, class), "{kind:?}");
-        }
-        for wanting in [Errno::MFILE, Errno::AGAIN, Errno::NOMEM] {
-            assert_eq!(disk_meaning(&wanting.into()).retry, Retry::Later, "{wanting}");
-        }
     }
 }

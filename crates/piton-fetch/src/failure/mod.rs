@@ -3,6 +3,8 @@
 //! [`Failure`] says what failed, on what, and why; [`meaning`] what follows from it.
 
 mod meaning;
+#[cfg(test)]
+mod model;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,11 +13,10 @@ use std::time::Duration;
 use piton_checkpoint::Change;
 use piton_durable::part::PartError;
 
-pub use self::meaning::disk_meaning;
 use crate::adopt::Unadoptable;
 use crate::digest::Digest;
 pub use piton_remote::{FailureClass, Fault, Meaning, Retry};
-use piton_remote::{Refusal, RefusalKind, RemoteError};
+use piton_remote::{Refusal, RemoteError};
 
 /// Why a download failed. The message says what failed, on what and why.
 ///
@@ -196,11 +197,14 @@ fn subject(expected: &Digest, pieces: &[u64]) -> String {
 const NAMED: usize = 8;
 
 impl Failure {
-    /// After `tries` of it.
-    pub(crate) fn refused(refusal: Refusal, tries: u32) -> Self {
-        match refusal.kind {
-            RefusalKind::Broken => Self::Protocol { host: refusal.host, why: refusal.text },
-            _ => Self::Refused { refusal: Box::new(refusal), tries },
+    /// It took so many tries, where that is reported.
+    pub(crate) fn set_tries(&mut self, tried: u32) {
+        if let Self::Remote { tries, .. }
+        | Self::Stalled { tries, .. }
+        | Self::NoAnswer { tries, .. }
+        | Self::Refused { tries, .. } = self
+        {
+            *tries = tried;
         }
     }
 

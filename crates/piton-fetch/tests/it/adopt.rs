@@ -14,7 +14,7 @@ use piton_fetch::{
 use piton_remote::Remote;
 use piton_remote::http::Config;
 use piton_testkit::disk::{Crash, Failure as Wrong, Fault as DiskFault, SimDisk, When};
-use piton_testkit::server::{Fault, KIB, MIB, Resource, Server, Site, pattern};
+use piton_testkit::server::{Fault, KIB, Lease, MIB, Resource, Server, Site, pattern};
 
 const SEED: u64 = 3;
 const LEN: u64 = 24 * MIB + 12_345;
@@ -277,6 +277,18 @@ fn answers_that_break_off_or_are_short_are_asked_for_again() {
         let adopted = desk.adopt(&desk.adoption("f")).unwrap();
         assert_eq!(adopted.evidence.believed, 3 * MIB);
     }
+}
+
+/// Links that serve once, and for one place of several: that is no failure, even where none is allowed.
+#[test]
+fn links_that_expire_after_each_answer_cost_no_try() {
+    let file = Resource::pattern(SEED, LEN).etag("\"a\"");
+    let desk = Desk::new(Site::new().with_signed("/f", file, Lease::Requests(1)));
+    desk.partial("f.part", 20 * MIB);
+    let mut what = desk.adoption("f.part");
+    what.download.retries = 0;
+    desk.ends_well(&what);
+    assert!(desk.server.stats().requests_for("/f").count() > 2, "it was not asked again");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a failure means: for the item, for its host, for the run.
 
 use piton_checkpoint::ledger::{ErrorClass, State};
-use piton_fetch::{Failure, Fault, Retry, disk_meaning};
+use piton_fetch::{Failure, Fault, Meaning, Retry};
 use piton_remote::RefusalKind;
 
 use crate::flow::Heard;
@@ -31,7 +31,7 @@ impl Verdict {
 
     pub(super) fn of_folder(error: &FolderError) -> Self {
         match error {
-            FolderError::Io { source, .. } => Self::of_retry(disk_meaning(source).retry),
+            FolderError::Io { source, .. } => Self::of_retry(Meaning::of_disk(source).retry),
             _ => Self::Fatal,
         }
     }

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use piton_durable::fs::{FsFile, Stat};
 
+use super::local::LocalBytes;
 use super::version::is_unchanged;
 use crate::blocking::blocking;
 use crate::error::RemoteError;
-use crate::origin::THIS_MACHINE;
 
 /// So much is read at once.
 const READ: usize = 1 << 20;
@@ -21,6 +22,7 @@ pub(crate) struct Body {
     file: Arc<dyn FsFile>,
     /// What the head spoke of.
     stat: Stat,
+    path: PathBuf,
     /// Still to be read from the file.
     rest: Range<u64>,
     /// Read and not handed out yet.
@@ -30,8 +32,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(file: Arc<dyn FsFile>, stat: Stat, bytes: Range<u64>) -> Self {
-        Self { file, stat, rest: bytes, ahead: Bytes::new(), failed: None }
+    pub(super) fn new(file: Arc<dyn FsFile>, stat: Stat, path: PathBuf, bytes: Range<u64>) -> Self {
+        Self { file, stat, path, rest: bytes, ahead: Bytes::new(), failed: None }
     }
 
     pub(crate) fn remaining(&self) -> u64 {
@@ -44,7 +46,8 @@ impl Body {
             return read;
         }
         let (file, stat, rest) = (Arc::clone(&self.file), self.stat, self.rest.clone());
-        let block = blocking(move || read_block(file.as_ref(), &stat, &rest, READ)).await?;
+        let block = blocking(move || read_block(file.as_ref(), &stat, &rest, READ)).await;
+        let block = block.map_err(|why| why.of(&self.path))?;
         self.rest.start += block.len() as u64;
         self.ahead = block.into();
         self.take(buf).unwrap_or(Ok(0))
@@ -61,6 +64,7 @@ impl Body {
         (self.failed.is_none() && !range.is_empty()).then(|| LocalBytes {
             file: Arc::clone(&self.file),
             stat: self.stat,
+            path: self.path.clone(),
             range,
         })
     }
@@ -96,51 +100,26 @@ impl Body {
     }
 }
 
-/// Bytes of a file of this machine, for whoever has the system copy them.
-#[derive(Clone)]
-pub struct LocalBytes {
-    file: Arc<dyn FsFile>,
-    /// What the head spoke of.
-    stat: Stat,
-    range: Range<u64>,
+/// Why bytes of the file are not had.
+enum ReadError {
+    Io(io::Error),
+    Changed,
 }
 
-impl LocalBytes {
-    /// The file, open.
-    pub fn file(&self) -> &dyn FsFile {
-        &*self.file
-    }
-
-    /// What of it is still to come.
-    pub fn range(&self) -> Range<u64> {
-        self.range.clone()
-    }
-
-    /// Whether what was copied before is of the version that the head said: the file is still that one. To be
-    /// called after each copy, before anything is done with it.
-    ///
-    /// # Errors
-    /// The file changed, or the system cannot tell.
-    pub fn check(&self) -> Result<(), RemoteError> {
-        match is_unchanged(&self.stat, &self.file.stat().map_err(failed)?) {
-            true => Ok(()),
-            false => Err(changed()),
+impl ReadError {
+    fn of(self, path: &Path) -> RemoteError {
+        let path = path.to_owned();
+        match self {
+            Self::Io(source) => RemoteError::Source { path, source },
+            Self::Changed => RemoteError::SourceChanged { path },
         }
     }
 }
 
-impl fmt::Debug for LocalBytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalBytes").field("range", &self.range).finish_non_exhaustive()
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
-}
-
-fn failed(source: io::Error) -> RemoteError {
-    RemoteError::Io { host: THIS_MACHINE.to_owned(), source }
-}
-
-fn changed() -> RemoteError {
-    failed(io::Error::other("the file changed while it was read"))
 }
 
 /// The next bytes of the file, which is still the one that the head spoke of after they were read.
@@ -149,17 +128,21 @@ fn read_block(
     was: &Stat,
     rest: &Range<u64>,
     most: usize,
-) -> Result<Vec<u8>, RemoteError> {
+) -> Result<Vec<u8>, ReadError> {
     let left = usize::try_from(rest.end.saturating_sub(rest.start)).unwrap_or(usize::MAX);
     let mut block = vec![0; left.min(most)];
     let read = loop {
         match file.read_at(&mut block, rest.start) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read.map_err(failed)?,
+            read => break read?,
         }
     };
-    if read == 0 || !is_unchanged(was, &file.stat().map_err(failed)?) {
-        return Err(changed());
+    if !is_unchanged(was, &file.stat()?) {
+        return Err(ReadError::Changed);
+    }
+    if read == 0 {
+        // As those of /sys do, which are as long as a page by their own account.
+        return Err(io::Error::other("it is shorter than it says").into());
     }
     block.truncate(read);
     Ok(block)

@@ -6,6 +6,7 @@
 //! its validator is weak, and the engine compares bytes wherever two answers meet.
 
 mod body;
+mod local;
 mod version;
 
 use std::io;
@@ -18,7 +19,7 @@ use tokio::time::sleep;
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
-pub use self::body::LocalBytes;
+pub use self::local::LocalBytes;
 pub(crate) use self::version::modified_of;
 use self::version::{identity, is_same, is_unchanged, unsettled_for};
 use crate::ask::Ask;
@@ -28,6 +29,7 @@ use crate::error::RemoteError;
 use crate::origin::THIS_MACHINE;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::reply::{Fields, Head, Holds, Protocol};
+use crate::time::compare_times;
 
 /// Answers a question with the file that its URL names.
 pub(crate) async fn answer(fs: &Arc<dyn Fs>, ask: &Ask) -> Result<(Head, Holds, Body), AskError> {
@@ -50,7 +52,7 @@ pub(crate) async fn answer(fs: &Arc<dyn Fs>, ask: &Ask) -> Result<(Head, Holds, 
         Holds::Part { first, end } => first..end,
         Holds::NotNewer | Holds::OutOfRange { .. } => 0..0,
     };
-    let body = Body::new(file, stat, bytes);
+    let body = Body::new(file, stat, local_path(&ask.url).unwrap_or_default(), bytes);
     let head = Head {
         identity,
         encoding: None,
@@ -113,13 +115,13 @@ fn refusal(path: &Path, error: io::Error) -> AskError {
         io::ErrorKind::IsADirectory | io::ErrorKind::InvalidFilename => {
             refused(RefusalKind::Gone, text)
         }
-        _ => RemoteError::Io { host: THIS_MACHINE.to_owned(), source: error }.into(),
+        _ => RemoteError::Source { path: path.to_owned(), source: error }.into(),
     }
 }
 
 /// What the body is to be.
 fn holds(ask: &Ask, stat: &Stat, identity: &Identity) -> Holds {
-    if ask.newer_than.is_some_and(|since| stat.modified <= since) {
+    if ask.newer_than.is_some_and(|since| compare_times(stat.modified, since).is_le()) {
         return Holds::NotNewer;
     }
     let is_other = |wanted: &Identity| !is_same(wanted, identity);

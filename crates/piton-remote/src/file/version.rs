@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use piton_checkpoint::{Identity, Validator, Verdict};
 use piton_durable::fs::Stat;
 
+use crate::time::unix_nanoseconds;
+
 /// A file that was changed less than this ago may change again without a new time: Linux takes the times of files
 /// from a clock that ticks every 1 to 10 ms.
 const TICK: Duration = Duration::from_millis(50);
@@ -13,7 +15,7 @@ const COARSE: Duration = Duration::from_secs(3);
 
 /// What `stat` says of which version the file is.
 pub(super) fn identity(stat: &Stat) -> Identity {
-    let (modified, changed) = (nanos(stat.modified), nanos(stat.changed));
+    let (modified, changed) = (unix_nanoseconds(stat.modified), unix_nanoseconds(stat.changed));
     let is_settled = unsettled_for(stat).is_none();
     // Not the device: many file systems get another number when they are mounted again.
     let tag = format!("{PREFIX}{:x}/{modified}/{changed}", stat.id.inode);
@@ -27,7 +29,7 @@ pub(super) fn identity(stat: &Stat) -> Identity {
 
 /// How long until the times of the file tell every change that comes after. `None`: they do by now.
 pub(super) fn unsettled_for(stat: &Stat) -> Option<Duration> {
-    let tick = if nanos(stat.changed) % 1_000_000 == 0 { COARSE } else { TICK };
+    let tick = if unix_nanoseconds(stat.changed) % 1_000_000 == 0 { COARSE } else { TICK };
     let last = stat.modified.max(stat.changed);
     match SystemTime::now().duration_since(last) {
         Ok(age) if age > tick => None,
@@ -59,15 +61,6 @@ pub(crate) fn modified_of(tag: &str) -> Option<SystemTime> {
     if nanos < 0 { UNIX_EPOCH.checked_sub(age) } else { UNIX_EPOCH.checked_add(age) }
 }
 
-/// Nanoseconds since 1970; negative before.
-fn nanos(time: SystemTime) -> i128 {
-    let signed = |duration: Duration| i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => signed(after),
-        Err(before) => -signed(before.duration()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use piton_checkpoint::Change;
@@ -94,7 +87,7 @@ mod tests {
         let now = SystemTime::now();
         let (old, recent) = (UNIX_EPOCH + COARSE, now - TICK * 2);
         let coarse = |time: SystemTime| {
-            UNIX_EPOCH + Duration::from_secs((nanos(time) / 1_000_000_000) as u64)
+            UNIX_EPOCH + Duration::from_secs((unix_nanoseconds(time) / 1_000_000_000) as u64)
         };
         let fine = |time: SystemTime| coarse(time) + Duration::from_nanos(7);
         let strength = |modified, changed| identity(&stat(modified, changed)).best_strength();
@@ -137,7 +130,7 @@ mod tests {
         for offset in [0, 1, 1_700_000_000_123_456_789_i64, -1, -86_400_000_000_000] {
             let age = Duration::from_nanos(offset.unsigned_abs());
             let time = if offset < 0 { UNIX_EPOCH - age } else { UNIX_EPOCH + age };
-            let text = format!("{PREFIX}2a/{}/7", nanos(time));
+            let text = format!("{PREFIX}2a/{}/7", unix_nanoseconds(time));
             assert_eq!(modified_of(&text), Some(time), "{text}");
         }
         for other in ["5f-6a", "", PREFIX, "file:1", "file:1/x/3", "1/2/3"] {

@@ -85,8 +85,8 @@ fn read(
         }
         StatusCode::NOT_MODIFIED => Ok((identity(headers, None), Holds::NotNewer)),
         StatusCode::RANGE_NOT_SATISFIABLE => {
-            let size = match content_range(headers) {
-                Some(Ok(ContentRange::Unsatisfied { total })) => total,
+            let size = match ContentRange::from_headers(headers) {
+                Ok(Some(ContentRange::Unsatisfied { total })) => total,
                 _ => None,
             };
             Ok((Identity { size, ..Identity::default() }, Holds::OutOfRange { size }))
@@ -109,13 +109,11 @@ fn part(
     asked: Option<ByteRange>,
     length: Option<u64>,
 ) -> Result<(Identity, Holds), Broken> {
-    let Some(range) = content_range(headers) else {
-        return Err(Broken("status 206 without Content-Range".to_owned()));
-    };
+    let range = ContentRange::from_headers(headers).map_err(|error| Broken(error.to_string()))?;
     let (first, last, total) = match range {
-        Ok(ContentRange::Satisfied { first, last, total }) => (first, last, total),
-        Ok(_) => return Err(Broken("status 206 with an unsatisfied Content-Range".to_owned())),
-        Err(why) => return Err(Broken(why)),
+        Some(ContentRange::Satisfied { first, last, total }) => (first, last, total),
+        Some(_) => return Err(Broken("status 206 with an unsatisfied Content-Range".to_owned())),
+        None => return Err(Broken("status 206 without Content-Range".to_owned())),
     };
     let Some(asked) = asked else {
         // Some call the whole a range, whatever was asked for.
@@ -139,19 +137,50 @@ fn part(
     Ok((identity(headers, total), Holds::Part { first, end }))
 }
 
-fn content_range(headers: &HeaderMap) -> Option<Result<ContentRange, String>> {
-    let value = headers.get(header::CONTENT_RANGE)?;
-    Some(match value.to_str() {
-        Ok(text) => ContentRange::parse(text).map_err(|error| error.to_string()),
-        Err(_) => Err("Content-Range is not text".to_owned()),
-    })
+fn identity(headers: &HeaderMap, size: Option<u64>) -> Identity {
+    let etag = ETag::from_headers(headers)
+        .map(|tag| Validator { weak: !tag.strong(), tag: tag.opaque().to_owned() });
+    let mut times = headers.get_all(header::LAST_MODIFIED).iter();
+    // Two that differ say nothing.
+    let last_modified = times
+        .next()
+        .filter(|first| times.all(|other| other == *first))
+        .and_then(|value| value.to_str().ok())
+        .map(|value| value.trim().to_owned());
+    Identity { size, etag, last_modified }
 }
 
-fn identity(headers: &HeaderMap, size: Option<u64>) -> Identity {
-    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-    let etag = text(header::ETAG)
-        .and_then(ETag::parse)
-        .map(|tag| Validator { weak: !tag.strong(), tag: tag.opaque().to_owned() });
-    let last_modified = text(header::LAST_MODIFIED).map(|value| value.trim().to_owned());
-    Identity { size, etag, last_modified }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let field = |&(name, value): &(&'static str, &'static str)| {
+            (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())
+        };
+        fields.iter().map(field).collect()
+    }
+
+    /// Whoever sends a field twice, in two ways, says nothing with it. A proxy that joined two answers does.
+    #[test]
+    fn fields_that_come_twice() {
+        let twice = |name, one, other| headers(&[(name, one), (name, other)]);
+        let asked = Some(ByteRange { first: 0, last: Some(4) });
+        let range = twice("content-range", "bytes 0-4/9", "bytes 4-8/9");
+        assert!(part(&range, asked, None).is_err());
+        let range = twice("content-range", "bytes 0-4/9", "bytes 0-4/9");
+        let (version, holds) = part(&range, asked, Some(5)).unwrap();
+        assert_eq!((version.size, holds), (Some(9), Holds::Part { first: 0, end: 5 }));
+        let time = "Tue, 01 Dec 2026 00:00:00 GMT";
+        for (fields, tag, modified) in [
+            (twice("etag", "\"a\"", "\"b\""), None, None),
+            (twice("etag", "\"a\"", "\"a\""), Some("a"), None),
+            (twice("last-modified", time, time), None, Some(time)),
+            (twice("last-modified", time, "Wed, 02 Dec 2026 00:00:00 GMT"), None, None),
+        ] {
+            let version = identity(&fields, None);
+            assert_eq!(version.etag.as_ref().map(|tag| tag.tag.as_str()), tag, "{fields:?}");
+            assert_eq!(version.last_modified.as_deref(), modified, "{fields:?}");
+        }
+    }
 }

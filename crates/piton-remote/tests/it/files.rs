@@ -4,9 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use piton_durable::fs::OsFs;
+use piton_durable::fs::{Fs, OsFs};
 use piton_remote::http::Config;
-use piton_remote::{Ask, AskError, FailureClass, Meaning, RefusalKind, Remote, RemoteError, Reply};
+use piton_remote::{
+    Ask, AskError, FailureClass, Meaning, RefusalKind, Remote, RemoteError, Reply, Retry,
+};
+use piton_testkit::disk::{Failure, Fault, SimDisk};
+use rustix::io::Errno;
 use url::Url;
 
 fn remote() -> Remote {
@@ -14,8 +18,23 @@ fn remote() -> Remote {
 }
 
 async fn ask(path: &Path) -> Result<Reply, AskError> {
+    ask_of(Arc::new(OsFs), path).await
+}
+
+async fn ask_of(fs: Arc<dyn Fs>, path: &Path) -> Result<Reply, AskError> {
     let ask = Ask::new(Url::from_file_path(path).unwrap());
-    remote().connection().ask(&ask).await
+    Remote::new(Config::default()).unwrap().with_files(fs).connection().ask(&ask).await
+}
+
+/// Reads to the end.
+async fn read(reply: Result<Reply, AskError>) -> Result<Vec<u8>, AskError> {
+    let (mut reply, mut bytes, mut buf) = (reply?, Vec::new(), vec![0; 4096]);
+    loop {
+        match reply.body.read(&mut buf).await.map_err(AskError::Failed)? {
+            0 => return Ok(bytes),
+            n => bytes.extend_from_slice(&buf[..n]),
+        }
+    }
 }
 
 #[tokio::test]
@@ -94,5 +113,41 @@ async fn a_file_that_changes_in_place_breaks_off() {
             }
         };
         assert!(error.to_string().contains("changed"), "{error}");
+    }
+}
+
+/// What the disk refuses is no broken connection, and is not tried again in vain.
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_the_files_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let circle = folder.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let mut errors = vec![(read(ask(&circle).await).await.unwrap_err(), "too many")];
+    // A page long, it says.
+    let short = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+    match short.exists() {
+        true => errors.push((read(ask(short).await).await.unwrap_err(), "shorter than it says")),
+        false => println!("there is no {}", short.display()),
+    }
+    let mut at = 1;
+    loop {
+        let disk = SimDisk::seeded(at);
+        disk.put("/f", &[1; 10_000]);
+        disk.restart();
+        disk.inject(Fault { at, failure: Failure::Error(Errno::IO.raw_os_error()) });
+        match read(ask_of(Arc::new(disk.clone()), Path::new("/f")).await).await {
+            Ok(bytes) if bytes == [1; 10_000] && disk.operations() < at => break,
+            Ok(bytes) => panic!("operation {at}: {} bytes", bytes.len()),
+            Err(error) => errors.push((error, "error")),
+        }
+        at += 1;
+    }
+    assert!(at > 5, "{at} operations prove nothing");
+    for (error, words) in errors {
+        let AskError::Failed(error) = &error else { panic!("{error}") };
+        assert!(error.to_string().to_lowercase().contains(words), "{error}");
+        let Meaning { retry, fault, class, .. } = Meaning::of_remote(error);
+        let expected = (Retry::Never, piton_remote::Fault::Item, FailureClass::Disk);
+        assert_eq!((retry, fault, class), expected, "{error}");
     }
 }

@@ -64,7 +64,7 @@ impl Attempt<'_> {
             (Decision::Resume, Some(meta)) => (kept_digests(meta), Joined::Old),
             (_, meta) => (self.still_wanted(meta.as_ref(), &reply), Joined::Nothing),
         };
-        let expected = expected(&self.what, &name, kept, reply.head_in_use())?;
+        let expected = expected(&self.what, &name, kept, Some(&reply.head))?;
         let (part, meta) = match joined {
             Joined::Old => self.continue_journal(part, &reply, &expected).await?,
             Joined::Nothing => self.begin_journal(part, &reply, &expected).await?,
@@ -168,7 +168,7 @@ impl Attempt<'_> {
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.head.encoding.clone(), reply.is_ranged());
         let mut meta = describe(&self.what, path, &reply.head.identity, encoding, ranged, expected);
-        meta.appearance = reply.head_in_use().map(Appearance::of);
+        meta.appearance = Some(Appearance::of(&reply.head));
         let address = &reply.source.address;
         meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
         self.note_mirrors(&mut meta);

@@ -109,7 +109,7 @@ impl<'a> Fetch<'a> {
         if let Some(size) = size {
             // The journal may say what the answer does not.
             let checked = check_size(what, &source.host(), size);
-            checked.map_err(|trouble| trouble.into_failure(1, what.max_size))?;
+            checked.map_err(TransferError::into_failure)?;
         }
         let window = match size {
             Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
@@ -196,26 +196,26 @@ impl<'a> Fetch<'a> {
         let first = match self.first.take() {
             Some(first) => match self.first_segment(first).await {
                 Ok(first) => first,
-                Err(trouble) if self.is_ranged() && trouble.class() == Class::Transient => {
-                    let (why, pause) = (trouble.describe(), Duration::ZERO);
+                Err(error) if self.is_ranged() && error.class() == Class::Transient => {
+                    let (why, pause) = (error.describe(), Duration::ZERO);
                     self.attempt.monitor.tell(Event::Retrying { why, pause, tries: 1 });
                     None
                 }
-                Err(trouble) => return Err(self.end(trouble, 1)),
+                Err(error) => return Err(self.end(error)),
             },
             None => None,
         };
         let transfer = Transfer::new(Arc::clone(&job), self.attempt.stop.clone(), self.is_ranged());
         let ended = transfer.run(first).await;
-        ended.map_err(|(trouble, tries)| self.end(trouble, tries))?;
+        ended.map_err(|error| self.end(error))?;
         let size = job.planner().size().unwrap_or(0);
         let checked = check_size(&self.attempt.what, &self.source.host(), size);
-        checked.map_err(|trouble| self.end(trouble, 1))?;
+        checked.map_err(|error| self.end(error))?;
         if !job.sink.holds(size) {
             // Whatever kept a write from being reported: no file gets its name with a hole (G1).
             let source = std::io::Error::other("some bytes did not reach it");
             let error = PartError::Io { what: "write", path: self.path.clone(), source };
-            return Err(self.end(error.into(), 1));
+            return Err(self.end(error.into()));
         }
         Ok(())
     }
@@ -268,7 +268,7 @@ impl<'a> Fetch<'a> {
         let verified = verify(job, hashing, &self.expected, size, &self.attempt.stop).await?;
         let (wanted, got) = match verified {
             Verified::Agrees(digests) => return Ok(Checked::Right(digests)),
-            Verified::Stopped => return Err(self.end(TransferError::Stopped, 1)),
+            Verified::Stopped => return Err(self.end(TransferError::Stopped)),
             Verified::Differs { expected, got } => (expected, got),
         };
         // Bytes that the disk did not keep are fetched again, and only those.
@@ -340,22 +340,22 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    /// What a trouble means that ends the transfer.
-    fn end(&self, trouble: TransferError, tries: u32) -> End {
+    /// What an error means that ends the transfer.
+    fn end(&self, error: TransferError) -> End {
         // A bad piece of a stream, or of the only URL that is asked, is had only by starting over.
         let is_alone = !self.is_ranged() || self.job.sharing == Sharing::FailOver;
         let is_integrity = |failure: &Failure| matches!(failure, Failure::Integrity { .. });
-        match trouble {
+        match error {
             TransferError::Changed(change) => Again::StartOver(change).into(),
             // Of none of the URLs: bytes of several are here, and the digest would not agree.
             TransferError::OtherFile(change) if self.job.sharing == Sharing::SideBySide => {
                 Again::StartOver(change).into()
             }
             TransferError::NoRanges => Again::WithoutRanges.into(),
-            TransferError::Final(failure) if is_alone && is_integrity(&failure) => {
+            TransferError::Failed(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }
-            trouble if trouble.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
+            error if error.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
             TransferError::Stopped => {
                 let have = self.job.planner().done().len();
                 Failure::Stopped { have, path: self.attempt.path() }.into()
@@ -363,7 +363,7 @@ impl<'a> Fetch<'a> {
             other if !self.is_ranged() && other.class() == Class::Transient => {
                 Again::StreamBroke(other).into()
             }
-            other => other.into_failure(tries, self.attempt.what.max_size).into(),
+            other => other.into_failure().into(),
         }
     }
 

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_checkpoint::Identity;
 use piton_durable::found;
 use piton_durable::fs::Lack;
 use piton_durable::links;
 use piton_durable::part::{Durability, PartError, Target};
-use piton_remote::{Holds, blocking, local_path};
+use piton_remote::{ByteRange, Holds, blocking, local_path};
 
 use super::describe::name_asked_for;
 use super::here::{Here, Looked};
@@ -16,14 +15,17 @@ use super::reply::Reply;
 use super::{Again, Attempt, End, Old};
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
-use crate::engine::mirrors::redacted;
+use crate::engine::mirrors::{Source, Sources, redacted};
 use crate::engine::name::{name_of, numbered};
 use crate::engine::open::{Found, OpenedPart};
-use crate::engine::probe::check_size;
+use crate::engine::probe::{Question, Tries, check_size};
 use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::Event;
 use crate::parse::file_name::FileName;
+
+/// So many mirrors are asked whether the existing file is theirs.
+const MIRRORS_ASKED: usize = 8;
 
 impl Attempt<'_> {
     /// Looks at what is here before the server is asked.
@@ -60,7 +62,7 @@ impl Attempt<'_> {
             Here::Unnamed { free } => free,
             _ => None,
         };
-        self.look(path, free, Some(&reply.head.identity)).await
+        self.look(path, free, Some(reply)).await
     }
 
     /// The path of the target where it is known before the server is asked; otherwise the one that it
@@ -82,17 +84,17 @@ impl Attempt<'_> {
         if begun || is_there(&path) { Ok(path) } else { Err(path) }
     }
 
-    /// Looks at what is on disk for `path`. Nothing was at `free` before the server was asked. `now` is what
-    /// the server says, if it was asked already.
+    /// Looks at what is on disk for `path`. Nothing was at `free` before the server was asked. `answer` is the server's, if it was
+    /// asked already.
     async fn look(
         &mut self,
         path: PathBuf,
         free: Option<PathBuf>,
-        now: Option<&Identity>,
+        answer: Option<&Reply>,
     ) -> Result<Looked, End> {
         let path = self.followed(path)?;
         self.check_source(&path)?;
-        let looked = self.find(path, free, now).await?;
+        let looked = self.find(path, free, answer).await?;
         Ok(match looked {
             Looked::Here(Here::Part(part)) if self.is_complete(&part) => Looked::Complete(part),
             looked => looked,
@@ -140,7 +142,7 @@ impl Attempt<'_> {
         &mut self,
         path: PathBuf,
         free: Option<PathBuf>,
-        now: Option<&Identity>,
+        answer: Option<&Reply>,
     ) -> Result<Looked, End> {
         let io = |source| PartError::Io { what: "read", path: path.clone(), source };
         let fs = &self.tools.fs;
@@ -160,7 +162,7 @@ impl Attempt<'_> {
         let (target, is_there) = (Target::new(path.clone()), existing.is_some());
         match existing {
             Some(existing) if fs.stat(&target.journal()).map_err(io)?.is_none() => {
-                return self.judge(existing, now).await;
+                return self.judge(existing, answer).await;
             }
             // What a journal alone says is of no use: it speaks of bytes that are gone.
             None if fs.stat(&target.part()).map_err(io)?.is_none() => {
@@ -175,7 +177,7 @@ impl Attempt<'_> {
             Found::Part(part) if !is_there && part.meta.is_none() && self.has_lost(&path)? => {
                 drop(part);
                 match ExistingFile::find(fs.as_ref(), &path)? {
-                    Some(existing) => self.judge(existing, now).await,
+                    Some(existing) => self.judge(existing, answer).await,
                     None => Ok(Here::Vacant(path).into()),
                 }
             }
@@ -186,7 +188,7 @@ impl Attempt<'_> {
             // What was finished is a file like any other, if it was another URL or if there is
             // more to know of it now.
             Found::Finished => match ExistingFile::find(fs.as_ref(), &path)? {
-                Some(existing) => self.judge(existing, now).await,
+                Some(existing) => self.judge(existing, answer).await,
                 None => Ok(Here::Unnamed { free: None }.into()),
             },
         }
@@ -259,9 +261,9 @@ impl Attempt<'_> {
     }
 
     /// A file is under the final name. Is it the one that is asked for?
-    async fn judge(&self, existing: ExistingFile, now: Option<&Identity>) -> Result<Looked, End> {
+    async fn judge(&self, existing: ExistingFile, answer: Option<&Reply>) -> Result<Looked, End> {
         if self.what.size.is_some_and(|size| size != existing.stat.len) {
-            return self.not_this(existing, now).await;
+            return self.not_this(existing, answer).await;
         }
         let path = existing.path.clone();
         let name = name_asked_for(&self.what, &path);
@@ -282,29 +284,58 @@ impl Attempt<'_> {
                 let outcome = self.already(path).await?;
                 return Ok(Looked::Done(Outcome { verified: digests, ..outcome }));
             }
-            return self.not_this(existing, now).await;
+            return self.not_this(existing, answer).await;
         }
-        let Some(now) = now else {
+        let Some(reply) = answer else {
             return Ok(Here::File(existing).into());
         };
         if self.what.only_newer {
-            if existing.is_not_older(now) {
+            if existing.is_not_older(&reply.head.identity) {
                 let outcome = self.already(path).await?;
                 return Ok(Looked::Done(Outcome { not_newer: true, ..outcome }));
             }
-            return self.not_this(existing, Some(now)).await;
+            return self.not_this(existing, answer).await;
         }
-        if existing.is_version(now) {
+        if existing.is_version(&reply.head.identity)
+            || self.is_of_a_mirror(&existing, &reply.source).await?
+        {
             return Ok(Looked::Done(self.already(path).await?));
         }
-        self.not_this(existing, Some(now)).await
+        self.not_this(existing, answer).await
+    }
+
+    /// Whether the existing file, which is not the version of `answered`, is the one of a mirror. Each calls its
+    /// version differently, and the one that the file came from need not be the one that answers first today.
+    /// Asked only where the file would be in the way.
+    async fn is_of_a_mirror(
+        &self,
+        existing: &ExistingFile,
+        answered: &Source,
+    ) -> Result<bool, Failure> {
+        if self.what.if_exists == IfExists::Overwrite {
+            return Ok(false);
+        }
+        let prober = self.prober(Tries::One);
+        let one_byte = Some(ByteRange { first: 0, last: Some(0) });
+        let question = || Question { range: one_byte, ..Question::default() };
+        for mirror in self.sources.iter().filter(|it| it.id != answered.id).take(MIRRORS_ASKED) {
+            let only = Sources::alone(mirror);
+            only.refill();
+            match prober.ask(&only, |_| question()).await {
+                Ok(probed) if existing.is_version(&probed.reply.head.identity) => return Ok(true),
+                Err(failure @ Failure::Stopped { .. }) => return Err(failure),
+                // It says nothing of this file.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(false)
     }
 
     /// A file is under the final name and is another: what was asked for in that case.
     async fn not_this(
         &self,
         existing: ExistingFile,
-        now: Option<&Identity>,
+        answer: Option<&Reply>,
     ) -> Result<Looked, End> {
         let path = existing.path.clone();
         if self.what.only_newer || self.what.if_exists == IfExists::Overwrite {
@@ -329,7 +360,7 @@ impl Attempt<'_> {
                 there => there?,
             };
             match there {
-                Some(file) if now.is_some_and(|now| file.is_version(now)) => {
+                Some(file) if answer.is_some_and(|it| file.is_version(&it.head.identity)) => {
                     return Ok(Looked::Done(self.already(next).await?));
                 }
                 Some(_) => {}

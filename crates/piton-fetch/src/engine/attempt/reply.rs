@@ -47,27 +47,20 @@ impl Reply {
     pub(super) fn is_ranged(&self) -> bool {
         matches!(self.holds, Holds::Part { .. })
     }
-
-    /// The head, if the body that it came with is what will be used.
-    pub(super) fn head_in_use(&self) -> Option<&Head> {
-        self.exchange.is_some().then_some(&self.head)
-    }
 }
 
 impl Attempt<'_> {
     /// Asks, and reads the answer. `repeat` is asked instead of what is usual.
     pub(super) async fn ask(&self, here: &Here, repeat: Option<Question>) -> Result<Answered, End> {
-        let prober = Prober {
-            remote: &self.tools.remote,
-            what: &self.what,
-            monitor: &self.monitor,
-            stop: &self.stop,
-            tries: if self.asking == Asking::WholeInstead { Tries::One } else { Tries::Usual },
-        };
+        let prober = self.prober(match self.asking {
+            Asking::WholeInstead => Tries::One,
+            Asking::Range | Asking::Whole => Tries::Usual,
+        });
         let question = |source: &Source| match &repeat {
             Some(question) => question.clone(),
             None => self.question(here, source),
         };
+        self.sources.refill();
         let asked = prober.ask(&self.sources, question).await;
         let refusal = match &asked {
             Ok(_) => Some(RangeRefusal::OfRanges),
@@ -86,6 +79,11 @@ impl Attempt<'_> {
             }
             end => end,
         })
+    }
+
+    pub(super) fn prober(&self, tries: Tries) -> Prober<'_> {
+        let Self { tools, what, monitor, stop, .. } = self;
+        Prober { remote: &tools.remote, what, monitor, stop, tries }
     }
 
     /// Whether a refusal may be one of the range, which is piton's wish and nobody else's. Asked without it
@@ -179,9 +177,9 @@ impl Attempt<'_> {
     /// # Errors
     /// There is no other.
     pub(super) fn give_up(&self, source: &Source, change: Change) -> Result<(), End> {
-        let given_up =
-            self.sources.give_up(source, TransferError::OtherFile(change), 1, &self.monitor);
-        given_up.map_err(|(trouble, tries)| trouble.into_failure(tries, self.what.max_size).into())
+        let error = TransferError::OtherFile(change);
+        let given_up = self.sources.give_up(source, error, &self.monitor);
+        given_up.map_err(|error| error.into_failure().into())
     }
 
     /// A page that would replace a file is no version of it; where nothing is lost, it is saved with a warning.
@@ -201,8 +199,7 @@ impl Attempt<'_> {
         let io = |source| PartError::Io { what: "look at", path: path.to_owned(), source };
         let replaces = self.tools.fs.stat(path).map_err(io)?.is_some_and(|there| there.len > 0);
         if replaces {
-            let url = reply.head_in_use().map_or(&self.what.url, |head| &head.url);
-            return Err(not_the_file(url, &media_type, NotTheFile::Replaces).into());
+            return Err(not_the_file(&reply.head.url, &media_type, NotTheFile::Replaces).into());
         }
         self.monitor.tell(Event::OddType { path: path.to_owned(), media_type });
         Ok(())

@@ -1,70 +1,66 @@
 //! Why sources were given up, and which of the reasons says most.
 
 use piton_checkpoint::Change;
+use piton_remote::Retry;
 
 use crate::engine::transfer_error::TransferError;
-use crate::failure::{Failure, Meaning, Retry};
+use crate::failure::Failure;
 
 /// Reasons, until there is nobody left to ask.
 #[derive(Debug, Default)]
-pub(super) struct Losses(Vec<(TransferError, u32)>);
+pub(super) struct Losses(Vec<TransferError>);
 
 impl Losses {
-    pub(super) fn add(&mut self, trouble: TransferError, tries: u32) {
-        self.0.push((trouble, tries));
+    pub(super) fn add(&mut self, error: TransferError) {
+        self.0.push(error);
     }
 
     /// The reason that says most of those before and the last one. If that is not the last one, also
-    /// the last one in words, which nobody was told of yet.
-    pub(super) fn most_telling(
-        &mut self,
-        last: TransferError,
-        tries: u32,
-    ) -> (TransferError, u32, Option<String>) {
-        let most = self.0.iter().map(|(trouble, _)| weight(trouble)).max().unwrap_or(0);
+    /// the last one in words, which was not reported yet.
+    pub(super) fn most_telling(&mut self, last: TransferError) -> (TransferError, Option<String>) {
+        let most = self.0.iter().map(weight).max().unwrap_or(0);
         // Of equals the first: it stands for the URL that was preferred.
-        let at = self.0.iter().position(|(trouble, _)| weight(trouble) == most);
+        let at = self.0.iter().position(|error| weight(error) == most);
         match at {
-            Some(at) if most >= weight(&last) => {
-                let own = why(&last);
-                let (trouble, tries) = self.0.remove(at);
-                (trouble, tries, Some(own))
-            }
-            _ => (last, tries, None),
+            Some(at) if most >= weight(&last) => (self.0.remove(at), Some(why(&last))),
+            _ => (last, None),
         }
     }
 }
 
 /// How much a reason says of the file: what a server answered says more than silence, and of answers
 /// one that may be another later says most, since trying again may help then.
-fn weight(trouble: &TransferError) -> u8 {
-    match trouble {
-        TransferError::Local(_) | TransferError::Stopped | TransferError::TooLarge => 7,
-        TransferError::Final(_) => 6,
+fn weight(error: &TransferError) -> u8 {
+    match error {
+        TransferError::Failed(failure) | TransferError::ExpiredLink(failure) => {
+            match failure.as_ref() {
+                Failure::Local(_) | Failure::Stopped { .. } | Failure::TooLarge { .. } => 7,
+                Failure::Refused { .. } => match failure.meaning().retry {
+                    Retry::Never => 3,
+                    _ => 4,
+                },
+                Failure::Protocol { .. } => 2,
+                Failure::Remote { .. } | Failure::Stalled { .. } | Failure::NoAnswer { .. } => 1,
+                _ => 6,
+            }
+        }
+        TransferError::Stopped => 7,
         TransferError::Changed(_) => 5,
-        TransferError::Refused { refusal, .. } => match Meaning::of_refusal(refusal).retry {
-            _ if trouble.is_broken() => 2,
-            Retry::Never => 3,
-            _ => 4,
-        },
         TransferError::OtherPage(_) | TransferError::NoRanges => 2,
-        TransferError::Remote(_)
-        | TransferError::Stalled { .. }
-        | TransferError::NoAnswer { .. }
-        | TransferError::Replaced => 1,
+        TransferError::Replaced => 1,
         // What another URL has says nothing of the file: the reason only where it is that of all.
         TransferError::OtherFile(_) => 0,
     }
 }
 
 /// Why a source is dropped, in words.
-pub(in crate::engine) fn why(trouble: &TransferError) -> String {
-    match trouble {
+pub(in crate::engine) fn why(error: &TransferError) -> String {
+    match error {
         TransferError::Changed(Change::Size { was, is })
         | TransferError::OtherFile(Change::Size { was, is }) => {
             format!("it has {is} bytes, and the file {was}")
         }
-        TransferError::Final(failure) => match failure.as_ref() {
+        TransferError::Failed(failure) => match failure.as_ref() {
             Failure::Integrity { pieces, .. } if !pieces.is_empty() => {
                 format!("piece {} of it is bad", pieces.first().unwrap_or(&0))
             }

@@ -78,6 +78,12 @@ impl Sources {
         Some(sources)
     }
 
+    /// Nothing but `source`, which is one of these.
+    pub(super) fn alone(source: &Arc<Source>) -> Self {
+        let active = AtomicUsize::new(source.id.0);
+        Self { all: vec![Arc::clone(source)], active, losses: Mutex::default() }
+    }
+
     /// Whether there is more than one address.
     pub(super) fn several(&self) -> bool {
         self.all.len() > 1
@@ -174,31 +180,30 @@ impl Sources {
         better.or_else(|| stays.then(|| Arc::clone(source)))
     }
 
-    /// `source` is of no more use, because of `trouble`: that is told, and the others continue.
+    /// `source` is of no more use, because of `error`: that is reported, and the others continue.
     ///
     /// # Errors
-    /// No other is left. The trouble that says most of all that led to this is returned.
+    /// No other is left. Of all errors that led to this, the one that says most.
     pub(super) fn give_up(
         &self,
         source: &Source,
-        trouble: TransferError,
-        tries: u32,
+        error: TransferError,
         monitor: &Monitor,
-    ) -> Result<(), (TransferError, u32)> {
+    ) -> Result<(), TransferError> {
         if source.standing().dropped {
             return Ok(());
         }
         let mut losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.others(source) {
-            let (trouble, tries, own) = losses.most_telling(trouble, tries);
+            let (error, own) = losses.most_telling(error);
             if let Some(own) = own {
                 monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: own });
             }
-            return Err((trouble, tries));
+            return Err(error);
         }
         source.standing().dropped = true;
-        monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: why(&trouble) });
-        losses.add(trouble, tries);
+        monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: why(&error) });
+        losses.add(error);
         drop(losses);
         if self.is_active(source)
             && let Some(next) = self.first()
@@ -249,6 +254,7 @@ pub(super) fn redacted(url: &Url) -> String {
 mod tests {
     use super::*;
     use crate::download::{Mirror, Place};
+    use crate::failure::Failure;
 
     fn sources(mirrors: &[(&str, u32)]) -> Sources {
         let mut what =
@@ -298,11 +304,11 @@ mod tests {
         let sources = sources(&[("http://b.test/f", 1)]);
         let monitor = Monitor::default();
         let status = TransferError::broken("a.test".to_owned(), "no such file");
-        sources.give_up(&sources.all[0], status, 1, &monitor).unwrap();
+        sources.give_up(&sources.all[0], status, &monitor).unwrap();
         assert_eq!(chosen(&sources), "http://b.test/f");
-        let silent =
-            TransferError::Stalled { host: "b.test".into(), after: std::time::Duration::ZERO };
-        let (trouble, _) = sources.give_up(&sources.all[1], silent, 9, &monitor).unwrap_err();
-        assert!(matches!(trouble, TransferError::Refused { .. }), "{trouble:?}");
+        let (host, after) = ("b.test".to_owned(), std::time::Duration::ZERO);
+        let silent = Failure::Stalled { host, after, tries: 9 }.into();
+        let error = sources.give_up(&sources.all[1], silent, &monitor).unwrap_err();
+        assert!(error.is_broken(), "{error:?}");
     }
 }

@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use piton_checkpoint::{Backoff, Budget};
+use piton_checkpoint::Class;
 use tokio::time::Instant;
+
+use crate::engine::retry::{Next, Retries};
+use crate::engine::transfer_error::TransferError;
 
 /// How one source fares: what it brings, and what it costs.
 #[derive(Debug)]
 pub(in crate::engine) struct Standing {
-    /// Failures in a row that are tolerated.
-    pub(in crate::engine) budget: Budget,
-    /// Bytes that had come from it when the budget was last spent, and when that was.
-    pub(in crate::engine) spent_at: (u64, Instant),
-    /// Answers that broke the protocol.
-    pub(in crate::engine) bad_answers: u32,
+    retries: Retries,
+    /// Bytes that had come from it when last any progress was noted.
+    noted: u64,
+    /// When a failure was counted since which nothing came.
+    counted: Option<Instant>,
+    /// Answers that nobody could work with.
+    bad_answers: u32,
+    /// Bytes that had come from it when an expired link last cost no try.
+    renewed: Option<u64>,
     /// How often it did not begin to answer in time.
     unanswered: u32,
     /// It is not asked before this.
@@ -30,6 +36,8 @@ pub(in crate::engine) struct Standing {
 
 /// The limit for an answer is doubled at most so often.
 const LONGEST_ANSWER: u32 = 3;
+/// One node of a farm may answer badly; more bad answers than this are the server's way.
+const BAD_ANSWERS: u32 = 2;
 /// How much of a new measurement goes into the rate.
 const SHARE: f64 = 0.2;
 
@@ -37,9 +45,11 @@ impl Standing {
     pub(super) fn new(retries: u32) -> Self {
         let now = Instant::now();
         Self {
-            budget: Budget::new(retries),
-            spent_at: (0, now),
+            retries: Retries::new(retries),
+            noted: 0,
+            counted: None,
             bad_answers: 0,
+            renewed: None,
             unanswered: 0,
             hold: now,
             rate: None,
@@ -50,44 +60,49 @@ impl Standing {
     }
 
     /// A new transfer begins: old failures do not count.
-    pub(super) fn refill(&mut self, fetched: u64) {
-        self.budget.refill();
-        self.spent_at = (fetched, Instant::now());
-        self.bad_answers = 0;
+    pub(in crate::engine) fn refill(&mut self, fetched: u64) {
+        self.retries.refill();
+        (self.noted, self.counted, self.bad_answers) = (fetched, None, 0);
     }
 
-    /// Bytes came since the last failure: that is progress, and refills the budget.
+    /// Bytes came since the last failure: that is progress, and forgives it.
     pub(in crate::engine) fn progressed(&mut self, fetched: u64) {
-        if fetched > self.spent_at.0 {
-            self.budget.refill();
-            self.spent_at.0 = fetched;
+        if fetched > self.noted {
+            self.retries.refill();
+            (self.noted, self.counted) = (fetched, None);
         }
     }
 
     /// Bytes came since the last failure, and so few that they forgive nothing.
     pub(in crate::engine) fn crept(&mut self, fetched: u64) {
-        self.spent_at.0 = fetched;
+        self.noted = fetched;
     }
 
-    /// Spends a failure. Returns its number and the pause before the next try, or `None` if no more
-    /// are tolerated. `asked` is the pause that the server asked for; it is never shorter than that of `backoff`, or
-    /// a server that asks for none would use up all tries in an instant.
-    pub(in crate::engine) fn spend(
-        &mut self,
-        backoff: Backoff,
-        asked: Option<Duration>,
-        at_once: bool,
-    ) -> Option<(u32, Duration)> {
-        let tries = self.budget.spend()?;
-        let now = Instant::now();
-        self.spent_at.1 = now;
-        let random = getrandom::u64().unwrap_or(u64::MAX);
-        let pause = match at_once {
-            true => Duration::ZERO,
-            false => backoff.pause(tries, random).max(asked.unwrap_or_default()),
-        };
-        self.hold_for(pause);
-        Some((tries, pause))
+    /// Whether what began at `begun` failed together with what was counted already: an outage counts once, not once
+    /// for each connection.
+    pub(in crate::engine) fn was_counted(&self, begun: Instant) -> bool {
+        self.counted.is_some_and(|counted| begun <= counted)
+    }
+
+    /// What `error` calls for. It is not asked before the pause is over.
+    pub(in crate::engine) fn failed(&mut self, error: &TransferError, longest: Duration) -> Next {
+        self.counted = Some(Instant::now());
+        // A link that gave something before it expired costs nothing: such links are that server's way.
+        if error.class() == Class::ResolveAgain && self.renewed.is_none_or(|at| at < self.noted) {
+            self.renewed = Some(self.noted);
+            return Next::Again { tries: self.retries.spent() + 1, pause: Duration::ZERO };
+        }
+        if error.is_bad_answer() {
+            self.bad_answers += 1;
+            if self.bad_answers > BAD_ANSWERS {
+                return Next::GiveUp { tries: self.retries.spent() + 1 };
+            }
+        }
+        let next = self.retries.next(error, longest);
+        if let Next::Again { pause, .. } = next {
+            self.hold_for(pause);
+        }
+        next
     }
 
     /// How long it may take to begin an answer: longer after each time it did not, since a server that has to
@@ -140,6 +155,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
 
     #[test]
     fn an_untried_one_is_worth_one_try() {
@@ -152,29 +168,38 @@ mod tests {
     }
 
     #[test]
-    fn failures_in_a_row_are_counted_and_progress_forgives() {
-        let (mut standing, backoff) = (Standing::new(1), Backoff::default());
+    fn it_is_left_alone_for_as_long_as_the_pause_is() {
+        let mut standing = Standing::new(1);
         let now = Instant::now();
         assert!(standing.is_ready(now));
-        assert!(matches!(
-            standing.spend(backoff, Some(Duration::from_secs(9)), false),
-            Some((1, _))
-        ));
+        let error = TransferError::broken("a.test".to_owned(), "why");
+        assert!(matches!(standing.failed(&error, Duration::MAX), Next::Again { .. }));
         assert!(!standing.is_ready(now) && standing.is_ready(now + Duration::from_secs(10)));
-        assert_eq!(standing.spend(backoff, None, false), None);
+        assert!(standing.was_counted(now) && !standing.was_counted(Instant::now()));
+        assert_eq!(standing.failed(&error, Duration::MAX), Next::GiveUp { tries: 2 });
         standing.progressed(1);
-        assert!(standing.spend(backoff, None, true).is_some());
+        assert!(!standing.was_counted(now));
     }
 
     #[test]
-    fn a_server_that_asks_for_no_pause_gets_one_that_grows() {
-        let mut standing = Standing::new(8);
-        let mut pauses = Vec::new();
-        while let Some((_, pause)) = standing.spend(Backoff::default(), Some(Duration::ZERO), false)
-        {
-            pauses.push(pause);
+    fn a_few_bad_answers_are_those_of_a_node() {
+        let mut standing = Standing::new(9);
+        let error = TransferError::broken("a.test".to_owned(), "why");
+        for _ in 0..BAD_ANSWERS {
+            assert!(matches!(standing.failed(&error, Duration::MAX), Next::Again { .. }));
+            standing.progressed(1);
         }
-        assert!(pauses[0] >= Duration::from_millis(50), "{pauses:?}");
-        assert!(pauses[7] >= Duration::from_secs(6), "{pauses:?}");
+        assert!(matches!(standing.failed(&error, Duration::MAX), Next::GiveUp { .. }));
+    }
+
+    #[test]
+    fn a_link_that_gave_something_costs_no_try_when_it_expires() {
+        let mut standing = Standing::new(0);
+        let expired = || TransferError::ExpiredLink(Box::new(Failure::Usage(String::new())));
+        let renewed = Next::Again { tries: 1, pause: Duration::ZERO };
+        assert_eq!(standing.failed(&expired(), Duration::MAX), renewed);
+        assert_eq!(standing.failed(&expired(), Duration::MAX), Next::GiveUp { tries: 1 });
+        standing.progressed(1);
+        assert_eq!(standing.failed(&expired(), Duration::MAX), renewed);
     }
 }

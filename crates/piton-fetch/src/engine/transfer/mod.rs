@@ -91,9 +91,9 @@ impl Transfer {
         }
     }
 
-    /// Runs until all is here (`Ok`), or until the first trouble that ends this transfer. In either
+    /// Runs until all is here (`Ok`), or until the first error that ends this transfer. In either
     /// case no connection is at work any more, and all that came in is written and claimed.
-    pub(super) async fn run(mut self, first: Option<First>) -> Result<(), (TransferError, u32)> {
+    pub(super) async fn run(mut self, first: Option<First>) -> Result<(), TransferError> {
         if let Some(First { source, connection, segment, opened }) = first {
             let lease = SegmentLease::new(&self.job, segment);
             let permit = ConnectionPermit::new(Arc::clone(&source));
@@ -107,12 +107,12 @@ impl Transfer {
         while !self.workers.is_empty() {
             tokio::select! {
                 Some(ended) = self.workers.join_next() => {
-                    let trouble = ended.ok().and_then(|ended| ended.result.err());
-                    let trouble = trouble.map(|failed| failed.trouble);
+                    let failed = ended.ok().and_then(|ended| ended.result.err());
+                    let error = failed.map(|failed| failed.error).filter(TransferError::is_local);
                     // The plan counts bytes as here just before they are written: what seemed
                     // complete is not, if the disk then refused them (G1).
-                    if let (Ok(()), Some(trouble @ TransferError::Local(_))) = (&result, trouble) {
-                        result = Err((trouble, 1));
+                    if let (Ok(()), Some(error)) = (&result, error) {
+                        result = Err(error);
                     }
                 }
                 () = sleep_until(limit) => self.workers.shutdown().await,
@@ -121,7 +121,7 @@ impl Transfer {
         result
     }
 
-    async fn coordinate(&mut self) -> Result<(), (TransferError, u32)> {
+    async fn coordinate(&mut self) -> Result<(), TransferError> {
         let job = Arc::clone(&self.job);
         let stop = self.stop.clone();
         let mut look = tokio::time::interval(LOOK);
@@ -153,21 +153,20 @@ impl Transfer {
                 },
                 _ = look.tick() => self.look(),
                 () = job.sink.checkpointed() => {}
-                () = stop.stopped() => return Err((TransferError::Stopped, 0)),
+                () = stop.stopped() => return Err(TransferError::Stopped),
             }
             if let Some(error) = job.sink.take_failure() {
-                return Err((TransferError::Local(error), 0));
+                return Err(error.into());
             }
         }
     }
 
     /// Bytes of an earlier run that the disk did not keep are fetched again.
-    async fn take_back_damaged(&self) -> Result<(), (TransferError, u32)> {
+    async fn take_back_damaged(&self) -> Result<(), TransferError> {
         let damaged = self.job.sink.take_damaged();
         let bytes = damaged.iter().map(|range| range.end - range.start).sum();
         if bytes > 0 {
-            let taken = take_back(&self.job, damaged).await;
-            drop(taken.map_err(|error| (TransferError::Local(error), 1))?);
+            drop(take_back(&self.job, damaged).await?);
             self.job.monitor.tell(Event::Damaged { bytes });
         }
         Ok(())
@@ -186,18 +185,14 @@ impl Transfer {
         self.sent.push((source.id, handle));
     }
 
-    fn ended(
-        &mut self,
-        begun: Instant,
-        result: Result<(), Failed>,
-    ) -> Result<(), (TransferError, u32)> {
+    fn ended(&mut self, begun: Instant, result: Result<(), Failed>) -> Result<(), TransferError> {
         match result {
             Ok(()) if self.ranged || self.job.planner().is_complete() => Ok(()),
             Ok(()) => {
                 let host = piton_remote::host_of(&self.job.what.url);
-                Err((TransferError::broken(host, "the answer ended before the file did"), 1))
+                Err(TransferError::broken(host, "the answer ended before the file did"))
             }
-            Err(Failed { source, trouble }) => self.on_failure(&source, trouble, begun),
+            Err(Failed { source, error }) => self.on_failure(&source, error, begun),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Repairs {
 impl Transfer {
     /// Deals with pieces that were found bad, or right at last. Whoever gave a bad one whole gets nothing
     /// new to do until it is known whose fault it was.
-    pub(super) async fn repair(&mut self) -> Result<(), (TransferError, u32)> {
+    pub(super) async fn repair(&mut self) -> Result<(), TransferError> {
         let bad = self.job.sink.take_bad_pieces();
         if bad.is_empty() && self.repairs.are_over() {
             return Ok(());
@@ -59,7 +59,7 @@ impl Transfer {
     }
 
     /// Pieces that are right at last clear up who had given them bad.
-    fn settle(&mut self) -> Result<(), (TransferError, u32)> {
+    fn settle(&mut self) -> Result<(), TransferError> {
         let sink = &self.job.sink;
         let open = self.repairs.0.keys().copied();
         let right: Vec<u64> = open.filter(|number| sink.is_good_piece(*number)).collect();
@@ -70,8 +70,8 @@ impl Transfer {
                 let sources = Arc::clone(&self.job.sources);
                 let source = sources.get(*id).filter(|source| sources.others(source));
                 if let Some(source) = source {
-                    let trouble = self.integrity(&repair.last, Box::new([repair.last.number]));
-                    self.give_up(source, trouble, 1)?;
+                    let error = self.integrity(&repair.last, Box::new([repair.last.number]));
+                    self.give_up(source, error)?;
                 }
             }
         }
@@ -80,7 +80,7 @@ impl Transfer {
 
     /// These pieces are bad: what is here of them is taken back, and they wait for sources. All at once: what is
     /// taken back of one may reach into another, and be there again, from somebody else, an instant later.
-    async fn open(&mut self, bad: Vec<BadPiece>) -> Result<(), (TransferError, u32)> {
+    async fn open(&mut self, bad: Vec<BadPiece>) -> Result<(), TransferError> {
         for piece in &bad {
             let giver = self.job.origins().sole(piece.range.clone());
             let repair = self.repairs.0.entry(piece.number).or_insert_with(|| Repair {
@@ -99,11 +99,10 @@ impl Transfer {
             return Ok(());
         }
         if !self.ranged {
-            return Err((self.failure(), 1));
+            return Err(self.failure());
         }
         let ranges = bad.iter().map(|piece| piece.range.clone()).collect();
-        let taken = take_back(&self.job, ranges).await;
-        let taken = taken.map_err(|error| (TransferError::Local(error), 1))?;
+        let taken = take_back(&self.job, ranges).await?;
         for (piece, lease) in bad.iter().zip(taken) {
             let bytes = piece.range.end - piece.range.start;
             self.job.monitor.tell(Event::FetchingAgain { bytes });
@@ -115,7 +114,7 @@ impl Transfer {
     }
 
     /// Sends for bad pieces those that did not give them, as far as they can be asked now.
-    fn send(&mut self) -> Result<(), (TransferError, u32)> {
+    fn send(&mut self) -> Result<(), TransferError> {
         let job = Arc::clone(&self.job);
         let side_by_side = job.sharing == Sharing::SideBySide;
         // One at a time: the others are not asked for a piece.
@@ -147,7 +146,7 @@ impl Transfer {
             }
         }
         if hopeless {
-            return Err((self.failure(), 1));
+            return Err(self.failure());
         }
         for (source, lease) in sent {
             let (connection, permit) =
@@ -167,12 +166,13 @@ impl Transfer {
     }
 
     fn integrity(&self, piece: &BadPiece, pieces: Box<[u64]>) -> TransferError {
-        TransferError::Final(Box::new(Failure::Integrity {
+        let failure = Failure::Integrity {
             path: self.job.monitor.shared().progress.path.clone().unwrap_or_default(),
             expected: piece.expected.clone(),
             got: piece.got.clone(),
             source_of: "given with the file".to_owned(),
             pieces,
-        }))
+        };
+        failure.into()
     }
 }

@@ -2,7 +2,9 @@
 //! (G1).
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use piton_fetch::IfExists;
 use piton_fetch::digest::{Algorithm, Digest, Hasher};
 use piton_fetch::parse::checksum_file::ChecksumFile;
 use piton_testkit::server::DigestField;
@@ -198,6 +200,30 @@ fn a_digest_of_the_server_outlives_a_kill() {
         desk.server.replace("/f", file());
         let failure = desk.fail(desk.over(3, "/f"));
         assert!(matches!(failure, Failure::Integrity { .. }), "{field:?}: {failure:?}");
+    }
+}
+
+/// The server is asked for a byte first, to see whether there is anything to fetch: what it sends along with that
+/// holds of the file, too.
+#[test]
+fn a_digest_of_the_server_counts_where_a_file_is_replaced() {
+    for only_newer in [false, true] {
+        let dated = file().wrong_digest(DigestField::ReprSha256).last_modified(SystemTime::now());
+        let desk = Desk::new(Site::new().with("/f", dated));
+        desk.write("f", b"old");
+        let old = SystemTime::now() - Duration::from_secs(60);
+        std::fs::File::options()
+            .write(true)
+            .open(desk.path("f"))
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+        let mut what = desk.what("/f");
+        what.only_newer = only_newer;
+        what.if_exists = if only_newer { IfExists::Refuse } else { IfExists::Overwrite };
+        let failure = desk.get(what).unwrap_err();
+        assert!(matches!(failure, Failure::Integrity { .. }), "{failure:?}");
+        assert_eq!(desk.read("f"), b"old");
     }
 }
 

@@ -10,6 +10,7 @@ use piton_fetch::IfExists;
 use piton_testkit::disk::{Crash, SimDisk};
 use piton_testkit::server::{DigestField, http_date};
 
+use super::mirrors::{Mirrors, named};
 use super::*;
 
 const LEN: u64 = 2 * MIB;
@@ -127,6 +128,30 @@ fn it_is_recognised_by_size_and_time() {
     set_time(&desk, "f.bin", time(2));
     assert!(matches!(desk.get(desk.what("/f.bin")), Err(Failure::Exists { .. })));
     assert!(desk.server.stats().sent() < 64 * KIB);
+}
+
+/// Each URL calls its version differently; which of them the file came from does not matter.
+#[test]
+fn the_version_of_any_mirror_is_recognised() {
+    let mirrors = Mirrors::new(named("a"), [named("b"), named("c")]);
+    let mut only_last = mirrors.desk.over(1, "/f");
+    only_last.url = mirrors.others[1].url("/f").parse().unwrap();
+    mirrors.desk.get(only_last).unwrap();
+    let before = mirrors.sent();
+    for if_exists in [IfExists::Refuse, IfExists::Rename] {
+        // One that is dead says nothing of the file.
+        mirrors.others[0].add_fault(Fault::resets_unanswered());
+        let mut again = mirrors.unjudged(2);
+        again.if_exists = if_exists;
+        assert!(mirrors.desk.get(again).unwrap().already_complete, "{if_exists:?}");
+    }
+    let fetched: u64 = mirrors.sent().iter().zip(before).map(|(now, before)| now - before).sum();
+    assert!(fetched < 100, "{fetched}");
+    assert_eq!(mirrors.desk.files(), ["f"]);
+    // Nobody has what is here now.
+    std::fs::write(mirrors.desk.path("f"), "mine").unwrap();
+    let failure = mirrors.desk.get(mirrors.unjudged(2)).unwrap_err();
+    assert!(matches!(failure, Failure::Exists { .. }), "{failure}");
 }
 
 #[test]

@@ -254,6 +254,35 @@ fn redirects_in_a_circle_and_to_nowhere() {
     }
 }
 
+/// Where the first redirect led to fails for good after some bytes, in any way: the URL leads elsewhere by then.
+#[test]
+fn redirects_whose_target_fails_later() {
+    const LEN: u64 = 12 * MIB;
+    let ways = [
+        || Fault::status(400),
+        || Fault::status(403),
+        || Fault::status(451),
+        || Fault::status(503),
+        Fault::resets_unanswered,
+        Fault::closes_unanswered,
+    ];
+    each(ways.into_iter().flat_map(|fault| [(fault, 1), (fault, 4)]), |(fault, n)| {
+        let file = || Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\""));
+        let cut = Fault::cut_connection_after(LEN / 3).first(1);
+        let node = Server::start(file().fault(cut).fault(fault().turns(2..)));
+        let other = Server::start(file());
+        let to = |server: &Server| Fault::redirect(302, &server.url("/f"));
+        let desk = Desk::new(file().fault(to(&node).first(1)).fault(to(&other).turns(2..)));
+        let mut what = desk.over(n, "/f");
+        what.retries = 2;
+        let outcome = desk.get(what);
+        assert!(outcome.is_ok(), "{:?} {n}: {outcome:?} {:?}", fault(), desk.events());
+        desk.assert_only("f", 1, LEN);
+        let sent = (node.stats().sent(), other.stats().sent());
+        assert!(sent.0 >= LEN / 3 && sent.1 > 0, "{:?} {n}: {sent:?}", fault());
+    });
+}
+
 #[test]
 fn redirects_that_lead_there() {
     for status in [301, 302, 303, 307, 308] {

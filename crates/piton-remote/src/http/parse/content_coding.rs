@@ -29,7 +29,7 @@ const CODINGS: [&str; 16] = [
 /// Only a coding that exists says that the body is another one each time it is made. `identity`, an empty
 /// value, the name of a character set, what an upload was framed in (`aws-chunked`) and anything else that is
 /// none is passed over: the body is the file, and can be resumed like any other.
-pub fn content_coding(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn content_coding(headers: &HeaderMap) -> Option<String> {
     if !headers.contains_key(CONTENT_ENCODING) {
         return None;
     }

@@ -11,7 +11,7 @@ use crate::decode;
 /// close, raw UTF-8 or ISO-8859-1, `filename*` in quotes, doubled parameters; and in `filename`, where that
 /// gives valid text, percent-encoded UTF-8 and the encoded words of mail (RFC 2047). `None` if there is no
 /// name or it is empty.
-pub fn file_name(value: &[u8]) -> Option<String> {
+pub(crate) fn file_name(value: &[u8]) -> Option<String> {
     let value = decode::utf8_or_latin1(value);
     let mut plain = None;
     for (name, value) in Parameters(&value) {

@@ -12,7 +12,7 @@ use crate::ParseError;
 /// # Errors
 /// [`ParseError`] for values that differ, and for anything but digits that make up a number of 64 bits:
 /// where the body ends would be a guess, and RFC 9112 section 6.3 forbids to make one.
-pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ParseError> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ParseError> {
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
         let bytes = value.as_bytes();

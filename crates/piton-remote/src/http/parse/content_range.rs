@@ -10,7 +10,7 @@ use crate::ParseError;
 /// Only possible ranges can be had from the parser: `first <= last < total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ContentRange {
+pub(crate) enum ContentRange {
     /// `bytes first-last/total`, or `/*` where the server does not know the total.
     Satisfied {
         /// Offset of the first byte that is sent.
@@ -33,7 +33,7 @@ impl ContentRange {
     /// # Errors
     /// [`ParseError`] for another unit, for anything but digits where numbers belong, for numbers
     /// beyond 64 bits, and for ranges that end before they begin or after the total.
-    pub fn parse(value: &str) -> Result<ContentRange, ParseError> {
+    pub(crate) fn parse(value: &str) -> Result<ContentRange, ParseError> {
         let wrong = |why| ParseError::new("Content-Range", why, value.as_bytes());
         let (unit, range) =
             value.trim().split_once([' ', '\t']).ok_or_else(|| wrong("it has no range"))?;
@@ -65,7 +65,7 @@ impl ContentRange {
     ///
     /// # Errors
     /// As [`ContentRange::parse`], and if there are several that differ.
-    pub fn from_headers(headers: &HeaderMap) -> Result<Option<ContentRange>, ParseError> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<ContentRange>, ParseError> {
         let mut values = headers.get_all(CONTENT_RANGE).iter().map(|value| {
             let bytes = value.as_bytes();
             let text = std::str::from_utf8(bytes)
@@ -81,13 +81,6 @@ impl ContentRange {
             }
         }
         Ok(Some(range))
-    }
-
-    /// The length of the whole representation in bytes, if the server gave it.
-    pub fn total(&self) -> Option<u64> {
-        match *self {
-            ContentRange::Satisfied { total, .. } | ContentRange::Unsatisfied { total } => total,
-        }
     }
 }
 
@@ -116,10 +109,10 @@ mod tests {
         );
         assert_eq!(parse("bytes */1234"), ContentRange::Unsatisfied { total: Some(1234) });
         assert_eq!(parse("bytes */*"), ContentRange::Unsatisfied { total: None });
-        assert_eq!(parse("bytes */0").total(), Some(0));
+        assert_eq!(parse("bytes */0"), ContentRange::Unsatisfied { total: Some(0) });
         assert_eq!(
-            parse("bytes 0-18446744073709551613/18446744073709551615").total(),
-            Some(u64::MAX)
+            parse("bytes 0-18446744073709551613/18446744073709551615"),
+            ContentRange::Satisfied { first: 0, last: u64::MAX - 2, total: Some(u64::MAX) }
         );
     }
 

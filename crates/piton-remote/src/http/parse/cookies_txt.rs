@@ -14,7 +14,7 @@ use url::Url;
 #[non_exhaustive]
 pub struct CookiesTxt {
     /// The cookies in the order of the file, expired ones too.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<StoredCookie>,
     /// The numbers (from 1) of lines that are neither cookies nor comments nor empty, so that the user
     /// can be told.
     pub rubbish: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct CookiesTxt {
 /// One cookie. Its debug form hides the value.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Entry {
+pub(crate) struct StoredCookie {
     /// The host, lower case and in ASCII, without the leading dot.
     pub domain: String,
     /// Whether the hosts below the domain get the cookie too.
@@ -43,6 +43,11 @@ pub struct Entry {
 }
 
 impl CookiesTxt {
+    /// Whether no line of it is a cookie.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Parses the text of a cookie file. Lines that are no cookies are noted and skipped.
     pub fn parse(text: &str) -> CookiesTxt {
         let mut cookies = CookiesTxt::default();
@@ -70,7 +75,7 @@ impl CookiesTxt {
     }
 }
 
-impl Entry {
+impl StoredCookie {
     fn into_cookie(self, now: SystemTime) -> Option<cookie_store::Cookie<'static>> {
         let left = match self.expires {
             Some(expires) => Some(expires.duration_since(now).ok().filter(|left| !left.is_zero())?),
@@ -92,7 +97,7 @@ impl Entry {
     }
 }
 
-impl fmt::Debug for Entry {
+impl fmt::Debug for StoredCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("domain", &self.domain)
@@ -102,7 +107,7 @@ impl fmt::Debug for Entry {
     }
 }
 
-fn entry(line: &str, http_only: bool) -> Option<Entry> {
+fn entry(line: &str, http_only: bool) -> Option<StoredCookie> {
     let mut fields = line.split('\t');
     let (domain, subdomains, path, secure, expires, name) = (
         fields.next()?,
@@ -126,7 +131,7 @@ fn entry(line: &str, http_only: bool) -> Option<Entry> {
     let host = domain.strip_prefix('.').unwrap_or(domain);
     let plain = !host.contains(['/', '\\', '@', '?', '#']) && !host.contains(char::is_whitespace);
     let url = origin(host).filter(|url| plain && url.port().is_none())?;
-    Some(Entry {
+    Some(StoredCookie {
         domain: url.host_str()?.to_owned(),
         // An IP address has no subdomains.
         include_subdomains: subdomains && url.domain().is_some(),

@@ -18,19 +18,19 @@ use crate::digest::{Algorithm, Digest};
 /// A digest that a server gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ServerDigest {
+pub(crate) struct ServerDigest {
     /// The digest.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Of which bytes it is the digest.
-    pub covers: Covers,
+    pub(crate) covers: Covers,
     /// The header it came in, for messages.
-    pub header: &'static str,
+    pub(crate) header: &'static str,
 }
 
 /// What a [`ServerDigest`] is the digest of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Covers {
+pub(crate) enum Covers {
     /// The whole file, also when the message is a 206 with a part of it.
     Representation,
     /// The content of this message: with a 206 only the part that it carries, with a 200 all.
@@ -38,7 +38,7 @@ pub enum Covers {
 }
 
 /// The digests that speak of the whole, of whatever the message carries of it.
-pub fn of_the_whole(headers: &HeaderMap, status: StatusCode) -> Vec<crate::ServerDigest> {
+pub(crate) fn of_the_whole(headers: &HeaderMap, status: StatusCode) -> Vec<crate::ServerDigest> {
     let mut said = server_digests(headers, status);
     // What covers only the content speaks of the whole when the content is the whole.
     said.retain(|said| said.covers == Covers::Representation || status == StatusCode::OK);
@@ -64,7 +64,7 @@ pub fn of_the_whole(headers: &HeaderMap, status: StatusCode) -> Vec<crate::Serve
 /// checked is none. So are: the checksums of a multipart upload's parts (`…-N`, or
 /// `x-amz-checksum-type: COMPOSITE`), any x-amz-checksum on a 206, and an x-goog-hash where the object
 /// is stored compressed and was unpacked on its way here.
-pub fn server_digests(headers: &HeaderMap, status: StatusCode) -> Vec<ServerDigest> {
+pub(crate) fn server_digests(headers: &HeaderMap, status: StatusCode) -> Vec<ServerDigest> {
     let mut found = Found(Vec::new());
     found.dictionary(headers, "Repr-Digest", Covers::Representation);
     found.dictionary(headers, "Content-Digest", Covers::Content);

@@ -9,7 +9,7 @@ use http::header::ETAG;
 ///
 /// Shown as it is sent: `"opaque"`, or `W/"opaque"` for a weak one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ETag {
+pub(crate) struct ETag {
     weak: bool,
     opaque: String,
 }
@@ -22,7 +22,7 @@ impl ETag {
     ///
     /// `None` for an empty tag, which names no version, for one over 1024 bytes, and for one with
     /// characters that cannot be sent back in If-Range.
-    pub fn parse(value: &str) -> Option<ETag> {
+    pub(crate) fn parse(value: &str) -> Option<ETag> {
         let value = value.trim();
         let (weak, rest) = match value.strip_prefix("W/").or_else(|| value.strip_prefix("w/")) {
             Some(rest) => (true, rest),
@@ -39,7 +39,7 @@ impl ETag {
     }
 
     /// The entity tag of a message; `None` without one, with a useless one, or with several that differ.
-    pub fn from_headers(headers: &HeaderMap) -> Option<ETag> {
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<ETag> {
         let mut tags =
             headers.get_all(ETAG).iter().map(|value| value.to_str().ok().and_then(ETag::parse));
         let first = tags.next()??;
@@ -48,12 +48,12 @@ impl ETag {
 
     /// Whether the tag changes with every byte of the file, so that ranges may be joined on its word
     /// (guarantee G4). A weak one only says that the versions serve the same purpose.
-    pub fn strong(&self) -> bool {
+    pub(crate) fn strong(&self) -> bool {
         !self.weak
     }
 
     /// The tag without quotes and `W/`.
-    pub fn opaque(&self) -> &str {
+    pub(crate) fn opaque(&self) -> &str {
         &self.opaque
     }
 }

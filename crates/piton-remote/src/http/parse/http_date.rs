@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 /// The day of the week is not checked. Two-digit years are those from 1970 to 2069. The second 60 of a
 /// leap second counts as the last of its minute, and the last hours of the year 9999, which are beyond the
 /// calendar's end, as that end.
-pub fn parse(value: &str) -> Option<SystemTime> {
+pub(crate) fn parse(value: &str) -> Option<SystemTime> {
     // The longest form has 33 characters.
     if value.len() > 64 || !value.is_ascii() {
         return None;
@@ -28,7 +28,7 @@ pub fn parse(value: &str) -> Option<SystemTime> {
 
 /// Writes a date as [`parse`] and every server reads it, `Sun, 06 Nov 1994 08:49:37 GMT`; parts of a
 /// second are cut. `None` for moments outside the years 0 to 9999.
-pub fn format(moment: SystemTime) -> Option<String> {
+pub(crate) fn format(moment: SystemTime) -> Option<String> {
     let moment = Timestamp::try_from(moment).ok()?;
     jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&moment).ok()
 }

@@ -8,7 +8,7 @@ use super::http_date;
 ///
 /// A date that has passed is no wait. Rubbish is `None`: the caller waits as it would without the
 /// header.
-pub fn parse(value: &str, now: SystemTime, max: Duration) -> Option<Duration> {
+pub(crate) fn parse(value: &str, now: SystemTime, max: Duration) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
         // All digits and yet no number: too great, and cut to the maximum below.

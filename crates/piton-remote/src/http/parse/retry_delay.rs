@@ -12,7 +12,7 @@ use super::{http_date, retry_after};
 /// (drafts of the IETF's httpapi group) or `X-RateLimit-Reset`.
 ///
 /// `None` where nothing is said, or a time that has passed.
-pub fn retry_delay(
+pub(crate) fn retry_delay(
     headers: &HeaderMap,
     limited: bool,
     now: SystemTime,
