@@ -40,9 +40,9 @@ enum Way {
     Read,
 }
 
-/// What is done beside the network's thread.
-struct Step {
-    source: LocalBytes,
+/// What is done at once, beside the network's thread.
+#[derive(Debug)]
+struct Cut {
     range: Range<u64>,
     /// Up to where sharing is to be tried.
     share: Option<u64>,
@@ -81,11 +81,15 @@ impl LocalCopy {
         let Some(source) = body.local().filter(|source| source.range().start == at) else {
             return Ok(None);
         };
-        let Some(step) = self.step(job, id, source, at, most) else { return Ok(None) };
+        let (free, size) = (free_from(job, id, at), job.planner().size());
+        let (Some(free), Some(size)) = (free, size) else { return Ok(None) };
+        let free = free.min(source.range().end);
+        let Some(cut) = Cut::new(self, at, free, size, most as u64) else { return Ok(None) };
         // Let go within the turn: the part is closed after it.
         let (sink, way) = (Arc::downgrade(job.sink.shared()), self.way);
-        let done = in_turn(move || Some(step.run(&sink.upgrade()?.part, way))).await.flatten();
-        let Done { way, shared, len, crc } = done.unwrap_or(Err(TransferError::Stopped))?;
+        let done = in_turn(move || Some(cut.put(&source, &sink.upgrade()?.part, way))).await;
+        let done = done.flatten().unwrap_or(Err(TransferError::Stopped))?;
+        let Done { way, shared, len, crc } = done;
         self.way = way;
         self.shared = shared.unwrap_or_else(|| self.shared.clone());
         if len == 0 || !take(job, id, at..at + len) {
@@ -96,40 +100,31 @@ impl LocalCopy {
         writer.placed(len, crc)?;
         Ok(Some(usize::try_from(len).unwrap_or(usize::MAX)))
     }
+}
 
-    /// What is to be done with the bytes from `at` on.
-    fn step(
-        &self,
-        job: &Job,
-        id: SegmentId,
-        source: LocalBytes,
-        at: u64,
-        most: usize,
-    ) -> Option<Step> {
-        let (free, size) = (free_from(job, id, at)?, job.planner().size()?);
-        let free = free.min(source.range().end);
-        let end = free.min(at.saturating_add(most as u64));
+impl Cut {
+    /// What is to be done with the bytes from `at` on, of which those up to `free` are nobody else's. `None`: so few
+    /// that they are read.
+    fn new(copy: &LocalCopy, at: u64, free: u64, size: u64, most: u64) -> Option<Self> {
+        let end = free.min(at.saturating_add(most));
         // So that the next ones begin with a block.
-        let end = if end == free { end } else { end - end % BLOCK };
-        if self.shared.contains(&at) {
-            let range = at..end.min(self.shared.end);
-            return (!range.is_empty()).then_some(Step {
-                source,
-                range,
-                share: None,
-                is_there: true,
-            });
-        }
-        let (end, share) = match self.way {
-            Way::Share if at.is_multiple_of(BLOCK) => {
+        let mut end = if end == free { end } else { end - end % BLOCK };
+        let (mut share, is_there) = (None, copy.shared.contains(&at));
+        if is_there {
+            end = end.min(copy.shared.end);
+        } else if copy.way == Way::Share {
+            if at.is_multiple_of(BLOCK) {
                 let until = free.min(at.saturating_add(SHARED_AT_ONCE));
+                // Whole blocks, or all of the last one.
                 let until = if until == size { until } else { until - until % BLOCK };
-                (end, (until > at).then_some(until))
+                share = (until > at).then_some(until);
+                // Nothing is read back that was not put there.
+                end = share.map_or(end, |until| end.min(until));
+            } else {
+                end = end.min(at.next_multiple_of(BLOCK));
             }
-            Way::Share => (end.min(at.next_multiple_of(BLOCK)), None),
-            Way::Copy | Way::Read => (end, None),
-        };
-        (at < end).then_some(Step { source, range: at..end, share, is_there: false })
+        }
+        (at < end).then_some(Self { range: at..end, share, is_there })
     }
 }
 
@@ -174,9 +169,9 @@ fn guard(mutex: &Mutex<bool>) -> MutexGuard<'_, bool> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Step {
-    fn run(self, part: &Part, way: Way) -> Result<Done, TransferError> {
-        let (file, Range { start, mut end }) = (self.source.file(), self.range);
+impl Cut {
+    fn put(self, source: &LocalBytes, part: &Part, way: Way) -> Result<Done, TransferError> {
+        let (file, Range { start, mut end }) = (source.file(), self.range);
         let mut done = Done { way, shared: None, len: 0, crc: 0 };
         if !self.is_there {
             let shares = |until: &u64| matches!(part.share_from(file, start..*until), Ok(true));
@@ -188,7 +183,7 @@ impl Step {
                 }
                 end = start + part.copy_from(file, start..end).unwrap_or(0);
             }
-            self.source.check()?;
+            source.check()?;
         }
         done.crc = crc_of(part, start..end)?;
         done.len = end - start;
@@ -222,6 +217,49 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    /// Wherever the free bytes begin and end, and however few are wanted: only what was put there is read back,
+    /// and only what can be shared is shared.
+    #[test]
+    fn cuts_hold_together() {
+        let odd = [0, 1, 777, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK];
+        let wholes = [0, BLOCK, SHARED_AT_ONCE, 3 * SHARED_AT_ONCE];
+        let places = || wholes.iter().flat_map(|whole| odd.map(|odd| whole + odd));
+        for (start, free) in places().flat_map(|start| places().map(move |free| (start, free))) {
+            for size in [free, free + 1, free + SHARED_AT_ONCE] {
+                for most in [1, 4097, BLOCK, 100_000, 1 << 20] {
+                    let (mut copy, mut at) = (LocalCopy::new(), start);
+                    for _ in 0..60 {
+                        if at >= free {
+                            break;
+                        }
+                        let Some(cut) = Cut::new(&copy, at, free, size, most) else {
+                            // Read, and on from there.
+                            assert!(most < BLOCK || at % BLOCK != 0, "{at} {free} {size} {most}");
+                            at += most.min(free - at);
+                            continue;
+                        };
+                        let (range, share) = (cut.range.clone(), cut.share);
+                        assert!(
+                            range.start == at && at < range.end && range.end <= free,
+                            "{cut:?}"
+                        );
+                        assert!(range.end - at <= most, "{cut:?}");
+                        if let Some(until) = share {
+                            assert!(at % BLOCK == 0 && (until % BLOCK == 0 || until == size));
+                            assert!(
+                                until <= free && range.end <= until && !cut.is_there,
+                                "{cut:?}"
+                            );
+                            copy.shared = at..until;
+                        }
+                        assert!(!cut.is_there || range.end <= copy.shared.end, "{cut:?}");
+                        at = range.end;
+                    }
+                }
+            }
+        }
+    }
 
     /// Whoever comes next may write to the part at once.
     #[test]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use piton_durable::fs::{FsFile, FsSync, Owner, Stat, read_full_at};
 
 use super::fault::{Step, dead};
-use super::file::{BLOCK, Node};
+use super::file::Node;
 use super::rng::Rng;
 use super::sim::{SimDisk, World, part_of, refuse};
 
@@ -86,21 +86,6 @@ impl FsFile for SimFile {
             node.write(&buf[..len], offset);
             node.write_back_one(rng);
             Ok(len)
-        })
-    }
-
-    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
-        let in_blocks = |at: u64| at.is_multiple_of(BLOCK as u64);
-        let is_end = source.stat()?.len == range.end;
-        if !in_blocks(range.start) || !(in_blocks(range.end) || is_end) {
-            return Ok(false);
-        }
-        let bytes = read_range(source, &range)?;
-        // All or nothing, so no part of it.
-        self.change(|node, rng, _| {
-            node.write(&bytes, place(range.start)?);
-            node.write_back_one(rng);
-            Ok(true)
         })
     }
 
