@@ -6,6 +6,7 @@
 //! its validator is weak, and the engine compares bytes wherever two answers meet.
 
 mod body;
+mod local;
 mod version;
 
 use std::io;
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
+pub use self::local::LocalBytes;
 pub(crate) use self::version::modified_of;
 use self::version::{identity, is_same, is_unchanged, unsettled_for};
 use crate::ask::Ask;

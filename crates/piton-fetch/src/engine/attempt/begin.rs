@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use piton_checkpoint::{Identity, Strength, Verdict};
 use piton_durable::part::{PartError, Recovered};
-use piton_remote::Protocol;
+use piton_remote::{Body, LocalBytes, Protocol};
 
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
 use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
@@ -132,9 +132,9 @@ impl Attempt<'_> {
             part.part.put_meta(&meta.to_json())?;
         }
         part.meta = Some(meta.clone());
-        let size = reply.head.identity.size;
+        let (size, source) = (reply.head.identity.size, self.local_source(reply));
         let part = blocking(move || {
-            part.part.expect(size)?;
+            part.part.expect_from(source.as_ref().map(LocalBytes::file), size)?;
             Ok::<_, PartError>(part)
         });
         Ok((part.await?, meta))
@@ -150,12 +150,19 @@ impl Attempt<'_> {
         let meta = self.described(part.target.path(), reply, expected);
         part.meta = Some(meta.clone());
         let (json, size) = (meta.to_json(), reply.head.identity.size);
+        let source = self.local_source(reply);
         let part = blocking(move || {
-            part.part.begin(&json, size)?;
+            part.part.begin_from(source.as_ref().map(LocalBytes::file), &json, size)?;
             part.recovered = Recovered::default();
             Ok::<_, PartError>(part)
         });
         Ok((part.await?, meta))
+    }
+
+    /// The file of this machine that all bytes come from, if they come from one.
+    fn local_source(&self, reply: &Reply) -> Option<LocalBytes> {
+        let body = reply.exchange.as_ref().map(|exchange| &exchange.body);
+        body.filter(|_| !self.sources.several()).and_then(Body::local)
     }
 
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {

@@ -112,7 +112,10 @@ impl<'a> Fetch<'a> {
             checked.map_err(TransferError::into_failure)?;
         }
         let window = match size {
-            Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
+            // Whole blocks: what begins within one cannot be shared with a source on this machine.
+            Some(size) if !expected.is_empty() => {
+                (size / 64).next_multiple_of(1 << 20).clamp(8 << 20, 64 << 20)
+            }
             _ => u64::MAX,
         };
         // A stream cannot fetch again what a state covers and the disk did not keep: all is hashed afresh.
