@@ -52,10 +52,9 @@ mod meaning;
 pub mod netrc;
 mod origin;
 mod parse_error;
-// Public for the fuzz crate, which includes the file.
-#[cfg(test)]
-#[allow(unreachable_pub)]
-mod properties;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod properties;
 mod refusal;
 mod reply;
 mod time;
