@@ -72,7 +72,10 @@ impl<W: Write> Screen for Json<W> {
                 let fields = json!({
                     "exit_code": exit_code,
                     "message": "stopped by a signal; everything is saved",
-                    "hint": "to resume, run piton resume or the same command again",
+                    "hint": match file.journal_is_enough() {
+                        true => "to resume, run piton resume or the same command again",
+                        false => "to resume, run the same command again",
+                    },
                     "saved": have,
                 });
                 self.emit(file, "failed", fields);

@@ -74,6 +74,11 @@ impl File {
         Self { index, url: redact::url(&download.url), monitor, over: false, path }
     }
 
+    /// Whether `piton resume` can resume it. A journal cannot name a local file as its source.
+    pub(crate) fn journal_is_enough(&self) -> bool {
+        !self.url.starts_with("file:")
+    }
+
     /// Updates the final name.
     pub(crate) fn note(&mut self, event: &Event) {
         if let Event::Started { path, .. } = event {

@@ -85,7 +85,7 @@ pub(super) fn ended(file: &File, ended: &Ended) -> Vec<String> {
             let size = file.monitor.progress().size;
             let of = size.map(|size| format!(" of {}", human::size(size))).unwrap_or_default();
             let how = match path.as_ref().or(file.path().as_ref()) {
-                Some(path) if *have > 0 => {
+                Some(path) if *have > 0 && file.journal_is_enough() => {
                     format!("piton resume {}", quoted(&out::path(path)))
                 }
                 _ => "run the same command again".to_owned(),
@@ -110,6 +110,20 @@ pub(crate) fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_of_a_local_file_is_resumed_by_the_same_command() {
+        let stopped = |url: &str| {
+            let place = piton::fetch::Place::File("a".into());
+            let download = piton::fetch::Download::new(url.parse().unwrap(), place);
+            let file = File::new(0, &download, piton::fetch::Monitor::default());
+            let path = Some("a".into());
+            ended(&file, &Ended::Stopped { have: 5, path, exit: crate::exit::Exit::Interrupted })[0]
+                .clone()
+        };
+        assert!(stopped("http://a.test/a").ends_with("to resume: piton resume a"));
+        assert!(stopped("file:///a").ends_with("to resume: run the same command again"));
+    }
 
     #[test]
     fn transfers() {
