@@ -54,15 +54,6 @@ impl Refusal {
 }
 
 impl RefusalKind {
-    /// Whether it may only mean that the URL which redirects led to is too old: the original one may lead
-    /// elsewhere now.
-    pub fn may_be_an_expired_link(self) -> bool {
-        matches!(
-            self,
-            Self::Unauthorized | Self::Denied | Self::Gone | Self::BadQuestion | Self::Permanent
-        )
-    }
-
     /// Whether it may mean that the server wants fewer connections from us.
     pub fn may_be_crowding(self) -> bool {
         matches!(self, Self::Denied | Self::TooMany | Self::Busy)

@@ -188,7 +188,7 @@ impl Download {
     }
 
     fn how(&self) -> OpenPart {
-        OpenPart { durability: self.durability, verify_all: false }
+        OpenPart { durability: self.durability, ..OpenPart::default() }
     }
 
     fn run(&mut self) -> Result<(), Stop> {

@@ -358,7 +358,10 @@ impl<'a> Fetch<'a> {
             TransferError::Failed(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }
-            error if error.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
+            // Where ranges came, the whole would not do better, and what is here may be given up for it.
+            error if error.is_broken() && self.is_ranged() && !self.source.gives_ranges() => {
+                Again::WithoutRanges.into()
+            }
             TransferError::Stopped => {
                 let have = self.job.planner().done().len();
                 Failure::Stopped { have, path: self.attempt.path() }.into()

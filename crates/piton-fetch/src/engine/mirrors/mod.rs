@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use url::Url;
 
+pub(super) use self::link::LinkEnd;
 use self::losses::Losses;
 pub(super) use self::losses::why;
 pub(super) use self::origins::Origins;

@@ -7,7 +7,7 @@ use piton_checkpoint::{Change, Identity, Strength, Verdict};
 use tokio::sync::MutexGuard as Turn;
 use url::Url;
 
-use super::link::Link;
+use super::link::{Link, LinkEnd};
 use super::standing::Standing;
 use crate::engine::transfer_error::TransferError;
 use piton_remote::{Ask, ByteRange, Extra};
@@ -46,6 +46,8 @@ pub(in crate::engine) struct Source {
     /// Its nodes call the same version by different tags: compare every seam.
     distrusted: AtomicBool,
     trust: Mutex<Trust>,
+    /// A range from the middle came from it.
+    gives_ranges: AtomicBool,
     /// Ranges are asked for on a condition while it copes with that.
     conditional: AtomicBool,
     fetched: AtomicU64,
@@ -67,6 +69,7 @@ impl Source {
             weak: AtomicBool::new(true),
             distrusted: AtomicBool::new(false),
             trust: Mutex::new(Trust::Stranger),
+            gives_ranges: AtomicBool::new(false),
             conditional: AtomicBool::new(true),
             fetched: AtomicU64::new(0),
             working: AtomicU32::new(0),
@@ -117,6 +120,16 @@ impl Source {
         self.identity().filter(|identity| identity.strong_tag().is_some())
     }
 
+    /// Whether a range from the middle came from it.
+    pub(in crate::engine) fn gives_ranges(&self) -> bool {
+        self.gives_ranges.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of a segment that begins at `start` came.
+    pub(in crate::engine) fn gave_bytes_from(&self, start: u64) {
+        self.gives_ranges.fetch_or(start > 0, Ordering::Relaxed);
+    }
+
     /// Whether a range on a condition is understood here.
     pub(in crate::engine) fn set_conditional(&self, copes: bool) {
         self.conditional.store(copes, Ordering::Relaxed);
@@ -127,10 +140,9 @@ impl Source {
         self.link().resolved(url, redirected, generation);
     }
 
-    /// The URL that redirects led to serves no more. Returns whether asking the original one
-    /// again can help.
-    pub(in crate::engine) fn resolve_again(&self, generation: u32) -> bool {
-        self.link().resolve_again(generation)
+    /// The URL that was asked failed. Returns whether another one can be asked now.
+    pub(in crate::engine) fn resolve_again(&self, generation: u32, end: LinkEnd) -> bool {
+        self.link().resolve_again(generation, end)
     }
 
     /// From now on the URL that the user gave is asked again.
