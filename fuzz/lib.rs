@@ -7,8 +7,7 @@
 
 // The included files name what they are about as the crates do where they live.
 use piton_fetch::parse;
-use piton_remote::{http, netrc};
-use piton_lists::{Address, Content, Item, address, format};
+use piton_lists::{ItemUrl, Content, Item, item_url, format};
 mod name {
     pub(crate) use crate::names as properties;
     pub(crate) use piton_lists::name::{Naming, TargetPath};
@@ -17,8 +16,7 @@ mod name {
 #[path = "../crates/piton-fetch/src/parse/properties.rs"]
 pub mod properties;
 
-#[path = "../crates/piton-remote/src/properties.rs"]
-pub mod remote;
+pub use piton_remote::properties as remote;
 
 #[path = "../crates/piton-lists/src/format/properties.rs"]
 pub mod lists;

@@ -85,7 +85,7 @@ def tiny(bench):
                                         f"{found:.2f}", "≤ 1.00", round(found, 2) <= 1))
     remove(output)
     shutil.rmtree(www)
-    return [Figure("One byte", "From nginx to memory, by the defaults of both, with the time to start a "
+    return [Figure("One byte", "From nginx to memory, with the defaults of both, including the time to start a "
                    "process.", ["", "wall ms", "least wall ms", "CPU ms"], rows, claims)]
 
 
@@ -119,8 +119,8 @@ def compare(bench, title, commands, limits, wall_limit=1):
                      f"{ratio(runs[ours], runs[name], 'wall'):.2f}"])
     claims = [cpu_claim(title, ours, name, limit, runs) for name, limit in limits.items()]
     claims.append(wall_claim(title, ours, others, runs, wall_limit))
-    return Figure(title, f"{bench.size >> 20} MiB from nginx to memory. The ratios say what {ours} "
-                  "takes of what the tool takes: below 1, piton is ahead.",
+    return Figure(title, f"{bench.size >> 20} MiB from nginx to memory. A ratio is {ours} "
+                  "divided by the tool: below 1, piton is ahead.",
                   ["", "CPU s/GiB", "CPU ratio", "wall s/GiB", "wall ratio"], rows, claims)
 
 

@@ -32,6 +32,6 @@ def throttled(bench):
         claims.append(Claim(f"Throttled, {case}", f"{rate / 1e6:.1f} MB/s",
                             f"≥ {wanted / 1e6:.1f} MB/s", rate >= wanted))
     remove(output)
-    about = (f"{size >> 20} MiB with `-x 8` from a server that gives each connection 8 MB/s, from "
+    about = (f"{size >> 20} MiB with `-x 8` from a server that limits each connection to 8 MB/s, from "
              "start to final name.")
     return [Figure("Eight throttled connections", about, ["", "MB/s", "of 64 MB/s"], rows, claims)]

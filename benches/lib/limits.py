@@ -24,7 +24,7 @@ def memory(bench):
             rows.append([f"-x {connections}", f"{peak / MIB:.1f}"])
     claims.append(Claim(f"Peak memory with 16 connections, {size / GIB:g} GiB",
                         f"{peak / MIB:.1f} MiB", "≤ 32 MiB", peak <= 32 * MIB))
-    about = f"The most that was resident while {size / GIB:g} GiB came in onto a disk, plain HTTP."
+    about = f"Peak resident memory while downloading {size / GIB:g} GiB to a disk, plain HTTP."
     return [Figure("Memory", about, ["connections", "MiB"], rows, claims)]
 
 
@@ -37,7 +37,7 @@ def start(bench):
     median = statistics.median(times)
     rows = [["`piton --version`", f"{median:.1f}", f"{min(times):.1f}"]]
     claim = Claim("`piton --version`", f"{median:.1f} ms", "≤ 10 ms", median <= 10)
-    return [Figure("Start", "50 runs, with the time to start a process.",
+    return [Figure("Start", "50 runs, including the time to start a process.",
                    ["", "median, ms", "least, ms"], rows, [claim])]
 
 
@@ -74,12 +74,12 @@ def resume(bench):
                     raise SystemExit("the file came in whole before it could be resumed often enough")
             median = statistics.median(times)
             rows.append([how, f"{median:.0f}", f"{max(times):.0f}"])
-            claims.append(Claim(f"Resume of {size // GIB} GiB after {how}: first new byte asked for",
+            claims.append(Claim(f"Resume of {size // GIB} GiB after {how}: first new byte requested",
                                 f"{median:.0f} ms", "≤ 200 ms", median <= 200))
     remove(output)
-    scaled = "" if size == wanted else f" (the disk had no room for {wanted // GIB})"
+    scaled = "" if size == wanted else f" (the disk had no space for {wanted // GIB})"
     about = (f"A part of nearly {size // GIB} GiB{scaled} on a real disk: from the start of the "
-             "process to the arrival of its first request, which asks for new bytes. The run before "
+             "process to the arrival of its first request, which asks for new bytes. The previous run "
              "was ended as the table says; five times each.")
     return [Figure("Resume", about, ["ended by", "median, ms", "most, ms"], rows, claims)]
 

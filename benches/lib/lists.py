@@ -63,8 +63,8 @@ def compared(bench, urls, folder):
         Claim(f"{len(urls)} small files into memory: speed of piton / aria2",
               f"{1 / ratio['aria2']:.1f}", "≥ 4", ratio["aria2"] <= 1 / 4),
     ]
-    about = (f"{len(urls)} files of {SMALL} bytes from nginx to memory, {AT_ONCE} at a time. The "
-             "ratios say what piton takes of the wall time of the tool.")
+    about = (f"{len(urls)} files of {SMALL} bytes from nginx to memory, {AT_ONCE} at a time. A "
+             "ratio is the wall time of piton divided by that of the tool.")
     shutil.rmtree(lists)
     return Figure("Many small files, into memory", about, ["", "wall s", "CPU s", "wall ratio"],
                   rows, claims)
@@ -86,11 +86,11 @@ def on_disk(bench, urls):
     for durability, walls in runs.items():
         rates[durability] = len(urls) / statistics.median(walls)
         rows.append([durability, f"{statistics.median(walls):.2f}", f"{rates[durability]:.0f}"])
-    claim = Claim(f"{len(urls)} small files onto a real disk, durably",
+    claim = Claim(f"{len(urls)} small files to a real disk, durably",
                   f"{rates['power']:.0f} files/s", "≥ 3000 files/s", rates["power"] >= 3000)
-    about = (f"The same onto a real disk. With `power`, the default, each file and its outcome in the "
+    about = (f"The same to a real disk. With `power`, the default, each file and its outcome in the "
              "ledger are durable before it counts as done.")
-    return Figure("Many small files, onto a disk", about, ["durability", "wall s", "files/s"], rows,
+    return Figure("Many small files, to a disk", about, ["durability", "wall s", "files/s"], rows,
                   [claim])
 
 
@@ -118,13 +118,13 @@ def long_lists(bench):
         wall = statistics.median(walls)
         rows.append([f"{count:,}", f"{wall:.2f}", f"{peak / MIB:.1f}"])
         if count == 1_000_000:
-            claims.append(Claim("A million items, all done: through the list", f"{wall:.2f} s",
+            claims.append(Claim("A million items, all done: process the list", f"{wall:.2f} s",
                                 "≤ 2 s", wall <= 2))
         if count == 10_000_000:
             claims.append(Claim("Peak memory for ten million items", f"{peak / MIB:.1f} MiB",
                                 "≤ 128 MiB", peak <= 128 * MIB))
         shutil.rmtree(folder)
-    about = "A list of which every item is done, gone through again: nobody is asked anything."
+    about = "A list in which every item is done, processed again: no server is asked."
     return [Figure("Long lists", about, ["items", "wall s", "peak MiB"], rows, claims)]
 
 

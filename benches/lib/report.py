@@ -12,11 +12,11 @@ PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 INTRO = """# Benchmarks
 
-Written by `benches/compare --write`, which anyone can run; nothing here is typed by hand. Server and
-client share one machine. CPU seconds are those of the client alone, user and system. Runs of
-the tools alternate (A B A B …); ratios are taken within a round, and what is shown is their median, so
-that a load from elsewhere disturbs both sides. Each tool runs by its defaults but for the number of
-connections, and each download is checked for its length.
+Written by `benches/compare --write`, which anyone can run; no figure here is typed by hand. Server and
+client share one machine. CPU seconds are those of the client alone, user and system. The tools run
+alternately (A B A B …). Each ratio is computed within a round, and the table shows the median, so that
+other load disturbs both sides equally. Each tool runs with its defaults except for the number of
+connections, and the length of each download is checked.
 """
 
 
@@ -51,7 +51,7 @@ def render(figures, bench):
 def claims(figures):
     rows = [[claim.text, claim.measured, claim.limit, "yes" if claim.holds else "**no**"]
             for figure in figures for claim in figure.claims]
-    return "## What was asked for\n\n" + table(["", "measured", "limit", "holds"], rows)
+    return "## Targets\n\n" + table(["", "measured", "limit", "holds"], rows)
 
 
 def table(columns, rows):

@@ -98,7 +98,7 @@ impl std::fmt::Display for Change {
         match self {
             Self::Size { was, is } => write!(f, "its size was {was} and is now {is}"),
             Self::Tag => f.write_str("its entity tag changed"),
-            Self::Time { was, is } => write!(f, "it was modified: {was} before, {is} now"),
+            Self::Time { was, is } => write!(f, "its modification time was {was} and is now {is}"),
             Self::Nameless => f.write_str("it has no size, time or tag to identify it"),
             Self::Bytes { at } => write!(f, "its bytes differ at offset {at}"),
         }

@@ -11,8 +11,8 @@ use crate::exit::Exit;
 use crate::read;
 use crate::trouble::Trouble;
 
-/// What a config file may hold. An option that should be decided again for each call (a login,
-/// `--insecure`, `--overwrite`) cannot be set here.
+/// The content of a config file. An option that should be decided for each call (a login, `--insecure`,
+/// `--overwrite`) cannot be set here.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Config {
@@ -63,7 +63,7 @@ impl Config {
         for path in paths {
             *path = path.take().map(|path| environment.expand(path));
         }
-        // Whom the certificate is for may stand before its path.
+        // The server of the certificate may precede its path.
         self.network.cert = self.network.cert.take().map(|cert| {
             match (Whose::split_path(&cert), cert.to_str().and_then(|text| text.split_once('='))) {
                 ((Whose::Of(_), path), Some((server, _))) => {
@@ -75,14 +75,14 @@ impl Config {
     }
 }
 
-/// One line, as compilers write it. The line of the file itself is not repeated: it may be a header
-/// with a token.
+/// One line, as compilers write it. The line of the file itself is not repeated: it may be a header with a
+/// token.
 fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> Trouble {
     let before = error.span().and_then(|span| text.get(..span.start));
     let line = before.map(|before| before.matches('\n').count() + 1);
     let place = line.map(|line| format!(":{line}")).unwrap_or_default();
     let message = format!("{}{place}: {}", path.display(), error.message());
-    Trouble::new(Exit::Usage, message).hint("--config none goes without the file")
+    Trouble::new(Exit::Usage, message).hint("--config none ignores the config file")
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! What the environment says. No other file reads it.
+//! The environment variables. No other file reads them.
 
 use std::env::var_os;
 use std::path::PathBuf;
 
-/// The variables that the command heeds, as they were when it started.
+/// The variables that the command uses, as they were when it started.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) proxies: Proxies,
@@ -13,7 +13,7 @@ pub(crate) struct Environment {
     dumb_terminal: bool,
 }
 
-/// Addresses of proxies; an empty variable counts as unset, as in curl.
+/// Proxy URLs; an empty variable counts as unset, as in curl.
 #[derive(Debug, Default)]
 pub(crate) struct Proxies {
     pub(crate) http: Option<String>,
@@ -33,25 +33,25 @@ impl Environment {
                 no: text(&["no_proxy", "NO_PROXY"]),
             },
             home: path("HOME"),
-            // The XDG specification has relative paths ignored.
+            // The XDG specification says to ignore relative paths.
             config_home: path("XDG_CONFIG_HOME").filter(|path| path.is_absolute()),
             no_color: var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
             dumb_terminal: var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb"),
         }
     }
 
-    /// Where the config file is looked for.
+    /// The path of the config file.
     pub(crate) fn config_file(&self) -> Option<PathBuf> {
         let folder = self.config_home.clone().or_else(|| Some(self.home.as_ref()?.join(".config")));
         Some(folder?.join("piton/config.toml"))
     }
 
-    /// Where `--netrc` looks.
+    /// The file for `--netrc`.
     pub(crate) fn netrc_file(&self) -> Option<PathBuf> {
         Some(self.home.as_ref()?.join(".netrc"))
     }
 
-    /// The path with a leading `~/` replaced: nothing else does that for the config file.
+    /// Expands a leading `~/`: no shell does that for the config file.
     pub(crate) fn expand(&self, path: PathBuf) -> PathBuf {
         match (&self.home, path.strip_prefix("~")) {
             (Some(home), Ok(rest)) => home.join(rest),
@@ -59,12 +59,12 @@ impl Environment {
         }
     }
 
-    /// Whether a terminal may be drawn on, and not only written to line by line.
+    /// Whether a terminal can be drawn on, and not only written to line by line.
     pub(crate) fn can_draw(&self) -> bool {
         !self.dumb_terminal
     }
 
-    /// Whether a terminal may be given colours (<https://no-color.org>).
+    /// Whether a terminal may show colours (<https://no-color.org>).
     pub(crate) fn colours(&self) -> bool {
         !self.no_color && !self.dumb_terminal
     }

@@ -1,4 +1,4 @@
-//! The exit codes: stable, listed in docs/cli.md, and decided here for every failure.
+//! The exit codes: stable, listed in docs/cli.md, and chosen here for every failure.
 
 use std::process::ExitCode;
 
@@ -51,28 +51,30 @@ impl Exit {
         self as u8
     }
 
-    /// What the code says, for the table in docs/cli.md and the man page.
+    /// The meaning of the code, for the table in docs/cli.md and the man page.
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Self::Done => "all done",
-            Self::Unexpected => "unexpected: a fault of piton itself",
-            Self::Usage => "usage: the command line or the config file",
-            Self::Local => "local file: disk full, permission, already exists, longer than allowed",
-            Self::Network => {
-                "network: no answer, or connections that break, for longer than the retries"
+            Self::Unexpected => "unexpected: a bug in piton itself",
+            Self::Usage => "usage: error in the command line or the config file",
+            Self::Local => {
+                "local file: disk full, no permission, file already exists, file too long"
             }
-            Self::Tls => "TLS: a certificate or handshake that cannot be trusted",
+            Self::Network => {
+                "network: no answer or broken connections, more often than --retries allows"
+            }
+            Self::Tls => "TLS: untrusted certificate or failed handshake",
             Self::Login => "login refused (401, 403, 407)",
             Self::NoSuchFile => "the server has no such file (404, 410, other 4xx)",
-            Self::Integrity => "integrity: what came is not what it should be",
+            Self::Integrity => "integrity: not the expected file (digest, size or type)",
             Self::Locked => "locked by another process",
-            Self::Changed => "the source changed and starting over was not allowed",
-            Self::Server => "server failure that stayed (5xx)",
-            Self::Protocol => "the server breaks the protocol",
-            Self::Items => "of a list, some items are not done or some lines are wrong",
-            Self::OnDone => "of a list, all items are done, but commands of --on-done failed",
-            Self::Interrupted => "interrupted (SIGINT), everything saved",
-            Self::Terminated => "terminated (SIGTERM, SIGHUP), everything saved",
+            Self::Changed => "the source has changed, and starting over was not allowed",
+            Self::Server => "server error that persisted (5xx)",
+            Self::Protocol => "the server violates the protocol",
+            Self::Items => "list: some items are not done, or some lines are invalid",
+            Self::OnDone => "list: all items are done, but --on-done commands failed",
+            Self::Interrupted => "interrupted (SIGINT); everything is saved",
+            Self::Terminated => "terminated (SIGTERM, SIGHUP); everything is saved",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What to do about each failure, in the words of the command: the only place that names its options.
+//! Hints for each failure, in the words of the command: the only place that names its options.
 
 use piton::durable::fs::LeadsOut;
 use piton::durable::part::PartError;
@@ -6,42 +6,42 @@ use piton::fetch::parse::aria2_control::ControlError;
 use piton::fetch::{Failure, NotTheFile, Unadoptable};
 use piton::remote::{RefusalKind, RemoteError, TlsRemedy};
 
-/// What to do about a failure, in one sentence, where there is something to do.
+/// What to do about a failure, in one sentence, if there is something to do.
 pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
     Some(match failure {
         Failure::Exists { .. } => {
-            "--overwrite replaces it, --rename keeps both, -o FILE names another place"
+            "--overwrite replaces it, --rename keeps both, -o FILE chooses another name"
         }
-        Failure::Local(PartError::Locked { .. }) => "wait for the other process or stop it",
+        Failure::Local(PartError::Locked { .. }) => "wait for the other process, or stop it",
         Failure::Local(PartError::Exchanged { .. }) => {
-            "what is there now was left alone; if another download writes it, wait for that one"
+            "the file there now was left alone; if another download writes it, wait for that one"
         }
-        Failure::Local(PartError::NotAFile { .. }) => "-o FILE names another place",
+        Failure::Local(PartError::NotAFile { .. }) => "-o FILE chooses another name",
         Failure::Local(PartError::NotOurs { why, .. }) => why.remedy(),
         Failure::Local(PartError::Io { source, .. } | PartError::GroupSync { source, .. }) => {
             match source.kind() {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "make room and run the same command again: what came in is kept"
+                    "free some space and run the same command again: all saved data is kept"
                 }
                 std::io::ErrorKind::InvalidFilename => {
-                    "-o FILE gives it another name (in a list: out=), -d DIR puts it elsewhere"
+                    "-o FILE chooses another name (in a list: out=), -d DIR another folder"
                 }
                 std::io::ErrorKind::FileTooLarge => {
-                    "raise the limit on the size of files (ulimit -f); on FAT, which has no files of 4 GiB or more, choose another folder with -d DIR"
+                    "raise the file size limit (ulimit -f); FAT holds no file of 4 GiB or more: choose another folder with -d DIR"
                 }
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    "-d DIR or -o FILE names a place that can be written"
+                    "choose a place that you can write to with -d DIR or -o FILE"
                 }
                 std::io::ErrorKind::WouldBlock => {
-                    "raise the limit on processes (ulimit -u, pids.max)"
+                    "raise the limit on the number of processes (ulimit -u, pids.max)"
                 }
                 std::io::ErrorKind::CrossesDevices
                     if source.get_ref().is_some_and(|error| error.is::<LeadsOut>()) =>
                 {
-                    "remove the link, or choose another folder"
+                    "remove the symbolic link, or choose another folder"
                 }
                 std::io::ErrorKind::CrossesDevices => {
-                    "it is on another file system: move it into the folder of the target first"
+                    "it is on another file system: move it to the target folder first"
                 }
                 _ => return None,
             }
@@ -49,36 +49,36 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
         Failure::Local(PartError::Begun { .. }) => "piton resume continues it",
         Failure::Local(PartError::Changing { .. }) => "stop that program first",
         Failure::Local(PartError::NewerFormat { .. }) => {
-            "use that version, or `piton forget` it and start over"
+            "use that version, or run `piton forget` and start over"
         }
         Failure::Refused { refusal, .. } => match refusal.kind {
-            _ if refusal.code == Some(407) => "put the login into the URL of the proxy",
+            _ if refusal.code == Some(407) => "put the login into the proxy URL",
             RefusalKind::Unauthorized | RefusalKind::Denied => {
-                "--user, --bearer or a netrc file give a login; an expired link has to be requested again"
+                "give a login with --user, --bearer or a netrc file; if the link has expired, get a new one"
             }
             RefusalKind::Gone => "check the URL",
             RefusalKind::TooMany | RefusalKind::Busy => {
-                "the server asks for patience: run the same command later"
+                "the server is busy: run the same command again later"
             }
             _ => return None,
         },
         Failure::NotTheFile { why: NotTheFile::Displaces, .. } => {
-            "if it asks to sign in, do so (a new login, cookie or link) and run the same command again: \
-             what came in is kept; --restart takes it as the new version"
+            "if it is a login page, run the same command with a new login, cookie or link: all saved \
+             data is kept; --restart accepts it as the new version"
         }
         Failure::NotTheFile { why: NotTheFile::Replaces, .. } => {
-            "sign in if it asks for that; --expect-type TYPE takes it as the file"
+            "if it is a login page, give a login or cookie; --expect-type TYPE accepts it as the file"
         }
-        Failure::NotTheFile { .. } => "look at it in a browser, or expect that type",
+        Failure::NotTheFile { .. } => {
+            "open the URL in a browser, or accept that type with --expect-type TYPE"
+        }
         Failure::NoAnswer { .. } => {
-            "if it has to make the file first, --answer-timeout gives it more time"
+            "if the server generates the file first, --answer-timeout gives it more time"
         }
         Failure::Changed { .. } => "--restart starts over with the new version",
-        Failure::WrongSize { .. } => {
-            "check the size that was given, or get the file from another place"
-        }
+        Failure::WrongSize { .. } => "check the size you gave, or get the file from another URL",
         Failure::TooLarge { .. } => "--max-size raises the limit",
-        Failure::Integrity { .. } => "check the digest, or get the file from another place",
+        Failure::Integrity { .. } => "check the digest, or get the file from another URL",
         Failure::Remote { source, .. } => return of_transport(source),
         Failure::Unadoptable { why, .. } => return of_unadoptable(why),
         _ => return None,
@@ -88,23 +88,23 @@ pub(crate) fn hint(failure: &Failure) -> Option<&'static str> {
 fn of_transport(error: &RemoteError) -> Option<&'static str> {
     use RemoteError as E;
     Some(match error {
-        E::Resolve { .. } => "check the name, the network and the name server",
-        E::Refused { .. } => "check the port, or whether the server runs",
+        E::Resolve { .. } => "check the host name, the network and the name server",
+        E::Refused { .. } => "check the port, and that the server is running",
         E::Connect { .. } | E::ConnectTimeout { .. } => {
-            "check the network and the proxy settings; --connect-timeout gives it more time"
+            "check the network and the proxy settings; --connect-timeout allows more time"
         }
         E::Tls { remedy, .. } => of_tls((*remedy)?)?,
         E::Proxy { status: Some(407), .. } => {
-            "put the login into the URL of the proxy: http://user:password@host:port"
+            "put the login into the proxy URL: http://user:password@host:port"
         }
         E::Proxy { .. } => "check the proxy settings",
         E::FilesNotAllowed => {
-            "`piton get` copies a file: URL that its command line names, and nobody else's"
+            "piton copies a file: URL only if you give it to `piton get` on the command line"
         }
-        E::DowngradeRefused { .. } => "--allow-downgrade follows it, unprotected",
-        E::TooManyRedirects { .. } => "the server sends in circles; check the URL",
+        E::DowngradeRefused { .. } => "--allow-downgrade follows it, without encryption",
+        E::TooManyRedirects { .. } => "the server redirects in a loop; check the URL",
         E::Reset { .. } | E::Io { .. } | E::Truncated { .. } => {
-            "run the same command again: what came in is kept"
+            "run the same command again: all saved data is kept"
         }
         _ => return None,
     })
@@ -118,33 +118,33 @@ fn of_tls(remedy: TlsRemedy) -> Option<&'static str> {
         TlsRemedy::Clock => "check this machine's clock; --insecure trusts anyone",
         TlsRemedy::Name => "check the name in the URL; --insecure trusts anyone",
         TlsRemedy::HttpVersion => {
-            "the server does not speak the HTTP version asked for: leave --http at auto"
+            "the server does not support the requested HTTP version: use --http auto"
         }
         TlsRemedy::ClientCertificate => {
-            "the server wants a client certificate, or another one: --cert and --key"
+            "the server requires a client certificate, or a different one: --cert and --key"
         }
         TlsRemedy::TooOld => {
-            "ask whoever runs the server for TLS 1.2 with ECDHE and AES-GCM or newer, or for another URL"
+            "the server must support TLS 1.2 with ECDHE and AES-GCM, or newer; try another URL"
         }
-        TlsRemedy::Roots => "install ca-certificates, or name a file of roots with --ca-file",
+        TlsRemedy::Roots => "install ca-certificates, or give root certificates with --ca-file",
         _ => return None,
     })
 }
 
 fn of_unadoptable(why: &Unadoptable) -> Option<&'static str> {
     Some(match why {
-        Unadoptable::Nothing => "remove it; piton get fetches the whole",
+        Unadoptable::Nothing => "remove it and run piton get",
         Unadoptable::Differs { .. }
         | Unadoptable::Longer { .. }
         | Unadoptable::OtherSize { .. } => {
-            "check the URL; piton get -o NAME fetches the whole under another name"
+            "check the URL; piton get -o NAME fetches the whole file under another name"
         }
         Unadoptable::NoRanges | Unadoptable::Encoded { .. } => {
-            "piton get -o NAME fetches the whole under another name"
+            "piton get -o NAME fetches the whole file under another name"
         }
         Unadoptable::Control(ControlError::Torrent) => "continue it with aria2",
         Unadoptable::Unclaimed | Unadoptable::Control(_) => {
-            "without its control file (move it away) the file is compared as it is"
+            "move the control file away to compare the file as it is"
         }
         _ => return None,
     })
@@ -173,14 +173,14 @@ mod tests {
         // What is no file is never replaced: nobody is advised to insist.
         let device = advice(PartError::NotAFile { path: path() });
         assert!(!device.contains("--overwrite") && !device.contains("--rename"), "{device}");
-        assert!(advice(io(io::ErrorKind::StorageFull)).contains("make room"));
+        assert!(advice(io(io::ErrorKind::StorageFull)).contains("free some space"));
         assert!(advice(io(io::ErrorKind::ReadOnlyFilesystem)).contains("-d DIR"));
         assert!(advice(io(io::ErrorKind::InvalidFilename)).contains("another name"));
         assert!(advice(io(io::ErrorKind::FileTooLarge)).contains("ulimit -f"));
         assert!(advice(io(io::ErrorKind::CrossesDevices)).contains("another file system"));
         let out = LeadsOut { folder: path(), to: path() };
         let out = io::Error::new(io::ErrorKind::CrossesDevices, out);
-        assert!(advice(io(out)).contains("remove the link"));
+        assert!(advice(io(out)).contains("remove the symbolic link"));
         for error in [
             PartError::Locked { path: path(), holder: None },
             PartError::NewerFormat { path: path(), found: 2 },

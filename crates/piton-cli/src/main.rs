@@ -1,4 +1,4 @@
-//! The `piton` command: arguments, config, screens and exit codes over the library. No logic of
+//! The `piton` command: arguments, config, screens and exit codes on top of the library. It has no logic of
 //! its own.
 
 mod args;
@@ -39,19 +39,19 @@ fn main() -> ExitCode {
             out::complain(None, &trouble);
             trouble.exit.into()
         }
-        // What is on disk is good all the same: it is what a kill would have left (G2, G3).
+        // The state on disk is valid anyway: it is what a kill would have left (G2, G3).
         Err(_panic) => Exit::Unexpected.into(),
     }
 }
 
-/// What the parser of arguments says: help, the version, or an error, which repeats the argument. That may be
-/// the name of a file that the shell put there.
+/// The output of the argument parser: help, the version, or an error that repeats the argument, which may
+/// be a file name from the shell.
 fn print(shown: &clap::Error) {
     let plain = shown.render().to_string();
     if shown.use_stderr() && plain.lines().any(|line| line.contains(redact::is_deceptive)) {
         plain.lines().for_each(out::say);
     } else {
-        // A reader that is gone is no failure.
+        // A reader that closed the pipe is not a failure.
         let _ = shown.print();
     }
 }

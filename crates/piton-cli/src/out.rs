@@ -1,4 +1,4 @@
-//! Writing to stdout (data) and stderr (talk), where nobody may be reading.
+//! Writing to stdout (data) and stderr (messages), where no one may be reading.
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
@@ -10,8 +10,8 @@ use crate::exit::Exit;
 use crate::redact;
 use crate::trouble::Trouble;
 
-/// Text that a server, a list, a journal or a file name had a hand in, as a line for a terminal. Everything
-/// that people read goes through this once more on its way out.
+/// Text that a server, a list, a journal or a file name contributed to, as a line for a terminal.
+/// Everything that people read passes through this once more on its way out.
 pub(crate) use redact::for_terminal as clean;
 
 /// Writes data to stdout.
@@ -24,15 +24,15 @@ pub(crate) fn print_text(text: &str) -> Result<(), Trouble> {
     print_with(|stdout| text.lines().try_for_each(|line| writeln!(stdout, "{}", clean(line))))
 }
 
-/// Writes a JSON object, as a line of its own.
+/// Writes a JSON object on its own line.
 pub(crate) fn print_json(object: &Value) -> Result<(), Trouble> {
     print(format!("{}\n", json(object)).as_bytes())
 }
 
-/// JSON as text, in which nothing steers a terminal.
+/// JSON as text, in which nothing controls a terminal.
 pub(crate) use redact::json;
 
-/// Lets `write` write to stdout. A reader that went away (`| head`) wants no more: no error.
+/// Lets `write` write to stdout. A reader that closed the pipe (`| head`) wants no more: not an error.
 pub(crate) fn print_with(
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Trouble> {
@@ -43,12 +43,12 @@ pub(crate) fn print_with(
     }
 }
 
-/// The output that a program waits for did not get out: a failure, although all else went well.
+/// The output that a program waits for was not written: a failure, even if everything else succeeded.
 pub(crate) fn stdout_failed(error: &io::Error) -> Trouble {
     Trouble::new(Exit::Local, format!("cannot write to standard output: {error}"))
 }
 
-/// Writes a line to stderr. There is no one to tell when that fails.
+/// Writes a line to stderr. If that fails, there is no one to tell.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", clean(&line.to_string()));
 }
@@ -66,8 +66,7 @@ pub(crate) fn complaint(name: Option<&str>, trouble: &Trouble) -> Vec<String> {
     lines
 }
 
-/// A path as people write it: without the dot that it begins with, unless it would look like an
-/// option then.
+/// A path as people write it: without a leading `./`, unless it would then look like an option.
 pub(crate) fn path(path: &Path) -> String {
     let shown = match path.strip_prefix(".") {
         Ok(rest)

@@ -1,4 +1,4 @@
-//! Reading the small files that options name.
+//! Reads the small files that options name.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ pub(crate) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The whole file as text; bytes that are no UTF-8 are an error.
+/// The whole file as text; invalid UTF-8 is an error.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     let not_text = |_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text");
     String::from_utf8(bytes(path)?).map_err(not_text)

@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP: the first saves, the second leaves at once. What was ignored when piton was
-//! started stays ignored, and so `nohup piton …` outlives the terminal. SIGXFSZ never ends it.
+//! SIGINT, SIGTERM and SIGHUP: the first saves, the second quits at once. Signals that were ignored when
+//! piton started stay ignored, so `nohup piton …` outlives the terminal. SIGXFSZ never ends it.
 
 use std::io;
 
@@ -9,31 +9,30 @@ use tokio::sync::mpsc;
 
 use crate::exit::Exit;
 
-/// From here on a file that grows beyond `ulimit -f` is an error of the write (EFBIG) and not the end of
-/// the process. The signal is caught rather than ignored, so that programs started from here get the default
-/// again.
+/// From now on, a file that grows beyond `ulimit -f` is a write error (EFBIG), not the end of the process.
+/// The signal is caught rather than ignored, so that child processes get the default again.
 pub(crate) fn survive_the_file_size_limit() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let _entered = runtime.enter();
-    // Nobody waits for it: the handler stays when this and the runtime are gone, and that is all it is for.
+    // No one waits for it: the handler outlives this and the runtime, and that is its only purpose.
     signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
-/// Tells of the first signal. A second one ends the process.
+/// Reports the first signal. A second one ends the process.
 ///
-/// A thread of its own waits for them, so that a second Ctrl-C works even while the downloads sit
-/// in a system call of a disk that hangs. Leaving at once is safe: it is a kill, and what was claimed
-/// in the journal stays (G2).
+/// A separate thread waits for them, so that a second Ctrl-C works even while the downloads are blocked in
+/// a system call on a hung disk. Quitting at once is safe: it is a kill, and what was claimed in the
+/// journal stays (G2).
 pub(crate) struct Signals {
     first: mpsc::Receiver<Exit>,
 }
 
 impl Signals {
-    /// From here on the signals no longer kill.
+    /// From now on, the signals no longer kill.
     pub(crate) fn install() -> io::Result<Self> {
         let (sender, first) = mpsc::channel(1);
         let (tell, told) = std::sync::mpsc::channel();
-        // The runtime is made on that thread: where there is none, none has to be dropped here, which this
+        // The runtime is created on that thread: if it fails, no runtime has to be dropped here, which this
         // runtime would not allow.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let (runtime, mut caught) = match Caught::begin() {
@@ -42,7 +41,7 @@ impl Signals {
             };
             drop(tell.send(Ok(())));
             runtime.block_on(async {
-                // Where nobody waits for the first one, the second still ends the process.
+                // Even if no one waits for the first one, the second still ends the process.
                 let _ = sender.send(caught.next().await).await;
                 let second = caught.next().await;
                 std::process::exit(second.code().into());
@@ -52,7 +51,7 @@ impl Signals {
         Ok(Self { first })
     }
 
-    /// Waits for the first signal and says which exit code it asks for. Afterwards waits for ever.
+    /// Waits for the first signal and returns the exit code for it. After that, waits forever.
     pub(crate) async fn first(&mut self) -> Exit {
         match self.first.recv().await {
             Some(exit) => exit,
@@ -61,7 +60,7 @@ impl Signals {
     }
 }
 
-/// The signals that stop piton. `None`: ignored since before it was started.
+/// The signals that stop piton. `None`: ignored since before piton started.
 struct Caught {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
@@ -97,17 +96,17 @@ impl Caught {
 
 async fn received(signal: &mut Option<Signal>) {
     match signal {
-        // The end of its stream is that of the runtime.
+        // The stream ends with the runtime.
         Some(signal) => signal.recv().await.unwrap_or(()),
         None => std::future::pending().await,
     }
 }
 
-/// The signals that this process ignores: as long as none was caught, those that it inherited so.
+/// The signals that this process ignores: until it catches one, those that it inherited as ignored.
 struct Ignored(u64);
 
 impl Ignored {
-    /// Where the system does not say, none.
+    /// None, if the system does not tell.
     fn read() -> Self {
         Self(std::fs::read_to_string("/proc/self/status").map_or(0, |status| Self::mask(&status)))
     }

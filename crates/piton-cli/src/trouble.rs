@@ -1,4 +1,4 @@
-//! An error on its way to the person: a sentence, what to do, and the exit code.
+//! An error as the user sees it: a sentence, a hint, and the exit code.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::hint::hint;
 use crate::redact;
 
-/// Why the command, or one file of it, ends badly. Holds no login: see [`redact`].
+/// Why the command, or one file of it, failed. Holds no login: see [`redact`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
     pub(crate) exit: Exit,
@@ -32,12 +32,12 @@ impl Trouble {
         Self::new(Exit::Local, format!("cannot {verb} {}: {error}", path.display()))
     }
 
-    /// What the command needs to run at all cannot be had.
+    /// Something that the command needs in order to run is missing.
     pub(crate) fn cannot_start(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock => {
                 Self::new(Exit::Local, format!("cannot start a thread: {error}"))
-                    .hint("raise the limit on processes (ulimit -u, pids.max)")
+                    .hint("raise the limit on the number of processes (ulimit -u, pids.max)")
             }
             _ => Self::new(Exit::Unexpected, format!("cannot start: {error}")),
         }
@@ -55,9 +55,9 @@ impl From<&Failure> for Trouble {
             && *pid == own_pid
         {
             let message =
-                format!("{} is being written for another address of this command", path.display());
+                format!("{} is being written for another URL of this command", path.display());
             return Self::new(Exit::Locked, message)
-                .hint("fetch them one after the other, or into folders of their own with -d DIR");
+                .hint("fetch them one after the other, or into separate folders with -d DIR");
         }
         Self {
             exit: failure.into(),
@@ -84,7 +84,7 @@ mod tests {
             Trouble::from(&Failure::Local(PartError::Locked { path, holder }))
         };
         let own = locked(Some(std::process::id()));
-        assert_eq!(own.message, "a.iso.part is being written for another address of this command");
+        assert_eq!(own.message, "a.iso.part is being written for another URL of this command");
         assert_eq!(own.exit, Exit::Locked);
         let other = locked(Some(1));
         assert!(other.message.contains("another process (process 1)"), "{}", other.message);

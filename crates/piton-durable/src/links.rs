@@ -69,7 +69,8 @@ fn step(fs: &dyn Fs, path: &Path, to: &Path) -> Result<Option<PathBuf>, PartErro
     let Some(name) = to.file_name() else { return Ok(None) };
     let folder = fs.canonicalize(parent_dir(&to)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
-            let text = format!("it points to {}, and there is no such folder", to.display());
+            let text =
+                format!("it points to {}, which is in a folder that does not exist", to.display());
             io::Error::new(io::ErrorKind::NotFound, text)
         }
         _ => error,

@@ -51,12 +51,12 @@ impl NotOurs {
         match self {
             Self::NoFile => "remove it, or use another folder",
             Self::OtherOwner { .. } => {
-                "run piton as that user; if it should not be there, remove it or use another folder"
+                "run piton as that user; if the file should not be there, remove it or use another folder"
             }
             Self::Writable { .. } => {
-                "move it away; if you are sure that nobody else wrote to it, run chmod go-w on it"
+                "move it away; if you are sure that nobody else has written to it, run chmod go-w on it"
             }
-            Self::Linked { .. } => "move it away, or remove it: the file keeps its other name",
+            Self::Linked { .. } => "move it away, or remove it: the file keeps its other names",
         }
     }
 
@@ -72,7 +72,7 @@ impl fmt::Display for NotOurs {
         match self {
             Self::NoFile => f.write_str("it is a link, or not a regular file"),
             Self::OtherOwner { owner, user } => {
-                write!(f, "it belongs to user {owner}, and this is user {user}")
+                write!(f, "it belongs to user {owner}, and piton runs as user {user}")
             }
             Self::Writable { mode } => write!(f, "others may write to it (mode {mode:04o})"),
             Self::Linked { names } => write!(f, "it has {names} names (hard links)"),

@@ -13,11 +13,11 @@ use url::Url;
 use crate::digest::{Digest, Pieces};
 use crate::parse::checksum_file::ChecksumFile;
 
-/// One download: an address, a place, and the choices of whoever asks.
+/// One download: a URL, a place, and the choices of whoever asks.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Download {
-    /// The address, before any redirect. A login in it is used and never written anywhere.
+    /// The URL, before any redirect. A login in it is used and never written anywhere.
     pub url: Url,
     /// Further URLs of the same file. Bytes of several are used together, and one that turns out to
     /// have another file is dropped ([`crate::Event::MirrorDropped`]).
@@ -126,7 +126,7 @@ impl Download {
     }
 }
 
-/// Another address of the same file.
+/// Another URL of the same file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
     /// Where. A login in it is used for it alone and never written anywhere.
@@ -141,7 +141,7 @@ pub struct Mirror {
 pub enum Place {
     /// Exactly this path.
     File(PathBuf),
-    /// Into this folder, under the name that the server or the address gives, cleaned.
+    /// Into this folder, under the name that the server or the URL gives, cleaned.
     Folder(PathBuf),
 }
 
@@ -223,7 +223,7 @@ pub struct Plan {
     /// A file is under the final name.
     pub exists: bool,
     /// After redirects.
-    pub address: Url,
+    pub url: Url,
 }
 
 pub use crate::flow::{RateLimit, Share};

@@ -1,6 +1,6 @@
 //! One resource to one place: downloads that no crash, server or network can spoil.
 //!
-//! A [`Client`] carries out a [`Download`]: an address, a [`Place`], and choices. It asks the server
+//! A [`Client`] carries out a [`Download`]: a URL, a [`Place`], and choices. It asks the server
 //! with a ranged GET whose body is already the first segment, splits what is left over as many
 //! connections as are measured to help, writes every byte by position into `NAME.part`, keeps
 //! in `NAME.piton` a journal of what may be believed after a crash, compares all digests that are

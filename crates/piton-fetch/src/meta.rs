@@ -47,22 +47,22 @@ pub struct Meta {
     /// Whether the server gave ranges.
     #[serde(default)]
     pub ranges: bool,
-    /// The address whose answer `identity` is, where that is not `url`.
+    /// The URL whose answer `identity` is, where that is not `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_of: Option<String>,
     /// The other URLs of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorNote>,
-    /// Bytes of several addresses were put into the part side by side, and this is what judges them.
+    /// Bytes of several URLs were put into the part side by side, and this is what judges them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged_by: Option<Judge>,
-    /// Offsets where an earlier version of piton still had bytes of two addresses to compare. Nothing of
+    /// Offsets where an earlier version of piton still had bytes of two URLs to compare. Nothing of
     /// such a part is used.
     #[serde(default, rename = "joints", skip_serializing)]
     pub(crate) uncompared: Vec<u64>,
 }
 
-/// What judges bytes of several addresses in one part.
+/// What judges bytes of several URLs in one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -82,7 +82,7 @@ pub struct MirrorNote {
     pub url: String,
     /// Preference; 1 comes first.
     pub priority: u32,
-    /// How this address calls the version; there once bytes of it may be among those that are here.
+    /// How this URL calls the version; there once bytes of it may be among those that are here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
 }
@@ -120,22 +120,22 @@ impl Unfinished {
 }
 
 impl Meta {
-    /// How the source at `address` called this version, if it was asked.
-    pub(crate) fn identity_at(&self, address: &str) -> Option<&Identity> {
-        if self.is_of(address) {
+    /// How the source at `url` called this version, if it was asked.
+    pub(crate) fn identity_at(&self, url: &str) -> Option<&Identity> {
+        if self.is_of(url) {
             return Some(&self.identity);
         }
-        self.mirrors.iter().find(|mirror| mirror.url == address)?.identity.as_ref()
+        self.mirrors.iter().find(|mirror| mirror.url == url)?.identity.as_ref()
     }
 
-    /// Whether `identity` is what the source at `address` said.
-    pub(crate) fn is_of(&self, address: &str) -> bool {
-        address == self.identity_of.as_ref().unwrap_or(&self.url)
+    /// Whether `identity` is what the source at `url` said.
+    pub(crate) fn is_of(&self, url: &str) -> bool {
+        url == self.identity_of.as_ref().unwrap_or(&self.url)
     }
 
-    /// Whether `address` is one that this download was begun with or went on with.
-    pub(crate) fn knows(&self, address: &str) -> bool {
-        self.url == address || self.mirrors.iter().any(|mirror| mirror.url == address)
+    /// Whether `url` is one that this download was begun with or went on with.
+    pub(crate) fn knows(&self, url: &str) -> bool {
+        self.url == url || self.mirrors.iter().any(|mirror| mirror.url == url)
     }
 
     /// Whether bytes of several sources may be here.
@@ -143,20 +143,20 @@ impl Meta {
         self.mirrors.iter().any(|mirror| mirror.identity.is_some())
     }
 
-    /// Another address of the file, not asked yet.
-    pub(crate) fn add_mirror(&mut self, address: &str, priority: u32) {
-        if !self.knows(address) {
-            let url = address.to_owned();
+    /// Another URL of the file, not asked yet.
+    pub(crate) fn add_mirror(&mut self, url: &str, priority: u32) {
+        if !self.knows(url) {
+            let url = url.to_owned();
             self.mirrors.push(MirrorNote { url, priority, identity: None });
         }
     }
 
-    /// The source at `address` calls this version so.
-    pub(crate) fn learn(&mut self, address: &str, priority: u32, identity: &Identity) {
+    /// The source at `url` calls this version so.
+    pub(crate) fn learn(&mut self, url: &str, priority: u32, identity: &Identity) {
         let identity = Some(identity.clone());
-        match self.mirrors.iter_mut().find(|mirror| mirror.url == address) {
+        match self.mirrors.iter_mut().find(|mirror| mirror.url == url) {
             Some(mirror) => mirror.identity = identity,
-            None => self.mirrors.push(MirrorNote { url: address.to_owned(), priority, identity }),
+            None => self.mirrors.push(MirrorNote { url: url.to_owned(), priority, identity }),
         }
     }
 
@@ -174,7 +174,7 @@ impl Meta {
     }
 }
 
-/// No address and no list of digests is longer than this.
+/// No URL and no list of digests is longer than this.
 const LONGEST: usize = 256 << 10;
 
 /// What [`Meta::name`] says of the file at `path`.

@@ -47,7 +47,7 @@ pub enum Event {
     },
     /// One of several URLs is not used any more; the download continues with the others.
     MirrorDropped {
-        /// Its address, without a login.
+        /// Its URL, without a login.
         url: String,
         /// Why.
         why: String,

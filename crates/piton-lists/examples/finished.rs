@@ -1,4 +1,4 @@
-//! How long a list takes of which everything is done, and how much memory:
+//! How long a list takes in which everything is done, and how much memory:
 //!
 //! ```text
 //! cargo run --release -p piton-lists --example finished -- 1000000
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Writes down that everything is done.
+/// Records that everything is done.
 fn fill(ledger: &Ledger, source: &Source) -> Result<(), Box<dyn Error>> {
     let (told, answers) = channel();
     let mut queued = 0_u64;
@@ -67,7 +67,7 @@ fn fill(ledger: &Ledger, source: &Source) -> Result<(), Box<dyn Error>> {
             class: None,
             detail: None,
             path: None,
-            host: item.addresses[0].url.host_str().map(str::to_owned),
+            host: item.urls[0].url.host_str().map(str::to_owned),
         };
         let told = told.clone();
         ledger.record(outcome, Box::new(move |result| drop(told.send(result))));

@@ -1,5 +1,5 @@
-//! Reads a list, counts what is in it, and says how long that took:
-//! `cargo run --release -p piton-lists --example read_list LIST [BASE]`.
+//! Reads a list, counts its entries, and prints how long that took: `cargo run --release -p piton-lists
+//! --example read_list LIST [BASE]`.
 
 use std::time::Instant;
 

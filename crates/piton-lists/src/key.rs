@@ -1,4 +1,4 @@
-//! What an item is known by: its content, never its place in the list.
+//! The identity of an item: its content, never its position in the list.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use url::{Position, Url};
 use crate::Item;
 use crate::item::is_credential;
 
-/// What the content of an item hashes to: its addresses, name, folder, size, digests, pieces and headers.
+/// Hash of the content of an item: its URLs, name, folder, size, digests, pieces and headers.
 ///
-/// Not its line, nor the order of its mirrors, of its digests or of headers with different names, nor how
-/// much a mirror is preferred. Nor who asks for it: logins in addresses and the values of `Authorization`,
-/// `Proxy-Authorization` and `Cookie` are left out, so that a password that is changed makes no new items,
-/// and no hash tells of a password.
+/// It does not include its line, the order of its mirrors, of its digests or of headers with different
+/// names, nor the priority of a mirror. It also does not include who asks: logins in URLs and the values of
+/// `Authorization`, `Proxy-Authorization` and `Cookie` are left out, so that a changed password makes no
+/// new items, and no hash reveals a password.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Content([u8; 32]);
 
-/// By what the ledger knows an item: its content, and which of equal items it is.
+/// The key of an item in the ledger: its content, and which of several equal items it is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ItemKey([u8; 16]);
 
@@ -24,7 +24,7 @@ impl Content {
     /// The content of an item.
     pub fn of(item: &Item) -> Content {
         let mut encoded = Encoder::new();
-        encoded.addresses(item);
+        encoded.urls(item);
         encoded.optional(item.out.as_deref().map(str::as_bytes));
         encoded.optional(item.dir.as_deref().map(|dir| dir.as_os_str().as_encoded_bytes()));
         encoded.optional(item.size.map(u64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
@@ -34,7 +34,7 @@ impl Content {
         Content(blake3::hash(&encoded.bytes).into())
     }
 
-    /// The key of the item of this content before which `occurrence` equal ones stand in the list.
+    /// The key of the item with this content that has `occurrence` equal ones before it in the list.
     pub fn key(&self, occurrence: u32) -> ItemKey {
         match occurrence {
             0 => ItemKey(head(self.0)),
@@ -47,7 +47,7 @@ impl Content {
         }
     }
 
-    /// 64 bits of it that are no part of a key.
+    /// 64 bits of it that are not part of a key.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.0.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes))
     }
@@ -59,13 +59,13 @@ impl Content {
 }
 
 impl ItemKey {
-    /// The key of an item before which `occurrence` equal ones stand in the list:
-    /// [`crate::Occurrences`] counts them.
+    /// The key of an item that has `occurrence` equal ones before it in the list: [`crate::Occurrences`]
+    /// counts them.
     pub fn of(item: &Item, occurrence: u32) -> ItemKey {
         Content::of(item).key(occurrence)
     }
 
-    /// The key as the ledger keeps it.
+    /// The key as the ledger stores it.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -106,17 +106,17 @@ fn head(hash: [u8; 32]) -> [u8; 16] {
     head
 }
 
-/// Puts the parts of an item one behind the other so that no two items give the same bytes: each part has
-/// its length before it, each list its number of parts. Ledgers hold what comes of it: a change makes every
-/// item of every list a new one.
+/// Concatenates the parts of an item so that no two items give the same bytes: each part is preceded by its
+/// length, each list by its number of parts. Ledgers store hashes of the result: a change makes every item
+/// of every list a new one.
 struct Encoder {
     bytes: Vec<u8>,
 }
 
 impl Encoder {
-    /// The first byte of the encoding of an item, and with that its version.
+    /// The first byte of the encoding of an item, and so its version.
     const ITEM: u8 = 1;
-    /// The first byte of what is hashed for the key of an item that is not the first of its kind.
+    /// The first byte of the hash input for the key of an item that is not the first of its kind.
     const OCCURRENCE: u8 = 2;
 
     fn new() -> Encoder {
@@ -125,8 +125,8 @@ impl Encoder {
         Encoder { bytes }
     }
 
-    /// Seven bits to a byte, the lowest first, the eighth set on all but the last (LEB128): few bytes make
-    /// few blocks to hash.
+    /// Seven bits per byte, the lowest first, with the eighth bit set on all but the last (LEB128): fewer
+    /// bytes make fewer blocks to hash.
     fn number(&mut self, number: usize) {
         let mut rest = number;
         while rest >= 0x80 {
@@ -148,12 +148,12 @@ impl Encoder {
         }
     }
 
-    fn addresses(&mut self, item: &Item) {
-        self.number(item.addresses.len());
-        if let [only] = item.addresses.as_slice() {
+    fn urls(&mut self, item: &Item) {
+        self.number(item.urls.len());
+        if let [only] = item.urls.as_slice() {
             return self.address(&only.url);
         }
-        let mut urls: Vec<&Url> = item.addresses.iter().map(|address| &address.url).collect();
+        let mut urls: Vec<&Url> = item.urls.iter().map(|one| &one.url).collect();
         urls.sort_unstable_by_key(|url| without_login(url));
         for url in urls {
             self.address(url);
@@ -202,7 +202,7 @@ impl Encoder {
     }
 }
 
-/// An address in two halves, between which its login stood.
+/// A URL in two halves, between which its login was.
 fn without_login(url: &Url) -> (&str, &str) {
     if url.username().is_empty() && url.password().is_none() {
         return (url.as_str(), "");
@@ -229,7 +229,7 @@ mod tests {
         }
     }
 
-    /// A change of this value is a change of every ledger.
+    /// Changing this value invalidates every ledger.
     #[test]
     fn keys_stay_what_they_are() {
         let whole = item(

@@ -1,8 +1,8 @@
-//! Many resources: lists of any length, gone through in an order that is kind to hosts, with the
-//! outcome of each item kept so that the next run goes on exactly where this one stopped.
+//! Many resources: lists of any length, processed in an order that limits the load on hosts. The outcome of
+//! each item is recorded, so the next run resumes exactly where this one stopped.
 //!
-//! A list is a [`source::Source`] in one of several [formats](mod@format). It gives [`Item`]s, each with the
-//! [`ItemKey`] that the ledger knows it by:
+//! A list is a [`source::Source`] in one of several [formats](mod@format). It yields [`Item`]s, each with
+//! the [`ItemKey`] that identifies it in the ledger:
 //!
 //! ```
 //! use piton_lists::source::{Keyed, Source};
@@ -14,8 +14,8 @@
 //! # piton_lists::source::spool(&piton_durable::fs::OsFs, &mut list, &path)?;
 //! for entry in Source::new(path).keyed()? {
 //!     match entry? {
-//!         Keyed::Item(item, key) => println!("{key} is {}", item.addresses[0].url),
-//!         Keyed::Bad(line) => eprintln!("{line}"), // line 3: addresses with ftp: are not fetched, …
+//!         Keyed::Item(item, key) => println!("{key} is {}", item.urls[0].url),
+//!         Keyed::Bad(line) => eprintln!("{line}"), // line 3: ftp: URLs are not supported in a list, …
 //!         Keyed::Notice(notice) => eprintln!("{notice}"),
 //!     }
 //! }
@@ -23,9 +23,10 @@
 //! # }
 //! ```
 //!
-//! A [`run::Run`] goes through it: each file is downloaded by a [`piton_fetch::Client`], and what becomes of
-//! each item is kept in a [`piton_checkpoint::ledger::Ledger`] beside the list. The same call again goes on
-//! where the last one stopped, whatever stopped it, and whatever was done to the list meanwhile.
+//! A [`run::Run`] processes it: a [`piton_fetch::Client`] downloads each file, and a
+//! [`piton_checkpoint::ledger::Ledger`] next to the list records the outcome of each item. The same call
+//! again resumes where the last one stopped, whatever stopped it, and however the list was edited
+//! meanwhile.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -54,25 +55,25 @@
 //!
 //! # What is where
 //!
-//! | room | what it knows |
+//! | module | responsibility |
 //! |---|---|
-//! | [`source`], [`mod@format`], [`address`] | what a list says, whatever it comes from and looks like |
-//! | [`name`] | where the file of an item goes: never out of the target folder |
-//! | [`flow`] | which item is next, and when: turns, pauses, hosts that want to be left alone |
-//! | [`run`] | goes through the list, and decides what each end means |
-//! | [`adopt`] | takes over what a script noted as done |
-//! | [`report`] | how a list stands, and its failures as a list |
+//! | [`source`], [`mod@format`], [`item_url`] | what a list says, wherever it comes from and whatever its format |
+//! | [`name`] | where the file of an item goes: never outside the target folder |
+//! | [`flow`] | which item is next, and when: turns, pauses, hosts that ask to wait |
+//! | [`run`] | processes the list, and decides what each outcome means |
+//! | [`adopt`] | imports what a script has finished |
+//! | [`report`] | the progress of a list, and its failures as a list |
 //!
-//! # What survives
+//! # What survives a crash
 //!
-//! What the ledger has acknowledged survives a kill, and a power cut if it was opened for that. "Done" is
-//! given to it only after the file is durable under its final name. An item that was in flight at a kill
-//! is resumed, part and all. Memory does not grow with the list (G8).
+//! What the ledger has acknowledged survives a kill, and a power cut if the ledger was opened for that.
+//! "Done" is recorded only after the file is durable under its final name. An item in flight at a kill is
+//! resumed from its part. Memory does not grow with the list (G8).
 
-pub mod address;
 pub mod adopt;
 pub mod flow;
 pub mod format;
+pub mod item_url;
 pub mod name;
 pub mod report;
 pub mod run;
@@ -82,6 +83,6 @@ mod item;
 mod key;
 mod occurrences;
 
-pub use item::{Address, Item};
+pub use item::{Item, ItemUrl};
 pub use key::{Content, ItemKey};
 pub use occurrences::{Census, Occurrences};

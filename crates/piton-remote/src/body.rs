@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::connection::Connection;
 use crate::error::RemoteError;
+use crate::file::LocalBytes;
 use crate::{file, http};
 
 /// The bytes that an answer brings. Dropping it early gives its connection up.
@@ -52,6 +53,22 @@ impl Body {
         match &mut self.0 {
             Source::Http(body) => body.unread(bytes, failed),
             Source::File(body) => body.unread(bytes, failed),
+        }
+    }
+
+    /// The rest of the body, where it is a file of this machine. Who has the system copy or share some of it calls
+    /// [`Body::skip`].
+    pub fn local(&self) -> Option<LocalBytes> {
+        match &self.0 {
+            Source::Http(_) => None,
+            Source::File(body) => body.local(),
+        }
+    }
+
+    /// The next `bytes` of a [`Body::local`] are not read any more.
+    pub fn skip(&mut self, bytes: u64) {
+        if let Source::File(body) = &mut self.0 {
+            body.skip(bytes);
         }
     }
 

@@ -47,7 +47,7 @@ pub enum TlsRemedy {
 #[non_exhaustive]
 pub enum RemoteError {
     /// The host has no address that may be used.
-    #[error("cannot find {host}: {source}")]
+    #[error("cannot resolve {host}: {source}")]
     Resolve {
         /// The host looked up.
         host: String,
@@ -55,7 +55,7 @@ pub enum RemoteError {
         source: io::Error,
     },
     /// None of its addresses may be connected to.
-    #[error("{host} is at {addr}, which is no address of the public internet")]
+    #[error("{host} is at {addr}, which is not a public internet address")]
     NotPublic {
         /// The host wanted.
         host: String,
@@ -81,7 +81,7 @@ pub enum RemoteError {
         source: io::Error,
     },
     /// Name lookup, TCP, proxy and TLS together took too long.
-    #[error("no connection to {host} within {} s", after.as_secs_f32())]
+    #[error("could not connect to {host} within {} s", after.as_secs_f32())]
     ConnectTimeout {
         /// The host wanted.
         host: String,
@@ -101,7 +101,7 @@ pub enum RemoteError {
         remedy: Option<TlsRemedy>,
     },
     /// The proxy would not carry the connection.
-    #[error("the proxy {proxy} does not lead to {host}: {why}")]
+    #[error("the proxy {proxy} cannot reach {host}: {why}")]
     Proxy {
         /// The proxy's address, without a login.
         proxy: String,
@@ -129,7 +129,7 @@ pub enum RemoteError {
         source: io::Error,
     },
     /// The body came in too slowly for too long.
-    #[error("less than {least} bytes a second came from {host} for {} s", over.as_secs_f32())]
+    #[error("received less than {least} bytes per second from {host} for {} s", over.as_secs_f32())]
     TooSlow {
         /// The host asked.
         host: String,
@@ -149,7 +149,7 @@ pub enum RemoteError {
         expected: Option<u64>,
     },
     /// The answer is not HTTP as the standard has it, or larger than an answer may be.
-    #[error("{host} breaks the HTTP protocol: {why}")]
+    #[error("{host} violates the HTTP protocol: {why}")]
     Protocol {
         /// The host asked.
         host: String,
@@ -173,7 +173,7 @@ pub enum RemoteError {
         to: Url,
     },
     /// A redirect without a usable destination.
-    #[error("{host} redirects to nowhere: {why}")]
+    #[error("{host} sent an invalid redirect: {why}")]
     BadRedirect {
         /// The host that said so.
         host: String,
@@ -181,13 +181,13 @@ pub enum RemoteError {
         why: String,
     },
     /// Neither http nor https.
-    #[error("URLs that begin with {scheme}: are not supported here")]
+    #[error("{scheme}: URLs are not supported here")]
     UnsupportedScheme {
         /// The address's scheme.
         scheme: String,
     },
     /// A `file:` URL, where files of this machine are no sources.
-    #[error("files of this machine are not read here")]
+    #[error("local files are not read here")]
     FilesNotAllowed,
     /// A file of this machine that cannot be read to its end.
     #[error("cannot read {}: {source}", path.display())]

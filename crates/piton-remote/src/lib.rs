@@ -11,6 +11,7 @@
 //! - [`AskError`] says why there is none: the exchange failed ([`RemoteError`]), or the server refused
 //!   ([`Refusal`]). [`Meaning`] says what follows from either: may it be retried, whose fault is it, and which
 //!   class is it of.
+//! - [`Capabilities`] say what a protocol can do beyond that.
 //! - A version of a resource is an [`Identity`](piton_checkpoint::Identity), which the journal keeps.
 //!
 //! The protocols are the folders: [`http`], and `file` for files of this machine. To add one, read
@@ -40,6 +41,7 @@
 mod ask;
 mod blocking;
 mod body;
+mod capabilities;
 mod connection;
 mod decode;
 pub mod digest;
@@ -50,10 +52,9 @@ mod meaning;
 pub mod netrc;
 mod origin;
 mod parse_error;
-// Public for the fuzz crate, which includes the file.
-#[cfg(test)]
-#[allow(unreachable_pub)]
-mod properties;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod properties;
 mod refusal;
 mod reply;
 mod time;
@@ -61,10 +62,11 @@ mod time;
 pub use ask::{Ask, ByteRange, Extra};
 pub use blocking::blocking;
 pub use body::Body;
+pub use capabilities::{Capabilities, Connections};
 pub use connection::{AskError, Connection, Remote};
 pub use decode::utf8_or_latin1;
 pub use error::{RemoteError, TlsFault, TlsRemedy};
-pub use file::local_path;
+pub use file::{LocalBytes, local_path};
 pub use meaning::{FailureClass, Fault, Meaning, Retry};
 pub use origin::{Origin, OriginError, host_of};
 pub use parse_error::ParseError;

@@ -95,7 +95,7 @@ pub enum NetrcError {
         keyword: &'static str,
     },
     /// A quoted value does not end.
-    #[error("netrc line {line}: the quote does not close")]
+    #[error("netrc line {line}: unclosed quote")]
     OpenQuote {
         /// The line of the opening quote, from 1.
         line: usize,

@@ -30,7 +30,7 @@ impl Origin {
         let host = url.host().map(|host| host.to_owned());
         match (host, url.port_or_known_default()) {
             (Some(host), Some(port)) if port != 0 => Ok(Origin { tls, host, port }),
-            _ => Err(RemoteError::BadUrl { why: "it names no host that could be contacted" }),
+            _ => Err(RemoteError::BadUrl { why: "it does not name a host" }),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What must hold of each parser for every input.
 //!
 //! One function per parser, from raw bytes; it panics if the property does not hold. The fuzz targets
-//! call these same functions (the fuzz crate includes this file), and the tests at the end look whether
+//! call these same functions (feature `fuzzing`), and the tests at the end look whether
 //! they hold near the seeds of the targets and for random bytes.
 
 use std::time::{Duration, UNIX_EPOCH};

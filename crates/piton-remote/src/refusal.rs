@@ -54,15 +54,6 @@ impl Refusal {
 }
 
 impl RefusalKind {
-    /// Whether it may only mean that the URL which redirects led to is too old: the original one may lead
-    /// elsewhere now.
-    pub fn may_be_an_expired_link(self) -> bool {
-        matches!(
-            self,
-            Self::Unauthorized | Self::Denied | Self::Gone | Self::BadQuestion | Self::Permanent
-        )
-    }
-
     /// Whether it may mean that the server wants fewer connections from us.
     pub fn may_be_crowding(self) -> bool {
         matches!(self, Self::Denied | Self::TooMany | Self::Busy)
@@ -78,7 +69,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, text, .. } = self;
         match self.kind {
-            RefusalKind::Broken => write!(f, "{host} breaks the protocol: {text}"),
+            RefusalKind::Broken => write!(f, "{host} violates the protocol: {text}"),
             // This machine, which speaks of itself.
             _ if self.code.is_none() => f.write_str(text),
             _ => write!(f, "{host} answered {text}"),

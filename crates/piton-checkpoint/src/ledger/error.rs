@@ -32,14 +32,14 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// A database of another program. It is left alone; the user has to choose another path.
-    #[error("{} is a database, but not a ledger of piton; it is left alone", path.display())]
+    #[error("{} is a database, but not a piton ledger; it was left unchanged", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// The ledger, or a file that belongs to it, was not left by a run of this user. It is neither
     /// used nor touched. The user has to look at it ([`NotOurs::remedy`]).
-    #[error("{} is not used: {why}", path.display())]
+    #[error("refusing to use {}: {why}", path.display())]
     NotOurs {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum LedgerError {
     },
     /// There is a rollback journal of SQLite beside the ledger. Ledgers have none, so piton did not create it, and
     /// it is not played back. The user has to move it away.
-    #[error("{} is not used: a ledger never has such a journal of SQLite", path.display())]
+    #[error("refusing to use {}: a ledger never has this kind of SQLite journal", path.display())]
     StrayJournal {
         /// The journal.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum LedgerError {
         why: String,
     },
     /// The disk is full. What was committed stays; trying again helps when there is space.
-    #[error("no space on the disk of {}", path.display())]
+    #[error("no space left on the disk of {}", path.display())]
     Full {
         /// The ledger.
         path: PathBuf,

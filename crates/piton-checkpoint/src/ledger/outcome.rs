@@ -74,7 +74,7 @@ pub struct ErrorClass(Arc<str>);
 
 /// The text is not an [`ErrorClass`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a class of failures is 1 to 24 characters of a-z, 0-9 and -")]
+#[error("a failure class is 1 to 24 characters of a-z, 0-9 and -")]
 pub struct ErrorClassError;
 
 impl FromStr for ErrorClass {

@@ -93,7 +93,7 @@ impl Row {
         };
         match (read()?, number(row, 15)?) {
             (Some(item), Some(crc)) if crc == item.crc() => Ok(item),
-            _ => Err(StoreError::Damaged(format!("row {id} does not agree with its checksum"))),
+            _ => Err(StoreError::Damaged(format!("row {id} does not match its checksum"))),
         }
     }
 
@@ -111,7 +111,7 @@ impl Row {
         match found.key == *key {
             true => Ok(Some(found)),
             // Two columns compared equal, so they are not damaged.
-            false => Err(StoreError::Damaged("the index of keys leads to another row".to_owned())),
+            false => Err(StoreError::Damaged("the key index points to another row".to_owned())),
         }
     }
 
@@ -202,7 +202,7 @@ fn number(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<i64>, StoreError>
     match row.get_ref(at)? {
         ValueRef::Integer(number) => Ok(Some(number)),
         ValueRef::Null => Ok(None),
-        _ => Err(StoreError::Damaged("a row has text where a number belongs".to_owned())),
+        _ => Err(StoreError::Damaged("a row has text in place of a number".to_owned())),
     }
 }
 
@@ -210,7 +210,7 @@ fn text(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<String>, StoreError
     let bytes = match row.get_ref(at)? {
         ValueRef::Null => return Ok(None),
         ValueRef::Text(bytes) => bytes,
-        _ => return Err(StoreError::Damaged("a row has a number where text belongs".to_owned())),
+        _ => return Err(StoreError::Damaged("a row has a number in place of text".to_owned())),
     };
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(Some(text.to_owned())),

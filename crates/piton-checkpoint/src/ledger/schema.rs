@@ -146,7 +146,7 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
             return Err(LedgerError::NewerFormat { path: path.to_owned(), found });
         }
         found => {
-            let why = format!("there is no format {found}");
+            let why = format!("format {found} does not exist");
             return Err(LedgerError::Damaged { path: path.to_owned(), why });
         }
     }
@@ -154,7 +154,7 @@ fn check(conn: &Connection, path: &Path, access: Access) -> Result<(), LedgerErr
         let expected = Connection::open_in_memory()?;
         expected.execute_batch(SCHEMA)?;
         if tables(conn)? != tables(&expected)? {
-            return Err(StoreError::Damaged("its tables are not those of a ledger".to_owned()));
+            return Err(StoreError::Damaged("it does not have the tables of a ledger".to_owned()));
         }
         // In another mode SQLite would create journals beside it, and a kill would leave one.
         let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;

@@ -8,25 +8,25 @@ use clap::Args;
 use super::get::CheckOptions;
 use super::{FetchOptions, ListSource};
 
-/// Go on with a file that curl, wget, aria2 or a browser began
+/// Continue a file that curl, wget, aria2 or a browser started
 ///
-/// Compares what is there with the server in some places and says how sure that makes it. What agrees
-/// becomes a download of piton, which then goes on. End the other program first. Until the comparison
-/// has succeeded the file is as it was, and no crash loses it.
+/// Compares samples of the file with the server and reports how strong that evidence is. What matches
+/// becomes a piton download, which then continues. Stop the other program first. The file stays
+/// unchanged until the comparison succeeds, and no crash loses it.
 ///
-/// With --done DONE -i LIST instead of FILE and URL, the items of a list are marked as done that a
-/// script noted as finished, so that "piton get -i LIST" fetches the rest.
+/// With --done DONE -i LIST instead of FILE and URL, marks the items of a list that a script has
+/// already finished, so that "piton get -i LIST" fetches only the rest.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "piton adopt [OPTIONS] FILE URL\n       piton adopt [OPTIONS] --done DONE -i LIST",
     after_long_help = AFTER_LONG_HELP,
 )]
 pub(crate) struct AdoptArgs {
-    /// The partial file, or the control file that aria2 left beside it
+    /// The partial file, or the aria2 control file next to it
     #[arg(value_name = "FILE", required_unless_present = "done", conflicts_with = "done")]
     pub(crate) file: Option<PathBuf>,
 
-    /// Where it comes from: http:// or https://
+    /// Its URL: http:// or https://
     #[arg(value_name = "URL", required_unless_present = "done", conflicts_with = "done")]
     pub(crate) url: Option<String>,
 
@@ -43,72 +43,72 @@ pub(crate) struct AdoptArgs {
     pub(crate) fetch: FetchOptions,
 }
 
-/// A list, and what a script noted of it.
+/// A list, and what a script has finished of it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "List")]
 pub(crate) struct DoneOptions {
-    /// Mark the items of a list as done that this file names, one per line
+    /// Mark the list items named in this file as done, one item per line
     ///
-    /// As an address of the item or as its line in the list. Blank lines and those that begin with "#"
-    /// say nothing. The file of an item must be there, under the name that "piton get -i" gives it.
+    /// Each line is a URL of the item, or its line in the list. Blank lines and lines that start with "#"
+    /// are ignored. The file of each item must exist under the name that "piton get -i" would give it.
     #[arg(long, value_name = "DONE", requires = "list")]
     pub(crate) done: Option<PathBuf>,
 
-    /// The list: a file, an address, or "-"
+    /// The list: a file, a URL, or "-" for standard input
     #[arg(short = 'i', long = "input-file", value_name = "LIST", requires = "done")]
     pub(crate) list: Option<OsString>,
 
-    /// The folder with the files of the list [default: that of the last run, else .]
+    /// Folder with the files of the list [default: that of the last run, else .]
     #[arg(short, long, value_name = "DIR", requires = "done")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// Believe DONE without looking for the files
+    /// Trust DONE without checking that the files exist
     #[arg(long, requires = "done")]
     pub(crate) trust: bool,
 
-    /// Files are named after the last part of the address alone [default]
+    /// Files are named after the last part of the URL only [default]
     #[arg(long, conflicts_with = "tree", requires = "done", hide_short_help = true)]
     pub(crate) flat: bool,
 
-    /// Files have host and folders of the address: host/a/b.bin
+    /// Files keep the host and folders of the URL: host/a/b.bin
     #[arg(long, requires = "done")]
     pub(crate) tree: bool,
 }
 
-/// What is imported, and what becomes of it.
+/// What is adopted, and where it goes.
 #[derive(Debug, Default, PartialEq, Args)]
-#[command(next_help_heading = "Taking over")]
+#[command(next_help_heading = "Adoption")]
 pub(crate) struct AdoptionOptions {
     /// Final name [default: FILE without .part, .crdownload, .opdownload, .partial, .aria2]
     ///
-    /// On the file system that FILE is on: it is renamed, never copied.
+    /// Must be on the same file system as FILE, which is renamed and never copied.
     #[arg(short, long, value_name = "NAME")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Random places to compare, beside both ends of each run of data [default: 16]
+    /// Random samples to compare, besides both ends of each data run [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=10_000))]
     pub(crate) samples: Option<u32>,
 
-    /// Replace a file that stands under the final name, at the end and at once
+    /// Replace an existing file under the final name, atomically at the end
     #[arg(long)]
     pub(crate) overwrite: bool,
 
-    /// Take over only; "piton resume" goes on
+    /// Adopt only; continue later with "piton resume"
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) no_download: bool,
 
-    /// Only compare, and say what would be imported
+    /// Only compare, and print what would be adopted
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
-  piton adopt big.iso https://example.com/big.iso              curl or wget had begun it
+  piton adopt big.iso https://example.com/big.iso              started by curl or wget
   piton adopt big.iso.crdownload https://example.com/big.iso   Chrome
   piton adopt big.iso.aria2 https://example.com/big.iso        aria2
   piton adopt --checksum sha256:9f86...0a08 big.iso https://example.com/big.iso
-  piton adopt --done finished.txt -i list.txt -d /data         a script had gone through a list
+  piton adopt --done finished.txt -i list.txt -d /data         a list that a script has worked on
 
-What lies between the places that were compared is believed without proof; a digest (--checksum, or one
-that the server sends) proves the whole at the end, and if it does not agree, everything is fetched anew.";
+The data between the samples is trusted without proof. A digest (--checksum, or one that the server
+sends) proves the whole file at the end; if it does not match, everything is fetched again.";

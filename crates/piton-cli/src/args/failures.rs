@@ -7,21 +7,21 @@ use piton::checkpoint::ledger::ErrorClass;
 
 use super::ListSource;
 
-/// Print the items of a list that are not done and why
+/// Print the failed items of a list, as a list
 ///
-/// As a list: it can be given to "piton get -i". Comments above the items say what happened. Reads
-/// the list and its state and touches nothing.
+/// The output can be given to "piton get -i". It includes interrupted and quarantined items, but not
+/// items that were never started. --json adds the reasons. Reads the list and its state; changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct FailuresArgs {
-    /// The list, as it was given to "piton get -i"
+    /// The list, as given to "piton get -i"
     #[arg(value_name = "LIST")]
     pub(crate) list: OsString,
 
-    /// Only those that failed like this: 404, 5xx, timeout, dns, ... (repeatable)
+    /// Only items with this class of failure: 404, 5xx, timeout, dns, ... (repeatable)
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     pub(crate) class: Vec<ErrorClass>,
 
-    /// One JSON object per line, with all that is known
+    /// Print one JSON object per line, with all details
     #[arg(long)]
     pub(crate) json: bool,
 

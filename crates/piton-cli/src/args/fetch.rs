@@ -1,11 +1,11 @@
-//! What every command that fetches takes.
+//! The options of every command that fetches.
 
 use clap::Args;
 
 use super::{NetworkOptions, OutputOptions, TransferOptions};
 use crate::config::Config;
 
-/// How to fetch, from whom, and what to show of it.
+/// How to fetch, from which servers, and what to show.
 #[derive(Debug, Args)]
 pub(crate) struct FetchOptions {
     #[command(flatten)]
@@ -17,7 +17,7 @@ pub(crate) struct FetchOptions {
 }
 
 impl FetchOptions {
-    /// These options, and for what they leave open the ones of the config file.
+    /// These options, with those of the config file where these are not set.
     pub(crate) fn or(self, defaults: &Config) -> Self {
         Self {
             transfer: self.transfer.or(defaults.transfer.clone()),

@@ -1,11 +1,11 @@
-//! `piton completions` and `piton man`: for whoever packages the command.
+//! `piton completions` and `piton man`: for packagers.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use clap_complete::Shell;
 
-/// Print completions for a shell
+/// Print shell completions
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -15,7 +15,7 @@ pub(crate) struct CompletionsArgs {
 /// Print the man page, or write a page per command
 #[derive(Debug, Args)]
 pub(crate) struct ManArgs {
-    /// Folder to write all pages into; without it, piton(1) is printed
+    /// Folder to write all pages into [default: print piton(1)]
     #[arg(value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 }

@@ -8,21 +8,21 @@ use piton::fetch::digest::Digest;
 
 use super::{FetchOptions, ListOptions};
 
-/// Fetch files, going on where an earlier run stopped
+/// Fetch files, resuming where an earlier run stopped
 ///
-/// The same command again goes on with what is there. Several addresses are fetched side by side;
-/// more than a handful make a list.
+/// Run the same command again to resume. Several URLs are fetched in parallel; for more than a
+/// handful, use a list (-i).
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct GetArgs {
-    /// What to fetch: http:// or https://
+    /// URLs to fetch: http://, https:// or file://
     #[arg(value_name = "URL", required_unless_present = "list")]
     pub(crate) urls: Vec<String>,
 
-    /// Fetch all files of a list: a file, an address, or "-"
+    /// Fetch all files of a list: a file, a URL, or "-"
     ///
-    /// The list may have any length and be changed between runs: its state knows items by their
-    /// content. Finished items are left alone, failed ones never stop the rest.
+    /// The list may be of any length, and may change between runs: items are recognised by their
+    /// content. Finished items are left alone; failed items never stop the rest.
     #[arg(short = 'i', long = "input-file", value_name = "LIST", conflicts_with = "urls")]
     pub(crate) list: Option<OsString>,
 
@@ -33,7 +33,7 @@ pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) options: ListOptions,
 
-    /// Ask the servers whether finished items of the list changed, and fetch what did
+    /// Ask the servers whether finished items have changed, and fetch those that have
     #[arg(long, help_heading = "List", hide_short_help = true)]
     pub(crate) check: bool,
 
@@ -49,35 +49,35 @@ pub(crate) struct FileOptions {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Write into this folder, which is made if need be [default: .]
+    /// Write into this folder, created if missing [default: .]
     #[arg(short, long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// Replace a file that stands there, at the end and at once
+    /// Replace an existing file, atomically at the end
     #[arg(long, conflicts_with = "rename")]
     pub(crate) overwrite: bool,
 
-    /// Leave a file that stands there, and take the next free name
+    /// Keep an existing file, and use the next free name
     #[arg(long)]
     pub(crate) rename: bool,
 
-    /// Fetch only what is newer than the file that stands there
+    /// Fetch only if the source is newer than the existing file
     #[arg(short = 'N', long, conflicts_with = "rename")]
     pub(crate) only_newer: bool,
 
-    /// Begin again, forgetting what an earlier run fetched
+    /// Start over, and discard what an earlier run fetched
     #[arg(long)]
     pub(crate) restart: bool,
 
     /// Another URL of the same file (repeatable; one URL only)
     ///
-    /// With a digest, bytes come from all of them side by side, each idle connection asking the fastest.
-    /// Without one a mirror is used only when the first URL fails. One that has another file, or none, is
-    /// dropped and reported.
+    /// With a digest, bytes come from all URLs in parallel, and each idle connection asks the fastest.
+    /// Without one, a mirror is used only when the first URL fails. A mirror that has a different file,
+    /// or none, is dropped and reported.
     #[arg(long, value_name = "URL")]
     pub(crate) mirror: Vec<String>,
 
-    /// Only say what would be fetched
+    /// Only print what would be fetched
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -88,19 +88,19 @@ pub(crate) struct FileOptions {
 pub(crate) struct CheckOptions {
     /// Digest of the file (repeatable; one URL only)
     ///
-    /// ALG is md5, sha1, sha256, sha512 or blake3. A file that does not agree never gets its final
-    /// name. Digests that the server sends are compared without being asked for.
+    /// ALG is md5, sha1, sha256, sha512 or blake3. A file that does not match never gets its final
+    /// name. Digests that the server sends are always checked.
     #[arg(long, value_name = "ALG:HEX")]
     pub(crate) checksum: Vec<Digest>,
 
-    /// List of digests in the manner of SHA256SUMS, looked up by file name
+    /// List of digests in the format of SHA256SUMS, looked up by file name
     ///
-    /// A file here, or an address.
+    /// A local file, or a URL.
     #[arg(long, value_name = "FILE|URL", hide_short_help = true)]
     pub(crate) checksum_file: Option<String>,
 }
 
-const AFTER_HELP: &str = "See --help for logins, proxies, TLS and the rest, with examples.";
+const AFTER_HELP: &str = "See --help for all options (logins, proxies, TLS, ...) and examples.";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -114,5 +114,5 @@ Examples:
   piton get -i release.meta4
   find-urls | piton get -i - --state work.piton.db
 
-Stopped by Ctrl-C, all is saved: the same command goes on, and so does \"piton resume\". A second
-Ctrl-C leaves at once, which costs at most what came in during the last moment.";
+Ctrl-C saves everything: run the same command again, or \"piton resume\", to continue. A second
+Ctrl-C quits at once and loses at most what arrived in the last moment.";

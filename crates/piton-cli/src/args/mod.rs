@@ -1,7 +1,7 @@
 //! The command line: parsed here into plain values, checked and resolved elsewhere.
 //!
-//! What may hold a login (addresses, headers, logins) stays text until after parsing, since clap
-//! repeats a value that it refuses, and a login must not be repeated.
+//! Values that may hold a login (URLs, headers, logins) stay text until after parsing: clap repeats a
+//! value that it refuses, and a login must not be repeated.
 
 mod adopt;
 mod failures;
@@ -45,16 +45,16 @@ pub(crate) use whose::Whose;
 
 /// Crash-safe, resumable downloads
 ///
-/// Whatever stops a download (Ctrl-C, kill -9, a power cut, a full disk, a dropped connection), the
-/// same command again resumes from there. A file under its final name is whole and verified; until
-/// then its bytes are in NAME.part, and NAME.piton says which of them may be believed.
+/// Whatever stops a download (Ctrl-C, kill -9, a power cut, a full disk, a dropped connection), run
+/// the same command again to resume it. A file under its final name is complete and verified; until
+/// then its bytes are in NAME.part, and NAME.piton records which of them can be trusted.
 #[derive(Debug, Parser)]
 #[command(
     name = "piton",
     version,
     max_term_width = 100,
     arg_required_else_help = true,
-    after_help = "piton get URL fetches a file; the same command again goes on where it stopped.",
+    after_help = "piton get URL fetches a file; run the same command again to resume it.",
     after_long_help = after_long_help(),
 )]
 pub(crate) struct Cli {
@@ -63,26 +63,26 @@ pub(crate) struct Cli {
 
     /// Config file to use, or "none"
     ///
-    /// The default is piton/config.toml in $XDG_CONFIG_HOME or ~/.config. What is given on the
-    /// command line wins over the file.
+    /// The default is piton/config.toml in $XDG_CONFIG_HOME or ~/.config. The command line overrides
+    /// the file.
     #[arg(long, global = true, value_name = "FILE|none", hide_short_help = true)]
     pub(crate) config: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  piton get https://example.com/big.iso       fetch a file, or go on with it
-  piton get -i list.txt                       fetch all files of a list, or go on with it
-  piton resume ~/Downloads                    go on with all that is unfinished there
-  piton status                                what is unfinished here
-  piton adopt big.iso https://example.com/big.iso   go on with what curl or wget began
-  piton adopt --done finished.txt -i list.txt  what a script did of that list is done
-  piton status list.txt                       how far that list is
-  piton retry list.txt --class timeout        try again what failed like that
+  piton get https://example.com/big.iso       fetch a file, or resume it
+  piton get -i list.txt                       fetch all files of a list, or resume it
+  piton resume ~/Downloads                    resume all unfinished files in a folder
+  piton status                                show what is unfinished here
+  piton adopt big.iso https://example.com/big.iso   continue a file that curl or wget started
+  piton adopt --done finished.txt -i list.txt  mark what a script has finished of a list
+  piton status list.txt                       show the progress of a list
+  piton retry list.txt --class timeout        try the items that timed out again
 
 More commands:
   piton completions SHELL                     print completions for bash, zsh, fish, ...
-  piton man [DIR]                             print the man page, or write all of them into DIR
+  piton man [DIR]                             print the man page, or write all pages into DIR
 
 Exit codes:
 ";

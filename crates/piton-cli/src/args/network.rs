@@ -12,45 +12,45 @@ use super::value::{Bytes, Span, from_text};
 pub(crate) struct NetworkOptions {
     /// Login for a server (repeatable)
     ///
-    /// HOST= says for which one: HOST (https), HOST:PORT or http://HOST:PORT. Without it the login is
-    /// for the servers of the URLs given to this command (for a list: of its URL, or of its items
-    /// where all have the same), and for no other: not for one that a redirect, a mirror or a list
-    /// leads to. Never written to disk. Other users of this machine can see the command line: a netrc
-    /// file is more private.
+    /// HOST= names the server: HOST (https), HOST:PORT or http://HOST:PORT. Without it, the login goes
+    /// only to the servers of the URLs given to this command (for a list: to the server of its URL, or to
+    /// the server of its items if all have the same), and never to one that a redirect, a mirror or a
+    /// list leads to. It is never written to disk. Other users of this machine can see the command
+    /// line: a netrc file is more private.
     #[arg(long, value_name = "[HOST=]USER:PASSWORD", help_heading = "Login")]
     #[serde(skip)]
     pub(crate) user: Vec<String>,
 
     /// Token for a server, sent as "Authorization: Bearer TOKEN" (repeatable)
     ///
-    /// It goes where a login of --user would go.
+    /// It goes to the same servers as a --user login.
     #[arg(long, value_name = "[HOST=]TOKEN", help_heading = "Login", hide_short_help = true)]
     #[serde(skip)]
     pub(crate) bearer: Vec<String>,
 
-    /// Take logins from ~/.netrc, for https
+    /// Use the logins in ~/.netrc, for https
     #[arg(long, value_name = "BOOL", help_heading = "Login", hide_short_help = true, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub(crate) netrc: Option<bool>,
 
-    /// Take logins from this file, for https
+    /// Use the logins in this netrc file, for https
     #[arg(long, value_name = "FILE", help_heading = "Login", hide_short_help = true)]
     pub(crate) netrc_file: Option<PathBuf>,
 
-    /// Send logins of the netrc file over plain http as well, where everybody on the way can read them
+    /// Send netrc logins over plain http too, where anyone on the network path can read them
     #[arg(long, help_heading = "Login", hide_short_help = true)]
     #[serde(skip)]
     pub(crate) netrc_http: bool,
 
-    /// Send the cookies of this file (Netscape format, as browsers and curl export it)
+    /// Send the cookies in this file (Netscape format, as exported by browsers and curl)
     #[arg(long, value_name = "FILE", help_heading = "Login", hide_short_help = true)]
     pub(crate) cookies: Option<PathBuf>,
 
-    /// A header of your own (repeatable)
+    /// Extra header to send (repeatable)
     ///
     /// Accept, Accept-Language and the like, Cache-Control, DNT, Pragma, Referer and User-Agent go to
-    /// every server. Any other may be a secret, and goes where a login of --user would go; "HOST=NAME:
-    /// VALUE" says to which server, "*=NAME: VALUE" to all.
+    /// every server. Any other header may be a secret, and goes to the same servers as a --user login;
+    /// "HOST=NAME: VALUE" names one server, "*=NAME: VALUE" means all.
     #[arg(short = 'H', long, value_name = "NAME: VALUE", help_heading = "Network")]
     pub(crate) header: Vec<String>,
 
@@ -62,14 +62,15 @@ pub(crate) struct NetworkOptions {
     #[arg(long, value_name = "VERSION", help_heading = "Network", hide_short_help = true)]
     pub(crate) http: Option<HttpVersion>,
 
-    /// Give up connecting after so long [default: 15s]
+    /// Give up connecting after this long [default: 15s]
     #[arg(long, value_name = "TIME", help_heading = "Network", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     pub(crate) connect_timeout: Option<Span>,
 
-    /// Give up a connection over which less than this came a second, for a minute [default: 32]
+    /// Drop a connection that stays below this many bytes per second for a minute [default: 32]
     ///
-    /// Frees the place that a server with a byte now and then would hold for ever. 0: however slow.
+    /// Otherwise a server that sends a byte now and then would hold the connection forever. 0 accepts
+    /// any speed.
     #[arg(long, value_name = "RATE", help_heading = "Network", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     pub(crate) min_rate: Option<Bytes>,
@@ -90,16 +91,16 @@ pub(crate) struct NetworkOptions {
     #[serde(skip)]
     pub(crate) ipv6: bool,
 
-    /// Connect to addresses of the public internet only, but for the servers named here
+    /// Connect only to public internet addresses, except for servers named on the command line
     ///
-    /// Refuses loopback, link-local, private and the like for what lists, journals and redirects name.
-    /// The address that is connected to counts, not its name. Names that a proxy looks up cannot be
-    /// judged.
+    /// Refuses loopback, link-local, private and similar addresses for servers that lists, journals and
+    /// redirects name. The address itself is checked, not the name. Names that a proxy resolves cannot
+    /// be checked.
     #[arg(long, value_name = "BOOL", help_heading = "Network", hide_short_help = true, num_args = 0..=1,
         require_equals = true, default_missing_value = "true", hide_possible_values = true)]
     pub(crate) public_only: Option<bool>,
 
-    /// Redirects that are followed in a row [default: 20]
+    /// Redirects to follow in a row [default: 20]
     #[arg(long, value_name = "N", help_heading = "Network", hide_short_help = true)]
     pub(crate) max_redirect: Option<u32>,
 
@@ -108,33 +109,33 @@ pub(crate) struct NetworkOptions {
     #[serde(skip)]
     pub(crate) allow_downgrade: bool,
 
-    /// Proxy: http://, https://, socks5:// or socks5h:// (names are resolved by the proxy)
+    /// Proxy: http://, https://, socks5:// or socks5h:// (the proxy resolves names)
     ///
-    /// Without it the variables http_proxy, https_proxy and all_proxy count.
+    /// Default: the environment variables http_proxy, https_proxy and all_proxy.
     #[arg(long, value_name = "URL", help_heading = "Network")]
     pub(crate) proxy: Option<String>,
 
-    /// Hosts that are reached directly: "example.com,10.0.0.0/8", "*" for all
+    /// Hosts to reach without the proxy: "example.com,10.0.0.0/8", "*" for all
     ///
-    /// Without it the variable no_proxy counts.
+    /// Default: the environment variable no_proxy.
     #[arg(long, value_name = "HOSTS", help_heading = "Network", hide_short_help = true)]
     pub(crate) no_proxy: Option<String>,
 
-    /// Trust the certificates of this PEM file as well
+    /// Also trust the certificates in this PEM file
     #[arg(long, value_name = "FILE", help_heading = "TLS", hide_short_help = true)]
     pub(crate) ca_file: Option<PathBuf>,
 
-    /// Certificate to show to a server, PEM
+    /// Client certificate, PEM
     ///
-    /// It is shown where a login of --user would be sent.
+    /// It goes to the same servers as a --user login.
     #[arg(long, value_name = "[HOST=]FILE", help_heading = "TLS", hide_short_help = true)]
     pub(crate) cert: Option<PathBuf>,
 
-    /// Private key of that certificate, PEM [default: the file of --cert]
+    /// Private key of the client certificate, PEM [default: the file of --cert]
     #[arg(long, value_name = "FILE", help_heading = "TLS", hide_short_help = true)]
     pub(crate) key: Option<PathBuf>,
 
-    /// Accept any certificate: whoever is in between can read and change everything
+    /// Accept any certificate: anyone on the network path can read and change everything
     #[arg(long, help_heading = "TLS", hide_short_help = true)]
     #[serde(skip)]
     pub(crate) insecure: bool,
@@ -155,7 +156,7 @@ pub(crate) enum HttpVersion {
 }
 
 impl NetworkOptions {
-    /// These options, and for what they leave open the ones of the config file. Headers of both
+    /// These options, with those of the config file where these are not set. Headers of both
     /// are sent.
     pub(crate) fn or(self, defaults: Self) -> Self {
         let netrc_named = self.netrc.is_some() || self.netrc_file.is_some();

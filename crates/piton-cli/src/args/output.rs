@@ -1,15 +1,15 @@
-//! What is shown while files come in.
+//! What is shown during downloads.
 
 use clap::Args;
 
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputOptions {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
 
-    /// One JSON object per line on stdout, for programs
+    /// Print one JSON object per line on stdout, for programs
     #[arg(long)]
     pub(crate) json: bool,
 }

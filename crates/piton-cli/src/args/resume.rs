@@ -6,14 +6,13 @@ use clap::Args;
 
 use super::FetchOptions;
 
-/// Go on with all that is unfinished
+/// Resume unfinished downloads
 ///
-/// The journals know the addresses, what was verified and what was asked for. Logins are never
-/// written down: give them again.
+/// URLs and digests come from the journals. Logins are never saved: give them again.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct ResumeArgs {
-    /// Unfinished files, or folders to look through
+    /// Unfinished files, or folders to search
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
 

@@ -10,24 +10,24 @@ use super::{FetchOptions, ListOptions};
 
 /// Try the failed items of a list again
 ///
-/// Those that failed, for good or not, and those that are quarantined; nothing else. Files go where
-/// the first run put them.
+/// Tries only items that failed, permanently or not, and quarantined items. Files go into the same
+/// folder as in the last run.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct RetryArgs {
-    /// The list, as it was given to "piton get -i"
+    /// The list, as given to "piton get -i"
     #[arg(value_name = "LIST")]
     pub(crate) list: OsString,
 
-    /// Only those that failed like this: 404, 5xx, timeout, dns, ... (repeatable)
+    /// Only items with this class of failure: 404, 5xx, timeout, dns, ... (repeatable)
     #[arg(long, value_name = "CLASS", value_delimiter = ',')]
     pub(crate) class: Vec<ErrorClass>,
 
-    /// Write into this folder [default: that of the last run]
+    /// Write into this folder [default: the one of the last run]
     #[arg(short, long, value_name = "DIR", help_heading = "Files")]
     pub(crate) directory: Option<PathBuf>,
 
-    /// Replace files that stand there and are not the ones wanted
+    /// Replace existing files that are not the wanted ones
     #[arg(long, help_heading = "Files")]
     pub(crate) overwrite: bool,
 
@@ -39,6 +39,6 @@ pub(crate) struct RetryArgs {
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
-  piton retry list.txt                           all that failed
-  piton retry list.txt --class timeout,5xx       what a better day may mend
+  piton retry list.txt                           all failed items
+  piton retry list.txt --class timeout,5xx       failures that may be temporary
   piton retry list.txt --class 403 --netrc";

@@ -6,14 +6,14 @@ use clap::Args;
 
 /// Show a journal, record by record
 ///
-/// Reads and touches nothing; a torn journal is shown up to where it is torn.
+/// Only reads. A torn journal is shown up to the tear.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     /// The journal, NAME.piton
     #[arg(value_name = "FILE")]
     pub(crate) journal: PathBuf,
 
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

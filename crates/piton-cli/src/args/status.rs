@@ -6,18 +6,18 @@ use clap::Args;
 
 use super::ListSource;
 
-/// Show what is unfinished, or how far a list is
+/// Show unfinished downloads, or the progress of a list
 ///
-/// For each file: how far, since when, whether a process is at it, what a resume would fetch, and
-/// from where. For a list: its items by state, rate and time left, failures by class, the worst
-/// hosts. Touches nothing.
+/// For each file: its progress, when it started, which process is fetching it, what a resume would
+/// fetch, and its URL. For a list: its items by state, rate and time left, failures by class, and the
+/// hosts with the most failures. Changes nothing.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Unfinished files, folders to look through, or lists that "piton get -i" was given
+    /// Unfinished files, folders to search, or lists given to "piton get -i"
     #[arg(value_name = "PATH", default_value = ".")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// One JSON object per line
+    /// Print one JSON object per line
     #[arg(long)]
     pub(crate) json: bool,
 

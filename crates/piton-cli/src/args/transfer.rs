@@ -13,39 +13,39 @@ use super::value::{Bytes, Connections, MediaTypes, Span, from_text};
 pub(crate) struct TransferOptions {
     /// Connections per file: a number or "auto" [default: auto]
     ///
-    /// "auto" begins with one and adds more while that is measured to help, up to a number that is
-    /// polite to the server.
+    /// "auto" starts with one and adds more while they measurably help, up to a number that is polite
+    /// to the server.
     #[arg(short = 'x', long, value_name = "N|auto")]
     #[serde(deserialize_with = "from_text")]
     connections: Option<Connections>,
 
-    /// Bytes a second, over all files together (500k, 10M)
+    /// Limit the bytes per second, for all files together (500k, 10M)
     #[arg(long, value_name = "RATE")]
     #[serde(deserialize_with = "from_text")]
     limit_rate: Option<Bytes>,
 
-    /// Failures in a row that are tolerated [default: 8]
+    /// Failures in a row to tolerate [default: 8]
     ///
-    /// Counted are failures without a byte of progress between them. The pauses between the tries
-    /// grow, and a pause that the server asks for (Retry-After) is kept.
+    /// Any progress in between resets the count. The pauses between tries grow; a pause that the server
+    /// asks for (Retry-After) is honoured.
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
 
-    /// Give up a connection over which nothing came for so long [default: 30s]
+    /// Give up a connection on which nothing arrives for this long [default: 30s]
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     stall_timeout: Option<Span>,
 
-    /// How long a server may take to begin its answer [default: four times --stall-timeout]
+    /// How long a server may take to start its answer [default: four times --stall-timeout]
     ///
-    /// Some have to make the file first. The limit is doubled after each time-out.
+    /// Some servers generate the file first. The limit doubles after each timeout.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     answer_timeout: Option<Span>,
 
-    /// Media types that the file may have (application/zip, image/*)
+    /// Media types to accept (application/zip, image/*)
     ///
-    /// An answer of another type is a failure; one that does not say is not.
+    /// An answer with another type is a failure; an answer without a type is accepted.
     #[arg(long, value_name = "TYPE", hide_short_help = true)]
     #[serde(deserialize_with = "from_text")]
     expect_type: Option<MediaTypes>,
@@ -55,26 +55,26 @@ pub(crate) struct TransferOptions {
     #[serde(deserialize_with = "from_text")]
     max_size: Option<Bytes>,
 
-    /// When the source changed since the download began [default: restart]
+    /// What to do if the source has changed since the download started [default: restart]
     ///
-    /// Two versions are never joined. "restart" begins again with the new one, "stop" ends with
-    /// exit code 10 and keeps what is there.
+    /// Two versions are never mixed. "restart" starts over with the new version; "stop" keeps what is
+    /// there and exits with code 10.
     #[arg(long, value_name = "WHAT", hide_short_help = true)]
     if_changed: Option<OnChange>,
 
-    /// What a crash may cost [default: power]
+    /// What a download must survive [default: power]
     ///
     /// "power" survives a power cut; "process" survives kill -9 but not a power cut; "none" keeps no
-    /// journal, so that nothing is left to resume from.
+    /// journal, so that nothing can be resumed.
     #[arg(long, value_name = "LEVEL", hide_short_help = true)]
     durability: Option<Level>,
 
-    /// Read back and compare all that is there before going on
+    /// Read back and check all existing data before resuming
     #[arg(long, value_name = "BOOL", hide_short_help = true, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", hide_possible_values = true)]
     verify_part: Option<bool>,
 
-    /// Leave the file's time at now instead of the source's Last-Modified
+    /// Do not set the file's modification time to the source's Last-Modified
     #[arg(long, value_name = "BOOL", hide_short_help = true, num_args = 0..=1, require_equals = true,
         default_missing_value = "true", hide_possible_values = true)]
     no_mtime: Option<bool>,
@@ -108,7 +108,7 @@ impl Level {
 }
 
 impl TransferOptions {
-    /// These options, and for what they leave open the ones of the config file.
+    /// These options, with those of the config file where these are not set.
     pub(crate) fn or(self, defaults: Self) -> Self {
         Self {
             connections: self.connections.or(defaults.connections),
@@ -130,8 +130,7 @@ impl TransferOptions {
         self.limit_rate.map(|Bytes(rate)| RateLimit::new(rate))
     }
 
-    /// The same but for `--retries`, which counts the tries of an item in a list, not those within
-    /// one.
+    /// These without `--retries`, which in a list counts the tries of an item, not those within one.
     pub(crate) fn without_retries(&self) -> Self {
         Self { retries: None, ..self.clone() }
     }
@@ -152,7 +151,7 @@ impl TransferOptions {
         self.durability.map(Level::durability)
     }
 
-    /// Sets what was given; what was not stays at the default of the library.
+    /// Sets the options that were given; the others keep the default of the library.
     pub(crate) fn apply(&self, download: &mut Download) {
         if let Some(Connections(connections)) = self.connections {
             download.connections = connections;

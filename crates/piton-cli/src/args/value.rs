@@ -49,7 +49,7 @@ impl FromStr for MediaTypes {
             named(halves.next()) && named(halves.next()) && halves.next().is_none()
         };
         match types.iter().find(|one| !is_one(one)) {
-            Some(wrong) => Err(format!("{wrong:?} is no media type (application/zip, image/*)")),
+            Some(wrong) => Err(format!("{wrong:?} is not a media type (application/zip, image/*)")),
             None => Ok(Self(types)),
         }
     }

@@ -8,7 +8,7 @@ use piton::remote::Origin;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Whose {
     /// Not said: those that the command line names as what to fetch.
-    Unsaid,
+    Unnamed,
     /// `*=`: every server that is asked.
     Everyone,
     /// `HOST=`, `HOST:PORT=` or `http://HOST=`.
@@ -21,13 +21,13 @@ impl Whose {
     /// none.
     pub(crate) fn split(text: &str, fits: impl Fn(&str) -> bool) -> (Self, &str) {
         match text.split_once('=') {
-            Some(("", rest)) => (Self::Unsaid, rest),
+            Some(("", rest)) => (Self::Unnamed, rest),
             Some(("*", rest)) => (Self::Everyone, rest),
             Some((server, rest)) if fits(rest) => match server.parse() {
                 Ok(origin) => (Self::Of(origin), rest),
-                Err(_) => (Self::Unsaid, text),
+                Err(_) => (Self::Unnamed, text),
             },
-            _ => (Self::Unsaid, text),
+            _ => (Self::Unnamed, text),
         }
     }
 
@@ -38,7 +38,7 @@ impl Whose {
                 let (whose, rest) = Self::split(text, |rest| !rest.is_empty());
                 (whose, rest.into())
             }
-            None => (Self::Unsaid, path.to_owned()),
+            None => (Self::Unnamed, path.to_owned()),
         }
     }
 }
@@ -52,28 +52,28 @@ mod tests {
         let login = |text| {
             let (whose, rest) = Whose::split(text, |rest| rest.contains(':'));
             let whose = match whose {
-                Whose::Unsaid => "unsaid".to_owned(),
+                Whose::Unnamed => "unnamed".to_owned(),
                 Whose::Everyone => "everyone".to_owned(),
                 Whose::Of(origin) => origin.to_url(),
             };
             (whose, rest)
         };
         for (text, whose, rest) in [
-            ("ann:secret", "unsaid", "ann:secret"),
-            ("ann:sec=ret", "unsaid", "ann:sec=ret"),
-            ("ann:c2VjcmV0==", "unsaid", "ann:c2VjcmV0=="),
+            ("ann:secret", "unnamed", "ann:secret"),
+            ("ann:sec=ret", "unnamed", "ann:sec=ret"),
+            ("ann:c2VjcmV0==", "unnamed", "ann:c2VjcmV0=="),
             ("h.example=ann:secret", "https://h.example", "ann:secret"),
             ("h.example:8443=ann:s=t", "https://h.example:8443", "ann:s=t"),
             ("http://[::1]:80=ann:secret", "http://[::1]", "ann:secret"),
-            ("h.example=ann", "unsaid", "h.example=ann"),
-            ("=cn=admin:secret", "unsaid", "cn=admin:secret"),
+            ("h.example=ann", "unnamed", "h.example=ann"),
+            ("=cn=admin:secret", "unnamed", "cn=admin:secret"),
             ("*=ann:secret", "everyone", "ann:secret"),
         ] {
             assert_eq!(login(text), (whose.to_owned(), rest), "{text}");
         }
         let file = |text: &str| Whose::split_path(Path::new(text));
-        assert_eq!(file("me.pem"), (Whose::Unsaid, "me.pem".into()));
-        assert_eq!(file("./a=b.pem"), (Whose::Unsaid, "./a=b.pem".into()));
+        assert_eq!(file("me.pem"), (Whose::Unnamed, "me.pem".into()));
+        assert_eq!(file("./a=b.pem"), (Whose::Unnamed, "./a=b.pem".into()));
         assert_eq!(file("h=me.pem"), (Whose::Of("h".parse().unwrap()), "me.pem".into()));
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn adopt(
             let list = get::checksum_file(list, &client).await?;
             what.download.checksum_file = Some(Arc::new(list));
         }
-        if let Some(exit) = take_over(&client, &what, &args).await? {
+        if let Some(exit) = adopt_file(&client, &what, &args).await? {
             return Ok(exit);
         }
         let screen = screen::choose(args.fetch.output, environment);
@@ -57,12 +57,12 @@ pub(crate) fn adopt(
     })
 }
 
-/// What cannot go together, beyond what the parser of the arguments knows.
+/// Invalid combinations that the argument parser does not detect.
 fn check(args: &AdoptArgs) -> Result<(), Trouble> {
     if args.taken.done.is_none() {
         return match args.source == ListSource::default() {
             true => Ok(()),
-            false => Err(Trouble::usage("the options under List go with --done DONE -i LIST")),
+            false => Err(Trouble::usage("the options under List need --done DONE -i LIST")),
         };
     }
     let of_files = args.adoption != AdoptionOptions::default()
@@ -70,7 +70,7 @@ fn check(args: &AdoptArgs) -> Result<(), Trouble> {
         || args.checks.checksum_file.is_some();
     match of_files {
         true => Err(Trouble::usage(
-            "the options under Taking over and Integrity go with FILE and URL, not with --done",
+            "the options under Adoption and Integrity need FILE and URL, and do not work with --done",
         )),
         false => Ok(()),
     }
@@ -96,15 +96,15 @@ fn describe(args: &AdoptArgs, what: &mut Adoption) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Compares and takes over. `None`: there is something to go on with.
-async fn take_over(
+/// Compares and adopts. `None`: there is something to continue.
+async fn adopt_file(
     client: &Client,
     what: &Adoption,
     args: &AdoptArgs,
 ) -> Result<Option<Exit>, Trouble> {
     let stop = Stop::new();
     let mut signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
-    let monitor = Monitor::new(Some(Arc::new(Talk { quiet: args.fetch.output.quiet })));
+    let monitor = Monitor::new(Some(Arc::new(ShowEvents { quiet: args.fetch.output.quiet })));
     let mut adopting = std::pin::pin!(client.adopt(what, &monitor, &stop));
     let (result, signalled) = tokio::select! {
         result = &mut adopting => (result, None),
@@ -122,26 +122,31 @@ async fn take_over(
             }))
         }
         Err(Failure::Stopped { .. }) => {
-            out::say(format!("{}: stopped; it is as it was", out::path(what.leftover.file())));
+            out::say(format!(
+                "{}: stopped; the file is unchanged",
+                out::path(what.leftover.file())
+            ));
             Ok(Some(signalled.unwrap_or(Exit::Interrupted)))
         }
         Err(failure) => Err(trouble(&failure)),
     }
 }
 
-/// What to do is another thing here than with a download.
+/// The hints differ from those of a download.
 fn trouble(failure: &Failure) -> Trouble {
     let trouble = Trouble::from(failure);
     match failure {
         Failure::Exists { .. } => {
-            trouble.hint("--overwrite replaces it at the end, -o NAME names another place")
+            trouble.hint("--overwrite replaces it at the end, -o NAME chooses another name")
         }
-        Failure::Changed { .. } => trouble.hint("the same command again compares with the new one"),
+        Failure::Changed { .. } => {
+            trouble.hint("run the same command again to compare with the new version")
+        }
         _ => trouble,
     }
 }
 
-/// Says what was imported, or would be: on stdout where that is what was asked for.
+/// Prints what was adopted, or would be: on stdout if that was the request.
 fn report(adopted: &Adopted, file: &Path, args: &AdoptArgs) -> Result<(), Trouble> {
     let taken = !args.adoption.dry_run;
     if args.fetch.output.json {
@@ -177,7 +182,7 @@ fn object(adopted: &Adopted, file: &Path, taken: bool, url: &str) -> serde_json:
 
 fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
     let Evidence { believed, compared, places, longest_unseen, missed, .. } = adopted.evidence;
-    let verb = if taken { "taken over" } else { "can be taken over" };
+    let verb = if taken { "adopted" } else { "can be adopted" };
     let mut lines = vec![format!(
         "{}: {} of {} {verb} from {}",
         out::path(&adopted.path),
@@ -186,16 +191,16 @@ fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
         out::path(file),
     )];
     if compared == believed {
-        lines.push("  every byte of that was compared with the server".to_owned());
+        lines.push("  every byte of it was compared with the server".to_owned());
     } else {
         let place = if places == 1 { "place" } else { "places" };
         lines.push(format!(
-            "  {} of that in {places} {place} was compared with the server and agrees",
+            "  {} of it, in {places} {place}, was compared with the server and matches",
             human::size(compared)
         ));
         lines.push(format!(
-            "  what lies between, at most {} in a row, is not proven: one wrong block of {} there would \
-             have been missed with probability {:.1}%",
+            "  the data between them, at most {} in a row, is unproven: one wrong block of {} there would \
+             go unnoticed with a probability of {:.1}%",
             human::size(longest_unseen),
             human::size(Evidence::BLOCK),
             missed * 100.0
@@ -204,19 +209,19 @@ fn sentences(adopted: &Adopted, file: &Path, taken: bool) -> Vec<String> {
     let differs = adopted.found.saturating_sub(believed);
     if differs > 0 {
         lines.push(format!(
-            "  {} more that it holds differ from the server, or lie behind what differs, and are fetched",
+            "  {} more differ from the server, or follow data that does; they will be fetched",
             human::size(differs)
         ));
     }
     lines
 }
 
-/// Says what keeps the comparison waiting.
-struct Talk {
+/// Shows what the comparison waits for.
+struct ShowEvents {
     quiet: bool,
 }
 
-impl Observer for Talk {
+impl Observer for ShowEvents {
     fn event(&self, event: &Event) {
         if let (false, Some(sentence)) = (self.quiet, screen::sentence::event(event)) {
             out::say(sentence);

@@ -1,4 +1,4 @@
-//! Several downloads side by side, on one thread, with one screen.
+//! Several downloads in parallel, on one thread, with one screen.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::screen::{Ended, File, Screen};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// Threads that run what blocks are kept for longer than any run takes.
+/// Threads for blocking work are kept for longer than any run takes.
 const KEEP: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Runs a command that talks to servers.
@@ -26,8 +26,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Trouble>>) -> Res
         .thread_keep_alive(KEEP)
         .build()
         .map_err(|error| Trouble::cannot_start(&error))?;
-    // The pool panics where its first thread cannot be created, and makes do with one. So there is one before
-    // anything is done, and it stays.
+    // The pool panics if its first thread cannot be created, and otherwise copes with one. So create one
+    // before anything else, and keep it.
     std::thread::Builder::new()
         .spawn(|| {})
         .map_err(|error| Trouble::cannot_start(&error))?
@@ -37,7 +37,7 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Trouble>>) -> Res
         blocking(|| ()).await;
         work.await
     });
-    // A name lookup may sit in the system's resolver for long; everything of ours has ended.
+    // A name lookup may block in the system's resolver for long; all our own work has ended.
     runtime.shutdown_background();
     result
 }
@@ -50,27 +50,27 @@ pub(super) async fn run(
     screen: Box<dyn Screen>,
 ) -> Result<Exit, Trouble> {
     let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
-    // Without a bound, since an observer must not block; events are few.
-    let (teller, told) = unbounded_channel();
+    // Unbounded, since an observer must not block; events are few.
+    let (sender, events) = unbounded_channel();
     let stop = Stop::new();
     let mut files = Vec::new();
     let mut tasks = JoinSet::new();
     for (index, download) in downloads.into_iter().enumerate() {
-        let observer = Arc::new(Forward { index, teller: teller.clone() });
+        let observer = Arc::new(Forward { index, sender: sender.clone() });
         let monitor = Monitor::new(Some(observer));
         files.push(File::new(index, &download, monitor.clone()));
         let (client, stop) = (client.clone(), stop.clone());
         tasks.spawn_local(async move { (index, client.download(download, monitor, stop).await) });
     }
     let exits = vec![None; files.len()];
-    Batch { files, exits, tasks, told, signals, stop, screen, signalled: None }.run().await
+    Batch { files, exits, tasks, events, signals, stop, screen, signalled: None }.run().await
 }
 
 struct Batch {
     files: Vec<File>,
     exits: Vec<Option<Exit>>,
     tasks: JoinSet<(usize, Result<Outcome, Failure>)>,
-    told: UnboundedReceiver<(usize, Event)>,
+    events: UnboundedReceiver<(usize, Event)>,
     signals: Signals,
     stop: Stop,
     screen: Box<dyn Screen>,
@@ -85,14 +85,14 @@ impl Batch {
                 joined = self.tasks.join_next() => match joined {
                     None => break,
                     Some(Ok((index, result))) => self.ended(index, result),
-                    // A panic has been printed; it ends as one of main would.
+                    // A panic has been printed; it ends like a panic of main.
                     Some(Err(error)) => {
                         if let Ok(panic) = error.try_into_panic() {
                             std::panic::resume_unwind(panic);
                         }
                     }
                 },
-                Some((index, event)) = self.told.recv() => self.event(index, &event),
+                Some((index, event)) = self.events.recv() => self.event(index, &event),
                 () = tick(&mut ticks) => self.screen.draw(&self.files),
                 exit = self.signals.first() => {
                     self.signalled = Some(exit);
@@ -120,7 +120,7 @@ impl Batch {
     }
 
     fn ended(&mut self, index: usize, result: Result<Outcome, Failure>) {
-        while let Ok((index, event)) = self.told.try_recv() {
+        while let Ok((index, event)) = self.events.try_recv() {
             self.event(index, &event);
         }
         let ended = match result {
@@ -139,7 +139,7 @@ impl Batch {
     }
 }
 
-/// A stopped file says how the command ended, whatever failed beside it.
+/// A stopped file decides how the command ended, whatever else failed.
 fn overall(exits: &[Option<Exit>]) -> Exit {
     let all = || exits.iter().flatten().copied();
     all()
@@ -163,16 +163,16 @@ pub(super) async fn tick(ticks: &mut Option<Interval>) {
     }
 }
 
-/// Carries events from whatever thread they happen on to the screen.
+/// Forwards events from any thread to the screen.
 struct Forward {
     index: usize,
-    teller: UnboundedSender<(usize, Event)>,
+    sender: UnboundedSender<(usize, Event)>,
 }
 
 impl Observer for Forward {
     fn event(&self, event: &Event) {
-        // Nobody listens any more only when the command is about to end.
-        let _ = self.teller.send((self.index, event.clone()));
+        // The receiver is gone only when the command is about to end.
+        let _ = self.sender.send((self.index, event.clone()));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::trouble::Trouble;
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
     let state = args.state.as_deref();
     if state.is_some() && args.paths.len() != 1 {
-        return Err(Trouble::usage("--state FILE goes with one list"));
+        return Err(Trouble::usage("--state FILE works with one list only"));
     }
     let mut exit = Exit::Done;
     for path in &args.paths {
@@ -43,9 +43,9 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
 
 fn forget_one(path: &Path) -> Result<String, Trouble> {
     let target = Target::new(final_name(path));
-    // The journal of a file with a long name tells that; what cannot be read tells nothing, and goes.
-    let told = inspect(&OsFs, target.path()).ok().flatten();
-    let target = told.map_or(target, |unfinished| Target::new(unfinished.target));
+    // The journal of a file with a long name holds its name; an unreadable journal is removed.
+    let unfinished = inspect(&OsFs, target.path()).ok().flatten();
+    let target = unfinished.map_or(target, |unfinished| Target::new(unfinished.target));
     let there: Vec<PathBuf> = [target.part(), target.journal()]
         .into_iter()
         .filter(|path| matches!(OsFs.stat(path), Ok(Some(_))))
@@ -54,18 +54,21 @@ fn forget_one(path: &Path) -> Result<String, Trouble> {
         return Err(Trouble::new(Exit::Local, "nothing is unfinished here"));
     }
     remove_unusable_journal(&target)?;
-    // Without durability a part that lacks its journal is taken as it is, not set aside first.
+    // Without durability, a part without its journal is opened as it is, not set aside first.
     let how = OpenPart { durability: Durability::None, ..OpenPart::default() };
     match Part::open(Arc::new(OsFs), &target, how)? {
         Opened::Part(part, recovered) => {
             part.discard()?;
-            // It was moved away to be left alone, and is to go.
+            // It was moved away to be left alone, and should now be removed.
             if let Some(aside) = recovered.set_aside {
                 OsFs.remove(&aside).map_err(|error| Trouble::file("remove", &aside, &error))?;
             }
         }
         Opened::Finished => {
-            return Ok(format!("{} was complete; removed its journal", target.path().display()));
+            return Ok(format!(
+                "{} was already complete; removed its journal",
+                target.path().display()
+            ));
         }
     }
     let names: Vec<_> = there.iter().map(|path| path.display().to_string()).collect();
@@ -82,7 +85,7 @@ fn remove_unusable_journal(target: &Target) -> Result<(), Trouble> {
     if !unusable {
         return Ok(());
     }
-    // Held while the journal goes: its owner may be a newer version at work (G5).
+    // Held while the journal is removed: its owner may be a newer version at work (G5).
     let _part = match lock(&OsFs, &target.part(), Open::ReadWrite) {
         Err(LockError::Held { holder }) => {
             return Err(PartError::Locked { path: target.part(), holder }.into());

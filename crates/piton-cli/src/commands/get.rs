@@ -46,28 +46,28 @@ pub(crate) fn get(
     })
 }
 
-/// What cannot go together, beyond what the parser of the arguments knows.
+/// Invalid combinations that the argument parser does not detect.
 fn check(args: &GetArgs) -> Result<(), Trouble> {
     if args.check || args.options != ListOptions::default() {
-        return Err(Trouble::usage("the options under List go with a list: -i LIST"));
+        return Err(Trouble::usage("the options under List need a list: -i LIST"));
     }
     let one = args.urls.len() == 1;
     if !one && args.files.output.is_some() {
-        return Err(Trouble::usage("-o FILE goes with one URL only")
-            .hint("-d DIR puts several files into a folder, each under its own name"));
+        return Err(Trouble::usage("-o FILE works with one URL only")
+            .hint("-d DIR puts the files into a folder, each under its own name"));
     }
     if !one && !args.files.mirror.is_empty() {
-        return Err(Trouble::usage("--mirror goes with one URL only"));
+        return Err(Trouble::usage("--mirror works with one URL only"));
     }
     if !one && !args.checks.checksum.is_empty() {
-        return Err(Trouble::usage("--checksum goes with one URL only")
-            .hint("--checksum-file FILE has the digests of several files"));
+        return Err(Trouble::usage("--checksum works with one URL only")
+            .hint("--checksum-file FILE gives the digests of several files"));
     }
     match place(args) {
         Place::File(_)
             if args.files.output.as_ref().is_some_and(|path| path.as_os_str() == "-") =>
         {
-            Err(Trouble::usage("piton writes files, not to standard output"))
+            Err(Trouble::usage("piton writes to files, not to standard output"))
         }
         Place::File(path)
             if path.file_name().is_none() || ends_with_slash(&path) || path.is_dir() =>
@@ -83,18 +83,19 @@ fn ends_with_slash(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(b"/")
 }
 
-/// Not left to the parser of the arguments: it would repeat what it refuses, login and all.
+/// Not left to the argument parser: it would repeat what it refuses, including a login.
 pub(super) fn address(text: &str) -> Result<Url, Trouble> {
     let wrong = |why: String| Trouble::usage(format!("{}: {why}", redact::rubbish(text)));
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https" | "file") => Ok(url),
-        Ok(url) if text.contains("://") => {
-            Err(wrong(format!("cannot fetch {}: URLs, only http, https and file", url.scheme())))
-        }
+        Ok(url) if text.contains("://") => Err(wrong(format!(
+            "cannot fetch {}: URLs; only http, https and file are supported",
+            url.scheme()
+        ))),
         Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => {
             let shown = redact::rubbish(text);
-            Err(wrong("not a URL: it does not begin with http://, https:// or file://".to_owned())
-                .hint(format!("perhaps https://{shown}")))
+            Err(wrong("not a URL: it does not start with http://, https:// or file://".to_owned())
+                .hint(format!("did you mean https://{shown}?")))
         }
         Err(error) => Err(wrong(format!("not a URL: {error}"))),
     }
@@ -147,7 +148,8 @@ pub(super) async fn checksum_file(source: &str, client: &Client) -> Result<Check
         let bytes = client.read(&url, ChecksumFile::MAX_BYTES).await;
         let bytes = bytes.map_err(|failure| match failure {
             Failure::TooLarge { limit } => {
-                let message = format!("{shown}: longer than {limit} bytes, no list of digests");
+                let message =
+                    format!("{shown} is longer than {limit} bytes, too long for a list of digests");
                 Trouble::usage(message)
             }
             failure => {
@@ -176,15 +178,15 @@ mod tests {
         let message = |text: &str| address(text).unwrap_err().message;
         assert_eq!(
             message("example.com/a"),
-            "example.com/a: not a URL: it does not begin with http://, https:// or file://",
+            "example.com/a: not a URL: it does not start with http://, https:// or file://",
         );
         assert_eq!(
             message("localhost:80/a"),
-            "localhost:80/a: not a URL: it does not begin with http://, https:// or file://",
+            "localhost:80/a: not a URL: it does not start with http://, https:// or file://",
         );
         assert_eq!(
             message("ftp://h/a"),
-            "ftp://h/a: cannot fetch ftp: URLs, only http, https and file"
+            "ftp://h/a: cannot fetch ftp: URLs; only http, https and file are supported"
         );
         assert_eq!(message("http://"), "http://: not a URL: empty host");
         assert_eq!(message("http://ann:se/cret@h:1"), "http://h:1: not a URL: invalid port number",);

@@ -11,7 +11,7 @@ use crate::redact;
 use crate::screen::human;
 use crate::trouble::Trouble;
 
-/// Says what a download of each would do. The exit code is that of the first that would fail.
+/// Prints what a download of each would do. The exit code is that of the first that would fail.
 pub(super) async fn plan(
     client: &Client,
     downloads: &[Download],
@@ -49,7 +49,7 @@ fn object(url: &str, plan: &Plan) -> serde_json::Value {
         "to_fetch": to_fetch(plan),
         "resumable": plan.ranges,
         "exists": plan.exists,
-        "address": redact::url(&plan.address),
+        "address": redact::url(&plan.url),
     })
 }
 
@@ -62,10 +62,10 @@ fn sentences(plan: &Plan) -> String {
     for (name, value) in [
         ("size", size(plan.identity.size)),
         ("resumable", yes_no(plan.ranges).to_owned()),
-        ("here", human::exact(plan.have)),
+        ("on disk", human::exact(plan.have)),
         ("to fetch", size(to_fetch(plan))),
         ("file exists", yes_no(plan.exists).to_owned()),
-        ("address", out::clean(&redact::url(&plan.address))),
+        ("URL", out::clean(&redact::url(&plan.url))),
     ] {
         let _ = writeln!(text, "  {name:<12} {value}");
     }

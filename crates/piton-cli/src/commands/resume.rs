@@ -21,11 +21,11 @@ pub(crate) fn resume(
 ) -> Result<Exit, Trouble> {
     let options = args.fetch.or(&config);
     let mut network = Network::of(&options.network, environment)?;
-    // Who wrote a journal could have the login sent anywhere.
-    network.all_said("the journals here decide which servers are asked")?;
+    // Whoever wrote a journal could have the login sent anywhere.
+    network.require_named("the journals here decide which servers to ask")?;
     let rate_limit = options.transfer.rate_limit();
     let mut downloads: Vec<Download> = Vec::new();
-    // What cannot even be begun does not keep the others from going on.
+    // A download that cannot even start does not stop the others.
     let mut failed = None;
     for found in find(&args.paths) {
         let download = match found.state {
@@ -33,14 +33,14 @@ pub(crate) fn resume(
                 (Some(pid), false) => {
                     if !options.output.quiet {
                         let name = out::path(&unfinished.target);
-                        out::say(format!("{name}: process {pid} is at it; left alone"));
+                        out::say(format!("{name}: skipped, process {pid} is fetching it"));
                     }
                     continue;
                 }
                 _ => download(&unfinished, &options.transfer, rate_limit.as_ref()),
             },
             Ok(None) if found.named => Err(Trouble::new(Exit::Local, "nothing is unfinished here")
-                .hint("piton status DIR shows what is unfinished below a folder")),
+                .hint("piton status DIR shows what is unfinished in a folder and below")),
             Ok(None) => continue,
             Err(trouble) => Err(trouble),
         };
@@ -68,7 +68,7 @@ pub(crate) fn resume(
     })
 }
 
-/// The download as it was begun, with the options of this call.
+/// The download as it was started, with the options of this call.
 fn download(
     unfinished: &Unfinished,
     options: &TransferOptions,
@@ -77,10 +77,9 @@ fn download(
     let meta = &unfinished.meta;
     let wrong = |what: String| {
         Trouble::new(Exit::Local, format!("its journal holds {what}"))
-            .hint("piton forget removes it; then fetch the file anew")
+            .hint("remove it with piton forget, then fetch the file again")
     };
-    let url =
-        Url::parse(&meta.url).map_err(|error| wrong(format!("no usable address: {error}")))?;
+    let url = Url::parse(&meta.url).map_err(|error| wrong(format!("an invalid URL: {error}")))?;
     let mut download = Download::new(url, Place::File(unfinished.target.clone()));
     options.apply(&mut download);
     download.rate_limit = rate_limit.cloned();
@@ -89,11 +88,12 @@ fn download(
     }
     for mirror in &meta.mirrors {
         let url = Url::parse(&mirror.url)
-            .map_err(|error| wrong(format!("no usable address of a mirror: {error}")))?;
+            .map_err(|error| wrong(format!("an invalid mirror URL: {error}")))?;
         download.mirrors.push(Mirror { url, priority: mirror.priority });
     }
     for digest in &meta.digests {
-        let digest = digest.parse().map_err(|error| wrong(format!("no usable digest: {error}")))?;
+        let digest =
+            digest.parse().map_err(|error| wrong(format!("an invalid digest: {error}")))?;
         download.digests.push(digest);
     }
     Ok(download)

@@ -58,17 +58,17 @@ fn sentence(record: &Record) -> String {
         Record::Hash { kind, state } => format!("hash {kind}, {} bytes of state", state.len()),
         Record::Forget(range) => format!("forget {}..{}", range.start, range.end),
         Record::Verified { len } => format!("verified, {len} bytes"),
-        _ => "of a kind that this version does not show".to_owned(),
+        _ => "unknown to this version".to_owned(),
     }
 }
 
-/// What the records amount to, as names and values.
+/// The resulting state of the records, as names and values.
 fn state(view: &JournalView) -> Vec<(&'static str, String)> {
     let fold = &view.fold;
     let mut state = Vec::new();
     match fold.meta.as_deref().map(Meta::parse) {
         Some(Some(meta)) => {
-            state.push(("address", meta.url));
+            state.push(("URL", meta.url));
             state.push(("size", meta.identity.size.map_or("unknown".to_owned(), human::exact)));
             if let Some(tag) = meta.identity.etag {
                 let weak = if tag.weak { "weak " } else { "" };
@@ -77,7 +77,7 @@ fn state(view: &JournalView) -> Vec<(&'static str, String)> {
             state.extend(meta.identity.last_modified.map(|time| ("modified", time)));
             state.extend(meta.digests.into_iter().map(|digest| ("digest", digest)));
         }
-        Some(None) => state.push(("meta", "not a description that this version reads".to_owned())),
+        Some(None) => state.push(("meta", "not readable by this version".to_owned())),
         None => state.push(("meta", "none".to_owned())),
     }
     let amount = |extents: &[Extent]| {
@@ -134,7 +134,7 @@ fn record(entry: &Entry) -> Value {
     fields
 }
 
-/// The description as the JSON that it is; `null` where it is none.
+/// The description as JSON; `null` if it is not valid JSON.
 fn meta(bytes: &[u8]) -> Value {
     let text = redact::text(&String::from_utf8_lossy(bytes));
     serde_json::from_str(&text).unwrap_or(Value::Null)

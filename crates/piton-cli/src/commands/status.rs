@@ -16,12 +16,12 @@ use crate::screen::human;
 use crate::trouble::Trouble;
 use crate::{out, redact};
 
-/// Says what is unfinished. The exit code speaks of this command, not of the downloads: 0 unless
-/// something could not be read.
+/// Shows what is unfinished. The exit code refers to this command, not to the downloads: 0 unless something
+/// could not be read.
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
     let named = args.source.state.is_some();
     if named && args.paths.len() != 1 {
-        return Err(Trouble::usage("--state FILE goes with one list"));
+        return Err(Trouble::usage("--state FILE works with one list only"));
     }
     let is_list = |path: &PathBuf| named || list::is_list(path);
     let (lists, files): (Vec<_>, Vec<_>) = args.paths.iter().cloned().partition(is_list);
@@ -88,7 +88,7 @@ fn to_fetch(one: &Unfinished) -> Option<u64> {
 }
 
 fn rows(unfinished: &[Unfinished], zone: &TimeZone) -> String {
-    let head = ["NAME", "HAVE", "SIZE", "%", "TO FETCH", "BEGUN", "RUNNING", "ADDRESS"];
+    let head = ["NAME", "HAVE", "SIZE", "%", "TO FETCH", "STARTED", "RUNNING", "URL"];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(unfinished.iter().map(|one| row(one, zone)));
     table(&rows, [false, true, true, true, true, false, false, false])

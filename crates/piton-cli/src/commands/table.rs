@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// The rows as lines, each column as wide as its widest cell; `right` says which stand to the right.
+/// The rows as lines, each column as wide as its widest cell; `right` marks right-aligned columns.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], right: [bool; N]) -> String {
     let mut widths = [0; N];
     for row in rows {

@@ -10,17 +10,17 @@ use piton::fetch::{Unfinished, find_unfinished, inspect};
 
 use crate::trouble::Trouble;
 
-/// What was found at one place.
+/// What was found at one path.
 pub(super) struct Found {
-    /// The journal, or the path as it was given.
+    /// The journal, or the path as given.
     pub(super) path: PathBuf,
-    /// Whether it was named itself, and not only the folder it is in.
+    /// Whether it was named itself, and not only its folder.
     pub(super) named: bool,
     /// `None`: nothing is unfinished there.
     pub(super) state: Result<Option<Unfinished>, Trouble>,
 }
 
-/// Looks at each path, and through those that are folders. Nothing is found twice.
+/// Looks at each path, and searches folders. Nothing is found twice.
 pub(super) fn find(paths: &[PathBuf]) -> Vec<Found> {
     let mut all: Vec<Found> = Vec::new();
     let mut places = HashMap::new();

@@ -24,17 +24,17 @@ use crate::read;
 use crate::trouble::Trouble;
 use secrets::Secrets;
 
-/// How servers are reached, and what each may be told.
+/// How to reach servers, and what each of them may receive.
 pub(crate) struct Network {
     config: Config,
-    /// What the options do not say the server of.
-    unsaid: Credentials,
+    /// What the options give without naming a server.
+    unnamed: Credentials,
 }
 
 impl Network {
-    /// After these options; the environment says the proxies that they do not.
+    /// From these options; the environment gives the proxies that they do not.
     ///
-    /// Errors name the option, never its value where that may hold a login.
+    /// Errors name the option, but never its value if it may hold a login.
     pub(crate) fn of(options: &NetworkOptions, environment: &Environment) -> Result<Self, Trouble> {
         let mut config = Config::default();
         config.versions = match options.http {
@@ -62,12 +62,12 @@ impl Network {
         }
         if let Some(agent) = &options.user_agent {
             config.user_agent = HeaderValue::from_str(agent).map_err(|_| {
-                Trouble::usage("--user-agent has characters that no header can have")
+                Trouble::usage("--user-agent contains characters that are not allowed in a header")
             })?;
         }
         let secrets = Secrets::of(options)?;
         config.headers = secrets.for_all;
-        config.credentials = secrets.said;
+        config.credentials = secrets.named;
         config.logins_by_host = netrc(options, environment)?.map(|netrc| {
             let lookup = move |host: &str| {
                 let found = netrc.lookup(host)?;
@@ -82,33 +82,33 @@ impl Network {
         };
         config.proxy = proxies(options, &environment.proxies).map_err(unusable)?;
         config.tls = tls(options)?;
-        let network = Self { config, unsaid: secrets.unsaid };
-        // What cannot be used is said now, whatever it is for.
+        let network = Self { config, unnamed: secrets.unnamed };
+        // Report unusable credentials now, whatever they are for.
         network.remote(Vec::new())?;
         Ok(network)
     }
 
-    /// The user named these: `--public-only` does not keep piton from their servers.
+    /// The user named these: `--public-only` does not block their servers.
     pub(crate) fn allow(&mut self, named: &[Url]) {
         if let Reach::Public { except } = &mut self.config.reach {
             except.extend(origins(named));
         }
     }
 
-    /// Asks for this version of HTTP first, where the options leave it open.
+    /// Prefers this version of HTTP, if the options leave it open.
     pub(crate) fn prefer(&mut self, version: Prefer) {
         self.config.prefer = version;
     }
 
-    /// A client. The URLs are those that the user wants fetched: their servers are told what is not said to
-    /// be for others.
+    /// A client. The URLs are those that the user wants to fetch: their servers receive the credentials
+    /// that name no server.
     pub(crate) fn client(&mut self, named: &[Url]) -> Result<Client, Trouble> {
         self.allow(named);
         self.client_for(origins(named).collect())
     }
 
-    /// The same, where `file:` URLs may be fetched as well: only where the command line itself names the URLs.
-    /// A list, or a journal, does not choose which files of this machine are copied.
+    /// The same, but `file:` URLs may be fetched too: only if the command line itself names the URLs. A
+    /// list or a journal does not choose which local files are copied.
     pub(crate) fn client_of_files(&mut self, named: &[Url]) -> Result<Client, Trouble> {
         self.allow(named);
         let remote = self.remote(origins(named).collect())?.with_files(Arc::new(OsFs));
@@ -122,24 +122,24 @@ impl Network {
 
     fn remote(&self, named: Vec<Origin>) -> Result<Remote, Trouble> {
         let mut config = self.config.clone();
-        config.credentials.push(Credentials { origins: named, ..self.unsaid.clone() });
+        config.credentials.push(Credentials { origins: named, ..self.unnamed.clone() });
         Remote::new(config).map_err(unusable)
     }
 
-    /// Refuses a login that does not say which server it is for. `why` says why that cannot be known.
-    pub(crate) fn all_said(&self, why: &str) -> Result<(), Trouble> {
-        let Some(option) = secrets::unsaid(&self.unsaid) else { return Ok(()) };
-        Err(Trouble::usage(format!("{option} does not say which server it is for: {why}"))
-            .hint("write HOST= in front of its value (HOST:PORT=, http://HOST=)"))
+    /// Refuses a login that does not name its server. `why` says why the server cannot be known.
+    pub(crate) fn require_named(&self, why: &str) -> Result<(), Trouble> {
+        let Some(option) = secrets::unnamed(&self.unnamed) else { return Ok(()) };
+        Err(Trouble::usage(format!("{option} does not name its server: {why}"))
+            .hint("put HOST= before the value (or HOST:PORT=, http://HOST=)"))
     }
 
-    /// Whether [`Network::all_said`] refuses.
-    pub(crate) fn leaves_unsaid(&self) -> bool {
-        secrets::unsaid(&self.unsaid).is_some()
+    /// Whether [`Network::require_named`] refuses.
+    pub(crate) fn has_unnamed(&self) -> bool {
+        secrets::unnamed(&self.unnamed).is_some()
     }
 }
 
-/// What is neither http nor https has none, and cannot be asked.
+/// Anything but http and https has no origin, and cannot be asked.
 fn origins(urls: &[Url]) -> impl Iterator<Item = Origin> {
     urls.iter().filter_map(|url| Origin::of(url).ok())
 }
@@ -153,7 +153,7 @@ fn netrc(options: &NetworkOptions, environment: &Environment) -> Result<Option<N
         (Some(path), _) => path.clone(),
         (None, Some(true)) => environment
             .netrc_file()
-            .ok_or_else(|| Trouble::usage("--netrc needs $HOME; --netrc-file names the file"))?,
+            .ok_or_else(|| Trouble::usage("--netrc needs $HOME; use --netrc-file FILE instead"))?,
         (None, _) => return Ok(None),
     };
     let text = read::text(&path).map_err(|error| Trouble::file("read", &path, &error))?;
@@ -168,20 +168,18 @@ fn cookies(path: &Path) -> Result<cookie_store::CookieStore, Trouble> {
     if !rubbish.is_empty() {
         let path = path.display();
         if cookies.is_empty() {
-            return Err(Trouble::usage(format!(
-                "{path} is not a file of cookies (Netscape format)"
-            )));
+            return Err(Trouble::usage(format!("{path} is not a cookie file (Netscape format)")));
         }
-        // A login may hang on one of them.
+        // A login may depend on one of them.
         crate::out::say(format!(
-            "piton: {path}: no cookies, left out: line {}",
+            "piton: {path}: skipped invalid cookies: line {}",
             rubbish.join(", ")
         ));
     }
     Ok(cookies.into_store(SystemTime::now()))
 }
 
-/// A proxy that is named wins over all of the environment's.
+/// A given proxy takes precedence over all of the environment's.
 fn proxies(options: &NetworkOptions, environment: &Proxies) -> Result<ProxyRules, ConfigError> {
     let no = options.no_proxy.as_ref().or(environment.no.as_ref()).map_or("", String::as_str);
     if let Some(proxy) = &options.proxy {

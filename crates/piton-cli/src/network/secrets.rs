@@ -1,4 +1,4 @@
-//! Logins, headers and certificates of the command line, and which server each is for.
+//! The logins, headers and certificates of the command line, and the server that each is for.
 
 use http::{HeaderName, HeaderValue};
 use piton::remote::http::{Credentials, Identity, Login, is_harmless};
@@ -7,13 +7,13 @@ use crate::args::{NetworkOptions, Whose};
 use crate::read;
 use crate::trouble::Trouble;
 
-/// What the options hold of it.
+/// The secrets that the options hold.
 #[derive(Default)]
 pub(super) struct Secrets {
     /// For the servers that an option names.
-    pub(super) said: Vec<Credentials>,
-    /// For those that are known to be meant only by what is fetched.
-    pub(super) unsaid: Credentials,
+    pub(super) named: Vec<Credentials>,
+    /// For the servers that the command line names as sources.
+    pub(super) unnamed: Credentials,
     /// Headers for every server.
     pub(super) for_all: Vec<(HeaderName, HeaderValue)>,
 }
@@ -26,7 +26,7 @@ impl Secrets {
             let header = header(line).ok_or_else(|| wrong_header(line))?;
             match whose {
                 Whose::Everyone => secrets.for_all.push(header),
-                Whose::Unsaid if is_harmless(&header.0) => secrets.for_all.push(header),
+                Whose::Unnamed if is_harmless(&header.0) => secrets.for_all.push(header),
                 whose => secrets.add(
                     whose,
                     "--header",
@@ -38,12 +38,12 @@ impl Secrets {
             let (whose, user) = Whose::split(user, |rest| rest.contains(':'));
             let (user, password) = user
                 .split_once(':')
-                .ok_or_else(|| Trouble::usage("--user needs a password as well: USER:PASSWORD"))?;
+                .ok_or_else(|| Trouble::usage("--user needs a password: USER:PASSWORD"))?;
             let login = Login::Basic { user: user.to_owned(), password: password.to_owned() };
             secrets.add_login(whose, login, "--user")?;
         }
         for token in &options.bearer {
-            // As RFC 6750 has it, a token ends with `=` at most.
+            // In RFC 6750, a token has `=` only at its end.
             let is_token = |rest: &str| rest.contains(|c| c != '=');
             let (whose, token) = Whose::split(token, is_token);
             secrets.add_login(whose, Login::Bearer(token.to_owned()), "--bearer")?;
@@ -56,22 +56,22 @@ impl Secrets {
         let twice = || Trouble::usage(format!("{option} is given twice for one server"));
         let has_login = |other: &Credentials| own.login.is_some() && other.login.is_some();
         match whose {
-            Whose::Unsaid if has_login(&self.unsaid) => return Err(twice()),
-            Whose::Unsaid => {
-                self.unsaid.headers.extend(own.headers);
-                self.unsaid.login = self.unsaid.login.take().or(own.login);
-                self.unsaid.identity = own.identity.or(self.unsaid.identity.take());
+            Whose::Unnamed if has_login(&self.unnamed) => return Err(twice()),
+            Whose::Unnamed => {
+                self.unnamed.headers.extend(own.headers);
+                self.unnamed.login = self.unnamed.login.take().or(own.login);
+                self.unnamed.identity = own.identity.or(self.unnamed.identity.take());
             }
             Whose::Of(origin) => {
                 let origins = vec![origin];
-                if self.said.iter().any(|other| other.origins == origins && has_login(other)) {
+                if self.named.iter().any(|other| other.origins == origins && has_login(other)) {
                     return Err(twice());
                 }
-                self.said.push(Credentials { origins, ..own });
+                self.named.push(Credentials { origins, ..own });
             }
             Whose::Everyone => {
-                return Err(Trouble::usage(format!("{option} is never sent to every server"))
-                    .hint("HOST= in front of its value names one; the option can be repeated"));
+                return Err(Trouble::usage(format!("{option} cannot go to every server"))
+                    .hint("put HOST= before the value; the option can be repeated"));
             }
         }
         Ok(())
@@ -100,8 +100,8 @@ impl Secrets {
     }
 }
 
-/// The option that does not say which server it is for, if there is one.
-pub(super) fn unsaid(credentials: &Credentials) -> Option<String> {
+/// The option that does not name its server, if there is one.
+pub(super) fn unnamed(credentials: &Credentials) -> Option<String> {
     let header = credentials.headers.first().map(|(name, _)| format!("the header {name}"));
     let login = credentials.login.as_ref().map(|login| match login {
         Login::Bearer(_) => "--bearer".to_owned(),
@@ -155,8 +155,8 @@ mod tests {
         };
         let for_all = ["accept", "accept-language", "referer", "x-project"];
         assert_eq!(names(&secrets.for_all), for_all);
-        assert_eq!(names(&secrets.unsaid.headers), ["x-api-key", "cookie"]);
-        assert_eq!(names(&secrets.said[0].headers), ["private-token"]);
-        assert_eq!(secrets.said[0].origins[0].to_url(), "http://h:8080");
+        assert_eq!(names(&secrets.unnamed.headers), ["x-api-key", "cookie"]);
+        assert_eq!(names(&secrets.named[0].headers), ["private-token"]);
+        assert_eq!(secrets.named[0].origins[0].to_url(), "http://h:8080");
     }
 }

@@ -1,5 +1,5 @@
-//! Bars on a terminal: a line per file that is on its way, one for the whole when there are
-//! several, and everything that is over above them.
+//! Bars on a terminal: one line per running file, one for the total if there are several, and everything
+//! that has ended above them.
 
 use std::io;
 use std::time::Duration;
@@ -18,15 +18,15 @@ pub(super) struct Bars {
     block: Block,
     colours: bool,
     turn: usize,
-    /// Bytes of the files that are complete.
+    /// Bytes of the complete files.
     complete: u64,
 }
 
-/// Figures added up over files.
+/// Figures summed over files.
 #[derive(Debug, Clone, Copy, Default)]
 struct Totals {
     have: u64,
-    /// `None` when the length of one is not known.
+    /// `None` if the length of one is unknown.
     size: Option<u64>,
     rate: f64,
     connections: u32,
@@ -47,7 +47,7 @@ impl Bars {
         line.draw(widths)
     }
 
-    /// The map of a file, or what it is doing while there is none.
+    /// The map of a file, or its current phase if there is no map.
     fn map(&self, file: &File, now: &Progress, columns: usize) -> Map {
         let spinner = SPINNER.get(self.turn % SPINNER.len()).copied().unwrap_or(' ');
         let doing = match now.phase {
@@ -63,7 +63,7 @@ impl Bars {
         Map { columns: drawn.width(), drawn }
     }
 
-    /// The files that are complete and those that are on their way: what failed will not come.
+    /// The complete files and the running ones, but not the failed ones.
     fn total(&self, files: &[File], widths: Widths) -> String {
         let mut all = Totals { size: Some(0), ..Totals::default() };
         all.add(self.complete, Some(self.complete));
@@ -119,7 +119,7 @@ impl Screen for Bars {
         let on_the_way: Vec<_> = files.iter().filter(|file| !file.over).collect();
         let longest = on_the_way.iter().map(|file| file.name().width()).max().unwrap_or(0);
         let widths = widths(columns, longest.max(12));
-        // One line for the whole, one for those that do not fit, and one for the cursor.
+        // One line for the total, one for those that do not fit, and one for the cursor.
         let shown = rows.saturating_sub(3).max(1);
         let mut lines: Vec<_> = on_the_way
             .iter()
@@ -156,7 +156,7 @@ impl Screen for Bars {
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.block.print("saving… (Ctrl-C again leaves at once)");
+        self.block.print("saving… (press Ctrl-C again to quit at once)");
     }
 
     fn close(&mut self) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! The lines at the foot of a terminal that change in place, with everything that is over above them.
+//! The lines at the bottom of a terminal that change in place, with everything that has ended above them.
 
 use std::io::{self, Write};
 
@@ -11,17 +11,17 @@ pub(super) struct Block {
 
 impl Block {
     pub(super) fn new() -> Self {
-        // Faster than the screens draw, so that none of their frames is left out.
+        // Faster than the screens draw, so that no frame is skipped.
         let target = ProgressDrawTarget::stderr_with_hz(30);
         let bar = ProgressBar::with_draw_target(None, target);
-        // Without a template there is only the message.
+        // Without a template, there is only the message.
         bar.set_style(
             ProgressStyle::with_template("{msg}").unwrap_or(ProgressStyle::default_spinner()),
         );
         Self { bar }
     }
 
-    /// Puts these lines in the place of those before.
+    /// Replaces the current lines with these.
     pub(super) fn draw(&self, lines: &[String]) {
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
@@ -34,19 +34,19 @@ impl Block {
         home();
     }
 
-    /// Takes the block away.
+    /// Removes the block.
     pub(super) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 }
 
-/// The library leaves the cursor at the right edge, where the `^C` that a terminal echoes would go
-/// to a line of its own, and the next frame would miss the topmost line of this one.
+/// The library leaves the cursor at the right edge. There, the `^C` that a terminal echoes would wrap to a
+/// new line, and the next frame would leave the topmost line of this one behind.
 fn home() {
     let _ = write!(io::stderr(), "\r");
 }
 
-/// Columns and rows; asked again each time, since the window may change.
+/// Columns and rows; asked again each time, since the window may be resized.
 pub(super) fn terminal_size() -> (usize, usize) {
     match rustix::termios::tcgetwinsize(io::stderr()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),

@@ -1,8 +1,8 @@
-//! The colour of what is over.
+//! The colour of the outcome.
 
 use crate::exit::Exit;
 
-/// The line with its first word in the colour that tells how it went.
+/// The line with its first word in the colour of the outcome.
 pub(super) fn first_word(line: &str, exit: Exit) -> String {
     let colour = match exit {
         Exit::Done => "\x1b[32m",

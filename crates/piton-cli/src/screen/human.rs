@@ -4,13 +4,13 @@ use std::time::Duration;
 
 const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
-/// `812 B`, `1.2 MiB`, `12.3 MiB`, `123 MiB`: three or four digits say enough.
+/// `812 B`, `1.2 MiB`, `12.3 MiB`, `123 MiB`: three or four digits are enough.
 pub(crate) fn size(bytes: u64) -> String {
     let power = power(bytes);
     format!("{} {}", digits(bytes, power), unit(power))
 }
 
-/// `0.3/1.2 GiB`: both in the unit of the whole, which is short and does not jump about.
+/// `0.3/1.2 GiB`: both in the unit of the total, which is short and stable.
 pub(crate) fn part_of(have: u64, size: u64) -> String {
     let power = power(size.max(have));
     format!("{}/{} {}", digits(have, power), digits(size, power), unit(power))
@@ -20,7 +20,7 @@ pub(crate) fn part_of(have: u64, size: u64) -> String {
 fn power(bytes: u64) -> usize {
     let mut value = bytes as f64;
     let mut power = 0;
-    // What would be rounded to 1024 is 1 of the next unit.
+    // Anything that would be rounded to 1024 is 1 of the next unit.
     while value >= 1023.5 && power + 1 < UNITS.len() {
         value /= 1024.0;
         power += 1;
@@ -67,7 +67,7 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// How often in a second: `1,234`, `12.3`.
+/// A frequency per second: `1,234`, `12.3`.
 pub(crate) fn frequency(per_second: f64) -> String {
     if per_second < 99.95 {
         return format!("{:.1}", per_second.max(0.0));
@@ -78,7 +78,7 @@ pub(crate) fn frequency(per_second: f64) -> String {
 
 /// `12.3 MiB/s`.
 pub(crate) fn rate(bytes_per_second: f64) -> String {
-    // The cast saturates, and makes 0 of what is no number.
+    // The cast saturates, and turns NaN into 0.
     format!("{}/s", size(bytes_per_second as u64))
 }
 
@@ -93,12 +93,12 @@ pub(crate) fn whole_percent(have: u64, size: u64) -> u64 {
     u64::try_from(percent.min(100)).unwrap_or(100)
 }
 
-/// The time that is left: `0:42`, `12:03`, `3:04:05`, `2d 3h`; empty where nothing can be said.
+/// The time left: `0:42`, `12:03`, `3:04:05`, `2d 3h`; empty if unknown.
 pub(crate) fn left(missing: u64, bytes_per_second: f64) -> String {
     if bytes_per_second < 1.0 { String::new() } else { left_of(missing as f64, bytes_per_second) }
 }
 
-/// The same for anything that comes at a rate.
+/// The same for anything with a rate.
 pub(crate) fn left_of(missing: f64, per_second: f64) -> String {
     let seconds = missing / per_second;
     if per_second <= 0.0 || !seconds.is_finite() || seconds >= 86_400_000.0 {
@@ -113,7 +113,7 @@ pub(crate) fn left_of(missing: f64, per_second: f64) -> String {
     }
 }
 
-/// A time that something took: `0.4 s`, `42 s`, `12 min 3 s`, `3 h 4 min`.
+/// A duration: `0.4 s`, `42 s`, `12 min 3 s`, `3 h 4 min`.
 pub(crate) fn duration(took: Duration) -> String {
     let tenths = (took.as_secs_f64() * 10.0).round();
     if tenths < 100.0 {

@@ -71,8 +71,11 @@ impl<W: Write> Screen for Json<W> {
             Ended::Stopped { have, .. } => {
                 let fields = json!({
                     "exit_code": exit_code,
-                    "message": "stopped by a signal, everything saved",
-                    "hint": "piton resume, or the same command again, goes on",
+                    "message": "stopped by a signal; everything is saved",
+                    "hint": match file.journal_is_enough() {
+                        true => "to resume, run piton resume or the same command again",
+                        false => "to resume, run the same command again",
+                    },
                     "saved": have,
                 });
                 self.emit(file, "failed", fields);
@@ -86,7 +89,7 @@ impl<W: Write> Screen for Json<W> {
                 self.emit(file, "failed", fields);
             }
         }
-        // For the person who reads the log of the program that reads this (G7).
+        // For the person who reads the log of the calling program (G7).
         sentence::ended(file, ended).iter().for_each(out::say);
     }
 

@@ -1,4 +1,4 @@
-//! Objects, a line each, on stdout.
+//! JSON objects on stdout, one per line.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::{out, redact};
 
 pub(super) struct JsonLines<W> {
     to: W,
-    /// What the first failed write said; afterwards nothing more is written.
+    /// The error of the first failed write; after that, nothing more is written.
     failed: Option<io::Error>,
 }
 
@@ -35,7 +35,7 @@ impl<W: Write> JsonLines<W> {
         self.failed = written.err();
     }
 
-    /// What the first failed write said. A reader that went away wants no more: no error.
+    /// The error of the first failed write. A reader that closed the pipe wants no more: not an error.
     pub(super) fn close(&mut self) -> io::Result<()> {
         match self.failed.take() {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
@@ -44,7 +44,7 @@ impl<W: Write> JsonLines<W> {
     }
 }
 
-/// What happened in a download: its `type`, and the fields that go with that.
+/// An event of a download: its `type`, and its fields.
 pub(super) fn of_download(event: &Event) -> Option<(&'static str, Value)> {
     Some(match event {
         Event::Started { size, resumed, resumable, protocol, .. } => (
@@ -76,7 +76,7 @@ pub(super) fn of_download(event: &Event) -> Option<(&'static str, Value)> {
     })
 }
 
-/// The fields of a file that is complete.
+/// The fields of a complete file.
 pub(super) fn of_outcome(outcome: &piton::fetch::Outcome) -> Value {
     let verified = outcome.verified.iter();
     let verified = verified.map(|digest| format!("{}:{digest}", digest.algorithm()));

@@ -1,11 +1,11 @@
-//! Which kind of screen is wanted, for a few downloads as for a list.
+//! The kind of screen to show, for a few downloads or a list.
 
 use std::io::{self, IsTerminal};
 
 use crate::args::OutputOptions;
 use crate::environment::Environment;
 
-/// What there is to see.
+/// The kinds of screens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// For programs.
@@ -14,12 +14,12 @@ pub(super) enum Kind {
     Quiet,
     /// On a terminal that can be drawn on.
     Bars { colours: bool },
-    /// Lines, where nobody watches.
+    /// Lines, if no one is watching.
     Plain,
 }
 
 impl Kind {
-    /// After the options and the terminal.
+    /// From the options and the terminal.
     pub(super) fn of(output: OutputOptions, environment: &Environment) -> Self {
         if output.json {
             Self::Json

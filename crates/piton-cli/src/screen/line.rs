@@ -2,7 +2,7 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What a bar shows. Columns that are empty take no place.
+/// The content of a bar. Empty columns take no space.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     pub(super) name: String,
@@ -14,15 +14,15 @@ pub(super) struct Line {
     pub(super) map: Map,
 }
 
-/// What is drawn in the place of the map, and how many columns it takes: colours in it have no
-/// width, so that it cannot be measured.
+/// The drawing in place of the map, and its width in columns: colours in it have no width, so it cannot be
+/// measured.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Map {
     pub(super) drawn: String,
     pub(super) columns: usize,
 }
 
-/// The columns between which the place is shared.
+/// The columns that share the space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Widths {
     name: usize,
@@ -50,21 +50,21 @@ const SIZES: usize = 13;
 /// `x16`
 const CONNECTIONS: usize = 3;
 
-/// Shares out the columns of the terminal. `name` is the width of the longest name, so that the
-/// columns of several bars stand below each other.
+/// Shares out the columns of the terminal. `name` is the width of the longest name, so that the columns of
+/// several bars are aligned.
 ///
-/// What is given up first as the terminal narrows: connections, sizes, the map, the time left.
+/// Dropped first as the terminal gets narrower: connections, sizes, the map, the time left.
 pub(super) fn widths(columns: usize, name: usize) -> Widths {
     let name = name.min(NAME_MOST);
     share(columns, name, name.min(NAME_LEAST))
 }
 
-/// The same for a line whose name says most: all of it comes first.
+/// The same for a line whose name matters most: all of it comes first.
 pub(super) fn widths_by_name(columns: usize, name: usize) -> Widths {
     share(columns, name, name)
 }
 
-/// The widest name that is shown whole in a line whose name says most.
+/// The widest name that fits completely in a line whose name matters most.
 pub(super) fn room_for_name(columns: usize) -> usize {
     columns.saturating_sub(MARGIN + PERCENT + RATE + 2 * GAP)
 }
@@ -90,7 +90,7 @@ fn share(columns: usize, name: usize, least: usize) -> Widths {
 }
 
 impl Line {
-    /// The line, at most as wide as `widths` were made for, if the map is.
+    /// The line, at most as wide as `widths` allow, if the map is.
     pub(super) fn draw(&self, widths: Widths) -> String {
         let name = cut(&self.name, widths.name);
         let space = widths.name.saturating_sub(name.width());
@@ -113,13 +113,13 @@ impl Line {
     }
 }
 
-/// Cut in the middle, so that the beginning and the extension stay.
+/// Cut in the middle, so that the start and the extension stay.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
     let Some(room) = width.checked_sub(1) else { return String::new() };
-    // Measured as a whole: an emoji of several characters is not as wide as these one by one.
+    // Measured as a whole: an emoji of several characters is not as wide as the sum of them.
     let ends = || text.char_indices().map(|(at, _)| text.split_at(at));
     let tail = ends().map(|(_, tail)| tail).find(|tail| tail.width() <= room / 2).unwrap_or("");
     let tail = tail.trim_start_matches(|c: char| c.width() == Some(0));

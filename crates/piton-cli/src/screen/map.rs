@@ -1,8 +1,8 @@
-//! The file drawn as cells: what is here, and where connections are at work.
+//! The file drawn as cells: which bytes are saved, and where connections are working.
 
 use piton::fetch::Piece;
 
-/// A character per cell; cells in which a connection works are highlighted where colours are wanted.
+/// One character per cell; cells in which a connection works are highlighted if colours are enabled.
 pub(super) fn draw(pieces: &[Piece], colours: bool) -> String {
     let mut drawn = String::new();
     let mut colour = "";
@@ -24,7 +24,7 @@ pub(super) fn draw(pieces: &[Piece], colours: bool) -> String {
     drawn
 }
 
-/// Full only where nothing is missing.
+/// Full only if nothing is missing.
 fn cell(piece: Piece) -> char {
     match piece.filled {
         filled if filled >= 1.0 => '█',

@@ -1,4 +1,4 @@
-//! What a person or a program sees while files come in.
+//! What a person or a program sees during downloads.
 
 mod bars;
 mod block;
@@ -35,15 +35,15 @@ pub(crate) trait Screen {
     fn draw(&mut self, files: &[File]);
     /// Something happened to a file.
     fn event(&mut self, file: &File, event: &Event);
-    /// A file is over, one way or the other.
+    /// A file has ended, successfully or not.
     fn ended(&mut self, file: &File, ended: &Ended);
-    /// A signal came: every file is being saved.
+    /// A signal arrived: every file is being saved.
     fn saving(&mut self, files: &[File]);
-    /// All files are over. The error is the first one of writing what a program waits for.
+    /// All files have ended. The error is the first one of writing the output for a program.
     fn close(&mut self) -> io::Result<()>;
 }
 
-/// Chooses the screen after the options and the terminal.
+/// Chooses the screen from the options and the terminal.
 pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn Screen> {
     match Kind::of(output, environment) {
         Kind::Json => Box::new(json::Json::new(io::stdout())),
@@ -55,9 +55,9 @@ pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dy
 
 /// One download as the screens know it.
 pub(crate) struct File {
-    /// Its place among the files of this call, from 0.
+    /// Its position among the files of this call, from 0.
     pub(crate) index: usize,
-    /// Its address, without a login.
+    /// Its URL, without a login.
     pub(crate) url: String,
     pub(crate) monitor: Monitor,
     /// Whether it has ended.
@@ -74,7 +74,12 @@ impl File {
         Self { index, url: redact::url(&download.url), monitor, over: false, path }
     }
 
-    /// Learns the final name.
+    /// Whether `piton resume` can resume it. A journal cannot name a local file as its source.
+    pub(crate) fn journal_is_enough(&self) -> bool {
+        !self.url.starts_with("file:")
+    }
+
+    /// Updates the final name.
     pub(crate) fn note(&mut self, event: &Event) {
         if let Event::Started { path, .. } = event {
             self.path = Some(path.clone());
@@ -90,8 +95,7 @@ impl File {
         self.path.clone().or_else(|| self.monitor.progress().path)
     }
 
-    /// What to call it in one word: the file's name, or the last part of the address until that is
-    /// known.
+    /// A short label: the file's name, or the last part of the URL until the name is known.
     pub(crate) fn name(&self) -> String {
         let name = match self.path() {
             Some(path) => file_name(&path),
@@ -107,7 +111,7 @@ impl File {
 
 pub(crate) use sentence::quoted;
 
-/// The name that a path ends with, or all of it where it has none.
+/// The last part of a path, or all of it if it has none.
 pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
@@ -115,7 +119,7 @@ pub(crate) fn file_name(path: &Path) -> String {
 /// How a file ended.
 pub(crate) enum Ended {
     Done(Outcome),
-    /// By a signal, everything saved.
+    /// By a signal; everything is saved.
     Stopped {
         exit: Exit,
         have: u64,

@@ -1,4 +1,4 @@
-//! Lines on stderr, where it is no terminal: a log that can be read later.
+//! Lines on stderr if it is not a terminal: a log to read later.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -9,11 +9,11 @@ use piton::fetch::{Event, Phase, Progress};
 use super::{Ended, File, Screen, human, sentence};
 use crate::out;
 
-/// A line of progress at the latest after this long.
+/// The maximum time between two lines of progress.
 const EVERY: Duration = Duration::from_secs(10);
-/// A line of progress at the latest after so many percent more, but see [`SOONEST`].
+/// Another line of progress after this many more percent, but see [`SOONEST`].
 const STEP: u64 = 10;
-/// Never more lines than one in this time, so that a fast file leaves a short log.
+/// Never more than one line in this time, so that a fast file leaves a short log.
 const SOONEST: Duration = Duration::from_secs(1);
 
 pub(super) struct Plain<W> {
@@ -34,7 +34,7 @@ impl<W: Write> Plain<W> {
     }
 
     fn line(&mut self, line: &str) {
-        // There is no one to tell when stderr fails.
+        // If stderr fails, there is no one to tell.
         let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }
@@ -63,7 +63,7 @@ impl<W: Write> Screen for Plain<W> {
     fn event(&mut self, file: &File, event: &Event) {
         let sentence = match event {
             Event::Started { .. } => Some(started(event)),
-            Event::Verifying => Some("all bytes are here; verifying".to_owned()),
+            Event::Verifying => Some("all bytes received; verifying".to_owned()),
             _ => sentence::event(event),
         };
         if let Some(sentence) = sentence {
@@ -78,7 +78,7 @@ impl<W: Write> Screen for Plain<W> {
     }
 
     fn saving(&mut self, _: &[File]) {
-        self.line("piton: saving… (a second signal leaves at once)");
+        self.line("piton: saving… (a second signal quits at once)");
     }
 
     fn close(&mut self) -> io::Result<()> {
@@ -111,10 +111,10 @@ fn started(event: &Event) -> String {
     let size = size.map_or("length unknown".to_owned(), human::size);
     let mut sentence = format!("{size} over {protocol}");
     if *resumed > 0 {
-        sentence += &format!(", {} are here", human::size(*resumed));
+        sentence += &format!(", {} already here", human::size(*resumed));
     }
     if !resumable {
-        sentence += ", and the server gives no ranges: a later run would have to start over";
+        sentence += "; the server does not support ranges, so a later run would have to start over";
     }
     sentence
 }
@@ -150,7 +150,7 @@ mod tests {
         };
         insta::assert_snapshot!(
             started(&event),
-            @"1.0 KiB over HTTP/2, 512 B are here, and the server gives no ranges: a later run would have to start over"
+            @"1.0 KiB over HTTP/2, 512 B already here; the server does not support ranges, so a later run would have to start over"
         );
     }
 }

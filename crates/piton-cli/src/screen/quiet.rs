@@ -1,4 +1,4 @@
-//! `--quiet`: only errors, and how to go on after a signal.
+//! `--quiet`: only errors, and how to resume after a signal.
 
 use std::io;
 use std::time::Duration;

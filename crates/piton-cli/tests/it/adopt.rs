@@ -53,8 +53,8 @@ fn kill_and_adopt(program: &'static str, args: &[&str], left: &'static str) {
     let before = server.stats().sent();
     let ran = place.piton(&["adopt", left, &url]);
     ended_well(&place, &ran);
-    assert!(ran.stderr.contains(&format!("taken over from {left}\n")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("was compared with the server and agrees"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("adopted from {left}\n")), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was compared with the server and matches"), "{}", ran.stderr);
     let fetched = server.stats().sent() - before;
     assert!(fetched < LEN - 6 * MIB, "{fetched} bytes were fetched");
 }
@@ -115,7 +115,7 @@ fn looking_only_and_taking_over_only() {
     place.write("big.iso", &pattern::bytes(SEED, 10 << 20));
     let ran = place.piton(&["adopt", "--dry-run", "big.iso", &url]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let first = "big.iso: 10.0 MiB of 20.0 MiB can be taken over from big.iso\n";
+    let first = "big.iso: 10.0 MiB of 20.0 MiB can be adopted from big.iso\n";
     assert!(ran.stdout.starts_with(first), "{}", ran.stdout);
     assert_eq!(names(&place), ["big.iso"]);
 
@@ -123,7 +123,7 @@ fn looking_only_and_taking_over_only() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(
         ran.stderr,
-        "big.iso: 10.0 MiB of 20.0 MiB taken over from big.iso\n  every byte of that was compared \
+        "big.iso: 10.0 MiB of 20.0 MiB adopted from big.iso\n  every byte of it was compared \
          with the server\n"
     );
     assert_eq!(names(&place), ["big.iso.part", "big.iso.piton"]);
@@ -148,7 +148,7 @@ fn what_is_refused_says_so_by_its_exit_code() {
     place.write("torrent.aria2", &torrent);
     let before = names(&place);
     for (file, code, text) in [
-        ("other", 8, "differ at offset 0"),
+        ("other", 8, "differs from the file on the server at offset 0"),
         ("longer", 8, "longer"),
         ("empty", 3, "no data"),
         ("gone", 3, "No such file"),
@@ -160,7 +160,7 @@ fn what_is_refused_says_so_by_its_exit_code() {
     }
     let ran = place.piton(&["adopt", "-o", "longer", "other", &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("-o NAME names another place"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-o NAME chooses another name"), "{}", ran.stderr);
     let ran = place.piton(&["adopt", "other", &server.url("/none")]);
     assert_eq!(ran.code, 7, "{}", ran.stderr);
     server.add_fault(Fault::ignores_range());
@@ -182,7 +182,7 @@ fn a_signal_during_the_comparison_leaves_the_file_as_it_was() {
     let run = Invocation::new(env!("CARGO_BIN_EXE_piton"), place.dir.path());
     let stopped = run.args(["adopt", "big.iso", &url]).interrupt(when).run();
     assert_eq!(stopped.code, Some(130), "{stopped:?}");
-    assert_eq!(stopped.stderr, "big.iso: stopped; it is as it was\n");
+    assert_eq!(stopped.stderr, "big.iso: stopped; the file is unchanged\n");
     assert_eq!(names(&place), ["big.iso"]);
     assert!(fs::read(place.path("big.iso")).unwrap() == bytes);
 }

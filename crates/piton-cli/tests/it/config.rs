@@ -8,7 +8,7 @@ fn the_file_in_the_xdg_place_is_read() {
     assert_eq!(ran.code, 2);
     let said = ".config/piton/config.toml:3: unknown field `prxy`, expected one of ";
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
-    assert!(ran.stderr.ends_with("\n  hint: --config none goes without the file\n"));
+    assert!(ran.stderr.ends_with("\n  hint: --config none ignores the config file\n"));
 }
 
 #[test]

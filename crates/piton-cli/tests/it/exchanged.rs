@@ -151,7 +151,7 @@ fn what_a_download_itself_writes_is_not_its_source() {
             args.extend(how);
             let ran = place.piton(&args);
             assert_eq!(ran.code, 2, "{source} {how:?}: {ran:?}");
-            assert!(ran.stderr.contains("what this download itself writes"), "{}", ran.stderr);
+            assert!(ran.stderr.contains("that this download itself writes"), "{}", ran.stderr);
             assert_eq!(fs::read(place.path(source)).unwrap(), bytes, "{source} {how:?}");
         }
         fs::remove_file(place.path(source)).unwrap();

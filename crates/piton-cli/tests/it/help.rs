@@ -19,71 +19,71 @@ fn short_help_fits_a_screen() {
     Usage: piton [OPTIONS] <COMMAND>
 
     Commands:
-      get       Fetch files, going on where an earlier run stopped
-      resume    Go on with all that is unfinished
-      adopt     Go on with a file that curl, wget, aria2 or a browser began
+      get       Fetch files, resuming where an earlier run stopped
+      resume    Resume unfinished downloads
+      adopt     Continue a file that curl, wget, aria2 or a browser started
       retry     Try the failed items of a list again
-      failures  Print the items of a list that are not done and why
-      status    Show what is unfinished, or how far a list is
+      failures  Print the failed items of a list, as a list
+      status    Show unfinished downloads, or the progress of a list
       show      Show a journal, record by record
-      forget    Give up unfinished downloads or lists, removing their state
+      forget    Give up unfinished downloads or lists and remove their state
       help      Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help (see more with '--help')
       -V, --version  Print version
 
-    piton get URL fetches a file; the same command again goes on where it stopped.
+    piton get URL fetches a file; run the same command again to resume it.
     ");
     insta::assert_snapshot!(stdout(&["get", "-h"]), @r#"
-    Fetch files, going on where an earlier run stopped
+    Fetch files, resuming where an earlier run stopped
 
     Usage: piton get [OPTIONS] [URL]...
 
     Arguments:
-      [URL]...  What to fetch: http:// or https://
+      [URL]...  URLs to fetch: http://, https:// or file://
 
     Options:
-      -i, --input-file <LIST>  Fetch all files of a list: a file, an address, or "-"
+      -i, --input-file <LIST>  Fetch all files of a list: a file, a URL, or "-"
       -h, --help               Print help (see more with '--help')
 
     Files:
       -o, --output <FILE>    Write to this file (one URL only)
-      -d, --directory <DIR>  Write into this folder, which is made if need be [default: .]
-          --overwrite        Replace a file that stands there, at the end and at once
-          --rename           Leave a file that stands there, and take the next free name
-      -N, --only-newer       Fetch only what is newer than the file that stands there
-          --restart          Begin again, forgetting what an earlier run fetched
+      -d, --directory <DIR>  Write into this folder, created if missing [default: .]
+          --overwrite        Replace an existing file, atomically at the end
+          --rename           Keep an existing file, and use the next free name
+      -N, --only-newer       Fetch only if the source is newer than the existing file
+          --restart          Start over, and discard what an earlier run fetched
           --mirror <URL>     Another URL of the same file (repeatable; one URL only)
-          --dry-run          Only say what would be fetched
+          --dry-run          Only print what would be fetched
 
     Integrity:
           --checksum <ALG:HEX>  Digest of the file (repeatable; one URL only)
 
     List:
-          --state <FILE>  Keep what happened to each item in this file [default: LIST.piton.db]
-      -j, --jobs <N>      Files at once [default: 16]
-          --per-host <N>  Files at once from one host [default: 8]
-          --tree          Keep host and folders of the address: host/a/b.bin
+          --state <FILE>  Record the outcome of each item in this file [default: LIST.piton.db]
+      -j, --jobs <N>      Files to fetch in parallel [default: 16]
+          --per-host <N>  Files to fetch in parallel from one host [default: 8]
+          --tree          Keep the host and folders of the URL: host/a/b.bin
 
     Transfer:
       -x, --connections <N|auto>  Connections per file: a number or "auto" [default: auto]
-          --limit-rate <RATE>     Bytes a second, over all files together (500k, 10M)
-          --retries <N>           Failures in a row that are tolerated [default: 8]
+          --limit-rate <RATE>     Limit the bytes per second, for all files together (500k, 10M)
+          --retries <N>           Failures in a row to tolerate [default: 8]
 
     Login:
           --user <[HOST=]USER:PASSWORD>  Login for a server (repeatable)
 
     Network:
-      -H, --header <NAME: VALUE>  A header of your own (repeatable)
-          --proxy <URL>           Proxy: http://, https://, socks5:// or socks5h:// (names are resolved
-                                  by the proxy)
+      -H, --header <NAME: VALUE>  Extra header to send (repeatable)
+          --proxy <URL>           Proxy: http://, https://, socks5:// or socks5h:// (the proxy resolves
+                                  names)
 
     Output:
-      -q, --quiet  Say nothing but errors
-          --json   One JSON object per line on stdout, for programs
+      -q, --quiet  Print only errors
+          --json   Print one JSON object per line on stdout, for programs
 
-    See --help for logins, proxies, TLS and the rest, with examples.
+    See --help for all options (logins, proxies, TLS, ...) and examples.
     "#);
     for command in ["get", "resume", "adopt", "retry", "failures", "status", "show", "forget"] {
         let help = stdout(&[command, "-h"]);

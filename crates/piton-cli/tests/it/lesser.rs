@@ -142,7 +142,7 @@ fn without_locks_a_part_in_use_is_noticed() {
         let args = ["--config", "none", "get", "-x", "1", &url, &other];
         let ran: Ran = lesser(&place, &[answer], &args).output().unwrap().into();
         assert_eq!(ran.code, 9, "{answer}: {}", ran.stderr);
-        assert!(ran.stderr.contains("for another address of this command"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("for another URL of this command"), "{}", ran.stderr);
         assert!(is_whole(&place, "file", LEN), "{answer}");
     }
 }
@@ -258,7 +258,7 @@ fn a_name_that_cannot_be_is_said_with_its_character() {
         let ran: Ran = command.output().unwrap().into();
         assert_eq!(ran.code, 3, "{answer}: {}", ran.stderr);
         assert!(ran.stderr.contains("does not allow ':' in a name"), "{answer}: {}", ran.stderr);
-        assert!(ran.stderr.contains("-o FILE gives it another name"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("-o FILE chooses another name"), "{}", ran.stderr);
         assert_eq!(names(&place), Vec::<String>::new(), "{answer}");
     }
 }

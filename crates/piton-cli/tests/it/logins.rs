@@ -62,7 +62,7 @@ fn a_list_of_several_servers_and_a_login_for_none_are_refused() {
         field.place.write("list.txt", field.both().as_bytes());
         let ran = field.piton(&["get", "-i", "list.txt"], login);
         assert_eq!(ran.code, 2, "{login:?}: {}", ran.stderr);
-        let said = "does not say which server it is for: the list has http://127.0.0.1:";
+        let said = "does not name its server: the list names http://127.0.0.1:";
         assert!(ran.stderr.contains(said) && ran.stderr.contains("HOST="), "{}", ran.stderr);
         assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
         assert_eq!((told(&field.mine), told(&field.theirs)), ((0, 0), (0, 0)));
@@ -82,7 +82,7 @@ fn a_list_of_one_server_is_told_and_that_is_said() {
     field.place.write("list.txt", list.as_bytes());
     let ran = field.piton(&["get", "-i", "list.txt"], LOGINS[0]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let said = format!("piton: the login goes to {}, the only server", field.mine.url(""));
+    let said = format!("piton: sending the login to {}, the only server", field.mine.url(""));
     assert!(ran.stderr.contains(&said), "{}", ran.stderr);
     assert_eq!(told(&field.mine), (2, 2));
 }
@@ -150,7 +150,7 @@ fn a_journal_gets_no_login() {
         let before = told(&field.theirs).1;
         let ran = field.piton(&["resume"], login);
         assert_eq!(ran.code, 2, "{}", ran.stderr);
-        let said = "does not say which server it is for: the journals here decide which";
+        let said = "does not name its server: the journals here decide which";
         assert!(ran.stderr.contains(said), "{}", ran.stderr);
         assert_eq!(told(&field.theirs), (0, before));
         let login = field.for_mine(login);
@@ -193,7 +193,7 @@ fn with_public_only_others_lead_to_no_private_server() {
     field.mine.add_fault(Fault::redirect(302, &field.theirs.url("/a")).on("/moved"));
     field.mine.replace("/list.txt", Resource::bytes(field.both().into_bytes()));
     field.place.write("local.txt", field.both().as_bytes());
-    let said = "which is no address of the public internet";
+    let said = "which is not a public internet address";
     // Named by the user, as a list or a file; and what that leads to.
     let ran = field.piton(&["get", "--public-only", &field.mine.url("/a")], &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);

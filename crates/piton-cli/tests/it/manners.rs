@@ -107,7 +107,7 @@ fn a_limit_on_the_size_of_files_is_an_error_with_a_sentence() {
     let args = ["--config", "none", "get", &url];
     let ran: Ran = shell(&place, &limit(2 * MIB), &args).output().unwrap().into();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("no file here may be longer than 2097152 bytes"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("files here are limited to 2097152 bytes"), "{}", ran.stderr);
     assert!(ran.stderr.contains("ulimit -f"), "{}", ran.stderr);
     assert_eq!(fs::read_dir(place.path("")).unwrap().count(), 0, "something is left");
 

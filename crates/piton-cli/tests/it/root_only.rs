@@ -6,3 +6,4 @@ mod planted;
 mod power;
 mod power_lists;
 mod power_urls;
+mod shared;

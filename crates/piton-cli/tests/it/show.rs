@@ -17,7 +17,7 @@ fn a_journal_for_people() {
            175         3  synced through 2
            208            end
 
-    address     http://h/a
+    URL         http://h/a
     size        1000 bytes
     synced      250 bytes in 1 extent
     written     0 bytes in 0 extents

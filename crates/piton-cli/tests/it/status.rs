@@ -47,7 +47,7 @@ fn a_table_of_what_is_unfinished() {
     let ran = place.piton(&["status", ".", "big.iso.part"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     insta::assert_snapshot!(ran.stdout, @r"
-    NAME        HAVE    SIZE    %  TO FETCH  BEGUN             RUNNING  ADDRESS
+    NAME        HAVE    SIZE    %  TO FETCH  STARTED           RUNNING  URL
     big.iso    250 B  1000 B  25%     750 B  1970-01-02 00:00  -        http://h/big.iso
     sub/b.tar  250 B  1000 B  25%     750 B  1970-01-02 00:00  -        http://h/sub/b.tar
     ");
@@ -66,7 +66,7 @@ fn a_download_at_which_a_process_is() {
     // Found in a folder it is left alone.
     let ran = place.piton(&["resume"]);
     assert_eq!(ran.code, 0);
-    assert!(ran.stderr.contains(&format!("big.iso: process {pid} is at it; left alone\n")));
+    assert!(ran.stderr.contains(&format!("big.iso: skipped, process {pid} is fetching it\n")));
     drop(part);
     let ran = place.piton(&["status", "--json"]);
     let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -125,7 +125,7 @@ fn a_link_that_cannot_be_followed_is_said_before_the_transfer() {
     symlink("nowhere", place.path("file")).unwrap();
     let before = names(&place.path(""));
     for (args, says) in [
-        (["-o", "lost"], "there is no such folder"),
+        (["-o", "lost"], "a folder that does not exist"),
         (["-o", "circle"], "Too many levels of symbolic links"),
         // Nobody asked for that name.
         (["-d", "."], "already exists"),
@@ -310,7 +310,7 @@ fn long_names_never_share_a_part() {
     let ran = get(&place, &["-o", &long(256, 'x'), &url]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("File name too long"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("-o FILE gives it another name"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-o FILE chooses another name"), "{}", ran.stderr);
     assert_eq!(server.stats().requests.len(), asked);
 }
 

@@ -283,7 +283,7 @@ impl<'a> Urls<'a> {
             0 => self.check_done(ask),
             _ if said.contains("piton: ") => Ok(()),
             // A list says it item by item, to those who ask.
-            13 if self.is_list() && said.contains("what failed and why: ") => Ok(()),
+            13 if self.is_list() && said.contains("to list failed items: ") => Ok(()),
             _ => Err(format!("exit code {code} without a sentence: {said:?}")),
         }
     }

@@ -32,25 +32,25 @@ fn arguments() {
 #[test]
 fn addresses() {
     insta::assert_snapshot!(refused(&["get", "example.com/a"]), @r"
-    piton: example.com/a: not a URL: it does not begin with http://, https:// or file://
-      hint: perhaps https://example.com/a
+    piton: example.com/a: not a URL: it does not start with http://, https:// or file://
+      hint: did you mean https://example.com/a?
     ");
     insta::assert_snapshot!(
         refused(&["get", "ftp://ann:secret@example.com/a"]),
-        @"piton: ftp://example.com/a: cannot fetch ftp: URLs, only http, https and file"
+        @"piton: ftp://example.com/a: cannot fetch ftp: URLs; only http, https and file are supported"
     );
 }
 
 #[test]
 fn what_goes_with_one_address_only() {
     insta::assert_snapshot!(refused(&["get", "-o", "a", "http://h/a", "http://h/b"]), @r"
-    piton: -o FILE goes with one URL only
-      hint: -d DIR puts several files into a folder, each under its own name
+    piton: -o FILE works with one URL only
+      hint: -d DIR puts the files into a folder, each under its own name
     ");
     let digest = format!("md5:{}", "0".repeat(32));
     insta::assert_snapshot!(refused(&["get", "--checksum", &digest, "http://h/a", "http://h/b"]), @r"
-    piton: --checksum goes with one URL only
-      hint: --checksum-file FILE has the digests of several files
+    piton: --checksum works with one URL only
+      hint: --checksum-file FILE gives the digests of several files
     ");
 }
 

@@ -48,7 +48,7 @@ pub enum Tear {
     #[error("the checksum of a record does not match")]
     Checksum,
     /// The record is whole but makes no sense.
-    #[error("a record of type {0} makes no sense")]
+    #[error("a record of type {0} is invalid")]
     Payload(u8),
     /// The file is longer than it may be.
     #[error("the journal is longer than allowed")]

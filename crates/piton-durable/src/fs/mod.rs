@@ -6,6 +6,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -79,6 +80,24 @@ pub trait FsFile: Send + Sync {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes at `offset`; may be short.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+    /// Has the bytes of `range` in common with `source` from now on (a reflink): none is moved, both files take up the
+    /// space once, and each keeps its own when the other changes. All of them or none. `false`: that cannot be
+    /// done with these files or at this place; most file systems want whole blocks, or the end of `source`.
+    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
+        let _ = (source, range);
+        Ok(false)
+    }
+    /// Copies the bytes of `range` from the same place of `source`, by the system, with no buffer of this process
+    /// (`copy_file_range`). May be short; 0 means that `source` ends there. `None`: that cannot be done with these
+    /// files.
+    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
+        let _ = (source, range);
+        Ok(None)
+    }
+    /// The system's name of this open file, if it has one: another file of the system can share or copy from it.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// `fdatasync`: the bytes, and the size and extents needed to read them back. After an error
     /// nothing written since the last success may be trusted, and no second call makes it so (G7).
     fn sync_data(&self) -> io::Result<()>;
@@ -167,8 +186,8 @@ pub trait FsFile: Send + Sync {
 pub enum Lack {
     /// Locks that have an effect.
     #[error(
-        "its file system has no locks: other downloads to the same file are noticed on this machine only, so let no \
-         other machine write there"
+        "its file system has no locks: piton detects other downloads to the same file only on this machine, so do \
+         not write there from another machine"
     )]
     Locks,
     /// Settable times of files.

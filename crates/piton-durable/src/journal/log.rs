@@ -50,7 +50,7 @@ impl Log {
                 // Of a process that lost its part and has not noticed yet.
                 LockError::Held { .. } => io::ErrorKind::ResourceBusy.into(),
                 LockError::NotOurs(why) => {
-                    io::Error::other(format!("there already is one, and {why}"))
+                    io::Error::other(format!("it already exists, and {why}"))
                 }
                 LockError::Io(error) => error,
             })

@@ -60,7 +60,7 @@ pub enum HeadError {
     #[error("the header of the journal is unreadable")]
     Unreadable,
     /// The header is good and of a format newer than this program.
-    #[error("the journal has format {0}, and this program knows {VERSION}")]
+    #[error("the journal has format {0}, this program supports {VERSION}")]
     Newer(u16),
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
 use super::{Durability, JournalState, Part, PartError, guard};
-use crate::fs::{FileId, parent_dir};
+use crate::fs::{FileId, FsFile, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
 use crate::named;
@@ -22,6 +22,20 @@ impl Part {
     /// still there for the next run; if the part could not be made ready, both are removed.
     /// [`PartError::Exchanged`]: another program took one of the names; what is there stays.
     pub fn begin(&self, meta: &[u8], size: Option<u64>) -> Result<(), PartError> {
+        self.begin_from(None, meta, size)
+    }
+
+    /// As [`Part::begin`], for bytes that come from `source`: where the part can share them with it, no space is
+    /// reserved or asked for ([`Part::expect_from`]).
+    ///
+    /// # Errors
+    /// As [`Part::begin`].
+    pub fn begin_from(
+        &self,
+        source: Option<&dyn FsFile>,
+        meta: &[u8],
+        size: Option<u64>,
+    ) -> Result<(), PartError> {
         let _turn = guard(&self.turn);
         let mut state = self.state();
         if let Some(poison) = self.poison.get() {
@@ -35,7 +49,7 @@ impl Part {
         let new = log.as_ref().map(Log::id);
         *state = JournalState { log, fold, since_compaction: None };
         self.sync_directory().map_err(|error| self.poisoned(error))?;
-        self.empty_part(size).map_err(|error| {
+        self.empty_part(source, size).map_err(|error| {
             // Frees what was reserved, and leaves nothing behind that claims anything. If even
             // this fails, the journal claims no byte, which is as good.
             let _ = self.remove(self.id, &part);
@@ -70,10 +84,10 @@ impl Part {
         Ok((Some(log), fold))
     }
 
-    fn empty_part(&self, size: Option<u64>) -> Result<(), PartError> {
+    fn empty_part(&self, source: Option<&dyn FsFile>, size: Option<u64>) -> Result<(), PartError> {
         let path = self.target.part();
         self.file.set_len(0).map_err(PartError::io("truncate", &path))?;
-        self.expect_beyond(&[], size)?;
+        self.expect_beyond(&[], source, size)?;
         if self.is_durable() {
             self.file.sync_all().map_err(PartError::io("sync", &path))?;
         }

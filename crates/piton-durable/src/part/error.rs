@@ -51,7 +51,7 @@ pub enum PartError {
     },
     /// The file where this download keeps its state was not left by a run of this user. It is
     /// neither used nor touched. The user has to look at it ([`NotOurs::remedy`]).
-    #[error("{} is not used: {why}", path.display())]
+    #[error("refusing to use {}: {why}", path.display())]
     NotOurs {
         /// The file: a part, a journal, or what would become one.
         path: PathBuf,
@@ -75,7 +75,7 @@ pub enum PartError {
     },
     /// A file was to be adopted, but it, or the part of its target, is a download of piton already, which can
     /// be resumed.
-    #[error("{} is a download of piton already", path.display())]
+    #[error("{} is already a piton download", path.display())]
     Begun {
         /// The part.
         path: PathBuf,
@@ -88,7 +88,7 @@ pub enum PartError {
         path: PathBuf,
     },
     /// A write to a part before [`crate::part::Part::begin`]. A bug of the program.
-    #[error("{} has not been begun", path.display())]
+    #[error("{} has not been started", path.display())]
     NotBegun {
         /// The part.
         path: PathBuf,
@@ -96,7 +96,7 @@ pub enum PartError {
     /// While the file system made this file and others durable, some write to it failed. The file is
     /// not under its final name, or perhaps not durably; if it is, it is whole. The failed write may
     /// have been to another file, so trying again from the start may help.
-    #[error("the disk failed while {} was being saved: {source}", path.display())]
+    #[error("the disk failed while saving {}: {source}", path.display())]
     GroupSync {
         /// The final name.
         path: PathBuf,

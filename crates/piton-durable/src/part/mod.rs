@@ -52,6 +52,19 @@ pub struct OpenPart {
     pub durability: Durability,
     /// Read back and compare every claimed extent, also those that were synced (`--verify-part`).
     pub verify_all: bool,
+    /// What becomes of bytes that were written and not known to be synced.
+    pub unsynced: Unsynced,
+}
+
+/// What becomes of bytes of an earlier run that were written and not known to be synced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unsynced {
+    /// They are read back and written again, which costs space where bytes are shared with other files. Without
+    /// space for that they are forgotten.
+    #[default]
+    Rewrite,
+    /// They are forgotten: to get them again costs little.
+    Forget,
 }
 
 /// What [`Part::open`] found.

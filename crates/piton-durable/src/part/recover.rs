@@ -1,12 +1,15 @@
 //! Resuming from a journal (`docs/journal-format.md`, step 7).
 
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::open::Journal;
-use super::{Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, verify};
+use super::{
+    Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, Unsynced, verify,
+};
 use crate::extent::cover;
 use crate::fs::{Fs, FsFile, Stat, parent_dir};
 use crate::journal::log::Log;
@@ -45,9 +48,9 @@ pub(super) fn recover(
     }
 
     let rewrite_after = durable.then_some(synced_through);
-    let damaged = damage(&*file, &fold, stat.len, how.verify_all, rewrite_after)
-        .map_err(PartError::io("write", &path))?;
-    for range in &damaged {
+    let Lost { damaged, forgotten } =
+        lost(&*file, &fold, stat.len, how, rewrite_after).map_err(PartError::io("write", &path))?;
+    for range in damaged.iter().chain(&forgotten) {
         fold.apply(0, &Record::Forget(range.clone()));
     }
 
@@ -68,7 +71,7 @@ pub(super) fn recover(
         set_aside: None,
         damaged,
     };
-    let rewrite = !as_left || !recovered.damaged.is_empty();
+    let rewrite = !as_left || !recovered.damaged.is_empty() || !forgotten.is_empty();
     let full = log.is_nearly_full();
     let state = JournalState { log: Some(log), fold, since_compaction: None };
     let part = Part::new(fs, target, durability, file, stat.id, state);
@@ -90,30 +93,55 @@ fn changed_later(part: &Stat, journal: &Stat) -> bool {
     part.changed.duration_since(journal.changed).is_ok_and(|later| later > LATER)
 }
 
-/// The claimed ranges that the part does not hold. Synced claims are believed without reading them,
-/// unless `verify_all`; but never beyond the end of the file. Those of later records than `rewrite_after`
-/// are written again.
-fn damage(
+/// Claimed ranges that are not to be believed.
+#[derive(Default)]
+struct Lost {
+    /// The part does not hold them.
+    damaged: Vec<Range<u64>>,
+    /// They may not be on the disk, and are not written again.
+    forgotten: Vec<Range<u64>>,
+}
+
+/// Looks for claims that are not to be believed. Synced claims are believed without reading them, unless
+/// `verify_all`; but never beyond the end of the file. Those of later records than `rewrite_after` are written
+/// again, or forgotten.
+fn lost(
     file: &dyn FsFile,
     fold: &Fold,
     part_len: u64,
-    verify_all: bool,
+    how: OpenPart,
     rewrite_after: Option<u64>,
-) -> std::io::Result<Vec<Range<u64>>> {
+) -> io::Result<Lost> {
     let mut buffer = verify::buffer();
-    let mut damaged = Vec::new();
+    let Lost { mut damaged, mut forgotten } = Lost::default();
     for (extent, sequence) in fold.claims.iter() {
-        let synced = sequence <= fold.synced_through;
-        let believed = synced && !verify_all;
+        let rewrite = rewrite_after.is_some_and(|synced_through| sequence > synced_through);
+        if rewrite && how.unsynced == Unsynced::Forget {
+            forgotten.push(extent.range());
+            continue;
+        }
+        let believed = sequence <= fold.synced_through && !how.verify_all;
         // Bytes that cannot be read are damaged too: writing them again may repair the sector.
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
-        if holds && rewrite_after.is_some_and(|synced_through| sequence > synced_through) {
-            verify::rewrite(file, &extent, &mut buffer)?;
-        }
         if !holds {
             damaged.push(extent.range());
+            continue;
+        }
+        let rewritten = match rewrite {
+            true => verify::rewrite(file, &extent, &mut buffer),
+            false => Ok(()),
+        };
+        match rewritten {
+            Err(error) if is_lack_of_space(&error) => forgotten.push(extent.range()),
+            rewritten => rewritten?,
         }
     }
-    Ok(verify::join(damaged.into_iter()))
+    let [damaged, forgotten] = [damaged, forgotten].map(|it| verify::join(it.into_iter()));
+    Ok(Lost { damaged, forgotten })
+}
+
+/// Bytes in their place need new space where they are shared, or where a file system never overwrites.
+fn is_lack_of_space(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

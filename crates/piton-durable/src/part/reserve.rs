@@ -20,6 +20,8 @@ use crate::fs::{FsFile, Space};
 
 /// The least that is reserved ahead.
 const LEAST_AHEAD: u64 = 16 << 20;
+/// Bytes are shared in whole blocks of the file system, none of which has larger ones.
+const SHARED_AT_LEAST: u64 = 64 << 10;
 /// For a file of unknown length, or one for which there is not enough space, this much of the file system is
 /// left free: a fiftieth, at most 256 MiB.
 const LEFT_FREE: u64 = 256 << 20;
@@ -33,26 +35,48 @@ impl Part {
     /// `StorageFull` if there is not enough space, `FileTooLarge` if no file may be that long here; the part is as it
     /// was.
     pub fn expect(&self, size: Option<u64>) -> Result<(), PartError> {
-        let claims = self.state().fold.claims.extents();
-        self.expect_beyond(&claims, size)
+        self.expect_from(None, size)
     }
 
-    /// As [`Part::expect`], where these are the claims on the part, none of which was made by this run.
+    /// As [`Part::expect`], for bytes that come from `source`. Whether the part can share them with it is tried with the
+    /// first ones that are missing. If it can, they take up no space: none is reserved before some turn out to need it.
+    ///
+    /// # Errors
+    /// As [`Part::expect`].
+    pub fn expect_from(
+        &self,
+        source: Option<&dyn FsFile>,
+        size: Option<u64>,
+    ) -> Result<(), PartError> {
+        let claims = self.state().fold.claims.extents();
+        self.expect_beyond(&claims, source, size)
+    }
+
+    /// As [`Part::expect_from`], where these are the claims on the part, none of which was made by this run.
     pub(super) fn expect_beyond(
         &self,
         claims: &[Extent],
+        source: Option<&dyn FsFile>,
         size: Option<u64>,
     ) -> Result<(), PartError> {
         let reserved = Reserved::new(self.id.device, size, claims);
-        let looked = guard(&self.reserved).insert(reserved).look(&*self.file);
+        let looked = guard(&self.reserved).insert(reserved).look(&*self.file, source);
         looked.map_err(PartError::io("reserve space for", &self.target.part()))
     }
 
     /// Before bytes are written there.
     pub(super) fn reserve_for(&self, range: Range<u64>) -> io::Result<()> {
         match &mut *guard(&self.reserved) {
-            Some(reserved) => reserved.cover(&*self.file, range),
+            Some(reserved) => reserved.cover(Some(&*self.file), range),
             None => Ok(()),
+        }
+    }
+
+    /// After bytes of another file were shared there, which take up no space.
+    pub(super) fn note_shared(&self, range: Range<u64>) {
+        if let Some(reserved) = &mut *guard(&self.reserved) {
+            // Without a file nothing is asked of the system, so nothing fails.
+            let _ = reserved.cover(None, range);
         }
     }
 
@@ -116,18 +140,17 @@ impl Reserved {
     }
 
     /// Reserves the first piece of what is missing, and checks whether the rest would fit.
-    fn look(&mut self, file: &dyn FsFile) -> io::Result<()> {
+    fn look(&mut self, file: &dyn FsFile, source: Option<&dyn FsFile>) -> io::Result<()> {
         if file.reserving_writes()? {
             self.way = Way::Measure;
         }
         let Some(size) = self.size else { return Ok(()) };
         if let Some(longest) = file.longest()?.filter(|&longest| longest < size) {
-            let text =
-                format!("no file here may be longer than {longest} bytes, and it has {size}");
+            let text = format!("files here are limited to {longest} bytes, and it has {size}");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
         let first = self.kept.first().filter(|range| range.start == 0).map_or(0, |range| range.end);
-        if first >= size {
+        if first >= size || source.is_some_and(|source| self.shares(file, source, first, size)) {
             return Ok(());
         }
         let end = self.end_of_gap(first).min(first.saturating_add(self.ahead()));
@@ -146,8 +169,22 @@ impl Reserved {
         Ok(())
     }
 
-    /// Makes sure that these bytes are within spans, or within what is kept.
-    fn cover(&mut self, file: &dyn FsFile, range: Range<u64>) -> io::Result<()> {
+    /// Whether `file` can share bytes of `source`, tried with the first whole block from `first` on.
+    fn shares(&mut self, file: &dyn FsFile, source: &dyn FsFile, first: u64, size: u64) -> bool {
+        let start = first.next_multiple_of(SHARED_AT_LEAST);
+        let end = start.saturating_add(SHARED_AT_LEAST).min(size);
+        // An error is met again by those who copy.
+        let is_free = start < end && self.end_of_gap(first) >= end;
+        let shares = is_free && matches!(file.share_from(source, start..end), Ok(true));
+        if shares {
+            let _ = self.cover(None, start..end);
+        }
+        shares
+    }
+
+    /// Makes sure that these bytes are within spans, or within what is kept, and reserves space in `file` for those that
+    /// were not. `None`: they are there already, and no space in front of them may be given back.
+    fn cover(&mut self, file: Option<&dyn FsFile>, range: Range<u64>) -> io::Result<()> {
         let mut at = range.start;
         while at < range.end {
             at = self.step(file, at, range.end)?;
@@ -156,7 +193,7 @@ impl Reserved {
     }
 
     /// Covers a piece from `at`, and returns where that ends.
-    fn step(&mut self, file: &dyn FsFile, at: u64, end: u64) -> io::Result<u64> {
+    fn step(&mut self, file: Option<&dyn FsFile>, at: u64, end: u64) -> io::Result<u64> {
         let after = self.kept.partition_point(|kept| kept.end <= at);
         if let Some(kept) = self.kept.get(after).filter(|kept| kept.start <= at) {
             return Ok(end.min(kept.end));
@@ -180,8 +217,16 @@ impl Reserved {
         }
         let limit = self.end_of_gap(at).max(at.saturating_add(1));
         let must = end.min(limit);
-        let wanted = at.saturating_add(self.ahead()).min(self.size.unwrap_or(u64::MAX));
-        let to = self.reserve(file, at..must, limit.min(wanted.max(must)))?;
+        let to = match file {
+            Some(file) => {
+                let wanted = at.saturating_add(self.ahead()).min(self.size.unwrap_or(u64::MAX));
+                self.reserve(file, at..must, limit.min(wanted.max(must)))?
+            }
+            None => {
+                self.promise.keep(must.saturating_sub(at));
+                must
+            }
+        };
         self.here = self.here.saturating_add(must.saturating_sub(at));
         self.spans.insert(start, Span { front: must, end: to });
         Ok(must)

@@ -1,9 +1,10 @@
 //! Bytes and claims, between two checkpoints.
 
+use std::io;
 use std::ops::Range;
 
 use super::{Extent, Part, PartError, guard};
-use crate::fs::{read_full_at, write_all_at};
+use crate::fs::{FsFile, read_full_at, write_all_at};
 use crate::journal::Record;
 
 impl Part {
@@ -18,6 +19,35 @@ impl Part {
         self.check()?;
         self.reserve_for(offset..offset.saturating_add(buf.len() as u64))
             .and_then(|()| write_all_at(&*self.file, buf, offset))
+            .map_err(PartError::io("write", &self.target.part()))
+    }
+
+    /// Has the bytes of `range` in common with `source`, which keeps its own when either changes
+    /// ([`FsFile::share_from`]). They take up no space, so none is reserved. `false`: not possible, nothing changed.
+    /// For the rest as [`Part::write`]: claim what [`Part::read`] then reads, not what `source` has by then.
+    ///
+    /// # Errors
+    /// As [`Part::write`]. It may lie with `source` as well.
+    pub fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> Result<bool, PartError> {
+        self.check()?;
+        let shared = self.file.share_from(source, range.clone());
+        let shared = shared.map_err(PartError::io("write", &self.target.part()))?;
+        if shared {
+            self.note_shared(range);
+        }
+        Ok(shared)
+    }
+
+    /// Copies the bytes of `range` from the same place of `source` by the system ([`FsFile::copy_from`]). Returns how
+    /// many; fewer where `source` ends or the system does not copy between these files. For the rest as
+    /// [`Part::share_from`].
+    ///
+    /// # Errors
+    /// As [`Part::write`]. It may lie with `source` as well.
+    pub fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> Result<u64, PartError> {
+        self.check()?;
+        self.reserve_for(range.clone())
+            .and_then(|()| copy_all(&*self.file, source, range))
             .map_err(PartError::io("write", &self.target.part()))
     }
 
@@ -87,4 +117,18 @@ impl Part {
     pub fn extents(&self) -> Vec<Extent> {
         self.state().fold.claims.extents()
     }
+}
+
+/// Copies as many of these bytes as the system does, over as many calls as it takes; returns how many.
+fn copy_all(to: &dyn FsFile, from: &dyn FsFile, range: Range<u64>) -> io::Result<u64> {
+    let mut at = range.start;
+    while at < range.end {
+        match to.copy_from(from, at..range.end) {
+            Ok(None | Some(0)) => break,
+            Ok(Some(copied)) => at = at.saturating_add(copied).min(range.end),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at.saturating_sub(range.start))
 }

@@ -138,7 +138,7 @@ fn a_directory_that_becomes_a_link_is_not_followed() {
 fn a_download_to_a_directory_that_becomes_a_link_ends_where_it_began() {
     let it = Beneath::new();
     let target = Target::new(it.path("in/a/big"));
-    let how = OpenPart { durability: Durability::Power, verify_all: false };
+    let how = OpenPart { durability: Durability::Power, ..OpenPart::default() };
     let Opened::Part(part, _) = Part::open(Arc::clone(&it.fs), &target, how).unwrap() else {
         panic!("nothing was finished")
     };

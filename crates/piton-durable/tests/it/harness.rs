@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use piton_durable::crc::crc32c;
-use piton_durable::fs::{Existing, Fs};
+use piton_durable::fs::{Existing, Fs, FsFile, Open};
 use piton_durable::part::{
     Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
 };
@@ -57,6 +57,8 @@ pub(crate) struct Download {
     fs: Arc<dyn Fs>,
     durability: Durability,
     content: &'static [u8],
+    /// A file of another disk, from which the system copies every second piece.
+    source: Arc<dyn FsFile>,
     old: bool,
     promised: Promised,
 }
@@ -90,7 +92,10 @@ impl Download {
             Some(broken) => Arc::new(Sabotage::new(disk.clone(), broken)),
             None => Arc::new(disk.clone()),
         };
-        Self { disk, fs, durability, content: &CONTENT, old, promised: Promised::default() }
+        let other = SimDisk::seeded(seed);
+        other.put("/source", CONTENT.as_slice());
+        let source = other.open(Path::new("/source"), Open::Read).unwrap();
+        Self { disk, fs, durability, content: &CONTENT, source, old, promised: Promised::default() }
     }
 
     /// How many operations an undisturbed run takes.
@@ -183,7 +188,7 @@ impl Download {
     }
 
     fn how(&self) -> OpenPart {
-        OpenPart { durability: self.durability, verify_all: false }
+        OpenPart { durability: self.durability, ..OpenPart::default() }
     }
 
     fn run(&mut self) -> Result<(), Stop> {
@@ -231,9 +236,15 @@ impl Download {
         for (turn, piece) in missing.into_iter().enumerate() {
             let bytes = self.arriving(piece);
             let start = range(piece).start;
-            let (first, second) = bytes.split_at(bytes.len() / 2);
-            part.write(first, start)?;
-            part.write(second, start + first.len() as u64)?;
+            let mut copied = 0;
+            if piece.is_multiple_of(2) && piece != BAD {
+                copied = part.copy_from(&*self.source, range(piece))? as usize;
+            }
+            // Nothing, or what the system did not copy.
+            let bytes_left = &bytes[copied..];
+            let (first, second) = bytes_left.split_at(bytes_left.len() / 2);
+            part.write(first, start + copied as u64)?;
+            part.write(second, start + (copied + first.len()) as u64)?;
             part.claim(Extent { start, len: bytes.len() as u64, crc: crc32c(&bytes) })?;
             self.promised.claimed.insert(piece);
             claimed.insert(piece);

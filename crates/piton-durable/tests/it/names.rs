@@ -27,7 +27,7 @@ fn open(fs: Arc<dyn Fs>) -> Result<Part, PartError> {
 }
 
 fn open_as(fs: Arc<dyn Fs>, durability: Durability) -> Result<Part, PartError> {
-    match Part::open(fs, &target(), OpenPart { durability, verify_all: false })? {
+    match Part::open(fs, &target(), OpenPart { durability, ..OpenPart::default() })? {
         Opened::Part(part, _) => Ok(part),
         Opened::Finished => panic!("nothing was finished"),
     }

@@ -20,7 +20,7 @@ pub(crate) fn open(
     target: &Target,
     durability: Durability,
 ) -> Result<(Part, Recovered), PartError> {
-    let how = OpenPart { durability, verify_all: false };
+    let how = OpenPart { durability, ..OpenPart::default() };
     match Part::open(Arc::new(OsFs), target, how)? {
         Opened::Part(part, recovered) => Ok((part, recovered)),
         Opened::Finished => panic!("nothing was finished"),

@@ -4,6 +4,7 @@ mod exchanged;
 mod failing;
 mod land;
 mod power;
+mod shared;
 
 use std::io::ErrorKind;
 

@@ -6,9 +6,9 @@ use piton_durable::crc::crc32c;
 use piton_durable::fs::{Existing, FileId, Fs};
 use piton_durable::journal::{self, HEADER_LEN, Header, UNKNOWN_PART, VERSION, part_identity};
 use piton_durable::part::{
-    Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target,
+    Durability, Extent, Finish, OpenPart, Opened, Part, PartError, Recovered, Target, Unsynced,
 };
-use piton_testkit::disk::SimDisk;
+use piton_testkit::disk::{Failure, Fault, SimDisk};
 
 const LEN: u64 = 10_000;
 
@@ -312,7 +312,7 @@ fn a_journal_can_be_looked_at_while_it_is_in_use() {
 #[test]
 fn a_run_without_a_journal_is_written_over_by_the_next_and_set_aside_by_others() {
     let disk = SimDisk::seeded(1);
-    let none = OpenPart { durability: Durability::None, verify_all: false };
+    let none = OpenPart { durability: Durability::None, ..OpenPart::default() };
     for _ in 0..2 {
         let (part, recovered) = open_how(&disk, none).unwrap();
         assert_eq!(recovered, Recovered::default());
@@ -326,10 +326,46 @@ fn a_run_without_a_journal_is_written_over_by_the_next_and_set_aside_by_others()
     assert_eq!(disk.bytes("/file.part"), None, "a part that never began is clutter");
 }
 
+/// On a disk that never overwrites, bytes in their place need new space: without it they are forgotten, and the
+/// download resumes from what is left.
+#[test]
+fn what_cannot_be_written_again_for_lack_of_space_is_forgotten() {
+    let mut forgotten = 0;
+    let disk = interrupted();
+    drop(open(&disk));
+    for at in 1..=disk.operations() {
+        let disk = interrupted();
+        let failure = Failure::Error(rustix::io::Errno::NOSPC.raw_os_error());
+        disk.inject(Fault { at, failure });
+        let Ok((part, recovered)) = open_how(&disk, OpenPart::default()) else { continue };
+        if !recovered.damaged.is_empty() {
+            // It was a read that failed.
+            continue;
+        }
+        let ends: Vec<_> = recovered.extents.iter().map(|extent| extent.range().end).collect();
+        match ends.as_slice() {
+            [4000, 8000, 9000] => {}
+            [4000, 8000] => forgotten += 1,
+            other => panic!("{other:?}"),
+        }
+        complete(&disk, part);
+    }
+    assert_eq!(forgotten, 2, "its read and its write");
+}
+
+#[test]
+fn what_is_cheap_to_get_again_is_not_written_again() {
+    let disk = interrupted();
+    let how = OpenPart { unsynced: Unsynced::Forget, ..OpenPart::default() };
+    let (part, recovered) = open_how(&disk, how).unwrap();
+    assert_eq!((recovered.extents.len(), recovered.damaged), (2, vec![]));
+    complete(&disk, part);
+}
+
 #[test]
 fn no_claim_of_an_earlier_run_is_lost_by_asking_for_no_journal() {
     let disk = interrupted();
-    let none = OpenPart { durability: Durability::None, verify_all: false };
+    let none = OpenPart { durability: Durability::None, ..OpenPart::default() };
     let (part, recovered) = open_how(&disk, none).unwrap();
     assert_eq!(recovered.extents.len(), 3);
     put(&part, 9000, 1000);

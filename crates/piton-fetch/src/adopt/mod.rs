@@ -35,7 +35,7 @@ pub use refusal::Unadoptable;
 /// How many places are compared beside the two ends, unless the caller says otherwise.
 const SAMPLES: u32 = 16;
 
-/// What to adopt, for which address, and how.
+/// What to adopt, for which URL, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Adoption {
@@ -223,7 +223,7 @@ async fn take(
     blocking(move || match Arc::into_inner(foreign) {
         Some(foreign) => foreign.adopt(&meta, &believed, durability).map(drop),
         None => {
-            let source = std::io::Error::other("a comparison still holds it");
+            let source = std::io::Error::other("a comparison still uses it");
             Err(PartError::Io { what: "take over", path, source })
         }
     })

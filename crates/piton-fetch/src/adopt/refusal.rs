@@ -10,10 +10,10 @@ pub enum Unadoptable {
     #[error("it holds no data")]
     Nothing,
     /// The control file claims nothing: aria2 writes it once a minute, and at its end unless it is killed.
-    #[error("its control file notes nothing of it as finished")]
+    #[error("its control file marks nothing as finished")]
     Unclaimed,
     /// The first bytes are not those of the file on the server.
-    #[error("it is not the file on the server: they differ at offset {at}")]
+    #[error("it differs from the file on the server at offset {at}")]
     Differs {
         /// Offset of the first byte that differs.
         at: u64,
@@ -35,7 +35,7 @@ pub enum Unadoptable {
         size: u64,
     },
     /// Without ranges and a length nothing can be compared, and nothing be resumed.
-    #[error("the server gives no ranges of the file, so that nothing can be compared")]
+    #[error("the server does not support ranges for it, so nothing can be compared")]
     NoRanges,
     /// The server sends the file encoded although that was not asked for.
     #[error("the server sends the file encoded ({coding})")]

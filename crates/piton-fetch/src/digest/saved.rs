@@ -26,7 +26,7 @@ pub struct SavedState {
 #[non_exhaustive]
 pub enum RestoreError {
     /// The state was written by a version of piton with another format.
-    #[error("the saved hash state has version {got}, this piton knows {VERSION}")]
+    #[error("the saved hash state has version {got}, this piton supports {VERSION}")]
     Version {
         /// The version that was found.
         got: u8,

@@ -87,11 +87,11 @@ pub(super) async fn ask_for(
                     // Another version, or a page in its place: the whole tells which.
                     return Err(TransferError::NoRanges);
                 }
-                let why = "it says that a range within the file lies outside of it";
+                let why = "it rejects a range that lies within the file";
                 return Err(TransferError::broken(source.host(), why));
             }
             Holds::NotNewer => {
-                let why = "an answer that answers another question";
+                let why = "an answer to another request";
                 return Err(TransferError::broken(source.host(), why));
             }
         }

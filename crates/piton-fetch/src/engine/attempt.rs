@@ -363,6 +363,6 @@ impl<'a> Attempt<'a> {
 
     /// Whether the journal speaks of a download of the same file: it knows one of its URLs.
     fn is_ours(&self, meta: &Meta) -> bool {
-        self.sources.iter().any(|source| meta.knows(&source.address))
+        self.sources.iter().any(|source| meta.knows(&source.url))
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn introduce(
     });
     for place in places {
         compare_place(job, source, connection, place).await.map_err(|error| match error {
-            // Of several addresses, what this one has says nothing of the others.
+            // Of several URLs, what this one has says nothing of the others.
             TransferError::Changed(change) if job.sharing != Sharing::One => {
                 TransferError::OtherFile(change)
             }
@@ -69,7 +69,7 @@ async fn compare_place(
 }
 
 /// The message for such an answer.
-const SHORT: &str = "a range shorter than what was asked for";
+const SHORT: &str = "a range shorter than requested";
 
 /// Reads `len` bytes that belong at `start` and compares them with what is here (G4).
 pub(super) async fn compare(

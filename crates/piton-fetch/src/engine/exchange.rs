@@ -5,10 +5,11 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use piton_remote::{Ask, AskError, Connection, Reply};
+use piton_checkpoint::Class;
+use piton_remote::{Ask, Connection, Reply};
 use tokio::time::timeout;
 
-use super::mirrors::Source;
+use super::mirrors::{LinkEnd, Source};
 use super::transfer_error::TransferError;
 use crate::failure::Failure;
 
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 /// `question` comes with the generation of the URL that it asks.
 ///
 /// Where a redirect led to serves only for a while: when it fails, the original URL is asked next, which may lead
-/// elsewhere by now. A refusal that is final is then none, and the error says so.
+/// elsewhere by now. What would be final is not while that can be asked, and the error says so.
 pub(super) async fn exchange(
     source: &Source,
     connection: &mut Connection,
@@ -31,25 +32,24 @@ pub(super) async fn exchange(
         asked = timeout(limit, asking.as_mut()) => asked,
         () = stopped => return Err(TransferError::Stopped),
     };
-    let error = match asked {
+    let error: TransferError = match asked {
         Ok(Ok(reply)) => return Ok(reply),
-        Ok(Err(AskError::Refused(refusal))) if refusal.kind.may_be_an_expired_link() => {
-            return Err(match source.resolve_again(*generation) {
-                true => TransferError::ExpiredLink(Box::new(refusal.into())),
-                false => refusal.into(),
-            });
-        }
         Ok(Err(error)) => error.into(),
         Err(_) => {
             source.standing().did_not_answer();
             Failure::NoAnswer { host: source.host(), after: limit, tries: 1 }.into()
         }
     };
+    let end = if error.class() == Class::Fatal { LinkEnd::Final } else { LinkEnd::Passing };
     // While other answers come in from there, it is only this connection that is not served.
-    if source.serving.load(Ordering::Relaxed) == 0 {
-        source.resolve_again(*generation);
-    }
-    Err(error)
+    let asks_elsewhere = (end == LinkEnd::Final || source.serving.load(Ordering::Relaxed) == 0)
+        && source.resolve_again(*generation, end);
+    Err(match error {
+        TransferError::Failed(failure) if asks_elsewhere && end == LinkEnd::Final => {
+            TransferError::ExpiredLink(failure)
+        }
+        error => error,
+    })
 }
 
 /// Waits for bytes of a body, for `limit` and while nobody asks to stop.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{Digest, Hasher};
 use piton_remote::{compare_times, modified, unix_nanoseconds};
 
-/// The extended attribute that a finished file carries: which version it is. Without the address,
+/// The extended attribute that a finished file carries: which version it is. Without the URL,
 /// which may hold a signature.
 pub(crate) const SOURCE_ATTRIBUTE: &str = "user.piton.source";
 

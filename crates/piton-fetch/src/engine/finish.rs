@@ -67,7 +67,7 @@ pub(super) fn expected(
     what.digests.iter().for_each(|digest| add(digest.clone(), Named::User));
     if let Some(list) = &what.checksum_file {
         let Some(digest) = list.lookup(name) else {
-            return Err(Failure::Usage(format!("the list of checksums says nothing of {name}")));
+            return Err(Failure::Usage(format!("the list of checksums has no entry for {name}")));
         };
         add(digest, Named::List);
     }

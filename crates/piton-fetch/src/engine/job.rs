@@ -158,7 +158,7 @@ impl Job {
         (ask, generation)
     }
 
-    /// While the address has to be resolved again, one connection asks and the others wait for what
+    /// While the URL has to be resolved again, one connection asks and the others wait for what
     /// it finds.
     pub(super) async fn turn_to_resolve<'a>(
         &self,
@@ -297,7 +297,7 @@ impl Job {
             _ => return Err(TransferError::Changed(Change::Nameless)),
         }
         // Before a byte of it can be claimed: a later run has to know that there are several.
-        self.note(|meta| meta.learn(&source.address, source.priority, now))?;
+        self.note(|meta| meta.learn(&source.url, source.priority, now))?;
         source.set_identity(Some(now.clone()));
         Ok(now.best_strength().unwrap_or(Strength::Size))
     }

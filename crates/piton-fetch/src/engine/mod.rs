@@ -11,6 +11,7 @@ mod exchange;
 mod existing;
 mod finish;
 mod job;
+mod local_copy;
 mod mirrors;
 mod name;
 mod open;

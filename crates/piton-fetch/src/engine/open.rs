@@ -6,7 +6,8 @@ use std::sync::Arc;
 use piton_checkpoint::IntervalSet;
 use piton_durable::dirs;
 use piton_durable::fs::Fs;
-use piton_durable::part::{OpenPart, Opened, Part, PartError, Recovered, Target};
+use piton_durable::part::{OpenPart, Opened, Part, PartError, Recovered, Target, Unsynced};
+use piton_remote::local_path;
 
 use crate::download::Download;
 use crate::meta::Meta;
@@ -39,7 +40,13 @@ impl OpenedPart {
             dirs::create(&**fs, parent, what.durability)?;
         }
         let target = if what.private { Target::private(path) } else { Target::new(path) };
-        let how = OpenPart { durability: what.durability, verify_all: what.verify_part };
+        // A local source shares its bytes again for nothing; written again they would take space.
+        let cheap = what.restart || local_path(&what.url).is_some();
+        let how = OpenPart {
+            durability: what.durability,
+            verify_all: what.verify_part,
+            unsynced: if cheap { Unsynced::Forget } else { Unsynced::Rewrite },
+        };
         match Part::open(Arc::clone(fs), &target, how)? {
             Opened::Finished => Ok(Found::Finished),
             Opened::Part(part, recovered) => {

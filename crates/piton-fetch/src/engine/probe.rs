@@ -66,6 +66,8 @@ pub(super) enum Tries {
     Usual,
     /// Once: it was asked in other words before.
     One,
+    /// Once, and not waited for long: it can be done without.
+    Aside,
 }
 
 impl Prober<'_> {
@@ -81,15 +83,17 @@ impl Prober<'_> {
         let mut last = None;
         loop {
             let Some(source) = sources.first() else { return Err(STOPPED) };
-            let ready = source.standing().hold;
-            let pause = ready.saturating_duration_since(Instant::now());
+            let mut ready = source.standing().hold;
             // All of them want to be left alone for longer than is waited here.
-            if pause > self.what.longest_pause
-                && let Some(failure) = last.take()
-            {
-                return Err(failure);
+            if ready.saturating_duration_since(Instant::now()) > self.what.longest_pause {
+                if let Some(failure) = last.take() {
+                    return Err(failure);
+                }
+                // Why is not known any more: it has to say so again.
+                source.standing().hold_at_most(self.what.longest_pause);
+                ready = source.standing().hold;
             }
-            if !pause.is_zero() {
+            if ready > Instant::now() {
                 tokio::select! {
                     () = sleep_until(ready) => {}
                     () = self.stop.stopped() => return Err(STOPPED),
@@ -152,7 +156,8 @@ impl Prober<'_> {
         ask.same_as.clone_from(&question.same_as);
         ask.newer_than = question.newer_than;
         let limit = source.standing().answer_timeout(self.what.answer_timeout());
-        let limit = if others { limit.min(SILENCE) } else { limit };
+        let impatient = others || self.tries == Tries::Aside;
+        let limit = if impatient { limit.min(SILENCE) } else { limit };
         let (asked, stopped) = ((ask, generation), self.stop.stopped());
         let reply = exchange(source, &mut connection, &asked, limit, stopped).await?;
         if matches!(reply.holds, Holds::Whole | Holds::Part { .. }) {

@@ -41,8 +41,7 @@ pub(crate) async fn plan(tools: &Tools, what: &Download) -> Result<Plan, Failure
     let io = |source| PartError::Io { what: "look at", path: path.clone(), source };
     let exists = fs.stat(&path).map_err(io)?.is_some();
     let have = crate::meta::inspect(fs, &path)?.map_or(0, |found| found.synced + found.written);
-    let address = head.url;
-    Ok(Plan { path, identity, ranges, have, exists, address })
+    Ok(Plan { path, identity, ranges, have, exists, url: head.url })
 }
 
 /// Reads a small resource into memory.

@@ -145,7 +145,7 @@ impl<'a> RangeReader<'a> {
             }
             Holds::OutOfRange { .. } | Holds::Whole | Holds::NotNewer => {
                 let host = host_of(url);
-                let why = "it gives ranges at one time and not at another".to_owned();
+                let why = "it sends ranges on some requests but not on others".to_owned();
                 Err(Failure::Protocol { host, why })
             }
         }

@@ -90,9 +90,17 @@ impl TransferError {
         matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Protocol { .. }))
     }
 
-    /// Whether the answer cannot be worked with, though one of another node may.
+    /// Whether the answer cannot be worked with, though one of another node, or over another connection, may.
     pub(super) fn is_bad_answer(&self) -> bool {
-        self.is_broken() || matches!(self, Self::OtherPage(_))
+        match self {
+            Self::Failed(failure) => {
+                let garbage = |source| matches!(source, &RemoteError::Protocol { .. });
+                self.is_broken()
+                    || matches!(failure.as_ref(), Failure::Remote { source, .. } if garbage(source))
+            }
+            Self::OtherPage(_) => true,
+            _ => false,
+        }
     }
 
     /// In words, for a notice.

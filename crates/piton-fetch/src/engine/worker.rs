@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::ask::ask;
 use super::compare::compare_end;
 use super::job::Job;
+use super::local_copy::LocalCopy;
 use super::mirrors::Source;
 use super::transfer_error::TransferError;
 use crate::at_stake;
@@ -146,6 +147,9 @@ async fn fetch(
     let serving = OpenAnswer::new(source);
     pump(job, source, lease, writer, &mut body, end).await?;
     let overtaken = job.planner().is_overtaken(lease.id);
+    if writer.position() > lease.range.start {
+        source.gave_bytes_from(lease.range.start);
+    }
     if writer.position() == lease.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
         return Err(TransferError::broken(source.host(), WITHOUT_BYTES));
@@ -157,7 +161,7 @@ async fn fetch(
 }
 
 /// The message for such an answer.
-pub(super) const WITHOUT_BYTES: &str = "an answer without the bytes it promised";
+pub(super) const WITHOUT_BYTES: &str = "an answer without the promised bytes";
 
 /// Moves the body into the part until the segment or the body ends.
 async fn pump(
@@ -175,16 +179,21 @@ async fn pump(
     let (mut heard, mut looked) = (begun, begun);
     let limit = job.what.rate_limit.clone();
     let chunk = limit.as_ref().map_or(usize::MAX, crate::RateLimit::read_size);
+    let mut copy = LocalCopy::new();
     loop {
         let at = writer.position();
         let room = writer.room();
         let longest = job.longest_read(source, lease.id, at);
         let size = room.len().min(chunk).min(longest);
-        let room = room.get_mut(..size).unwrap_or_default();
-        let read = tokio::select! {
-            biased;
-            read = body.read(room) => Some(read),
-            _ = tick.tick() => None,
+        let copied = copy.next(job, lease.id, writer, body, size).await?;
+        let room = writer.room().get_mut(..size).unwrap_or_default();
+        let read = match copied {
+            Some(copied) => Some(Ok(copied)),
+            None => tokio::select! {
+                biased;
+                read = body.read(room) => Some(read),
+                _ = tick.tick() => None,
+            },
         };
         let now = Instant::now();
         // At a tick, what waits below the low-water mark is fetched too, and all is written.
@@ -200,7 +209,7 @@ async fn pump(
                 heard = now;
                 speed.add(bytes as u64, now);
                 job.count(source, bytes as u64, now);
-                let full = writer.filled(bytes);
+                let full = copied.is_some() || writer.filled(bytes);
                 if let Some(limit) = &limit {
                     pause(job, source, writer, lease, limit.take(bytes)).await?;
                 }

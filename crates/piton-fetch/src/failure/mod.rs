@@ -45,7 +45,7 @@ pub enum Failure {
         tries: u32,
     },
     /// Nothing came for longer than is allowed, again and again.
-    #[error("nothing came from {host} for {} s{}", after.as_secs_f32(), self::after(*.tries))]
+    #[error("received nothing from {host} for {} s{}", after.as_secs_f32(), self::after(*.tries))]
     Stalled {
         /// Host that is silent.
         host: String,
@@ -55,7 +55,7 @@ pub enum Failure {
         tries: u32,
     },
     /// The server did not begin to answer for longer than is allowed, again and again.
-    #[error("{host} did not begin to answer within {} s{}", after.as_secs_f32(), self::after(*.tries))]
+    #[error("{host} did not start to answer within {} s{}", after.as_secs_f32(), self::after(*.tries))]
     NoAnswer {
         /// Host that is silent.
         host: String,
@@ -74,7 +74,7 @@ pub enum Failure {
     },
     /// The file on the server has not the length that it must have. Said before a byte is fetched, if the
     /// server says the length.
-    #[error("the file on {host} has {is} bytes and should have {}", lengths(wanted))]
+    #[error("the file on {host} has {is} bytes, expected {}", lengths(wanted))]
     WrongSize {
         /// Host that answered.
         host: String,
@@ -84,7 +84,7 @@ pub enum Failure {
         wanted: RangeInclusive<u64>,
     },
     /// The server's answer breaks the protocol in a way that cannot be worked around.
-    #[error("{host} breaks the protocol: {why}")]
+    #[error("{host} violates the protocol: {why}")]
     Protocol {
         /// Host that answered.
         host: String,
@@ -92,7 +92,7 @@ pub enum Failure {
         why: String,
     },
     /// The whole came in and is not what it should be. The part is kept: with another digest it may be right.
-    #[error("{} is not the file it should be: {} should be {expected} ({source_of}) and is {got}", path.display(), subject(expected, pieces))]
+    #[error("{} failed verification: {} is {got}, expected {expected} ({source_of})", path.display(), subject(expected, pieces))]
     Integrity {
         /// The target.
         path: PathBuf,
@@ -131,7 +131,7 @@ pub enum Failure {
         limit: u64,
     },
     /// What another program left cannot be imported. It is as it was.
-    #[error("{} is not taken over: {why}", path.display())]
+    #[error("cannot adopt {}: {why}", path.display())]
     Unadoptable {
         /// The file.
         path: PathBuf,
@@ -163,9 +163,9 @@ pub enum NotTheFile {
 impl NotTheFile {
     fn words(&self) -> String {
         match self {
-            Self::Displaces => " that was begun".to_owned(),
-            Self::Replaces => " that it would replace".to_owned(),
-            Self::Unexpected(expected) => format!(": {} is expected", expected.join(" or ")),
+            Self::Displaces => " being downloaded".to_owned(),
+            Self::Replaces => " it would replace".to_owned(),
+            Self::Unexpected(expected) => format!(" (expected {})", expected.join(" or ")),
         }
     }
 }
@@ -188,7 +188,7 @@ fn subject(expected: &Digest, pieces: &[u64]) -> String {
         [first, others @ ..] => {
             let named: Vec<_> = others.iter().take(NAMED).map(u64::to_string).collect();
             let more = if others.len() > NAMED { " and more" } else { "" };
-            format!("the {algorithm} of piece {first} (bad too: {}{more})", named.join(", "))
+            format!("the {algorithm} of piece {first} (also wrong: {}{more})", named.join(", "))
         }
     }
 }

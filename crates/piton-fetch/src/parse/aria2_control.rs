@@ -36,7 +36,7 @@ pub enum ControlError {
     #[error(transparent)]
     Rubbish(#[from] ParseError),
     /// A download over BitTorrent: there is no server to compare it with.
-    #[error("it belongs to a download over BitTorrent")]
+    #[error("it belongs to a BitTorrent download")]
     Torrent,
 }
 
@@ -51,7 +51,7 @@ impl ControlFile {
     /// [`ControlError::Torrent`] where it has an info hash. Every length in it must fit the others, so
     /// that what is allocated is bounded by `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, ControlError> {
-        let wrong = |why| ControlError::from(ParseError::new("control file of aria2", why, bytes));
+        let wrong = |why| ControlError::from(ParseError::new("aria2 control file", why, bytes));
         if bytes.len() > Self::MAX_BYTES {
             return Err(wrong("it is too long"));
         }
@@ -61,14 +61,14 @@ impl ControlFile {
             [0, 0, ..] => Self::read(Reader { rest: bytes, big: false })
                 .or_else(|_| Self::read(Reader { rest: bytes, big: true }))
                 .map_err(wrong)?,
-            _ => return Err(wrong("it begins with no version that is known")),
+            _ => return Err(wrong("it does not start with a known version")),
         }
         .ok_or(ControlError::Torrent)
     }
 
     /// `None`: of BitTorrent.
     fn read(mut from: Reader<'_>) -> Result<Option<Self>, &'static str> {
-        const SHORT: &str = "it ends too early";
+        const SHORT: &str = "it is cut off";
         from.take(6).ok_or(SHORT)?;
         if from.u32().ok_or(SHORT)? != 0 {
             return Ok(None);
@@ -77,7 +77,7 @@ impl ControlFile {
         let total = from.u64().ok_or(SHORT)?;
         let _uploaded = from.u64().ok_or(SHORT)?;
         if piece == 0 || total > i64::MAX as u64 {
-            return Err("its lengths make no sense");
+            return Err("its lengths are inconsistent");
         }
         let count = total.div_ceil(piece);
         let pieces = from.bits(count).ok_or("its bitfield does not fit its lengths")?;
@@ -88,14 +88,14 @@ impl ControlFile {
             let (index, len) = (u64::from(index), u64::from(len));
             // The multiplication cannot overflow: an index below the count lies within the total.
             if index >= count || len != piece.min(total - index * piece) {
-                return Err("a piece in flight is none of its pieces");
+                return Err("a piece in flight does not exist");
             }
             let blocks = from.bits(len.div_ceil(BLOCK));
             let blocks = blocks.ok_or("the bitfield of a piece does not fit its length")?;
             in_flight.push(InFlight { index, blocks });
         }
         if !from.rest.is_empty() {
-            return Err("it goes on after its end");
+            return Err("it has data after its end");
         }
         in_flight.sort_by_key(|piece| piece.index);
         if in_flight.windows(2).any(|two| matches!(two, [a, b] if a.index == b.index)) {
@@ -241,17 +241,17 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(why(|b| b[1] = 2), "it begins with no version that is known");
-        assert_eq!(why(Vec::clear), "it begins with no version that is known");
-        assert_eq!(why(|b| b.truncate(20)), "it ends too early");
-        assert_eq!(why(|b| b.push(0)), "it goes on after its end");
+        assert_eq!(why(|b| b[1] = 2), "it does not start with a known version");
+        assert_eq!(why(Vec::clear), "it does not start with a known version");
+        assert_eq!(why(|b| b.truncate(20)), "it is cut off");
+        assert_eq!(why(|b| b.push(0)), "it has data after its end");
         assert_eq!(why(|b| b.resize(ControlFile::MAX_BYTES + 1, 0)), "it is too long");
         // Nothing is allocated for pieces that the file has no room to tell of.
         assert_eq!(why(|b| b[30..34].fill(0xff)), "its bitfield does not fit its lengths");
-        assert_eq!(why(|b| b[10..14].fill(0)), "its lengths make no sense");
-        assert_eq!(why(|b| b[14] = 0xff), "its lengths make no sense");
+        assert_eq!(why(|b| b[10..14].fill(0)), "its lengths are inconsistent");
+        assert_eq!(why(|b| b[14] = 0xff), "its lengths are inconsistent");
         assert_eq!(why(|b| b[18] = 1), "its bitfield does not fit its lengths");
-        assert_eq!(why(|b| b[42] = 9), "a piece in flight is none of its pieces");
+        assert_eq!(why(|b| b[42] = 9), "a piece in flight does not exist");
         assert_eq!(why(|b| b[50] = 9), "the bitfield of a piece does not fit its length");
     }
 }

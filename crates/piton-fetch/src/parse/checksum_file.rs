@@ -18,7 +18,7 @@ impl ChecksumFile {
     pub const MAX_BYTES: usize = 8 << 20;
 
     /// Parses a checksum file: lines as [`ChecksumLines`] takes them, or nothing but one digest. `hint` is
-    /// the name or address of the file.
+    /// the name or URL of the file.
     ///
     /// # Errors
     /// [`ParseError`] if no line gives a digest, or the file has over [`ChecksumFile::MAX_BYTES`].
@@ -44,7 +44,7 @@ impl ChecksumFile {
             file.bare = Some(digest.clone());
         }
         if file.entries.is_empty() && file.bare.is_none() {
-            return Err(wrong("no line of it gives a digest that piton knows"));
+            return Err(wrong("no line of it has a digest of a known algorithm"));
         }
         Ok(file)
     }
@@ -113,7 +113,7 @@ pub struct ChecksumLines {
 }
 
 impl ChecksumLines {
-    /// For a file of this name or address: 64 digits are BLAKE3 if it speaks of `blake3` or `b3sum`. If it
+    /// For a file of this name or URL: 64 digits are BLAKE3 if it speaks of `blake3` or `b3sum`. If it
     /// speaks of BLAKE2 or SHA-3, which piton does not compute, such lines are not understood.
     pub fn of(name: &str) -> ChecksumLines {
         ChecksumLines { family: Family::of(name) }
@@ -352,7 +352,7 @@ mod tests {
             ["", "# nothing\n", "<html>404</html>", "BLAKE2b (f) = 00", "xyz  f", "SHA256 (f) = 00"]
         {
             let error = ChecksumFile::parse(text.as_bytes(), "").unwrap_err();
-            assert_eq!(error.why(), "no line of it gives a digest that piton knows", "{text}");
+            assert_eq!(error.why(), "no line of it has a digest of a known algorithm", "{text}");
         }
         let long = vec![b'\n'; ChecksumFile::MAX_BYTES + 1];
         assert_eq!(ChecksumFile::parse(&long, "").unwrap_err().why(), "it is longer than 8 MiB");

@@ -10,9 +10,9 @@ use std::time::Duration;
 /// # Errors
 /// [`AmountError`] for anything else, negative numbers and sizes beyond 64 bits included.
 pub fn parse_size(text: &str) -> Result<u64, AmountError> {
-    let error = |why| AmountError::new("size", "10M, 1.5GiB or 500kB", why, text);
+    let error = |why| AmountError::new("size", "10M, 1.5GiB, 500kB", why, text);
     let (number, unit) = split_unit(text.trim());
-    let unit = size_unit(unit).ok_or_else(|| error("its unit is not known"))?;
+    let unit = size_unit(unit).ok_or_else(|| error("the unit is unknown"))?;
     let bytes = scaled(number, unit).map_err(error)?;
     u64::try_from(bytes).map_err(|_| error(TOO_GREAT))
 }
@@ -23,7 +23,7 @@ pub fn parse_size(text: &str) -> Result<u64, AmountError> {
 /// [`AmountError`] for anything else, negative numbers and durations beyond 64 bits of nanoseconds (584
 /// years) included.
 pub fn parse_duration(text: &str) -> Result<Duration, AmountError> {
-    let error = |why| AmountError::new("duration", "30, 1m30s or 500ms", why, text);
+    let error = |why| AmountError::new("duration", "30, 1m30s, 500ms", why, text);
     let mut rest = text.trim();
     let mut nanos = 0_u128;
     let mut alone = true;
@@ -38,7 +38,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, AmountError> {
             "h" => 3600 * SECOND,
             "d" => 86_400 * SECOND,
             "" if alone && next.is_empty() => SECOND,
-            _ => return Err(error("its unit is not known")),
+            _ => return Err(error("the unit is unknown")),
         };
         let part = scaled(number, unit).map_err(error)?;
         nanos = nanos.checked_add(part).ok_or_else(|| error(TOO_GREAT))?;
@@ -53,7 +53,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, AmountError> {
 
 /// An argument that is no size or no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{given:?} is no {what}: {why} (write it like {example})")]
+#[error("{given:?} is not a {what}: {why} (examples: {example})")]
 pub struct AmountError {
     what: &'static str,
     example: &'static str,
@@ -68,8 +68,8 @@ impl AmountError {
 }
 
 const SECOND: u128 = 1_000_000_000;
-const NOT_A_NUMBER: &str = "it does not begin with a number";
-const TOO_GREAT: &str = "it is too great";
+const NOT_A_NUMBER: &str = "it does not start with a number";
+const TOO_GREAT: &str = "it is too large";
 
 fn size_unit(unit: &str) -> Option<u128> {
     let unit = unit.trim_start();
@@ -166,11 +166,11 @@ mod tests {
             assert!(parse_size(text).is_err(), "{text}");
         }
         for text in ["16E", "18446744073709551616", "99999999999999999999999999999999999999999"] {
-            assert!(parse_size(text).unwrap_err().to_string().contains("too great"), "{text}");
+            assert!(parse_size(text).unwrap_err().to_string().contains("too large"), "{text}");
         }
         assert_eq!(
             parse_size("10X").unwrap_err().to_string(),
-            "\"10X\" is no size: its unit is not known (write it like 10M, 1.5GiB or 500kB)"
+            "\"10X\" is not a size: the unit is unknown (examples: 10M, 1.5GiB, 500kB)"
         );
     }
 

@@ -63,7 +63,7 @@ struct Process {
 impl Process {
     /// Computes the first `digests` of [`ALGORITHMS`].
     fn start(disk: &SimDisk, digests: usize) -> Self {
-        let how = OpenPart { durability: Durability::Power, verify_all: false };
+        let how = OpenPart { durability: Durability::Power, ..OpenPart::default() };
         let fs: Arc<dyn Fs> = Arc::new(disk.clone());
         let Opened::Part(part, mut found) = Part::open(fs, &target(), how).unwrap() else {
             panic!("nothing is finished here")
@@ -220,7 +220,7 @@ fn a_state_of_bytes_that_were_taken_back_is_not_saved() {
         drop(process.hashing);
         drop(process.sink);
         disk.restart();
-        let how = OpenPart { durability: Durability::Power, verify_all: false };
+        let how = OpenPart { durability: Durability::Power, ..OpenPart::default() };
         match Part::open(Arc::new(disk.clone()), &target(), how).unwrap() {
             Opened::Part(_, found) => found.hashes,
             Opened::Finished => panic!("nothing is finished here"),

@@ -76,6 +76,19 @@ impl SegmentWriter {
         self.filled == self.buffer.len()
     }
 
+    /// Whether nothing is gathered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// The system put the next `len` bytes into the part, where their CRC is `crc`: claims them. Nothing may be gathered.
+    pub(crate) fn placed(&mut self, len: u64, crc: u32) -> Result<(), PartError> {
+        self.shared.state().written_over(&(self.at..self.at + len));
+        self.crc = crc::combine(self.crc, crc, len);
+        self.at += len;
+        self.claim()
+    }
+
     /// Writes what was gathered, as far as `grant` allows (asked again until all is granted), and
     /// claims it.
     /// Returns bytes written, and whether the segment continues.

@@ -348,9 +348,9 @@ fn control_files_that_are_of_no_use() {
     for (bytes, expected) in [
         (control(LEN + 1, &[0, 1], &[]), "its control file says"),
         (control(LEN, &[0, 1], &[7; 20]), "BitTorrent"),
-        (control(LEN, &[], &[]), "nothing of it as finished"),
-        (b"rubbish".to_vec(), "no version"),
-        (Vec::new(), "no version"),
+        (control(LEN, &[], &[]), "marks nothing as finished"),
+        (b"rubbish".to_vec(), "known version"),
+        (Vec::new(), "known version"),
     ] {
         std::fs::write(desk.folder.path().join("f.aria2"), bytes).unwrap();
         let said = desk.refuses(&desk.adoption("f")).to_string();

@@ -2,17 +2,16 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-/// Hashes per place of the index: a search looks at a few that lie side by side.
+/// Hashes per slot of the index: a search looks at a few adjacent ones.
 const SPREAD: usize = 8;
 
-/// A set of lines, and which of them were found. Lines are compared by 64 bits of a hash with a key of its
-/// own: of ten million lines and ten million items, one in 200,000 such sets takes two different ones for
-/// the same.
+/// A set of lines, and which of them were found. Lines are compared by a 64-bit hash with a random key:
+/// with ten million lines and ten million items, one in 200,000 such sets confuses two different ones.
 pub(super) struct Hashes {
     key: RandomState,
-    /// In order, each once.
+    /// Sorted, without duplicates.
     hashes: Vec<u64>,
-    /// Where the hashes of each equal share of all 64-bit numbers begin, and where the last one ends.
+    /// Where the hashes of each equal share of the 64-bit numbers begin, and where the last one ends.
     starts: Vec<u32>,
     found: Bits,
 }
@@ -42,7 +41,7 @@ impl Hashes {
         self.hashes.is_empty()
     }
 
-    /// Whether a line is this one; notes that it was found.
+    /// Whether the set contains a line; records that it was found.
     pub(super) fn find(&mut self, text: &str) -> bool {
         let place = self.place(text);
         if let Some(place) = place {
@@ -69,13 +68,13 @@ impl Hashes {
     }
 }
 
-/// Where a number stands among all 64-bit numbers, on a scale of `len`.
+/// The position of a number among all 64-bit numbers, on a scale of `len`.
 fn share(number: u64, len: usize) -> usize {
     let scaled = (u128::from(number) * len as u128) >> 64;
     usize::try_from(scaled).unwrap_or(0)
 }
 
-/// A set of small numbers: a bit for each up to the largest.
+/// A set of small numbers: one bit for each up to the largest.
 #[derive(Debug, Default)]
 pub(super) struct Bits {
     words: Vec<u64>,

@@ -7,8 +7,8 @@ use super::AdoptError;
 use crate::format::Lines;
 use crate::source::{Source, SourceError};
 
-/// One line after the other. One that is no text, or longer than any address, gives what is wrong with it
-/// instead: it is about no item, and is shown so.
+/// One line after the other. A line that is not text, or is longer than any URL, yields the reason instead:
+/// it names no item, and is shown that way.
 pub(super) struct DoneLines {
     path: PathBuf,
     lines: Lines<Box<dyn BufRead + Send>>,
@@ -31,13 +31,13 @@ impl DoneLines {
 }
 
 impl DoneLines {
-    /// The bytes that one of them holds.
+    /// The approximate size of one in bytes.
     pub(super) fn weight(line: &Result<String, AdoptError>) -> usize {
         line.as_ref().map_or(0, String::len)
     }
 }
 
-/// Bytes of a line; longer ones are about no item.
+/// Bytes of a line; longer ones name no item.
 const LIMIT: usize = Lines::<&[u8]>::LIMIT;
 
 impl Iterator for DoneLines {

@@ -1,4 +1,4 @@
-//! The items of a list on their way into the ledger as done.
+//! Finished items on their way into the ledger.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,32 +9,32 @@ use super::{AdoptError, Adoption};
 use crate::Item;
 use crate::name::{Folder, FolderError, TargetPath, claim};
 
-/// Items are handed over to the ledger so many at a time, to spare its thread.
+/// The number of items handed to the ledger at a time, to spare its thread.
 const BATCH: usize = 1024;
-/// Batches that may lie between the two threads.
+/// Batches that may wait between the two threads.
 const BATCHES: usize = 16;
 
-/// What became of an item that a line says is done.
+/// The result for an item that a line names as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
-    /// It is written down as done now.
+    /// Recorded as done now.
     Marked,
-    /// It was before.
+    /// Already done.
     Already,
-    /// Its file is not there: it is left as it was.
+    /// Its file is missing: it keeps its state.
     Missing,
 }
 
-/// Writes items down as done, a group at a time. The ledger takes the items of a group as they come, so
-/// that none of them waits in memory for its end.
+/// Records items as done, one group at a time. The ledger takes the items of a group as they come, so none
+/// of them waits in memory for the end of the group.
 pub(super) struct Marking<'a> {
     what: &'a Adoption,
     folder: &'a Folder,
-    /// `None`: the ledger knew no item when this began.
+    /// `None`: the ledger had no items at the start.
     known: Option<Reader>,
     batch: Vec<Found>,
     group: Option<Group>,
-    /// The groups that are complete and not known to be committed.
+    /// Groups that are complete and not known to be committed.
     committing: Option<Committing>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Marking<'a> {
         Ok(Self { what, folder, known, batch: Vec::new(), group: None, committing: None })
     }
 
-    /// Marks an item that a line says is done, if its file is there.
+    /// Marks an item that a line names as done, if its file exists.
     pub(super) fn take(&mut self, item: &Item, key: Key) -> Result<Taken, AdoptError> {
         if let Some(known) = &mut self.known
             && known.lookup(&key)?.is_some_and(|known| known.state == State::Done)
@@ -83,7 +83,7 @@ impl<'a> Marking<'a> {
         Ok(Taken::Marked)
     }
 
-    /// The length of the file, if it is there and can be that of the item.
+    /// The length of the file, if it exists and matches the item.
     fn look(&self, item: &Item, target: &TargetPath) -> Result<Option<u64>, FolderError> {
         let path = self.folder.join(target);
         let stat = match self.folder.fs().stat(&path) {
@@ -127,7 +127,7 @@ impl<'a> Marking<'a> {
         Group { to, items: 0, committing }
     }
 
-    /// Has a group committed, once the one before is.
+    /// Commits a group, once the previous one is committed.
     fn end(&mut self, group: Group) -> Result<(), LedgerError> {
         drop(group.to);
         let before = self.committing.replace(group.committing);
@@ -139,7 +139,7 @@ impl<'a> Marking<'a> {
         committing.recv().map_err(closed).flatten()
     }
 
-    /// Waits until all that was marked is committed.
+    /// Waits until all marked items are committed.
     pub(super) fn settle(mut self) -> Result<(), LedgerError> {
         if !self.batch.is_empty() {
             self.hand_over()?;

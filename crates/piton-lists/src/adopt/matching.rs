@@ -1,33 +1,33 @@
-//! Which items the lines of a done file are about.
+//! Which items the lines of a done file name.
 
 use super::hashes::{Bits, Hashes};
 use super::texts::{Texts, meaning};
 
-/// What the lines of a done file say.
+/// The result of matching a done file with a list.
 #[derive(Debug, Default)]
-pub(super) struct Said {
-    /// The items that a line is about, by how many come before them in the list.
+pub(super) struct Matches {
+    /// The items that a line names, by their position in the list.
     pub(super) items: Bits,
-    /// Lines that say something: neither blank nor a comment.
+    /// Lines that are neither blank nor a comment.
     pub(super) lines: u64,
-    /// Those that are about no item.
+    /// Those that name no item.
     pub(super) strangers: Strangers,
 }
 
-/// Lines that are about no item of the list.
+/// Lines that name no item of the list.
 #[derive(Debug, Default)]
 pub(super) struct Strangers {
     pub(super) count: u64,
     /// With its number, counted from 1; without a login.
     pub(super) first: Option<(u64, String)>,
     pub(super) last: Option<(u64, String)>,
-    /// The last line that says something is one of them.
+    /// The last line is one of them.
     pub(super) at_the_end: bool,
 }
 
-/// Something that a line of a done file can be about.
+/// Something that a line of a done file can name.
 pub(super) trait Speaks {
-    /// Calls `each` with every line that is about it, as [`meaning`] has it.
+    /// Calls `each` with every line that names it, in the form of [`meaning`].
     fn texts(&self, each: &mut dyn FnMut(&str));
 }
 
@@ -37,49 +37,49 @@ impl Speaks for Texts {
     }
 }
 
-/// Compares the lines of a done file with the items of a list. At most `piece` lines of it are held at
-/// once; of a longer one, list and done file are read again for every `piece` lines (G8).
+/// Compares the lines of a done file with the items of a list. At most `piece` lines are held at once; for
+/// a longer done file, both are read again for every `piece` lines (G8).
 ///
-/// A line is about an item if it is one of its texts, spaces around it and logins in addresses left out.
-/// The same line twice says nothing more than once, and equal items are done together.
+/// A line names an item if it is one of its texts, ignoring surrounding spaces and logins in URLs. Repeated
+/// lines count once, and equal items are done together.
 ///
 /// # Errors
 /// The first of `done`, or of `items`.
-pub(super) fn said<D, L, I, T, E>(
+pub(super) fn match_lines<D, L, I, T, E>(
     done: impl Fn() -> Result<D, E>,
     items: impl Fn() -> Result<I, E>,
     piece: usize,
-) -> Result<Said, E>
+) -> Result<Matches, E>
 where
     D: Iterator<Item = Result<L, E>>,
     L: AsRef<str>,
     I: Iterator<Item = Result<T, E>>,
     T: Speaks,
 {
-    let mut said = Said::default();
+    let mut matches = Matches::default();
     let mut lines = done()?;
     // Lines of the done file before this piece, and up to its end.
     let (mut before, mut through) = (0, 0);
     loop {
-        let count = &mut said.lines;
+        let count = &mut matches.lines;
         let meant = std::iter::from_fn(|| next_meant(&mut lines, &mut through).transpose());
         let mut hashes = Hashes::of(meant.take(piece).inspect(|_| *count += 1))?;
         if hashes.is_empty() {
-            return Ok(said);
+            return Ok(matches);
         }
         for (number, item) in items()?.enumerate() {
             let mut is_said = false;
             item?.texts(&mut |text| is_said |= hashes.find(text));
             if is_said {
-                said.items.set(number);
+                matches.items.set(number);
             }
         }
-        said.strangers.at_the_end = false;
+        matches.strangers.at_the_end = false;
         if !hashes.all_were_found() {
             for (number, line) in (1..).zip(done()?).take_while(|(number, _)| *number <= through) {
                 let line = line?;
                 if number > before {
-                    said.strangers.judge(number, line.as_ref(), &hashes);
+                    matches.strangers.judge(number, line.as_ref(), &hashes);
                 }
             }
         }
@@ -87,7 +87,7 @@ where
     }
 }
 
-/// The next line that says something; `number` is that of the last one that was read.
+/// The next line with content; `number` is that of the last line read.
 fn next_meant<L: AsRef<str>, E>(
     lines: &mut impl Iterator<Item = Result<L, E>>,
     number: &mut u64,
@@ -118,7 +118,7 @@ impl Strangers {
 mod tests {
     use super::*;
 
-    /// An entry of a list: addresses with tabs between them.
+    /// An entry of a list: URLs separated by tabs.
     impl Speaks for &str {
         fn texts(&self, each: &mut dyn FnMut(&str)) {
             self.split('\t').chain([*self]).filter_map(meaning).for_each(|text| each(&text));
@@ -133,27 +133,27 @@ mod tests {
         "http://h/a",
     ];
 
-    fn said_by(done: &str, piece: usize) -> Said {
+    fn matches_of(done: &str, piece: usize) -> Matches {
         let lines = || Ok::<_, &str>(done.lines().map(Ok));
-        said(lines, || Ok(LIST.into_iter().map(Ok)), piece).unwrap()
+        match_lines(lines, || Ok(LIST.into_iter().map(Ok)), piece).unwrap()
     }
 
-    fn items(said: &Said) -> Vec<usize> {
-        (0..LIST.len() + 70).filter(|number| said.items.get(*number)).collect()
+    fn items(matches: &Matches) -> Vec<usize> {
+        (0..LIST.len() + 70).filter(|number| matches.items.get(*number)).collect()
     }
 
     #[test]
     fn what_a_line_is_about_is_done() {
         let done = "# log\n\n http://h/c\r\nHTTP://H/a\nhttp://mirror/d\nhttp://h/a\n";
         for piece in [1, 2, 3, 4, 100] {
-            let said = said_by(done, piece);
+            let matches = matches_of(done, piece);
             // The second /a is the same item again.
-            assert_eq!(items(&said), [0, 2, 3, 4], "{piece}");
-            assert_eq!((said.lines, said.strangers.count), (4, 0), "{piece}");
+            assert_eq!(items(&matches), [0, 2, 3, 4], "{piece}");
+            assert_eq!((matches.lines, matches.strangers.count), (4, 0), "{piece}");
         }
-        let said = said_by("http://h/d\thttp://mirror/d", 9);
-        assert_eq!(items(&said), [3]);
-        assert_eq!((items(&said_by("\n# x\n", 9)), said_by("", 9).lines), (vec![], 0));
+        let matches = matches_of("http://h/d\thttp://mirror/d", 9);
+        assert_eq!(items(&matches), [3]);
+        assert_eq!((items(&matches_of("\n# x\n", 9)), matches_of("", 9).lines), (vec![], 0));
     }
 
     #[test]
@@ -161,14 +161,14 @@ mod tests {
         let strangers: String = (0..15).map(|i| format!("http://gone/{i}\n")).collect();
         let done = format!("http://h/a\n{strangers}\nhttp://h/b\nhttp://u:secret@gone/x\n\n");
         for piece in [1, 2, 5, 17, 18, 19] {
-            let said = said_by(&done, piece);
-            assert_eq!(items(&said), [0, 1, 4], "{piece}");
-            let Strangers { count, first, last, at_the_end } = said.strangers;
-            assert_eq!((said.lines, count, at_the_end), (18, 16, true), "{piece}");
+            let matches = matches_of(&done, piece);
+            assert_eq!(items(&matches), [0, 1, 4], "{piece}");
+            let Strangers { count, first, last, at_the_end } = matches.strangers;
+            assert_eq!((matches.lines, count, at_the_end), (18, 16, true), "{piece}");
             assert_eq!(first, Some((2, "http://gone/0".to_owned())));
             assert_eq!(last, Some((19, "http://gone/x".to_owned())));
             let Strangers { first, last, at_the_end, .. } =
-                said_by("gone\nhttp://h/b", piece).strangers;
+                matches_of("gone\nhttp://h/b", piece).strangers;
             assert!(!at_the_end && first == last && first.is_some(), "{piece}");
         }
     }
@@ -177,9 +177,9 @@ mod tests {
     fn a_failure_ends_it() {
         let lines = || Ok(["http://h/a"].into_iter().map(Ok));
         let torn = || Ok([Ok(LIST[0]), Err("torn")].into_iter());
-        assert_eq!(said(lines, torn, 9).err(), Some("torn"));
-        assert_eq!(said(torn, || Ok(LIST.into_iter().map(Ok)), 9).err(), Some("torn"));
+        assert_eq!(match_lines(lines, torn, 9).err(), Some("torn"));
+        assert_eq!(match_lines(torn, || Ok(LIST.into_iter().map(Ok)), 9).err(), Some("torn"));
         let unreadable = || Err::<std::vec::IntoIter<Result<&str, _>>, _>("away");
-        assert_eq!(said(unreadable, torn, 9).err(), Some("away"));
+        assert_eq!(match_lines(unreadable, torn, 9).err(), Some("away"));
     }
 }

@@ -1,9 +1,9 @@
-//! Taking over a "done" file: a line per finished item, as scripts write them.
+//! Importing a "done" file: one line per finished item, as scripts write them.
 //!
-//! First the lines of the done file are compared with the items (`matching`), then those that are done are
-//! written down (`marking`): so what the two hold is never in memory at once. List and done file are read
-//! twice, each from front to end; of a done file of more than four million lines, once more for every
-//! four million. Memory is bounded whatever their length (G8), but for one bit per item.
+//! First the lines of the done file are compared with the items (`matching`), then the finished items are
+//! recorded (`marking`), so the data of the two is never in memory at once. List and done file are read
+//! twice, each from start to end; for a done file of more than four million lines, once more for every four
+//! million. Memory is bounded whatever their length (G8), except for one bit per item.
 
 mod hashes;
 mod lines;
@@ -29,66 +29,67 @@ use crate::{Census, Occurrences};
 
 use lines::DoneLines;
 use marking::{Marking, Taken};
-use matching::{Said, said};
+use matching::{Matches, match_lines};
 use texts::{ListTexts, Texts};
 
-/// So many lines of the done file are held at once, by a hash of eight bytes.
+/// The number of lines of the done file held at once, each as a hash of eight bytes.
 const PIECE: usize = 1 << 22;
 
-/// A done file with all it takes to write down in a ledger what it says.
+/// A done file, and everything needed to record its content in a ledger.
 pub struct Adoption {
-    /// Where folders and files are looked at.
+    /// Where folders and files are looked up.
     pub fs: Arc<dyn Fs>,
-    /// The done file, compressed or not. It is read twice: nobody should be writing it.
+    /// The done file, compressed or not. It is read twice: no one should write to it meanwhile.
     pub path: PathBuf,
     /// The list.
     pub source: Source,
     /// The ledger of the list.
     pub ledger: Ledger,
-    /// Where the files of the list are; it must be there, unless nobody looks for them.
+    /// The folder with the files of the list; it must exist, unless files are not checked.
     pub folder: PathBuf,
-    /// How items without a name of their own are named.
+    /// How items without their own name are named.
     pub naming: Naming,
-    /// Whether to believe the done file without looking for files.
+    /// Whether to trust the done file without checking that the files exist.
     pub trust: bool,
-    /// What the ledger is to keep of the caller's own options, as [`crate::run::Options::remember`].
+    /// The caller's own options for the ledger to keep, as in [`crate::run::Options::remember`].
     pub remember: String,
     /// The time, in milliseconds since 1970.
     pub now: u64,
-    /// So many items are committed at once; [`Adoption::GROUP`] serves well. Fewer cost more writing, since
-    /// the ledger has them in random order; more cost more memory, some 50 bytes each.
+    /// The number of items committed at once; [`Adoption::GROUP`] is a good choice. Smaller groups cost
+    /// more writing, since the ledger stores items in random order; larger ones cost more memory, about 50
+    /// bytes per item.
     pub group: usize,
 }
 
-/// What became of the lines of a done file.
+/// The result of importing a done file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoneReport {
     /// Items in the list.
     pub items: u64,
-    /// Lines of the list that are wrong; not counted among the items.
+    /// Invalid lines of the list; not counted among the items.
     pub bad_lines: u64,
-    /// Lines of the done file that say something: neither blank nor a comment.
+    /// Lines of the done file that are neither blank nor a comment.
     pub lines: u64,
-    /// Items that are marked done now.
+    /// Items that are marked as done now.
     pub marked: u64,
-    /// Items that were done before.
+    /// Items that were already done.
     pub already: u64,
-    /// Items that a line says are done, whose file is not there: left as they were.
+    /// Items named as done whose file is missing; they keep their state.
     pub missing: u64,
-    /// Lines that are about no item of the list.
+    /// Lines that name no item of the list.
     pub strangers: u64,
     /// The first of those, with its number, counted from 1; without a login.
     pub first_stranger: Option<(u64, String)>,
     /// The last of those.
     pub last_stranger: Option<(u64, String)>,
-    /// The last line that says something is one of them. A list is known by its items, so nothing is lost
-    /// by that; a script that goes on behind the last line that it finished would start over.
+    /// The last line is one of them. piton identifies items by content, so nothing is lost; a script that
+    /// continues after its last finished line would start over.
     pub last_is_stranger: bool,
 }
 
-/// Why a done file could not be imported, or not to its end. What was marked by then stays marked, but
-/// for the last two groups if it is the ledger that fails; the same call again continues from there.
+/// Why a done file could not be imported, or not completely. Items already marked stay marked, except the
+/// last two groups if the ledger failed; the same call again continues from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdoptError {
@@ -97,7 +98,7 @@ pub enum AdoptError {
     Done {
         /// The done file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// The list cannot be read.
@@ -106,38 +107,37 @@ pub enum AdoptError {
     /// The ledger cannot be read or written.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The folder of the files is not there, or cannot be looked at.
+    /// The folder of the files does not exist, or cannot be read.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The list was changed while it was gone through.
-    #[error("{} was changed meanwhile{}", path.display(), match marked {
-        true => ", so that items may be marked that are not done",
+    /// The list changed while it was being read.
+    #[error("{} changed while it was being read{}", path.display(), match marked {
+        true => "; some marked items may not be done",
         false => "; nothing is marked",
     })]
     Changed {
         /// The list.
         path: PathBuf,
-        /// Whether items were being marked by then: it may have been others than the done file says.
+        /// Whether items were already being marked: some may be wrong.
         marked: bool,
     },
-    /// It was stopped. All that was marked is in the ledger.
-    #[error("stopped; what was marked as done by then is kept")]
+    /// It was stopped. All marked items are in the ledger.
+    #[error("stopped; items already marked as done stay marked")]
     Stopped,
 }
 
 impl Adoption {
-    /// Items that are committed at once: of the pages of the ledger most take several of them then.
+    /// Items committed at once: large enough that most pages of the ledger get several of them.
     pub const GROUP: usize = 1 << 19;
 
-    /// Marks each item of the list as done that a line is about: as one of its addresses or as its line in
-    /// the list, spaces and logins left out. Its file must be there under the name that
-    /// [`Run`](crate::run::Run) gives it, with the length that the list says, if it says one; with
-    /// [`trust`](Adoption::trust) nobody looks, and the folder is made where there is none. What the files
-    /// hold is not read.
+    /// Marks each item of the list as done that a line names: by one of its URLs or by its line in the
+    /// list, ignoring spaces and logins. Its file must exist under the name that [`Run`](crate::run::Run)
+    /// gives it, with the length that the list says, if any; with [`trust`](Adoption::trust) files are not
+    /// checked, and the folder is created if missing. The content of the files is not read.
     ///
-    /// The ledger has it as a run, whose options the next run finds. Blocks. Once this has returned, what
-    /// it reports survives what the ledger was opened for; the items are committed
-    /// [a group](Adoption::group) at a time.
+    /// The ledger records it as a run, whose options the next run finds. Blocks. Once this has returned,
+    /// the reported items survive what the ledger was opened for; they are committed [a
+    /// group](Adoption::group) at a time.
     ///
     /// # Errors
     /// [`AdoptError`].
@@ -161,9 +161,9 @@ impl Adoption {
             true => Ok(()),
             false => Err(AdoptError::Changed { path: self.source.path().to_owned(), marked }),
         };
-        let report = self.said(PIECE, stop).and_then(|(said, occurrences)| {
+        let report = self.match_lines(PIECE, stop).and_then(|(matches, occurrences)| {
             unchanged(false)?;
-            let report = self.mark(said, occurrences, &folder, stop)?;
+            let report = self.mark(matches, occurrences, &folder, stop)?;
             unchanged(true)?;
             Ok(report)
         });
@@ -174,11 +174,11 @@ impl Adoption {
         Ok(report)
     }
 
-    /// What the done file says, and which items of the list may repeat.
-    fn said(&self, piece: usize, stop: &Stop) -> Result<(Said, Occurrences), AdoptError> {
+    /// What the done file names, and which items of the list may repeat.
+    fn match_lines(&self, piece: usize, stop: &Stop) -> Result<(Matches, Occurrences), AdoptError> {
         let source = self.source.clone().until(stop.clone(), Duration::ZERO);
         let (census, is_taken) = (RefCell::new(Census::default()), Cell::new(false));
-        let said = std::thread::scope(|scope| {
+        let matches = std::thread::scope(|scope| {
             let done = || {
                 let io = |source| AdoptError::Done { path: self.path.clone(), source };
                 let lines = ahead(scope, DoneLines::open(&self.path)?, DoneLines::weight);
@@ -196,23 +196,23 @@ impl Adoption {
                     }
                 }))
             };
-            said(done, items, piece)
+            match_lines(done, items, piece)
         })?;
         let occurrences = match is_taken.get() {
             true => census.into_inner().into(),
             false => Occurrences::new(),
         };
-        Ok((said, occurrences))
+        Ok((matches, occurrences))
     }
 
     fn mark(
         &self,
-        said: Said,
+        matches: Matches,
         occurrences: Occurrences,
         folder: &Folder,
         stop: &Stop,
     ) -> Result<DoneReport, AdoptError> {
-        let Said { items, lines, strangers } = said;
+        let Matches { items, lines, strangers } = matches;
         let mut report = DoneReport {
             lines,
             strangers: strangers.count,
@@ -255,7 +255,7 @@ impl Adoption {
     }
 }
 
-/// What `entries` give, until it is stopped.
+/// The items of `entries`, until it is stopped.
 fn unless<T>(
     stop: &Stop,
     entries: impl Iterator<Item = Result<T, AdoptError>>,

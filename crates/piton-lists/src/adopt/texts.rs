@@ -1,4 +1,4 @@
-//! What a script may have noted of each item of a list.
+//! What a script may have written down for each item of a list.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead};
@@ -11,25 +11,25 @@ use crate::run::weight;
 use crate::source::Source;
 use crate::{Content, Item};
 
-/// An item: its addresses, and its line if that is one and more than its address.
+/// An item: its URLs, and its line if there is one with more than a URL.
 pub(super) struct Texts {
     item: Item,
     line: Option<String>,
-    /// For those who count equal items.
+    /// For counting equal items.
     pub(super) content: Content,
 }
 
 impl Texts {
-    /// About the bytes that one of them holds.
+    /// The approximate size of one in bytes.
     pub(super) fn weight(texts: &Result<Self, AdoptError>) -> usize {
         let line = |texts: &Self| texts.line.as_ref().map_or(0, String::len);
         texts.as_ref().map_or(0, |texts| weight(&texts.item).saturating_add(line(texts)))
     }
 
-    /// Calls `each` with all of them, as [`meaning`] has them.
+    /// Calls `each` with all of them, in the form of [`meaning`].
     pub(super) fn each(&self, each: &mut dyn FnMut(&str)) {
-        for address in &self.item.addresses {
-            each(&without_login(Cow::Borrowed(&address.url)));
+        for one in &self.item.urls {
+            each(&without_login(Cow::Borrowed(&one.url)));
         }
         if let Some(text) = self.line.as_deref().and_then(meaning) {
             each(&text);
@@ -37,8 +37,8 @@ impl Texts {
     }
 }
 
-/// What a line of a done file, or of a list, says; `None`: nothing. Addresses are written in one way, and
-/// have no login.
+/// The content of a line of a done file or of a list; `None` if it has none. URLs are normalised and have
+/// no login.
 pub(super) fn meaning(line: &str) -> Option<Cow<'_, str>> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -65,7 +65,7 @@ fn without_login(url: Cow<'_, Url>) -> Cow<'_, str> {
     }
 }
 
-/// The texts of the items of a list, in its order; nothing else of it.
+/// The texts of the items of a list, in its order, and nothing else.
 pub(super) struct ListTexts {
     entries: Entries,
     /// The same list, as text.
@@ -79,8 +79,8 @@ impl ListTexts {
         Ok(Self { entries, lines: Lines::new(text, Lines::<&[u8]>::LIMIT) })
     }
 
-    /// The line on which an item begins. `None` where it is nothing but its address, is no text, or has
-    /// been passed: of what is not made of lines, such as XML, many items may begin on one.
+    /// The line on which an item begins. `None` if it is only a URL, is not text, or was already passed: in
+    /// a list that is not line-based, such as XML, many items may begin on one line.
     fn line_of(&mut self, item: &Item) -> io::Result<Option<String>> {
         while self.lines.number() < item.line {
             let Some(line) = self.lines.next()? else { return Ok(None) };
@@ -88,7 +88,7 @@ impl ListTexts {
                 continue;
             }
             let is_address = |text: &&str| {
-                let [only] = item.addresses.as_slice() else { return false };
+                let [only] = item.urls.as_slice() else { return false };
                 text.trim() == only.url.as_str()
             };
             let text = line.text.ok().filter(|text| !is_address(text));

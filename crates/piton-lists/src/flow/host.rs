@@ -1,68 +1,68 @@
-//! What waits for one host, and what is known of it.
+//! What waits for one host, and what is known about it.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{Heard, Limits, Moment};
 
-/// So many good answers for each file at once, and one more is tried.
+/// After this many successful answers per parallel file, one more is tried.
 const STREAK: usize = 8;
 /// No host is given up for a single failure.
 const LEAST_FAILURES: u32 = 2;
-/// One that says how long it wants to be left alone is there, and gets so many chances.
+/// A host that says how long to wait is reachable, and gets this many chances.
 const LEAST_REQUESTS: u32 = 5;
 
-/// What waits for one host, and what is known of it.
+/// What waits for one host, and what is known about it.
 pub(super) struct Host<T> {
-    /// Before all others: what a run that died had begun.
+    /// Before all others: items that a killed run had started.
     first: VecDeque<T>,
     /// In the order of the list.
     list: VecDeque<T>,
-    /// To be tried again, each not before its time; the number keeps the order.
+    /// Items to retry, each not before its time; the number keeps the order.
     again: BTreeMap<(Moment, u64), T>,
     pub(super) running: usize,
-    /// No start before.
+    /// No start before this.
     pub(super) not_before: Moment,
-    /// How many may run: fewer where that was too much for it.
+    /// How many may run: fewer if that was too much for the host.
     most: usize,
-    /// Good answers since `most` was last changed.
+    /// Successful answers since `most` last changed.
     streak: usize,
     /// Failures of the host as a whole, in a row.
     failures: u32,
-    /// When the try that was the first of them began.
+    /// When the try that was the first of them started.
     failing_since: Moment,
     /// When the last of them was counted.
     failed_at: Moment,
-    /// It was well at some time in this run.
+    /// It answered successfully at some time in this run.
     answered: bool,
-    /// What it means by a refusal.
+    /// What a refusal by it means.
     pub(super) refusals: Refusals,
-    /// Nothing more is asked of it in this run.
+    /// Nothing more is requested from it in this run.
     pub(super) given_up: bool,
-    /// Where the queue has it.
+    /// Its place in the queue.
     pub(super) place: Place,
 }
 
-/// What a host means by a refusal (403) of one file beside others.
+/// What a host means by refusing (403) one file while it serves others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusals {
-    /// Not found out yet.
+    /// Not known yet.
     Unknown,
-    /// The file: alone it was refused as well.
+    /// The file: it was refused alone, too.
     OfItems,
-    /// The number of files at once: alone it was given.
+    /// The number of parallel files: alone, it was served.
     OfNumbers,
 }
 
-/// In which of the queue's orders a host stands.
+/// In which of the queue's orders a host is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Something may start now; the number is its turn.
     Ready(u64),
-    /// Something may start then.
+    /// Something may start at that time.
     Held(Moment),
-    /// As much runs as may, or nothing waits.
+    /// The maximum is running, or nothing waits.
     Busy,
-    /// Nothing runs and nothing waits; kept for what is known of it.
+    /// Nothing runs and nothing waits; kept for what is known about it.
     Idle(Moment),
 }
 
@@ -94,7 +94,7 @@ impl<T> Host<T> {
         self.again.insert((at, number), item);
     }
 
-    /// What is to be started now, if anything may be.
+    /// What to start now, if anything may start.
     pub(super) fn take(&mut self, now: Moment) -> Option<T> {
         if let Some(item) = self.first.pop_front() {
             return Some(item);
@@ -112,7 +112,7 @@ impl<T> Host<T> {
         self.list.pop_front()
     }
 
-    /// All that waits.
+    /// Everything that waits.
     pub(super) fn take_all(&mut self) -> Vec<T> {
         let again = std::mem::take(&mut self.again).into_values();
         self.first.drain(..).chain(again).chain(self.list.drain(..)).collect()
@@ -142,13 +142,13 @@ impl<T> Host<T> {
         }
     }
 
-    /// What each of its files may have of the connections that it bears.
+    /// The share of each of its files in the connections that it tolerates.
     pub(super) fn share(&self) -> usize {
         let waiting = [self.first.len(), self.list.len(), self.again.len()].iter().sum::<usize>();
         self.most / waiting.saturating_add(self.running).max(1)
     }
 
-    /// It answered as a host that is well does: by and by it is trusted with more again.
+    /// It answered as a healthy host: gradually it is trusted with more again.
     pub(super) fn served(&mut self, limits: &Limits) {
         self.failures = 0;
         self.answered = true;
@@ -159,13 +159,14 @@ impl<T> Host<T> {
         }
     }
 
-    /// It refused one beside those that still run: that many it bears.
+    /// It refused one file while others were running: it tolerates that many.
     pub(super) fn crowded(&mut self) {
         self.most = self.most.min(self.running).max(1);
         self.streak = 0;
     }
 
-    /// What a refusal turned out to mean. Where it is the file, there is no reason to ask for fewer at a time.
+    /// What a refusal turned out to mean. If it is about the file, there is no reason to request fewer at a
+    /// time.
     pub(super) fn refuses(&mut self, what: Refusals, limits: &Limits) {
         if self.refusals == Refusals::Unknown || what == Refusals::OfNumbers {
             self.refusals = what;
@@ -175,9 +176,8 @@ impl<T> Host<T> {
         }
     }
 
-    /// It failed as a whole towards something begun at `begun`. Failures of what was under way when
-    /// the last one was counted are that same failure. Returns how many that makes in a row, if
-    /// this one counts.
+    /// It failed as a whole for something started at `begun`. Failures of what was in progress when the
+    /// last one was counted are the same failure. Returns how many that makes in a row, if this one counts.
     pub(super) fn failed(&mut self, begun: Moment, now: Moment) -> Option<u32> {
         if self.failures > 0 && begun <= self.failed_at {
             return None;
@@ -193,7 +193,7 @@ impl<T> Host<T> {
     }
 
     /// After a failure that counts: whether it has failed for too long to be asked again at `next`.
-    /// `served`: when any host was last well.
+    /// `served`: when any host last answered successfully.
     pub(super) fn is_hopeless(
         &self,
         heard: Heard,

@@ -1,35 +1,35 @@
-//! How much may be done at a time.
+//! How much may be done in parallel.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use piton_checkpoint::Backoff;
 
-/// How much may be done at a time, and how hosts are spared.
+/// How much may be done in parallel, and how the load on hosts is limited.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Files at once.
+    /// Files in parallel.
     pub jobs: NonZeroUsize,
-    /// Files at once from one host.
+    /// Files in parallel from one host.
     pub per_host: NonZeroUsize,
-    /// The pause from the start of one file to the start of the next from the same host.
+    /// The pause between the starts of two files from the same host.
     pub wait: Duration,
-    /// Draw each of these pauses from between half of [`Limits::wait`] and one and a half of it.
+    /// Vary each of these pauses at random between 0.5 and 1.5 times [`Limits::wait`].
     pub random_wait: bool,
-    /// The least time between two starts at one host: a second divided by the requests per second
-    /// that are allowed. Not drawn, unlike [`Limits::wait`].
+    /// The minimum time between two starts at one host: one second divided by the allowed requests per
+    /// second. Not varied, unlike [`Limits::wait`].
     pub spacing: Duration,
-    /// How long a host is left alone that fails as a whole (no connection, no answer, 429, 503); longer
-    /// with each such failure in a row. Where it asks for more (Retry-After) it gets that.
+    /// How long to leave a host alone that fails as a whole (no connection, no answer, 429, 503); longer
+    /// with each such failure in a row. If it asks for more (Retry-After), that applies.
     pub backoff: Backoff,
-    /// A host that has answered nothing well in this run is given up in it rather than asked again so
+    /// A host that has not answered successfully in this run is given up, rather than asked again, this
     /// long after its first failure.
     pub patience_at_first: Duration,
-    /// One that has answered well is given up rather than asked again so long after the first of its
-    /// failures in a row. While others answer well, waiting costs nothing, and this starts over.
+    /// A host that has answered successfully is given up, rather than asked again, this long after the
+    /// first of its failures in a row. While others answer, waiting costs nothing, and this starts over.
     pub patience: Duration,
-    /// The same where it does not answer at all: the network that is gone comes back.
+    /// The same if it does not answer at all: a lost network comes back.
     pub patience_away: Duration,
 }
 

@@ -1,6 +1,7 @@
-//! Which item is started next, and when: kind to hosts, in the order of the list otherwise.
+//! Which item is started next, and when: limits the load on hosts, and otherwise keeps the order of the
+//! list.
 //!
-//! Pure: time and randomness are handed in, nothing waits here.
+//! Pure: time and randomness are passed in, and nothing waits here.
 
 mod host;
 mod limits;
@@ -13,5 +14,5 @@ pub use host::Refusals;
 pub use limits::Limits;
 pub use queue::{Heard, Queue, Started};
 
-/// A moment, as the time since the run began.
+/// A moment, as the time since the run started.
 pub type Moment = std::time::Duration;

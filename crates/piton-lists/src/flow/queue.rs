@@ -1,4 +1,4 @@
-//! Items that wait, by host.
+//! Waiting items, by host.
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroU16;
@@ -8,18 +8,18 @@ use std::time::Duration;
 use super::host::{Host, Place, Refusals};
 use super::{Limits, Moment};
 
-/// The window: so many items wait at the most, and of the rest of the list none is held.
+/// The window: at most this many items wait, and nothing of the rest of the list is held.
 const MAX_ITEMS: usize = 32_768;
 
-/// The same for what they hold, in bytes: an item may have ten thousand digests of pieces (G8).
+/// The same for their size in bytes: an item may have ten thousand piece digests (G8).
 const MAX_WEIGHT: usize = 32 << 20;
 
-/// Hosts that are remembered while nothing waits for them.
+/// Hosts to remember while nothing waits for them.
 const MAX_IDLE: usize = 4096;
 
-/// Items that wait, by host. Hosts take turns; within a host the order is that of the list.
+/// Waiting items, by host. Hosts take turns; within a host, the order is that of the list.
 ///
-/// Each call costs O(log n) of the hosts and items that wait.
+/// Each call costs O(log n) in the number of hosts and waiting items.
 pub struct Queue<T> {
     limits: Limits,
     hosts: HashMap<Arc<str>, Host<Waiting<T>>>,
@@ -27,14 +27,14 @@ pub struct Queue<T> {
     ready: BTreeSet<(u64, Arc<str>)>,
     /// Hosts where something may start later.
     held: BTreeSet<(Moment, Arc<str>)>,
-    /// Hosts for which nothing waits, those first that were asked the longest ago.
+    /// Hosts for which nothing waits, the least recently asked first.
     idle: BTreeSet<(Moment, Arc<str>)>,
-    /// When any host was last well.
+    /// When any host last answered successfully.
     served: Moment,
     running: usize,
     waiting: usize,
     weight: usize,
-    /// Numbers turns and repetitions.
+    /// Numbers turns and retries.
     counter: u64,
 }
 
@@ -43,39 +43,39 @@ struct Waiting<T> {
     weight: usize,
 }
 
-/// An item that is to be started. [`Queue::ended`] must be told when it is over.
+/// An item to start. Report its end with [`Queue::ended`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started<T> {
     /// The item.
     pub item: T,
     /// Its host.
     pub host: Arc<str>,
-    /// When.
+    /// When it started.
     pub begun: Moment,
 }
 
-/// What the end of an item says of its host.
+/// What the outcome of an item says about its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
     /// The host is well: it answered, if only with "no such file".
     Served,
-    /// Nothing is known of the host: the disk failed, or it was stopped.
+    /// Nothing is known about the host: the disk failed, or the item was stopped.
     Nothing,
-    /// The host does not answer: it is away, or the way to it is gone, for all hosts perhaps.
+    /// The host does not answer: it is unreachable, or the network is, perhaps for all hosts.
     Away,
-    /// The host wants to be left alone, if it said so for this long.
+    /// The host asks to wait, for this long if it said so.
     Busy(Option<Duration>),
-    /// It refused this one beside others that it serves: so many at a time may be too many.
+    /// It refused this item while it serves others: there may be too many at a time.
     Crowded,
 }
 
 impl Heard {
-    /// How long the host said that it wants to be left alone.
+    /// How long the host asked to wait.
     pub fn asked(self) -> Option<Duration> {
         if let Self::Busy(asked) = self { asked } else { None }
     }
 
-    /// Whether the host as a whole failed.
+    /// Whether the host failed as a whole.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Away | Self::Busy(_))
     }
@@ -103,7 +103,7 @@ impl<T> Queue<T> {
         self.waiting < MAX_ITEMS && self.weight < MAX_WEIGHT
     }
 
-    /// Items that wait.
+    /// Waiting items.
     pub fn waiting(&self) -> usize {
         self.waiting
     }
@@ -113,8 +113,8 @@ impl<T> Queue<T> {
         self.running
     }
 
-    /// Adds an item of `weight` bytes for `host`: behind the others, or, with `first`, before those
-    /// that were not.
+    /// Adds an item of `weight` bytes for `host`: after the others, or with `first`, before all that were
+    /// added without it.
     ///
     /// # Errors
     /// The item, if its host was given up.
@@ -129,7 +129,7 @@ impl<T> Queue<T> {
         self.add(host, item, weight, now, |host, item, _| host.push(item, first))
     }
 
-    /// Adds an item that is to be tried again, not before `at`.
+    /// Adds an item to retry, not before `at`.
     ///
     /// # Errors
     /// The item, if its host was given up.
@@ -144,8 +144,8 @@ impl<T> Queue<T> {
         self.add(host, item, weight, now, |host, item, number| host.push_again(item, at, number))
     }
 
-    /// The item to start now, if one may be. It counts as running from now on. `random` is any 64
-    /// random bits.
+    /// The item to start now, if one may start. It counts as running from now on. `random` is any 64 random
+    /// bits.
     pub fn next(&mut self, now: Moment, random: u64) -> Option<Started<T>> {
         if self.running >= self.limits.jobs.get() {
             return None;
@@ -169,8 +169,8 @@ impl<T> Queue<T> {
         Some(Started { item, host: name, begun: now })
     }
 
-    /// An item that was started at `begun` is over. Returns what waited for its host if that is
-    /// given up now.
+    /// An item that was started at `begun` has ended. Returns the items that waited for its host if the
+    /// host is given up now.
     pub fn ended(
         &mut self,
         name: &Arc<str>,
@@ -209,23 +209,23 @@ impl<T> Queue<T> {
         left.into_iter().map(|waiting| waiting.item).collect()
     }
 
-    /// Whether a refusal of one that runs may be about how many do, and not about the file: others run at this
-    /// host, and it was not found to mean the file.
+    /// Whether a refusal of a running item may be about the number of parallel files, and not about the
+    /// file: others run at this host, and it is not known to mean the file.
     pub fn may_be_crowded(&self, host: &str) -> bool {
         self.hosts
             .get(host)
             .is_some_and(|host| host.running > 1 && host.refusals != Refusals::OfItems)
     }
 
-    /// What a refusal of this host turned out to mean, when the same was asked for alone.
+    /// What a refusal by this host turned out to mean, when the same item was requested alone.
     pub fn refuses(&mut self, name: &Arc<str>, what: Refusals, now: Moment) {
         let Some(host) = self.hosts.get_mut(name) else { return };
         host.refuses(what, &self.limits);
         self.settle(name, now);
     }
 
-    /// How many of `connections` in all a file from this host may use, if nothing more is pushed: they are
-    /// shared evenly among all that waits and runs, and what a host bears among what is left of it.
+    /// How many of `connections` in total a file from this host may use, if nothing more is pushed: they
+    /// are shared evenly among everything that waits and runs; files of one host share what it tolerates.
     pub fn share(&self, host: &str, connections: usize) -> NonZeroU16 {
         let left = self.waiting.saturating_add(self.running);
         let share = connections.checked_div(left).unwrap_or(connections);
@@ -238,7 +238,7 @@ impl<T> Queue<T> {
         NonZeroU16::new(share).unwrap_or(NonZeroU16::MIN)
     }
 
-    /// When [`Queue::next`] may have something that it does not have now, if only time is missing.
+    /// When [`Queue::next`] may return something that it does not return now, if only time is missing.
     pub fn next_wakeup(&self) -> Option<Moment> {
         if self.running >= self.limits.jobs.get() {
             return None;
@@ -249,7 +249,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes out all that waits, in no order that matters.
+    /// Takes out everything that waits, in no particular order.
     pub fn drain(&mut self) -> Vec<T> {
         let left: Vec<_> = self.hosts.values_mut().flat_map(Host::take_all).collect();
         self.ready.clear();
@@ -292,7 +292,7 @@ impl<T> Queue<T> {
         self.weight = self.weight.saturating_sub(weight);
     }
 
-    /// Puts a host where it belongs after something changed.
+    /// Puts a host where it belongs after a change.
     fn settle(&mut self, name: &Arc<str>, now: Moment) {
         let Some(host) = self.hosts.get_mut(name) else { return };
         self.counter += 1;

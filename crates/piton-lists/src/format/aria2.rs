@@ -1,4 +1,4 @@
-//! Lists of lines: an address on each, and what aria2's input format adds to that.
+//! Lists of lines: one URL per line, plus the additions of aria2's input format.
 //!
 //! ```text
 //! # a comment
@@ -14,21 +14,21 @@ use super::draft::{Draft, Field};
 use super::entry::{Ignored, Out, Why, short};
 use super::line::Lines;
 use super::{ListError, Parse};
-use crate::Address;
-use crate::address::{Addresses, Base};
+use crate::ItemUrl;
+use crate::item_url::{Base, UrlParser};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    addresses: Addresses,
+    urls: UrlParser,
     owner: Owner,
 }
 
-/// Whose the options are that come.
+/// The owner of the options that follow.
 enum Owner {
-    /// No address came yet.
+    /// No URL came yet.
     Nobody,
     Item(Draft),
-    /// A wrong item, which was reported: its options go with it.
+    /// An invalid item, already reported: its options are dropped with it.
     Spoiled,
 }
 
@@ -36,7 +36,7 @@ impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
         Parser {
             lines: Lines::new(reader, Lines::<R>::LIMIT),
-            addresses: Addresses::new(base),
+            urls: UrlParser::new(base),
             owner: Owner::Nobody,
         }
     }
@@ -77,12 +77,12 @@ impl<R: BufRead> Parse for Parser<R> {
         if let Owner::Item(draft) = std::mem::replace(&mut self.owner, Owner::Nobody) {
             out.finish(draft);
         }
-        self.owner = begin(number, trimmed, &mut self.addresses, out);
+        self.owner = begin(number, trimmed, &mut self.urls, out);
         Ok(true)
     }
 }
 
-/// `NAME=VALUE`. An address that is indented has other characters before its first `=`.
+/// `NAME=VALUE`. An indented URL has other characters before its first `=`.
 fn option(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once('=')?;
     let name = name.trim_end();
@@ -91,21 +91,21 @@ fn option(text: &str) -> Option<(&str, &str)> {
     (named && !name.is_empty()).then(|| (name, value.trim()))
 }
 
-/// The item that a line of addresses begins.
-fn begin(number: u64, text: &str, addresses: &mut Addresses, out: &mut Out) -> Owner {
+/// The item that a line of URLs starts.
+fn begin(number: u64, text: &str, urls: &mut UrlParser, out: &mut Out) -> Owner {
     let mut draft = Draft::new(number);
     let mut shown = text;
     let added = match text.contains('\t') {
-        false => draft.address(text, addresses),
+        false => draft.url(text, urls),
         true => {
             text.split('\t').map(str::trim).filter(|text| !text.is_empty()).try_for_each(|mirror| {
                 shown = mirror;
-                draft.mirror(mirror, addresses, Address::UNRANKED, out)
+                draft.mirror(mirror, urls, ItemUrl::UNRANKED, out)
             })
         }
     };
     let wrong = match added {
-        Ok(()) if draft.has_address() => return Owner::Item(draft),
+        Ok(()) if draft.has_url() => return Owner::Item(draft),
         Ok(()) => Why::NoAddress,
         Err(why) => why.into(),
     };
@@ -114,8 +114,8 @@ fn begin(number: u64, text: &str, addresses: &mut Addresses, out: &mut Out) -> O
 }
 
 impl Owner {
-    /// An item with a wrong option is wrong as a whole: without the digest that was meant, say, it would
-    /// be fetched and believed (G1).
+    /// An item with an invalid option is invalid as a whole: without its digest, for example, it would be
+    /// fetched and trusted (G1).
     fn set(&mut self, number: u64, name: &str, value: &str, out: &mut Out) {
         let Some(field) = Field::named(name) else {
             out.ignored(number, Ignored::Option { name: short(name) });
@@ -145,10 +145,10 @@ mod tests {
     fn plain_lists() {
         let list = "\u{feff}# list\r\n\r\nhttp://h/1\r\n  http://h/2?a=b  \n\t# no\n\nHTTP://h/3";
         let found = items(FORMAT, list);
-        let urls: Vec<_> = found.iter().map(|item| item.addresses[0].url.as_str()).collect();
+        let urls: Vec<_> = found.iter().map(|item| item.urls[0].url.as_str()).collect();
         assert_eq!(urls, ["http://h/1", "http://h/2?a=b", "http://h/3"]);
         assert_eq!(found.iter().map(|item| item.line).collect::<Vec<_>>(), [3, 4, 7]);
-        assert_eq!(found[0].addresses[0].priority, crate::Address::UNRANKED);
+        assert_eq!(found[0].urls[0].priority, crate::ItemUrl::UNRANKED);
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             http://a/2\n  split=4\n";
         let found = items(FORMAT, list);
         let [one, two] = found.as_slice() else { panic!("{found:?}") };
-        assert_eq!(one.addresses.len(), 2);
+        assert_eq!(one.urls.len(), 2);
         assert_eq!(one.out.as_deref(), Some("x y"));
         assert_eq!(one.dir.as_deref(), Some("/d".as_ref()));
         assert_eq!(one.size, Some(0));
@@ -172,39 +172,39 @@ mod tests {
         let notices: Vec<_> = messages(FORMAT, list);
         assert_eq!(
             notices,
-            ["line 1: mirrors with ftp are left out", "line 13: the option split is ignored"]
+            ["line 1: ftp mirrors are ignored", "line 13: the option split is ignored"]
         );
     }
 
     #[test]
     fn a_wrong_line_is_reported_and_the_rest_goes_on() {
         for (list, message) in [
-            ("h/1", "line 1: it is no full address (http://…), and there is no base address"),
+            ("h/1", "line 1: not an absolute URL (http://…), and there is no base URL"),
             (
                 "ftp://u:p@h/1",
-                "line 1: addresses with ftp: are not fetched, only http and https (ftp://h/1)",
+                "line 1: ftp: URLs are not supported in a list, only http and https (ftp://h/1)",
             ),
-            ("ftp://a/\tftp://b/", "line 1: there is no address that it could be fetched from"),
-            ("http://a:se/cret@h/", "line 1: it is no address: invalid port number (http://h/)"),
-            ("http://h/\0", "line 1: it has a control character in it"),
-            ("http://a/\thttp://", "line 1: it is no address: empty host (http://)"),
-            ("  out=x", "line 1: an option (an indented NAME=VALUE) stands below"),
-            ("http://a/\n  size=1k", "line 2: a size is a whole number of bytes (size=1k)"),
-            ("http://a/\n  size=99999999999999999999", "line 2: a size is a whole number"),
+            ("ftp://a/\tftp://b/", "line 1: there is no URL to fetch it from"),
+            ("http://a:se/cret@h/", "line 1: not a URL: invalid port number (http://h/)"),
+            ("http://h/\0", "line 1: it contains a control character"),
+            ("http://a/\thttp://", "line 1: not a URL: empty host (http://)"),
+            ("  out=x", "line 1: an option (an indented NAME=VALUE) must follow"),
+            ("http://a/\n  size=1k", "line 2: a size must be a whole number of bytes (size=1k)"),
+            ("http://a/\n  size=99999999999999999999", "line 2: a size must be a whole number"),
             ("http://a/\n  checksum=sha-256=00", "line 2: sha256 has 64 hex digits, got 2"),
             ("http://a/\n  checksum=tiger=00", "line 2: unknown digest algorithm \"tiger\""),
             (
                 "http://a/\n  header=Authorization Basic s",
-                "line 2: a header is written NAME: VALUE, in visible characters (header=…)",
+                "line 2: a header must be NAME: VALUE, in visible characters (header=…)",
             ),
             (
                 "http://a/\n  header=Authorization: \u{1}",
-                "line 2: a header is written NAME: VALUE, in visible characters (header=Authorization: …)",
+                "line 2: a header must be NAME: VALUE, in visible characters (header=Authorization: …)",
             ),
         ] {
             let list = format!("{list}\n  size=x\nhttp://good/\n");
             let found = items(FORMAT, &list);
-            let last = found.last().unwrap().addresses[0].url.as_str();
+            let last = found.last().unwrap().urls[0].url.as_str();
             // Where the first line is good by itself, `size=x` spoils it.
             assert_eq!((found.len(), last), (1, "http://good/"), "{list}");
             let messages = messages(FORMAT, &list);
@@ -232,7 +232,7 @@ mod tests {
     fn digests_that_contradict_each_other_are_no_proof() {
         let list = "http://a/\n  crc32=00000000\n  crc32=00000001\nhttp://b/\n";
         assert_eq!(items(FORMAT, list).len(), 1);
-        assert_eq!(messages(FORMAT, list), ["line 1: two different digests by crc32 (http://a/)"]);
+        assert_eq!(messages(FORMAT, list), ["line 1: two different crc32 digests (http://a/)"]);
     }
 
     #[test]
@@ -264,10 +264,10 @@ mod tests {
             )));
         }
         let list = "http://a/\t".repeat(1000);
-        assert_eq!(items(FORMAT, &list)[0].addresses.len(), 256);
+        assert_eq!(items(FORMAT, &list)[0].urls.len(), 256);
         assert_eq!(
             messages(FORMAT, &list),
-            ["line 1: more than 256 mirrors for one file: the least preferred are left out"]
+            ["line 1: more than 256 mirrors for one file: the least preferred are ignored"]
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Lists of digests and names, as `sha256sum` writes them, with a base address.
+//! Lists of digests and names, as written by `sha256sum`, with a base URL.
 
 use std::io::BufRead;
 
@@ -10,8 +10,8 @@ use super::draft::Draft;
 use super::entry::{Ignored, Out, Why};
 use super::line::Lines;
 use super::{ListError, Parse};
-use crate::Address;
-use crate::address::Base;
+use crate::ItemUrl;
+use crate::item_url::Base;
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
@@ -25,9 +25,9 @@ pub(super) struct Parser<R> {
 enum Armour {
     /// In the list itself.
     None,
-    /// In the headers before it, which a blank line ends.
+    /// In the headers before it, which end at a blank line.
     Head,
-    /// In the signature behind it.
+    /// In the signature after it.
     Signature,
 }
 
@@ -94,13 +94,13 @@ impl Armour {
 /// The file keeps its folders, below the target folder as below the base.
 fn item(number: u64, name: &str, digest: Digest, base: &Base) -> Result<Draft, Why> {
     let mut draft = Draft::new(number);
-    draft.push(below(base, name).ok_or(Why::Outside)?, Address::UNRANKED);
+    draft.push(below(base, name).ok_or(Why::Outside)?, ItemUrl::UNRANKED);
     draft.out(name);
     draft.digest(digest)?;
     Ok(draft)
 }
 
-/// The address of a file in the folder of the base, every character of whose name stands for itself.
+/// The URL of a file in the folder of the base; every character of the name is literal.
 fn below(base: &Base, name: &str) -> Option<Url> {
     let inside = |part: &str| !part.is_empty() && part != "." && part != "..";
     if !name.split('/').all(inside) {
@@ -132,7 +132,7 @@ mod tests {
     fn urls(list: &str, base: &str) -> Vec<String> {
         let of = |entry| match entry {
             Entry::Item(item) => {
-                format!("{} {}", item.addresses[0].url, item.out.unwrap_or_default())
+                format!("{} {}", item.urls[0].url, item.out.unwrap_or_default())
             }
             other => format!("{other:?}"),
         };

@@ -1,11 +1,11 @@
-//! Which format a list is in.
+//! Detects the format of a list.
 
 use piton_fetch::parse::checksum_file::{ChecksumLine, ChecksumLines};
 
 use super::Format;
 
-/// The format of a list, from its name (a path or an address) or else from its first bytes, after
-/// decompression: some KiB are enough. What looks like nothing else is [`Format::Lines`].
+/// The format of a list, from its name (a path or a URL) or else from its first bytes, after decompression:
+/// a few KiB are enough. The fallback is [`Format::Lines`].
 pub fn detect(name: &str, head: &[u8]) -> Format {
     by_name(name).unwrap_or_else(|| by_content(name, head))
 }

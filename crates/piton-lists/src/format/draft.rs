@@ -1,4 +1,4 @@
-//! An item that is being put together, by whatever format; and the names that fields have in all of them.
+//! An item under construction, in any format; and the names that fields have in all formats.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,13 @@ use piton_fetch::digest::{Algorithm, Digest, DigestError, Pieces};
 use url::Url;
 
 use super::entry::{Ignored, Out, Why, short};
-use crate::address::{AddressError, Addresses};
-use crate::{Address, Item};
+use crate::item_url::{UrlError, UrlParser};
+use crate::{Item, ItemUrl};
 
-/// What is known of an item so far. Each setter refuses what cannot be right.
+/// What is known of an item so far. Each setter refuses invalid values.
 pub(super) struct Draft {
     pub(super) line: u64,
-    addresses: Vec<Address>,
+    urls: Vec<ItemUrl>,
     out: Option<String>,
     dir: Option<PathBuf>,
     size: Option<u64>,
@@ -36,7 +36,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    /// Case does not count.
+    /// Ignores case.
     pub(super) fn named(name: &str) -> Option<Field> {
         let named = [
             ("out", Field::Out),
@@ -51,8 +51,8 @@ impl Field {
         known.map(|(_, field)| *field).or_else(|| name.parse().ok().map(Field::Digest))
     }
 
-    /// What of `name=value` may be shown when it is wrong: of a header only the name, since its value may
-    /// be a credential.
+    /// The part of `name=value` that may be shown if it is invalid: of a header only the name, since its
+    /// value may be a credential.
     pub(super) fn shown(self, name: &str, value: &str) -> String {
         match self {
             Field::Header => match value.split_once(':') {
@@ -65,15 +65,15 @@ impl Field {
 }
 
 impl Draft {
-    /// More than lists have; a hostile one must not fill the memory (G8).
-    const MAX_ADDRESSES: usize = 256;
+    /// More than real lists have; a hostile one must not fill the memory (G8).
+    const MAX_URLS: usize = 256;
     const MAX_HEADERS: usize = 64;
     const MAX_DIGESTS: usize = 16;
 
     pub(super) fn new(line: u64) -> Draft {
         Draft {
             line,
-            addresses: Vec::new(),
+            urls: Vec::new(),
             out: None,
             dir: None,
             size: None,
@@ -83,46 +83,42 @@ impl Draft {
         }
     }
 
-    pub(super) fn has_address(&self) -> bool {
-        !self.addresses.is_empty()
+    pub(super) fn has_url(&self) -> bool {
+        !self.urls.is_empty()
     }
 
-    /// What to call it in a message.
+    /// Its name in a message.
     pub(super) fn label(&self) -> &str {
-        let url = self.addresses.first().map(|address| address.url.as_str());
+        let url = self.urls.first().map(|one| one.url.as_str());
         self.out.as_deref().or(url).unwrap_or_default()
     }
 
-    /// Adds an address, the only one.
-    pub(super) fn address(
-        &mut self,
-        text: &str,
-        addresses: &mut Addresses,
-    ) -> Result<(), AddressError> {
-        let url = addresses.parse(text)?;
-        self.push(url, Address::UNRANKED);
+    /// Adds a URL, the only one.
+    pub(super) fn url(&mut self, text: &str, urls: &mut UrlParser) -> Result<(), UrlError> {
+        let url = urls.parse(text)?;
+        self.push(url, ItemUrl::UNRANKED);
         Ok(())
     }
 
-    /// Adds one address of several. One of a scheme that piton does not have is no fault of the item, as
-    /// long as another is left.
+    /// Adds one URL of several. A scheme that piton does not support is not an error, as long as another
+    /// URL is left.
     pub(super) fn mirror(
         &mut self,
         text: &str,
-        addresses: &mut Addresses,
+        urls: &mut UrlParser,
         priority: u32,
         out: &mut Out,
-    ) -> Result<(), AddressError> {
-        match addresses.parse(text) {
+    ) -> Result<(), UrlError> {
+        match urls.parse(text) {
             Ok(url) => {
                 self.push(url, priority);
-                if self.addresses.len() > Self::MAX_ADDRESSES {
+                if self.urls.len() > Self::MAX_URLS {
                     self.drop_least_preferred();
-                    out.ignored(self.line, Ignored::Mirrors { limit: Self::MAX_ADDRESSES });
+                    out.ignored(self.line, Ignored::Mirrors { limit: Self::MAX_URLS });
                 }
                 Ok(())
             }
-            Err(AddressError::Scheme { scheme }) => {
+            Err(UrlError::Scheme { scheme }) => {
                 out.ignored(self.line, Ignored::Mirror { scheme });
                 Ok(())
             }
@@ -130,20 +126,20 @@ impl Draft {
         }
     }
 
-    /// An address that was put together here.
+    /// Adds a URL that was built here.
     pub(super) fn push(&mut self, url: Url, priority: u32) {
-        self.addresses.push(Address { url, priority });
+        self.urls.push(ItemUrl { url, priority });
     }
 
-    /// The last of those with the greatest number: of equals, those that came first stay.
+    /// The last of those with the highest number: of equal ones, the first stay.
     fn drop_least_preferred(&mut self) {
-        let all = self.addresses.iter().enumerate();
+        let all = self.urls.iter().enumerate();
         if let Some((at, _)) = all.max_by_key(|(at, address)| (address.priority, *at)) {
-            self.addresses.remove(at);
+            self.urls.remove(at);
         }
     }
 
-    /// Sets a field. Empty values say nothing. Blanks around names are a part of them.
+    /// Sets a field. Empty values are ignored. Spaces around names are part of them.
     pub(super) fn set(&mut self, field: Field, text: &str) -> Result<(), Why> {
         let value = text.trim();
         if value.is_empty() {
@@ -182,7 +178,7 @@ impl Draft {
         }
     }
 
-    /// Keeps the pieces with the strongest digests, where there are several kinds.
+    /// Keeps the pieces with the strongest digests, if there are several kinds.
     pub(super) fn pieces(&mut self, pieces: Pieces) {
         let strength = |pieces: &Pieces| pieces.digests().first().map(Digest::algorithm);
         if self.pieces.as_ref().is_none_or(|old| strength(old) < strength(&pieces)) {
@@ -201,12 +197,12 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts the parts in order, and sees whether they agree.
+    /// Sorts the parts, and checks that they are consistent.
     pub(super) fn check(&mut self) -> Result<(), Why> {
-        if self.addresses.is_empty() {
+        if self.urls.is_empty() {
             return Err(Why::NoAddress);
         }
-        self.addresses.sort_by_key(|address| address.priority);
+        self.urls.sort_by_key(|one| one.priority);
         self.digests.sort_by_key(Digest::algorithm);
         self.digests.dedup();
         for pair in self.digests.windows(2) {
@@ -225,11 +221,11 @@ impl Draft {
         Ok(())
     }
 
-    /// The item; it was checked.
+    /// The item, after the checks.
     pub(super) fn into_item(self) -> Item {
         Item {
             line: self.line,
-            addresses: self.addresses,
+            urls: self.urls,
             out: self.out,
             dir: self.dir,
             size: self.size,
@@ -248,7 +244,7 @@ pub(super) fn size(text: &str) -> Result<u64, Why> {
     text.parse().map_err(|_| Why::Size)
 }
 
-/// `ALG:HEX`, or `ALG=HEX` as aria2 has it.
+/// `ALG:HEX`, or `ALG=HEX` as in aria2.
 fn checksum(text: &str) -> Result<Digest, DigestError> {
     match text.split_once([':', '=']) {
         Some((algorithm, hex)) => Digest::from_hex(algorithm.trim().parse()?, hex.trim()),

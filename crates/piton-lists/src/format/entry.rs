@@ -1,4 +1,4 @@
-//! What a list has to say: items, wrong lines, and things that piton passes over.
+//! The entries of a list: items, invalid lines, and things that piton ignores.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -7,121 +7,121 @@ use piton_fetch::redact;
 
 use super::draft::Draft;
 use crate::Item;
-use crate::address::AddressError;
+use crate::item_url::UrlError;
 
-/// One thing that a list has to say.
+/// One entry of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// Something to fetch.
     Item(Item),
-    /// A line, record or file of it that is wrong; the rest of the list goes on.
+    /// An invalid line, record or file; the rest of the list continues.
     Bad(BadLine),
-    /// Something that piton passes over; said once per list for each kind of thing.
+    /// Something that piton ignores; reported once per list for each kind.
     Notice(Notice),
 }
 
-/// A wrong line of a list, or a wrong element of one. The list is at fault; reading it again is of no use
-/// before it is fixed.
+/// An invalid line or element of a list. The list is at fault; reading it again does not help before it is
+/// fixed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}{}", shown(excerpt))]
 pub struct BadLine {
-    /// Where it begins, counted from 1.
+    /// Its first line, counted from 1.
     pub line: u64,
-    /// What is wrong.
+    /// The reason.
     pub why: Why,
     /// What it is about: at most 80 characters, without logins, header values and control characters. May
     /// be empty.
     pub excerpt: String,
 }
 
-/// What is wrong with a line.
+/// Why a line is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Why {
-    /// An address that cannot be used.
+    /// An unusable URL.
     #[error(transparent)]
-    Address(#[from] AddressError),
-    /// A digest that cannot be right.
+    Url(#[from] UrlError),
+    /// A malformed digest.
     #[error(transparent)]
     Digest(#[from] DigestError),
-    /// Digests of pieces that do not belong together.
+    /// Piece digests that do not fit together.
     #[error(transparent)]
     Pieces(#[from] PiecesError),
-    /// Longer than a line may be; it was skipped without being held.
+    /// Longer than a line may be; it was skipped without being held in memory.
     #[error("the line is longer than {limit} bytes")]
     TooLong {
-        /// Bytes that a line may have.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Bytes that are no text.
+    /// Bytes that are not text.
     #[error("the line is not UTF-8")]
     NotUtf8,
     /// Nothing to fetch it from.
-    #[error("there is no address that it could be fetched from")]
+    #[error("there is no URL to fetch it from")]
     NoAddress,
-    /// Two digests by one algorithm.
-    #[error("two different digests by {algorithm}")]
+    /// Two digests by the same algorithm.
+    #[error("two different {algorithm} digests")]
     Contradiction {
         /// The algorithm.
         algorithm: Algorithm,
     },
-    /// A length that is no number.
-    #[error("a size is a whole number of bytes")]
+    /// A length that is not a number.
+    #[error("a size must be a whole number of bytes")]
     Size,
-    /// A header that is none.
-    #[error("a header is written NAME: VALUE, in visible characters")]
+    /// A malformed header.
+    #[error("a header must be NAME: VALUE, in visible characters")]
     Header,
-    /// An option before the first address.
-    #[error("an option (an indented NAME=VALUE) stands below the address that it is for")]
+    /// An option before the first URL.
+    #[error("an option (an indented NAME=VALUE) must follow the URL that it is for")]
     NoOwner,
     /// A record with too few or too many fields.
-    #[error("{got} fields, where there are {wanted} columns")]
+    #[error("{got} fields for {wanted} columns")]
     Fields {
-        /// How many it has.
+        /// The number of its fields.
         got: usize,
-        /// How many columns there are.
+        /// The number of columns.
         wanted: usize,
     },
-    /// A quoted field that goes on beyond its line.
-    #[error("a quote is not closed on its line")]
+    /// A quoted field that continues past its line.
+    #[error("unclosed quote")]
     OpenQuote,
-    /// A line that is no JSON.
-    #[error("it is not JSON from column {column} on")]
+    /// A line that is not JSON.
+    #[error("invalid JSON at column {column}")]
     NotJson {
-        /// Where, in bytes, counted from 1.
+        /// The position in bytes, counted from 1.
         column: usize,
     },
-    /// JSON, but no object.
-    #[error("it is not a JSON object")]
+    /// JSON, but not an object.
+    #[error("not a JSON object")]
     NotAnObject,
     /// A value of the wrong type.
     #[error("\"{key}\" must be {wanted}")]
     Value {
-        /// Whose value.
+        /// The key.
         key: &'static str,
-        /// What it must be.
+        /// The expected type.
         wanted: &'static str,
     },
-    /// A line of a checksum file that is not understood.
-    #[error("it is no digest followed by a name")]
+    /// An unintelligible line of a checksum file.
+    #[error("expected a digest and a name")]
     Checksum,
-    /// A name that would lead out of the folder of the base address.
-    #[error("the name leads out of the folder that the list is for")]
+    /// A name that would lead out of the folder of the base URL.
+    #[error("the name leads out of the folder of the list")]
     Outside,
-    /// Digests of pieces that do not cover the file.
-    #[error("{pieces} pieces of {length} bytes are no file of {size} bytes")]
+    /// Piece digests that do not cover the file.
+    #[error("{pieces} pieces of {length} bytes do not make a file of {size} bytes")]
     PiecesSize {
-        /// How many pieces.
+        /// The number of pieces.
         pieces: usize,
-        /// Bytes of each but the last.
+        /// The length of each piece except the last, in bytes.
         length: u64,
-        /// Bytes of the file.
+        /// The length of the file in bytes.
         size: u64,
     },
-    /// Digests of pieces in another order, without a length, or the like.
-    #[error("the digests of the pieces are not well-formed")]
+    /// Piece digests out of order, without a length, or the like.
+    #[error("the piece digests are malformed")]
     PiecesForm,
-    /// More of something than is held of one item (guarantee G8).
+    /// More of something than is allowed for one item (guarantee G8).
     #[error("more than {limit} {what} for one file")]
     TooMany {
         /// Of what.
@@ -131,17 +131,17 @@ pub enum Why {
     },
 }
 
-/// Something in a list that piton passes over.
+/// Something in a list that piton ignores.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 pub struct Notice {
-    /// Where it was met first, counted from 1.
+    /// Where it first appeared, counted from 1.
     pub line: u64,
     /// What it is.
     pub what: Ignored,
 }
 
-/// What is passed over. Names are at most 40 characters long.
+/// What is ignored. Names are at most 40 characters long.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Ignored {
@@ -151,42 +151,42 @@ pub enum Ignored {
         /// Its name.
         name: String,
     },
-    /// A column that says nothing to piton.
+    /// An unknown column.
     #[error("the column {name} is ignored")]
     Column {
         /// Its name.
         name: String,
     },
-    /// A key that says nothing to piton.
+    /// An unknown key.
     #[error("the key {name} is ignored")]
     Key {
         /// Its name.
         name: String,
     },
     /// A mirror that piton cannot fetch from.
-    #[error("mirrors with {scheme} are left out")]
+    #[error("{scheme} mirrors are ignored")]
     Mirror {
         /// Its scheme or type.
         scheme: String,
     },
     /// A digest by an algorithm that piton does not compute.
-    #[error("digests by {name} are left out")]
+    #[error("{name} digests are ignored")]
     Algorithm {
         /// The name of the algorithm.
         name: String,
     },
     /// More mirrors than are used.
-    #[error("more than {limit} mirrors for one file: the least preferred are left out")]
+    #[error("more than {limit} mirrors for one file: the least preferred are ignored")]
     Mirrors {
-        /// How many are used.
+        /// The number that is used.
         limit: usize,
     },
     /// A signature around the list.
-    #[error("the signature around the list is not checked")]
+    #[error("the signature of the list is not checked")]
     Signature,
 }
 
-/// Entries that were read and not yet taken.
+/// Entries that were parsed but not yet taken.
 #[derive(Default)]
 pub(super) struct Out {
     queue: VecDeque<Entry>,
@@ -201,7 +201,7 @@ impl Out {
         self.queue.pop_front()
     }
 
-    /// The item, if its parts agree.
+    /// Adds the item, if its parts are consistent.
     pub(super) fn finish(&mut self, mut draft: Draft) {
         match draft.check() {
             Ok(()) => self.queue.push_back(Entry::Item(draft.into_item())),
@@ -209,7 +209,7 @@ impl Out {
         }
     }
 
-    /// A wrong line; `about` is what of it may be shown: see [`excerpt`].
+    /// Adds an invalid line; `about` is the part of it that may be shown: see [`excerpt`].
     pub(super) fn bad(&mut self, line: u64, why: impl Into<Why>, about: &str) {
         let bad = BadLine { line, why: why.into(), excerpt: excerpt(about) };
         self.queue.push_back(Entry::Bad(bad));
@@ -229,8 +229,8 @@ pub(super) fn short(name: &str) -> String {
     redact::for_terminal(&short)
 }
 
-/// The beginning of a text, printable. Logins go before the rest is cut: what is cut off tells where they
-/// end.
+/// The start of a text, printable. Logins are removed before the rest is cut: the part that is cut off
+/// tells where they end.
 pub(super) fn excerpt(text: &str) -> String {
     const CHARS: usize = 80;
     let whole = redact::rubbish(text);
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(long.chars().count(), 80);
         assert!(long.ends_with('…'));
         let bad = BadLine { line: 3, why: Why::Size, excerpt: "size=1k".to_owned() };
-        assert_eq!(bad.to_string(), "line 3: a size is a whole number of bytes (size=1k)");
+        assert_eq!(bad.to_string(), "line 3: a size must be a whole number of bytes (size=1k)");
     }
 
     #[test]

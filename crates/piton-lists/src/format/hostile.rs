@@ -1,10 +1,10 @@
-//! Lists that are made to fill the memory: each ends with an error, or with a wrong line among good ones,
-//! that says where (guarantees G7 and G8).
+//! Lists made to fill the memory: each ends with an error, or with an invalid line among valid ones, that
+//! says where (guarantees G7 and G8).
 
 use super::Format;
 use super::properties::{items, messages};
 
-/// What is said of a list, and how many items are read of it all the same.
+/// What is reported about a list, and how many items are read from it nevertheless.
 #[track_caller]
 fn check(format: Format, list: &str, said: &str, good: usize) {
     let shown = &list[..list.len().min(200)];
@@ -29,8 +29,7 @@ fn huge_lines_cost_only_themselves() {
         check(format, &quotes, too_long, 1);
     }
     let open = "url,out\n\"http://h/,\nhttp://b/,\"b\nhttp://c/,c\n";
-    let said =
-        ["line 2: a quote is not closed on its line", "line 3: a quote is not closed on its line"];
+    let said = ["line 2: unclosed quote", "line 3: unclosed quote"];
     assert_eq!(messages(Format::Csv, open), said);
     let fields = format!("url\n{}\nhttp://b/\n", ",".repeat(2000));
     check(Format::Csv, &fields, "line 2: more than 1024 fields for one file", 1);
@@ -52,7 +51,7 @@ fn nesting_and_many_values_cost_only_their_line() {
         let list = between(&line);
         let said = messages(Format::JsonLines, &list);
         let [said] = &said[..] else { panic!("{said:?}") };
-        assert!(said.starts_with("line 2: it is not JSON from column "), "{said}");
+        assert!(said.starts_with("line 2: invalid JSON at column "), "{said}");
         assert_eq!(items(Format::JsonLines, &list).len(), 2);
     }
     let many = format!("{{\"url\":[{}\"http://h/\"]}}", "\"http://h/\",".repeat(2000));
@@ -77,8 +76,8 @@ fn what_swells_in_xml_ends_the_list() {
     ] {
         let whole = |inside: &str| list(&text.replace("TEXT", inside));
         let bomb = format!("{laughs}{}", whole("&b;"));
-        check(format, &bomb, "line 1: it has a DOCTYPE, which is not read", 0);
-        check(format, &list(laughs), "line 3: it has a DOCTYPE, which is not read", 1);
+        check(format, &bomb, "line 1: it has a DOCTYPE, which is not supported", 0);
+        check(format, &list(laughs), "line 3: it has a DOCTYPE, which is not supported", 1);
         let unknown = "line 3: it has an entity that XML itself does not know";
         check(format, &whole("&b;"), unknown, 1);
         let deep = "line 3: its elements are nested too deeply";
@@ -102,7 +101,7 @@ fn what_swells_in_xml_ends_the_list() {
     }
     // Where a text is kept, it may not come bit by bit either.
     let dripping = "&#x68;".repeat(1 << 17);
-    let said = "line 3: a text in it is too long";
+    let said = "line 3: it contains text that is too long";
     check(Format::Metalink, &metalink(&format!("<file><url>{dripping}</url></file>")), said, 1);
     check(Format::Sitemap, &sitemap(&format!("<url><loc>{dripping}</loc></url>")), said, 1);
     let pieces = "<hash>00000000</hash>".repeat((1 << 16) + 1);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// A value. Numbers that are no whole number from 0 are kept as nothing but that.
+/// A value. Numbers other than whole numbers from 0 are kept only as "another number".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Json {
     Null,
@@ -16,16 +16,16 @@ pub(super) enum Json {
     Object(Vec<(String, Json)>),
 }
 
-/// Why a line is no object of limited size.
+/// Why a line is not an object of limited size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JsonError {
-    /// From this byte on, counted from 1.
+    /// At this byte, counted from 1.
     Syntax(usize),
     NotAnObject,
     TooManyValues,
 }
 
-/// How many values an object may have below the keys that are wanted.
+/// How many values an object may have below the requested keys.
 pub(super) const MAX_VALUES: usize = 1024;
 
 /// Reads an object. Keys that are not `wanted` come without their values.

@@ -1,4 +1,5 @@
-//! JSON Lines: an object per line. Items are also written in this form, which holds all of them.
+//! JSON Lines: one object per line. Items are also written in this format, the only one that can express
+//! everything.
 
 use std::io::BufRead;
 use std::num::NonZeroU64;
@@ -12,20 +13,20 @@ use super::entry::{Ignored, Out, Why, short};
 use super::json::{Json, JsonError, MAX_VALUES, object};
 use super::line::Lines;
 use super::{ListError, Parse};
-use crate::address::{AddressError, Addresses, Base};
-use crate::{Address, Item};
+use crate::item_url::{Base, UrlError, UrlParser};
+use crate::{Item, ItemUrl};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    addresses: Addresses,
+    urls: UrlParser,
 }
 
-/// The digests of the pieces of a file take room.
+/// Larger than in other formats: piece digests need space.
 const LINE_LIMIT: usize = 8 << 20;
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { lines: Lines::new(reader, LINE_LIMIT), addresses: Addresses::new(base) }
+        Parser { lines: Lines::new(reader, LINE_LIMIT), urls: UrlParser::new(base) }
     }
 }
 
@@ -44,7 +45,7 @@ impl<R: BufRead> Parse for Parser<R> {
             return Ok(true);
         }
         let mut draft = Draft::new(number);
-        match fill(&mut draft, text, &mut self.addresses, out) {
+        match fill(&mut draft, text, &mut self.urls, out) {
             Ok(()) => out.finish(draft),
             // Nothing else of the line is shown: any of it may be a credential.
             Err(wrong) => out.bad(number, wrong.why, &wrong.about),
@@ -53,7 +54,7 @@ impl<R: BufRead> Parse for Parser<R> {
     }
 }
 
-/// A wrong value and what of it may be shown.
+/// An invalid value, and the part of it that may be shown.
 struct Wrong {
     why: Why,
     about: String,
@@ -65,19 +66,14 @@ impl From<Why> for Wrong {
     }
 }
 
-/// Keys that hold what no single text can.
+/// Keys with values that are not a single text.
 const STRUCTURED: [&str; 5] = ["url", "urls", "mirrors", "headers", "pieces"];
 
 fn is_wanted(key: &str) -> bool {
     STRUCTURED.contains(&key) || Field::named(key).is_some()
 }
 
-fn fill(
-    draft: &mut Draft,
-    text: &str,
-    addresses: &mut Addresses,
-    out: &mut Out,
-) -> Result<(), Wrong> {
+fn fill(draft: &mut Draft, text: &str, urls: &mut UrlParser, out: &mut Out) -> Result<(), Wrong> {
     let values = object(text, is_wanted).map_err(|error| match error {
         JsonError::Syntax(column) => Why::NotJson { column },
         JsonError::NotAnObject => Why::NotAnObject,
@@ -87,7 +83,7 @@ fn fill(
         match (key.as_str(), value) {
             (_, None) => out.ignored(draft.line, Ignored::Key { name: short(&key) }),
             (_, Some(Json::Null)) => {}
-            ("url" | "urls" | "mirrors", Some(value)) => urls(draft, value, addresses, out)?,
+            ("url" | "urls" | "mirrors", Some(value)) => add_urls(draft, value, urls, out)?,
             ("headers", Some(value)) => headers(draft, value)?,
             ("pieces", Some(value)) => draft.pieces(pieces(value)?),
             (_, Some(value)) => field(draft, &key, value)?,
@@ -96,20 +92,20 @@ fn fill(
     Ok(())
 }
 
-/// An address, or a list of addresses and of objects with an address and its priority.
-fn urls(
+/// A URL, or a list of URLs and of objects with a URL and its priority.
+fn add_urls(
     draft: &mut Draft,
     value: Json,
-    addresses: &mut Addresses,
+    urls: &mut UrlParser,
     out: &mut Out,
 ) -> Result<(), Wrong> {
-    const WRONG: Why = Why::Value { key: "url", wanted: "an address, or a list of addresses" };
+    const WRONG: Why = Why::Value { key: "url", wanted: "a URL, or a list of URLs" };
     let mut add = |draft: &mut Draft, text: String, priority: Option<u32>| {
         let added = match priority {
-            None => draft.address(&text, addresses),
-            Some(priority) => draft.mirror(&text, addresses, priority, out),
+            None => draft.url(&text, urls),
+            Some(priority) => draft.mirror(&text, urls, priority, out),
         };
-        added.map_err(|why: AddressError| Wrong { why: why.into(), about: text })
+        added.map_err(|why: UrlError| Wrong { why: why.into(), about: text })
     };
     let list = match value {
         Json::Text(text) => return add(draft, text, None),
@@ -118,9 +114,9 @@ fn urls(
     };
     for entry in list {
         match entry {
-            Json::Text(text) => add(draft, text, Some(Address::UNRANKED))?,
+            Json::Text(text) => add(draft, text, Some(ItemUrl::UNRANKED))?,
             Json::Object(object) => {
-                let (mut url, mut priority) = (None, Address::UNRANKED);
+                let (mut url, mut priority) = (None, ItemUrl::UNRANKED);
                 for (key, value) in object {
                     match (key.as_str(), value) {
                         ("url", Json::Text(text)) => url = Some(text),
@@ -140,7 +136,7 @@ fn urls(
 
 /// An object of names and values, or a list of `NAME: VALUE`.
 fn headers(draft: &mut Draft, value: Json) -> Result<(), Wrong> {
-    const WRONG: Why = Why::Value { key: "headers", wanted: "an object of texts" };
+    const WRONG: Why = Why::Value { key: "headers", wanted: "an object of strings" };
     let mut add = |line: String| {
         let about = Field::Header.shown("header", &line);
         draft.set(Field::Header, &line).map_err(|why| Wrong { why, about })
@@ -158,7 +154,7 @@ fn headers(draft: &mut Draft, value: Json) -> Result<(), Wrong> {
     }
 }
 
-/// `{"length": BYTES, "sha256": HEX}` with the digests one behind the other.
+/// `{"length": BYTES, "sha256": HEX}` with the digests concatenated.
 fn pieces(value: Json) -> Result<Pieces, Wrong> {
     let Json::Object(object) = value else { return Err(Why::PiecesForm.into()) };
     let (mut length, mut digests) = (None, Vec::new());
@@ -184,7 +180,7 @@ fn pieces(value: Json) -> Result<Pieces, Wrong> {
     Ok(Pieces::new(length.ok_or(Why::PiecesForm)?, digests).map_err(Why::from)?)
 }
 
-/// A text, or several for fields that may be repeated.
+/// A string, or several for fields that may repeat.
 fn field(draft: &mut Draft, key: &str, value: Json) -> Result<(), Wrong> {
     let Some(field) = Field::named(key) else { return Ok(()) };
     let set = |draft: &mut Draft, text: &str| {
@@ -217,23 +213,22 @@ fn not_text(field: Field) -> Why {
         Field::Referer => "referer",
         Field::UserAgent => "user-agent",
     };
-    Why::Value { key, wanted: "a text" }
+    Why::Value { key, wanted: "a string" }
 }
 
-/// The item as a line of JSON Lines, without the end of the line. Read again it is the same item, but for
-/// the number of its line; unless it takes more than the 8 MiB of a line, which no list but a hostile one
-/// brings about. Logins and credentials that are part of it are part of the line. Characters that would steer a
-/// terminal are escaped.
+/// The item as a line of JSON Lines, without the line end. Parsing it gives the same item, except for its
+/// line number, unless it exceeds the 8 MiB of a line, which only a hostile list can cause. Logins and
+/// credentials of the item are included. Characters that control a terminal are escaped.
 pub fn to_json(item: &Item) -> String {
     let mut line = Map::new();
-    match item.addresses.as_slice() {
-        [Address { url, priority: Address::UNRANKED }] => {
+    match item.urls.as_slice() {
+        [ItemUrl { url, priority: ItemUrl::UNRANKED }] => {
             line.insert("url".to_owned(), url.as_str().into());
         }
         several => {
-            let several = several.iter().map(|address| match address.priority {
-                Address::UNRANKED => Value::from(address.url.as_str()),
-                priority => json!({ "url": address.url.as_str(), "priority": priority }),
+            let several = several.iter().map(|one| match one.priority {
+                ItemUrl::UNRANKED => Value::from(one.url.as_str()),
+                priority => json!({ "url": one.url.as_str(), "priority": priority }),
             });
             line.insert("urls".to_owned(), several.collect());
         }
@@ -289,8 +284,8 @@ mod tests {
         );
         let found = items(FORMAT, &list);
         let [one, two] = found.as_slice() else { panic!("{:?}", messages(FORMAT, &list)) };
-        assert_eq!((one.line, one.addresses[0].url.as_str()), (1, "http://h/1"));
-        let urls: Vec<_> = two.addresses.iter().map(|address| address.url.as_str()).collect();
+        assert_eq!((one.line, one.urls[0].url.as_str()), (1, "http://h/1"));
+        let urls: Vec<_> = two.urls.iter().map(|one| one.url.as_str()).collect();
         assert_eq!(urls, ["http://m/2", "http://h/2"]);
         assert_eq!((two.out.as_deref(), two.size), (Some("x\ty"), Some(3)));
         assert_eq!(two.digests.len(), 2);
@@ -299,45 +294,48 @@ mod tests {
         assert_eq!(headers, ["a", "b", "user-agent"]);
         assert_eq!(
             messages(FORMAT, &list),
-            ["line 1: the key label is ignored", "line 4: mirrors with ftp are left out"]
+            ["line 1: the key label is ignored", "line 4: ftp mirrors are ignored"]
         );
     }
 
     #[test]
     fn a_wrong_line_is_reported_and_the_rest_goes_on() {
         for (line, message) in [
-            ("http://h/", "line 1: it is not JSON from column 1 on"),
-            ("{\"url\":\"http://h/\",}", "line 1: it is not JSON from column 20 on"),
-            ("[\"http://h/\"]", "line 1: it is not a JSON object"),
-            ("{}", "line 1: there is no address that it could be fetched from"),
-            ("{\"url\":1}", "line 1: \"url\" must be an address, or a list of addresses"),
-            ("{\"urls\":[[]]}", "line 1: \"url\" must be an address, or a list of addresses"),
+            ("http://h/", "line 1: invalid JSON at column 1"),
+            ("{\"url\":\"http://h/\",}", "line 1: invalid JSON at column 20"),
+            ("[\"http://h/\"]", "line 1: not a JSON object"),
+            ("{}", "line 1: there is no URL to fetch it from"),
+            ("{\"url\":1}", "line 1: \"url\" must be a URL, or a list of URLs"),
+            ("{\"urls\":[[]]}", "line 1: \"url\" must be a URL, or a list of URLs"),
             (
                 "{\"url\":\"http://u:p@h:x/\"}",
-                "line 1: it is no address: invalid port number (http://h:x/)",
+                "line 1: not a URL: invalid port number (http://h:x/)",
             ),
             (
                 "{\"url\":\"http://h/\\u0000\"}",
-                "line 1: it has a control character in it (http://h/\\0)",
+                "line 1: it contains a control character (http://h/\\0)",
             ),
-            ("{\"url\":\"http://h/\",\"size\":-1}", "line 1: a size is a whole number of bytes"),
-            ("{\"url\":\"http://h/\",\"out\":7}", "line 1: \"out\" must be a text"),
+            (
+                "{\"url\":\"http://h/\",\"size\":-1}",
+                "line 1: a size must be a whole number of bytes",
+            ),
+            ("{\"url\":\"http://h/\",\"out\":7}", "line 1: \"out\" must be a string"),
             (
                 "{\"url\":\"http://h/\",\"md5\":\"00\"}",
                 "line 1: md5 has 32 hex digits, got 2 (md5=00)",
             ),
             (
                 "{\"url\":\"http://h/\",\"headers\":{\"A\":1}}",
-                "line 1: \"headers\" must be an object of texts",
+                "line 1: \"headers\" must be an object of strings",
             ),
             ("{\"url\":\"http://h/\",\"headers\":{\"A\":\"\\n1\"}}", ""),
             (
                 "{\"url\":\"http://h/\",\"headers\":{\"A\":\"1\\n2\"}}",
-                "line 1: a header is written NAME: VALUE, in visible characters (header=A: …)",
+                "line 1: a header must be NAME: VALUE, in visible characters (header=A: …)",
             ),
             (
                 "{\"url\":\"http://h/\",\"pieces\":{\"length\":0,\"md5\":\"\"}}",
-                "line 1: the digests of the pieces are not well-formed",
+                "line 1: the piece digests are malformed",
             ),
             (
                 "{\"url\":\"http://h/\",\"pieces\":{\"length\":1,\"md5\":\"\"}}",
@@ -349,7 +347,7 @@ mod tests {
             ),
             (
                 "{\"url\":\"http://h/\",\"size\":2,\"pieces\":{\"length\":1,\"crc32\":\"00000000\"}}",
-                "line 1: 1 pieces of 1 bytes are no file of 2 bytes (http://h/)",
+                "line 1: 1 pieces of 1 bytes do not make a file of 2 bytes (http://h/)",
             ),
         ] {
             let list = format!("{line}\n{{\"url\":\"http://good/\"}}\n");

@@ -9,7 +9,7 @@ pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
     limit: usize,
-    /// A line that did not lie in the reader's buffer as a whole.
+    /// A line that was not completely in the reader's buffer.
     held: Vec<u8>,
     /// Bytes of the reader's buffer that the last line used.
     used: usize,
@@ -22,15 +22,15 @@ pub(crate) struct Line<'a> {
     pub(crate) text: Result<&'a str, BadText>,
 }
 
-/// A line that is no text.
+/// A line that is not text.
 pub(crate) struct BadText {
     pub(crate) why: Why,
-    /// Whether it begins with a blank.
+    /// Whether it starts with a blank.
     pub(super) indented: bool,
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Longer than any address that a server takes.
+    /// Longer than any URL that a server accepts.
     pub(crate) const LIMIT: usize = 64 << 10;
 
     pub(crate) fn new(reader: R, limit: usize) -> Self {
@@ -42,7 +42,7 @@ impl<R: BufRead> Lines<R> {
         self.number
     }
 
-    /// The next line. What is longer than the limit is skipped to its end without being held.
+    /// The next line. A longer line than the limit is skipped to its end without being held in memory.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.reader.consume(std::mem::take(&mut self.used));
         self.held.clear();
@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// Each line, with what is wrong with it instead of its text.
+    /// Each line, with the reason instead of its text if it is invalid.
     fn lines(bytes: &[u8], capacity: usize, limit: usize) -> Vec<(u64, String)> {
         let mut lines = Lines::new(BufReader::with_capacity(capacity, bytes), limit);
         let mut found = Vec::new();

@@ -1,9 +1,7 @@
-//! Metalink 4 (RFC 5854) and its forerunner, Metalink 3: files with mirrors, digests, and digests of
-//! pieces.
+//! Metalink 4 (RFC 5854) and its predecessor, Metalink 3: files with mirrors, digests and piece digests.
 //!
-//! Both are read by one parser, since no element means one thing in the one and another in the other.
-//! Names of elements count without their namespace, and elements that are not known are passed over
-//! with all they hold.
+//! One parser reads both, since no element means different things in the two. Namespaces are ignored, and
+//! unknown elements are skipped with their content.
 
 use std::io::BufRead;
 use std::num::NonZeroU64;
@@ -14,20 +12,20 @@ use super::draft::{self, Draft};
 use super::entry::{Ignored, Out, Why, short};
 use super::xml::{self, Element, Node, Xml};
 use super::{ListError, Parse};
-use crate::Address;
-use crate::address::{Addresses, Base};
+use crate::ItemUrl;
+use crate::item_url::{Base, UrlParser};
 
-/// Digests of pieces that are held of one file (guarantee G8): enough for 64 GiB in pieces of 1 MiB.
+/// The maximum number of piece digests for one file (guarantee G8): enough for 64 GiB in pieces of 1 MiB.
 pub(super) const MAX_PIECES: usize = 1 << 16;
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    addresses: Addresses,
+    urls: UrlParser,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), addresses: Addresses::new(base) }
+        Parser { xml: Xml::new(reader), urls: UrlParser::new(base) }
     }
 }
 
@@ -41,7 +39,7 @@ impl<R: BufRead> Parse for Parser<R> {
                 (1, "metalink") | (2, "files") => {}
                 (1, _) => return Err(xml::root(&element, "<metalink>")),
                 (2 | 3, "file") => {
-                    File::of(&element, &mut self.addresses).read(&mut self.xml, out)?;
+                    File::of(&element, &mut self.urls).read(&mut self.xml, out)?;
                 }
                 _ => self.xml.skip()?,
             },
@@ -53,18 +51,18 @@ impl<R: BufRead> Parse for Parser<R> {
 /// A `file` element that is being read.
 struct File<'a> {
     draft: Draft,
-    addresses: &'a mut Addresses,
-    /// The first thing that is wrong with it; the rest is read to get to its end.
+    urls: &'a mut UrlParser,
+    /// The first error in it; the rest is read to get to its end.
     wrong: Option<(Why, String)>,
 }
 
 impl<'a> File<'a> {
-    fn of(element: &Element, addresses: &'a mut Addresses) -> File<'a> {
+    fn of(element: &Element, urls: &'a mut UrlParser) -> File<'a> {
         let mut draft = Draft::new(element.line);
         if let Some(name) = element.attribute("name").filter(|name| !name.is_empty()) {
             draft.out(name);
         }
-        File { draft, addresses, wrong: None }
+        File { draft, urls, wrong: None }
     }
 
     fn read<R: BufRead>(mut self, xml: &mut Xml<R>, out: &mut Out) -> Result<(), ListError> {
@@ -117,11 +115,11 @@ impl<'a> File<'a> {
     fn url(&mut self, element: &Element, text: &str, out: &mut Out) {
         // Metalink 3 lists torrents with the scheme of the place that has the torrent.
         if let Some(kind) = element.attribute("type")
-            && !crate::address::SCHEMES.contains(&kind)
+            && !crate::item_url::SCHEMES.contains(&kind)
         {
             return out.ignored(element.line, Ignored::Mirror { scheme: short(kind) });
         }
-        if let Err(why) = self.draft.mirror(text, self.addresses, priority(element), out) {
+        if let Err(why) = self.draft.mirror(text, self.urls, priority(element), out) {
             self.fail(why, text);
         }
     }
@@ -166,7 +164,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// The algorithm in `type`, where piton computes it. There are usually digests by others beside.
+/// The algorithm in `type`, if piton computes it. There are usually digests by other algorithms, too.
 fn algorithm(element: &Element, out: &mut Out) -> Option<Algorithm> {
     let name = element.attribute("type").unwrap_or_default();
     let known = name.parse().ok();
@@ -176,11 +174,11 @@ fn algorithm(element: &Element, out: &mut Out) -> Option<Algorithm> {
     known
 }
 
-/// `priority`, of which 1 is the best, or the `preference` of Metalink 3, of which 100 is.
+/// `priority` (1 is the best), or the `preference` of Metalink 3 (100 is the best).
 fn priority(element: &Element) -> u32 {
     let number = |name| element.attribute(name).and_then(|text| text.parse::<u32>().ok());
     let preferred = || number("preference").map(|preference| 101 - preference.clamp(1, 100));
-    number("priority").or_else(preferred).unwrap_or(Address::UNRANKED).max(1)
+    number("priority").or_else(preferred).unwrap_or(ItemUrl::UNRANKED).max(1)
 }
 
 #[cfg(test)]
@@ -200,7 +198,7 @@ mod tests {
     }
 
     fn urls(item: &Item) -> Vec<(&str, u32)> {
-        item.addresses.iter().map(|address| (address.url.as_str(), address.priority)).collect()
+        item.urls.iter().map(|one| (one.url.as_str(), one.priority)).collect()
     }
 
     #[test]
@@ -231,9 +229,9 @@ mod tests {
         assert_eq!(
             messages(FORMAT, &list),
             [
-                "line 6: digests by sha-224 are left out",
-                "line 4: mirrors with ftp are left out",
-                "line 11: there is no address that it could be fetched from"
+                "line 6: sha-224 digests are ignored",
+                "line 4: ftp mirrors are ignored",
+                "line 11: there is no URL to fetch it from"
             ]
         );
     }
@@ -251,27 +249,21 @@ mod tests {
         let found = items(FORMAT, &list);
         assert_eq!(urls(&found[0]), [("https://a/", 1), ("http://b/", 91)]);
         assert_eq!(found[0].pieces.as_ref().unwrap().digests().len(), 2);
-        assert_eq!(messages(FORMAT, &list), ["line 2: mirrors with bittorrent are left out"]);
+        assert_eq!(messages(FORMAT, &list), ["line 2: bittorrent mirrors are ignored"]);
     }
 
     #[test]
     fn a_wrong_file_is_reported_and_the_rest_goes_on() {
         for (inside, message) in [
-            (
-                "<url>ftp://h/</url>",
-                "line 3: there is no address that it could be fetched from (x)",
-            ),
+            ("<url>ftp://h/</url>", "line 3: there is no URL to fetch it from (x)"),
             (
                 "<url>h/</url>",
-                "line 3: it is no full address (http://…), and there is no base address to complete it (h/)",
+                "line 3: not an absolute URL (http://…), and there is no base URL to complete it (h/)",
             ),
-            (
-                "<url>http://u:p@h:x/</url>",
-                "line 3: it is no address: invalid port number (http://h:x/)",
-            ),
+            ("<url>http://u:p@h:x/</url>", "line 3: not a URL: invalid port number (http://h:x/)"),
             (
                 "<url>http://h/</url><size>1k</size>",
-                "line 3: a size is a whole number of bytes (1k)",
+                "line 3: a size must be a whole number of bytes (1k)",
             ),
             (
                 "<url>http://h/</url><hash type='md5'>00</hash>",
@@ -279,11 +271,11 @@ mod tests {
             ),
             (
                 "<url>http://h/</url><hash type='crc32'>00000000</hash><hash type='crc32'>00000001</hash>",
-                "line 3: two different digests by crc32 (x)",
+                "line 3: two different crc32 digests (x)",
             ),
             (
                 "<url>http://h/</url><pieces type='crc32'><hash>00000000</hash></pieces>",
-                "line 3: the digests of the pieces are not well-formed",
+                "line 3: the piece digests are malformed",
             ),
             (
                 "<url>http://h/</url><pieces type='crc32' length='1'/>",
@@ -291,11 +283,11 @@ mod tests {
             ),
             (
                 "<url>http://h/</url><pieces type='crc32' length='1'><hash piece='1'>00000000</hash></pieces>",
-                "line 3: the digests of the pieces are not well-formed",
+                "line 3: the piece digests are malformed",
             ),
             (
                 "<url>http://h/</url><size>2</size><pieces type='crc32' length='1'><hash>00000000</hash></pieces>",
-                "line 3: 1 pieces of 1 bytes are no file of 2 bytes (x)",
+                "line 3: 1 pieces of 1 bytes do not make a file of 2 bytes (x)",
             ),
         ] {
             let list =
@@ -321,7 +313,10 @@ mod tests {
         let lol = "<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;'>";
         let whole = v4(good);
         for (list, message) in [
-            (format!("<!DOCTYPE x [{lol}]>{whole}"), "line 1: it has a DOCTYPE, which is not read"),
+            (
+                format!("<!DOCTYPE x [{lol}]>{whole}"),
+                "line 1: it has a DOCTYPE, which is not supported",
+            ),
             (
                 v4(&format!("{good}<file name='&b;'/>")),
                 "line 3: an attribute has an entity that XML itself does not know",
@@ -340,7 +335,7 @@ mod tests {
             ),
             (
                 v4(&format!("{good}<file><url>{}</url></file>", "x&amp;".repeat(1 << 20))),
-                "line 3: a text in it is too long",
+                "line 3: it contains text that is too long",
             ),
             (
                 v4(&format!("{good}<!-- {} -->", "x".repeat(1 << 20))),
@@ -355,12 +350,15 @@ mod tests {
                 "line 3: an element has too many attributes",
             ),
             (v4(&format!("{good}<file a=b/>")), "line 3: it has a malformed attribute"),
-            (whole.replace("</metalink>\n", ""), "line 3: it ends in its middle"),
+            (whole.replace("</metalink>\n", ""), "line 3: it is cut off"),
             (
                 whole.replace("</metalink>", "</x>"),
                 "line 3: ill-formed document: expected `</metalink>`, but `</x>` was found",
             ),
-            ("<html><body/></html>".to_owned(), "line 1: the list is <html>, not <metalink>"),
+            (
+                "<html><body/></html>".to_owned(),
+                "line 1: the root element is <html>, expected <metalink>",
+            ),
         ] {
             let said = messages(FORMAT, &list);
             assert_eq!(said, [message], "{}", &list[..list.len().min(200)]);

@@ -1,8 +1,8 @@
-//! The formats of lists: each a streaming parser from bytes to [`Entry`]s, in bounded memory (guarantee
-//! G8) and without a panic whatever the bytes are. `docs/lists.md` shows an example of each.
+//! The formats of lists: each is a streaming parser from bytes to [`Entry`]s, in bounded memory (guarantee
+//! G8), that never panics, whatever the bytes are. `docs/lists.md` shows an example of each.
 //!
-//! A wrong line is an entry like another, [`Entry::Bad`], and the list goes on behind it. What makes the
-//! rest of a list unreadable is a [`ListError`], after which nothing more comes.
+//! An invalid line is an entry, [`Entry::Bad`], and the list continues after it. If the rest of a list is
+//! unreadable, the parser returns a [`ListError`] and nothing after that.
 
 mod aria2;
 mod checksums;
@@ -32,7 +32,7 @@ pub use detect::detect;
 pub use entry::{BadLine, Entry, Ignored, Notice, Why};
 pub use jsonl::to_json;
 
-use crate::address::Base;
+use crate::item_url::Base;
 use entry::Out;
 
 pub(crate) use line::Lines;
@@ -41,16 +41,16 @@ pub(crate) use line::Lines;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// An address per line; tab-separated mirrors; indented options. The input format of aria2, of which a
+    /// One URL per line; tab-separated mirrors; indented options. The input format of aria2, of which a
     /// plain list is the simplest form.
     Lines,
     /// Comma-separated values with named columns (RFC 4180).
     Csv,
     /// Tab-separated values with named columns, without quotes.
     Tsv,
-    /// A JSON object per line.
+    /// One JSON object per line.
     JsonLines,
-    /// Digests and names, as `sha256sum` writes them.
+    /// Digests and names, as written by `sha256sum`.
     Checksums,
     /// Metalink 4 (RFC 5854) or 3.
     Metalink,
@@ -70,7 +70,7 @@ impl Format {
         Format::Sitemap,
     ];
 
-    /// The name that users give it.
+    /// Its name for users.
     pub fn name(self) -> &'static str {
         match self {
             Format::Lines => "lines",
@@ -83,8 +83,8 @@ impl Format {
         }
     }
 
-    /// The entries of a list in this format. `name`, that of the list, tells which algorithm digests are
-    /// by where a list of them does not: `B3SUMS` is BLAKE3.
+    /// The entries of a list in this format. `name`, the name of the list, tells the algorithm of digests
+    /// if the list does not: `B3SUMS` is BLAKE3.
     pub fn entries<R>(self, reader: R, base: Option<Base>, name: &str) -> Entries
     where
         R: BufRead + Send + 'static,
@@ -107,20 +107,20 @@ impl fmt::Display for Format {
     }
 }
 
-/// A format that piton does not have. The user's mistake.
+/// An unknown format. The user's mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown list format {name:?}; known are lines, csv, tsv, jsonl, checksums, metalink and sitemap"
 )]
 pub struct UnknownFormat {
-    /// The name as it was given, at most 40 characters of it.
+    /// The name as given, at most 40 characters.
     pub name: String,
 }
 
 impl FromStr for Format {
     type Err = UnknownFormat;
 
-    /// By [`Format::name`], or another name in use: `plain`, `aria2`, `ndjson`, `sha256sums`, `meta4`.
+    /// By [`Format::name`], or another common name: `plain`, `aria2`, `ndjson`, `sha256sums`, `meta4`.
     fn from_str(name: &str) -> Result<Format, UnknownFormat> {
         match name.to_ascii_lowercase().as_str() {
             "lines" | "plain" | "aria2" => Ok(Format::Lines),
@@ -135,42 +135,42 @@ impl FromStr for Format {
     }
 }
 
-/// Why the rest of a list cannot be read. What came before it stands. Nothing was touched.
+/// Why the rest of a list cannot be read. Entries before it stay valid. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
     /// The list could not be read, or its compressed form is damaged or cut short.
     #[error("cannot read the list: {0}")]
     Read(#[from] io::Error),
-    /// A table without addresses.
+    /// A table without URLs.
     #[error("line {line}: the list has no column named url")]
     NoUrlColumn {
         /// The line that should name the columns; 0 if the list is empty.
         line: u64,
     },
-    /// Names alone, and nothing that they are relative to.
-    #[error("a list of digests names files only: it needs a base address")]
+    /// Only names, and no base URL for them.
+    #[error("a list of digests has only file names, so it needs a base URL")]
     NoBase,
-    /// XML that breaks its rules or the limits of piton.
+    /// XML that violates its rules or the limits of piton.
     #[error("line {line}: {why}")]
     Xml {
-        /// About where, counted from 1.
+        /// The approximate line, counted from 1.
         line: u64,
-        /// What is wrong.
+        /// The reason.
         why: String,
     },
     /// XML of another kind.
-    #[error("line {line}: the list is <{found}>, not {wanted}")]
+    #[error("line {line}: the root element is <{found}>, expected {wanted}")]
     Root {
-        /// Where, counted from 1.
+        /// The line, counted from 1.
         line: u64,
-        /// Its outermost element, at most 40 characters of the name.
+        /// Its root element, at most 40 characters of the name.
         found: String,
-        /// The elements that it could be.
+        /// The expected elements.
         wanted: &'static str,
     },
     /// A sitemap that names sitemaps.
-    #[error("this is an index of sitemaps; the lists are the sitemaps it names{}", such_as(first))]
+    #[error("this is a sitemap index; use the sitemaps that it lists{}", such_as(first))]
     SitemapIndex {
         /// The first of them, without a login; empty if there is none.
         first: String,
@@ -178,13 +178,13 @@ pub enum ListError {
 }
 
 impl ListError {
-    /// Whether reading the list again may succeed without anything being fixed.
+    /// Whether reading the list again may succeed without any fix.
     pub fn may_be_retried(&self) -> bool {
         matches!(self, ListError::Read(error) if passes(error.kind()))
     }
 }
 
-/// Whether an error of reading a file may be gone the next time. A compressed list that is damaged stays so.
+/// Whether an error of reading a file may be gone the next time. A damaged compressed list stays damaged.
 pub(crate) fn passes(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{Interrupted, ResourceBusy, StaleNetworkFileHandle, TimedOut, WouldBlock};
     matches!(kind, Interrupted | ResourceBusy | StaleNetworkFileHandle | TimedOut | WouldBlock)
@@ -204,7 +204,7 @@ pub struct Entries {
 
 /// A parser of one format.
 trait Parse {
-    /// Reads a bit further, and puts out what that gave. `false` at the end of the list.
+    /// Reads a bit further, and emits the result. `false` at the end of the list.
     fn step(&mut self, out: &mut Out) -> Result<bool, ListError>;
 }
 

@@ -1,8 +1,8 @@
-//! What must hold of each parser for every input.
+//! Properties of each parser, for every input.
 //!
 //! One function per fuzz target, from raw bytes; it panics if the property does not hold. The fuzz crate
-//! includes this file, and the tests at the end look whether they hold near the seeds of the targets and
-//! for random bytes.
+//! includes this file; the tests at the end check the properties near the seeds of the targets and for
+//! random bytes.
 
 use std::io::{BufReader, Cursor};
 
@@ -12,7 +12,7 @@ use crate::format::{Entry, Format, detect, to_json};
 use crate::name::properties as names;
 use crate::{Content, Item};
 
-/// All that a list says; an error of the list as text at the end.
+/// Everything that a list says; an error of the list as text at the end.
 fn read(format: Format, bytes: &[u8], capacity: usize) -> (Vec<Entry>, Option<String>) {
     let reader = BufReader::with_capacity(capacity, Cursor::new(bytes.to_vec()));
     let base = "https://base.example/dir/list".parse().ok();
@@ -26,8 +26,8 @@ fn read(format: Format, bytes: &[u8], capacity: usize) -> (Vec<Entry>, Option<St
     (found, None)
 }
 
-/// Items can be fetched, messages can be shown, memory is bounded by the input, and neither the size of
-/// the reads nor a way through JSON changes anything.
+/// Items can be fetched, messages can be shown, memory is bounded by the input, and neither the size of the
+/// reads nor a round trip through JSON changes anything.
 fn hold(format: Format, data: &[u8]) {
     let (found, error) = read(format, data, 4096);
     let again = read(format, data, 3);
@@ -60,10 +60,10 @@ fn hold(format: Format, data: &[u8]) {
 
 /// Within the limits, and as the docs of [`Item`] promise.
 fn item_holds(item: &Item) {
-    assert!((1..=256).contains(&item.addresses.len()));
-    assert!(item.addresses.is_sorted_by_key(|address| address.priority));
-    for address in &item.addresses {
-        assert!(matches!(address.url.scheme(), "http" | "https") && address.url.has_host());
+    assert!((1..=256).contains(&item.urls.len()));
+    assert!(item.urls.is_sorted_by_key(|one| one.priority));
+    for one in &item.urls {
+        assert!(matches!(one.url.scheme(), "http" | "https") && one.url.has_host());
     }
     assert!(item.digests.len() <= 16);
     assert!(item.digests.is_sorted_by(|one, other| one.algorithm() < other.algorithm()));
@@ -76,7 +76,7 @@ fn item_holds(item: &Item) {
     written_holds(item);
 }
 
-/// An item that is written is found again, as the same item of the same list, whatever it is read as.
+/// An item that is written is read back as the same item of the same list, whatever format it is read as.
 fn written_holds(item: &Item) {
     let line = to_json(item);
     assert!(!line.contains('\n'));
@@ -90,7 +90,7 @@ fn written_holds(item: &Item) {
     }
 }
 
-/// Short, in one line, and without a login.
+/// Short, on one line, and without a login.
 fn message_holds(message: &str) {
     assert!(message.chars().count() < 400, "{message}");
     assert!(!message.chars().any(char::is_control), "{message:?}");
@@ -148,7 +148,7 @@ mod tests {
         entries(format, list).into_iter().filter_map(of).collect()
     }
 
-    /// What is said of a list, in the end why it ended.
+    /// The messages about a list, the last one being why it ended.
     pub(in crate::format) fn messages(format: Format, list: &str) -> Vec<String> {
         let reader = Cursor::new(list.as_bytes().to_vec());
         let of = |entry| match entry {
@@ -185,7 +185,7 @@ mod tests {
         Target::new("sitemap", super::sitemap).holds();
     }
 
-    /// A seed says something to the parser it is for: otherwise what is near it proves little.
+    /// A seed must give its parser something to read: otherwise inputs near it prove little.
     #[test]
     fn the_seeds_are_lists() {
         for (name, formats) in [

@@ -6,17 +6,17 @@ use super::draft::Draft;
 use super::entry::Out;
 use super::xml::{self, Node, Xml};
 use super::{ListError, Parse};
-use crate::address::{Addresses, Base};
+use crate::item_url::{Base, UrlParser};
 
 pub(super) struct Parser<R: BufRead> {
     xml: Xml<R>,
-    addresses: Addresses,
+    urls: UrlParser,
     index: bool,
 }
 
 impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>) -> Self {
-        Parser { xml: Xml::new(reader), addresses: Addresses::new(base), index: false }
+        Parser { xml: Xml::new(reader), urls: UrlParser::new(base), index: false }
     }
 }
 
@@ -41,7 +41,7 @@ impl<R: BufRead> Parse for Parser<R> {
                     return Err(ListError::SitemapIndex { first: super::entry::excerpt(&text) });
                 }
                 let mut draft = Draft::new(element.line);
-                match draft.address(&text, &mut self.addresses) {
+                match draft.url(&text, &mut self.urls) {
                     Ok(()) => out.finish(draft),
                     Err(why) => out.bad(element.line, why, &text),
                 }
@@ -67,13 +67,13 @@ mod tests {
             <image:image><image:loc>http://h/i.png</image:loc></image:image></url>\n\
             <url><loc>/page</loc></url><url/>\n<url><loc>http://h/2</loc></url></urlset>";
         let found = items(FORMAT, list);
-        let urls: Vec<_> = found.iter().map(|item| item.addresses[0].url.as_str()).collect();
+        let urls: Vec<_> = found.iter().map(|item| item.urls[0].url.as_str()).collect();
         assert_eq!(urls, ["http://h/?a=1&b=2", "http://h/2"]);
         assert_eq!((found[0].line, found[1].line), (3, 7));
         assert_eq!(
             messages(FORMAT, list),
             [
-                "line 6: it is no full address (http://…), and there is no base address to complete it (/page)"
+                "line 6: not an absolute URL (http://…), and there is no base URL to complete it (/page)"
             ]
         );
     }
@@ -83,15 +83,12 @@ mod tests {
         for (list, message) in [
             (
                 "<sitemapindex><sitemap><loc>http://u:p@h/1.xml</loc></sitemap></sitemapindex>",
-                "this is an index of sitemaps; the lists are the sitemaps it names, such as http://h/1.xml",
+                "this is a sitemap index; use the sitemaps that it lists, such as http://h/1.xml",
             ),
-            (
-                "<sitemapindex/>",
-                "this is an index of sitemaps; the lists are the sitemaps it names",
-            ),
-            ("<rss><url/></rss>", "line 1: the list is <rss>, not <urlset>"),
-            ("<!DOCTYPE html><html/>", "line 1: it has a DOCTYPE, which is not read"),
-            ("<urlset><url>", "line 1: it ends in its middle"),
+            ("<sitemapindex/>", "this is a sitemap index; use the sitemaps that it lists"),
+            ("<rss><url/></rss>", "line 1: the root element is <rss>, expected <urlset>"),
+            ("<!DOCTYPE html><html/>", "line 1: it has a DOCTYPE, which is not supported"),
+            ("<urlset><url>", "line 1: it is cut off"),
             (
                 "<urlset></a:\n//u:p\n@h>",
                 "line 1: ill-formed document: expected `</urlset>`, but `</a://h>` was found",

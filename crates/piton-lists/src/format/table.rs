@@ -1,7 +1,7 @@
 //! Tables with named columns: CSV (RFC 4180) and TSV.
 //!
-//! A record is a line. RFC 4180 lets quoted fields go on over lines; here none has a use for that, and
-//! one quote too many costs a line, not the rest of the list.
+//! A record is a line. RFC 4180 lets quoted fields span lines; no list needs that, and this way one quote
+//! too many costs one line, not the rest of the list.
 
 use std::io::BufRead;
 
@@ -11,31 +11,31 @@ use super::draft::{Draft, Field};
 use super::entry::{Ignored, Out, Why, short};
 use super::line::Lines;
 use super::{ListError, Parse};
-use crate::Address;
-use crate::address::{Addresses, Base};
+use crate::ItemUrl;
+use crate::item_url::{Base, UrlParser};
 
 pub(super) struct Parser<R> {
     lines: Lines<R>,
-    addresses: Addresses,
+    urls: UrlParser,
     splitter: Splitter,
     /// Empty until the line that names them was read.
     columns: Vec<Column>,
 }
 
-/// What stands between fields.
+/// The separator between fields.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Separator {
     /// Fields may be quoted.
     Comma,
-    /// A quote is a character like others.
+    /// A quote is an ordinary character.
     Tab,
 }
 
-/// What a column is for, and its name in messages.
+/// The purpose of a column, and its name in messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Column {
     Url,
-    /// Further addresses, with blanks between them.
+    /// Further URLs, separated by blanks.
     Mirrors,
     Field(Field, String),
     Ignored,
@@ -45,7 +45,7 @@ impl<R: BufRead> Parser<R> {
     pub(super) fn new(reader: R, base: Option<Base>, separator: Separator) -> Self {
         Parser {
             lines: Lines::new(reader, Lines::<R>::LIMIT),
-            addresses: Addresses::new(base),
+            urls: UrlParser::new(base),
             splitter: Splitter::new(separator),
             columns: Vec::new(),
         }
@@ -84,7 +84,7 @@ impl<R: BufRead> Parse for Parser<R> {
             };
         }
         match self.splitter.split(text) {
-            Ok(fields) => record(number, &self.columns, fields, &mut self.addresses, out),
+            Ok(fields) => record(number, &self.columns, fields, &mut self.urls, out),
             Err(why) => out.bad(number, why, ""),
         }
         Ok(true)
@@ -115,7 +115,7 @@ fn record(
     number: u64,
     columns: &[Column],
     fields: Fields<'_>,
-    addresses: &mut Addresses,
+    urls: &mut UrlParser,
     out: &mut Out,
 ) {
     // A field too few may be a digest that is missing, one too many an address with a comma in it.
@@ -133,10 +133,10 @@ fn record(
                 Ok(()) => continue,
                 Err(why) => return out.bad(number, why, &field.shown(name, text)),
             },
-            Column::Url => draft.address(text, addresses),
+            Column::Url => draft.url(text, urls),
             Column::Mirrors => text
                 .split_whitespace()
-                .try_for_each(|mirror| draft.mirror(mirror, addresses, Address::UNRANKED, out)),
+                .try_for_each(|mirror| draft.mirror(mirror, urls, ItemUrl::UNRANKED, out)),
         };
         if let Err(why) = wrong {
             return out.bad(number, why, text);
@@ -145,17 +145,17 @@ fn record(
     out.finish(draft);
 }
 
-/// Splits a line into fields, in buffers that serve line after line.
+/// Splits a line into fields, in buffers that are reused.
 struct Splitter {
     reader: Reader,
-    /// The fields, without their quotes, one behind the other.
+    /// The fields, without their quotes, concatenated.
     text: Vec<u8>,
     /// Where each ends.
     ends: Vec<usize>,
 }
 
 impl Splitter {
-    /// More than tables of files have.
+    /// More than real tables have.
     const MAX_FIELDS: usize = 1024;
 
     fn new(separator: Separator) -> Splitter {
@@ -247,7 +247,7 @@ mod tests {
         );
         let found = items(Format::Csv, &list);
         let [one, two] = found.as_slice() else { panic!("{found:?}") };
-        let urls: Vec<_> = one.addresses.iter().map(|address| address.url.as_str()).collect();
+        let urls: Vec<_> = one.urls.iter().map(|one| one.url.as_str()).collect();
         assert_eq!(urls, ["http://h/a,%22b", "http://m/1", "http://m/2"]);
         assert_eq!(one.out.as_deref(), Some("x, y"));
         assert_eq!((one.size, one.line, two.line), (Some(0), 4, 5));
@@ -268,15 +268,15 @@ mod tests {
     #[test]
     fn a_wrong_record_is_reported_and_the_rest_goes_on() {
         for (record, message) in [
-            ("http://h/a,b", "line 2: 2 fields, where there are 3 columns"),
-            ("http://h/a,b,0,", "line 2: 4 fields, where there are 3 columns"),
-            ("\"http://h/,b,1", "line 2: a quote is not closed on its line"),
-            ("http://h/,\"b,1", "line 2: a quote is not closed on its line"),
-            ("http://h/,b,\"1", "line 2: a quote is not closed on its line"),
-            (",b,1", "line 2: there is no address that it could be fetched from (b)"),
-            ("http://u:p@/,b,1", "line 2: it is no address: empty host (http:///)"),
-            ("http://h/,b,1k", "line 2: a size is a whole number of bytes (size=1k)"),
-            ("http://h/\0,b,1", "line 2: it has a control character in it (http://h/\\0)"),
+            ("http://h/a,b", "line 2: 2 fields for 3 columns"),
+            ("http://h/a,b,0,", "line 2: 4 fields for 3 columns"),
+            ("\"http://h/,b,1", "line 2: unclosed quote"),
+            ("http://h/,\"b,1", "line 2: unclosed quote"),
+            ("http://h/,b,\"1", "line 2: unclosed quote"),
+            (",b,1", "line 2: there is no URL to fetch it from (b)"),
+            ("http://u:p@/,b,1", "line 2: not a URL: empty host (http:///)"),
+            ("http://h/,b,1k", "line 2: a size must be a whole number of bytes (size=1k)"),
+            ("http://h/\0,b,1", "line 2: it contains a control character (http://h/\\0)"),
         ] {
             let list = format!("url,out,size\n{record}\nhttp://good/,,\n");
             assert_eq!(items(Format::Csv, &list).len(), 1, "{record}");

@@ -1,7 +1,7 @@
-//! XML within limits: what Metalinks and sitemaps are made of.
+//! XML within limits: the basis of Metalinks and sitemaps.
 //!
-//! No declaration of entities is read, and so nothing expands; depth, the size of every tag and text, and
-//! the number of attributes have limits (guarantee G8).
+//! Entity declarations are not read, so nothing expands; depth, the size of every tag and text, and the
+//! number of attributes are limited (guarantee G8).
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
@@ -30,7 +30,7 @@ pub(super) struct Xml<R: BufRead> {
 
 /// A step through a document.
 pub(super) enum Node {
-    /// An element begins.
+    /// An element starts.
     Open(Element),
     /// The innermost element ends.
     Close,
@@ -38,7 +38,7 @@ pub(super) enum Node {
     End,
 }
 
-/// The beginning of an element. Names are without their namespace's prefix.
+/// The start of an element. Names are without their namespace prefix.
 pub(super) struct Element {
     pub(super) line: u64,
     pub(super) name: String,
@@ -58,18 +58,18 @@ impl<R: BufRead> Xml<R> {
         Xml { reader: Reader::from_reader(reader), buffer: Vec::new(), depth: 0, closing: false }
     }
 
-    /// Elements that are open.
+    /// Open elements.
     pub(super) fn depth(&self) -> usize {
         self.depth
     }
 
-    /// The next beginning or end of an element. Text between is passed over.
+    /// The next start or end of an element. Text in between is skipped.
     pub(super) fn next(&mut self) -> Result<Node, ListError> {
         self.step(None)
     }
 
-    /// The text of the element that was opened last, up to its end and without what elements within it
-    /// hold; nothing but blanks at its ends is left out.
+    /// The text of the element that was opened last, up to its end, without the content of nested elements
+    /// and surrounding whitespace.
     pub(super) fn text(&mut self) -> Result<String, ListError> {
         let inside = self.depth;
         let mut text = String::new();
@@ -80,7 +80,7 @@ impl<R: BufRead> Xml<R> {
         Ok(text.trim().to_owned())
     }
 
-    /// Passes over the rest of the element that was opened last.
+    /// Skips the rest of the element that was opened last.
     pub(super) fn skip(&mut self) -> Result<(), ListError> {
         let inside = self.depth;
         while self.depth >= inside {
@@ -89,7 +89,7 @@ impl<R: BufRead> Xml<R> {
         Ok(())
     }
 
-    /// Reads to the next beginning or end of an element, and adds the text before it to `sink`.
+    /// Reads to the next start or end of an element, and adds the text before it to `sink`.
     fn step(&mut self, mut sink: Option<&mut String>) -> Result<Node, ListError> {
         if std::mem::take(&mut self.closing) {
             self.depth = self.depth.saturating_sub(1);
@@ -121,10 +121,10 @@ impl<R: BufRead> Xml<R> {
                     self.depth = self.depth.saturating_sub(1);
                     return Ok(Node::Close);
                 }
-                Event::Eof if self.depth > 0 => return Err(wrong("it ends in its middle")),
+                Event::Eof if self.depth > 0 => return Err(wrong("it is cut off")),
                 Event::Eof => return Ok(Node::End),
                 // Entities could be declared there, and each stand for many others.
-                Event::DocType(_) => return Err(wrong("it has a DOCTYPE, which is not read")),
+                Event::DocType(_) => return Err(wrong("it has a DOCTYPE, which is not supported")),
                 Event::Text(text) => text.into_inner(),
                 Event::CData(text) => text.into_inner(),
                 Event::GeneralRef(reference) => match reference.resolve_char_ref() {
@@ -138,7 +138,7 @@ impl<R: BufRead> Xml<R> {
             };
             if let Some(sink) = &mut sink {
                 if sink.len().saturating_add(text.len()) > MAX_EVENT {
-                    return Err(wrong("a text in it is too long"));
+                    return Err(wrong("it contains text that is too long"));
                 }
                 sink.push_str(&text);
             }
@@ -183,12 +183,12 @@ fn failed(line: u64, error: quick_xml::Error) -> ListError {
     ListError::Xml { line, why }
 }
 
-/// A list that is nothing of what it could be.
+/// A list whose root element is not an expected one.
 pub(super) fn root(element: &Element, wanted: &'static str) -> ListError {
     ListError::Root { line: element.line, found: short(&element.name), wanted }
 }
 
-/// Gives no more than some bytes before it is asked to go on; and counts lines.
+/// Returns at most some bytes before it is called again, and counts lines.
 struct Limited<R> {
     reader: R,
     left: usize,

@@ -4,12 +4,12 @@ use piton_checkpoint::ledger::{Claim, Key, Ledger, LedgerError};
 
 use super::TargetPath;
 
-/// Names with a number are tried up to this one; then comes one that only this item wants.
+/// Numbered names are tried up to this number; then comes a name that only this item can have.
 const LAST_NUMBER: u32 = 32;
 
-/// The path for the item `key`, which wants `wanted`: that, or where it belongs to another item,
-/// `name.1.ext`, `name.2.ext`, and so on. The ledger keeps the answer, so that every later run gives the
-/// same, whatever the order of the list is then.
+/// The path for the item `key`, which requests `wanted`: that path, or if it belongs to another item,
+/// `name.1.ext`, `name.2.ext` and so on. The ledger stores the answer, so every later run gives the same
+/// one, whatever the order of the list.
 ///
 /// # Errors
 /// Those of reading the ledger.
@@ -32,7 +32,7 @@ pub fn claim(ledger: &Ledger, key: &Key, wanted: &TargetPath) -> Result<TargetPa
     Ok(wanted.marked(&mark))
 }
 
-/// The number by which the ledger knows a path.
+/// The number that identifies a path in the ledger.
 fn number_of(path: &TargetPath) -> u64 {
     let hash = blake3::hash(path.as_str().as_bytes());
     hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))

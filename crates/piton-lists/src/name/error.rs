@@ -3,44 +3,44 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why an item has no name. A mistake in the list: trying again changes nothing.
+/// Why an item has no name. An error in the list: retrying does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// `..` in it, or an absolute path to somewhere else.
+    /// It contains `..`, or is an absolute path to somewhere else.
     #[error("{0:?} leads out of the target folder")]
     LeadsOut(String),
-    /// Nothing that can be a name is left of this part of it.
-    #[error("{0:?} cannot be a name")]
+    /// Nothing in this part is valid in a name.
+    #[error("{0:?} is not a valid file name")]
     Unusable(String),
-    /// More folders in one another than any tree has for a good reason.
-    #[error("more than {limit} folders in one another")]
+    /// More nested folders than any tree needs.
+    #[error("more than {limit} nested folders")]
     TooDeep {
-        /// The most that are made.
+        /// The limit.
         limit: usize,
     },
-    /// It is the name of the list, of its ledger, or of what belongs to that.
-    #[error("{0:?} is the list itself or what is kept of it")]
+    /// It is the name of the list, of its ledger, or of one of their files.
+    #[error("{0:?} is the list itself or one of its state files")]
     Taken(String),
     /// The path in the list is not UTF-8.
     #[error("{} is not UTF-8", .0.display())]
     NotText(PathBuf),
 }
 
-/// Why the folder of an item cannot be had. What was made of it until then stays.
+/// Why the folder of an item cannot be used. Folders created so far stay.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// A symbolic link in the path leads to somewhere else.
+    /// A symbolic link in the path leads out.
     #[error("{} leads out of the target folder, to {}", path.display(), to.display())]
     LeadsOut {
-        /// The folder wanted.
+        /// The requested folder.
         path: PathBuf,
         /// Where it really is.
         to: PathBuf,
     },
-    /// A file stands where a folder is needed.
-    #[error("{} is a file, and a folder is needed there", path.display())]
+    /// A file is in place of a folder.
+    #[error("{} is a file, but must be a folder", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
@@ -50,9 +50,9 @@ pub enum FolderError {
     Io {
         /// The operation, as a verb.
         what: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 }

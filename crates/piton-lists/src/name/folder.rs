@@ -1,4 +1,4 @@
-//! The target folder, and those below it that items need.
+//! The target folder, and the folders below it that items need.
 
 use std::collections::HashSet;
 use std::io;
@@ -12,13 +12,13 @@ use piton_durable::room;
 
 use super::{FolderError, TargetPath};
 
-/// So many folders are remembered as being there; then it forgets them all and looks again.
+/// The number of folders to remember as existing; after that, all are forgotten and checked again.
 const REMEMBERED: usize = 16_384;
 
-/// The target folder, and those below it that items need. Clones share what they know.
+/// The target folder, and the folders below it that items need. Clones share what they know.
 ///
-/// A folder is used only if it really lies in the target folder: a symbolic link that leads out is
-/// refused, also one that somebody puts in the place of a folder while items are downloaded to it
+/// A folder is used only if it really is inside the target folder: a symbolic link that leads out is
+/// refused, even one that somebody puts in place of a folder while items are downloaded to it
 /// ([`Fs::beneath`]).
 #[derive(Clone)]
 pub struct Folder {
@@ -26,30 +26,30 @@ pub struct Folder {
 }
 
 struct Shared {
-    /// Of what lies in the target folder, and of nothing else.
+    /// Limited to the target folder, and nothing outside it.
     fs: Arc<dyn Fs>,
     root: PathBuf,
-    /// What a folder must survive before a file in it is called done (G1).
+    /// What a folder must survive before a file in it counts as done (G1).
     durability: Durability,
     there: Mutex<HashSet<String>>,
-    /// One makes folders at a time: nobody may find one that is not durable yet.
+    /// Only one thread creates folders at a time: no one may find a folder that is not durable yet.
     making: Mutex<()>,
 }
 
 impl Folder {
-    /// The folder at `path`, made where there is none. Blocks.
+    /// The folder at `path`, created if it does not exist. Blocks.
     ///
     /// # Errors
-    /// [`FolderError`] if it cannot be made, or is a file.
+    /// [`FolderError`] if it cannot be created, or is a file.
     pub fn open(fs: Arc<dyn Fs>, path: &Path, durability: Durability) -> Result<Self, FolderError> {
         make(&*fs, path, durability, |_| false)?;
         Self::at(fs, path, durability)
     }
 
-    /// The folder at `path`, which must be there.
+    /// The folder at `path`, which must exist.
     ///
     /// # Errors
-    /// [`FolderError`] if it is not, or is a file.
+    /// [`FolderError`] if it does not exist, or is a file.
     pub fn find(fs: Arc<dyn Fs>, path: &Path) -> Result<Self, FolderError> {
         match fs.stat(path).map_err(io("look at", path))? {
             Some(stat) if !stat.is_dir => Err(FolderError::NotAFolder { path: path.to_owned() }),
@@ -64,12 +64,12 @@ impl Folder {
         Ok(Self { shared: Arc::new(Shared { fs, root, durability, there, making }) })
     }
 
-    /// Where it is: absolute, without symbolic links.
+    /// Its path: absolute, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.shared.root
     }
 
-    /// The files in it. Paths begin with [`Folder::path`], and none leads out.
+    /// The files in it. Paths start with [`Folder::path`], and none leads out.
     pub fn fs(&self) -> &Arc<dyn Fs> {
         &self.shared.fs
     }
@@ -79,16 +79,16 @@ impl Folder {
         self.shared.root.join(target)
     }
 
-    /// Whether the folder of `target` is known to be there, so that [`Folder::prepare`] has nothing
-    /// to do. Does not block.
+    /// Whether the folder of `target` is known to exist, so that [`Folder::prepare`] has nothing to do.
+    /// Does not block.
     pub fn has_room_for(&self, target: &TargetPath) -> bool {
         target.folder().is_none_or(|folder| self.there().contains(folder))
     }
 
-    /// Makes the folder of `target`. Blocks.
+    /// Creates the folder of `target`. Blocks.
     ///
     /// # Errors
-    /// [`FolderError`] if it leads out, a file is in the way, or the system refuses.
+    /// [`FolderError`] if it leads out, a file is in its place, or the system refuses.
     pub fn prepare(&self, target: &TargetPath) -> Result<(), FolderError> {
         let Some(folder) = target.folder() else { return Ok(()) };
         let shared = &self.shared;
@@ -107,11 +107,11 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes something small, and removes it: whether there is no room for anything, or only something
-    /// large did not fit. Blocks.
+    /// Writes and removes a small file, to find out whether the disk is full, or only something large did
+    /// not fit. Blocks.
     ///
     /// # Errors
-    /// What the system says where it takes nothing more.
+    /// The error of the system if the disk accepts nothing more.
     pub fn probe(&self) -> io::Result<()> {
         room::probe(&*self.shared.fs, &self.shared.root)
     }

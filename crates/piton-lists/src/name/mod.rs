@@ -1,7 +1,7 @@
-//! From an item to a place below the target folder: never outside of it, whatever a list says.
+//! From an item to a path below the target folder, and never outside it, whatever a list says.
 //!
-//! [`TargetPath`] makes the path, [`claim`] settles whose it is where several items want the same, and
-//! [`Folder`] makes the folders it needs.
+//! [`TargetPath`] builds the path, [`claim`] decides which of several items gets it, and [`Folder`] creates
+//! the folders it needs.
 
 mod claim;
 mod error;
@@ -20,14 +20,14 @@ pub use folder::Folder;
 pub use path::TargetPath;
 pub(crate) use taken::Taken;
 
-/// How an item without a name of its own (`out`) is named. Always from its address: a name that the
-/// server gives (Content-Disposition) is known only after the first answer, and a list gone through
-/// twice must give the same names without asking again.
+/// How an item without its own name (`out`) is named. Always from its URL: the name that the server gives
+/// (Content-Disposition) is known only after the first response, and processing a list twice must give the
+/// same names without asking again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Naming {
-    /// The last part of the address: `https://a.example/x/y.bin` is `y.bin`.
+    /// The last part of the URL: `https://a.example/x/y.bin` becomes `y.bin`.
     #[default]
     Flat,
-    /// Host and folders of the address are kept: `a.example/x/y.bin`.
+    /// Host and folders of the URL: `a.example/x/y.bin`.
     Tree,
 }

@@ -10,22 +10,22 @@ use url::Url;
 use super::{NameError, Naming};
 use crate::item::Item;
 
-/// More folders in one another are a mistake or an attack.
+/// More nested folders are a mistake or an attack.
 const MAX_DEPTH: usize = 64;
 
 /// A path below the target folder: one or more clean [`FileName`]s, joined by `/`.
 ///
-/// It has no `..`, no empty part and no root, so that joining it to a folder stays in the folder
-/// (symbolic links are [`super::Folder`]'s matter).
+/// It has no `..`, no empty part and no root, so joining it to a folder stays in the folder (symbolic links
+/// are handled by [`super::Folder`]).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TargetPath(String);
 
 impl TargetPath {
-    /// Where `item` goes: its `dir`, then its `out`, or else what `naming` makes of its first
-    /// address. An absolute `dir` or `out` is taken only if it lies in `root`.
+    /// The path for `item`: its `dir`, then its `out`, or else the name that `naming` derives from its
+    /// first URL. An absolute `dir` or `out` is accepted only if it is inside `root`.
     ///
     /// # Errors
-    /// [`NameError`] where that leads out of the folder or leaves no name.
+    /// [`NameError`] if the path leads out of the folder or leaves no name.
     pub fn of(item: &Item, naming: Naming, root: &Path) -> Result<Self, NameError> {
         let mut parts = Vec::new();
         if let Some(dir) = &item.dir {
@@ -33,7 +33,7 @@ impl TargetPath {
             parts.extend(given(text, root)?);
         }
         let out = item.out.as_deref().filter(|out| !out.is_empty());
-        match (out, item.addresses.first()) {
+        match (out, item.urls.first()) {
             (Some(out), _) => {
                 let names = given(out, root)?;
                 if names.is_empty() || out.ends_with('/') {
@@ -61,12 +61,12 @@ impl TargetPath {
         &self.0
     }
 
-    /// The folders before the last name; `None` if it lies right in the target folder.
+    /// The folders before the last name; `None` if it is directly in the target folder.
     pub fn folder(&self) -> Option<&str> {
         self.0.rsplit_once('/').map(|(folder, _)| folder)
     }
 
-    /// The same with `.number` before the extension: `a/b.iso` is `a/b.1.iso`.
+    /// The same with `.number` before the extension: `a/b.iso` becomes `a/b.1.iso`.
     pub fn numbered(&self, number: u32) -> Self {
         self.marked(&number.to_string())
     }
@@ -112,8 +112,8 @@ fn given(text: &str, root: &Path) -> Result<Vec<FileName>, NameError> {
     Ok(names)
 }
 
-/// Host and folders of an address. A part of which nothing is left as a name is left out: two
-/// addresses may then want the same path, as they may anyway.
+/// Host and folders of a URL. A part that leaves no valid name is dropped: two URLs may then have the same
+/// path, as they may anyway.
 fn folders_of(url: &Url) -> Vec<FileName> {
     let host = url.host_str().unwrap_or_default();
     let host = match url.port() {

@@ -1,26 +1,27 @@
-//! What must hold of the path of every item, whatever its list says.
+//! Properties of the path of every item, whatever its list says.
 //!
-//! The fuzz target `target_path` calls the same function (the fuzz crate includes this file); the test at the
-//! end looks whether it holds near the seeds of the target and for random bytes.
+//! The fuzz target `target_path` calls the same function (the fuzz crate includes this file); the test at
+//! the end checks it near the seeds of the target and for random bytes.
 
 use std::path::{Component, Path};
 
 use crate::name::{Naming, TargetPath};
-use crate::{Address, Item};
+use crate::{Item, ItemUrl};
 
 /// The folder that everything must stay in.
 const ROOT: &str = "/srv/data";
-/// What file systems allow in a name, less the longest ending of piton's own: `.part.aside-1000`.
+/// The maximum length of a name on common file systems, minus the longest suffix of piton's own:
+/// `.part.aside-1000`.
 const MAX_NAME: usize = 255;
-/// Names in a path, the last included.
+/// Names in a path, including the last.
 const MAX_NAMES: usize = 64;
 
-/// An address, an `out` and a `dir`, a line each: raw, as a format may hand them on that is yet to come.
+/// A URL, an `out` and a `dir`, one per line: raw, as a future format may pass them on.
 pub fn target_path(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.splitn(3, '\n');
     let address = lines.next().unwrap_or_default();
-    let Ok(url) = crate::address::parse(address, "https://h.example/d/".parse().ok().as_ref())
+    let Ok(url) = crate::item_url::parse(address, "https://h.example/d/".parse().ok().as_ref())
     else {
         return;
     };
@@ -28,7 +29,7 @@ pub fn target_path(data: &[u8]) {
     for (out, dir) in [(None, None), (out, None), (None, dir), (out, dir)] {
         of_item(&Item {
             line: 1,
-            addresses: vec![Address { url: url.clone(), priority: Address::UNRANKED }],
+            urls: vec![ItemUrl { url: url.clone(), priority: ItemUrl::UNRANKED }],
             out: out.map(str::to_owned),
             dir: dir.map(Into::into),
             size: None,
@@ -39,8 +40,8 @@ pub fn target_path(data: &[u8]) {
     }
 }
 
-/// Where an item goes is in the folder, also when the name is taken; and a list that says outright where
-/// the item went means the same place.
+/// The path of an item stays in the folder, even when the name is taken; and a list that gives this path
+/// explicitly means the same place.
 pub fn of_item(item: &Item) {
     let of = |item: &Item, naming| TargetPath::of(item, naming, Path::new(ROOT));
     for naming in [Naming::Flat, Naming::Tree] {
@@ -58,7 +59,7 @@ pub fn of_item(item: &Item) {
     }
 }
 
-/// A relative path of plain names, which are none of piton's own files beside a download.
+/// A relative path of plain names, none of which is one of piton's own files next to a download.
 fn stays_inside(path: &TargetPath) {
     let text = path.as_str();
     let names: Vec<&str> = text.split('/').collect();

@@ -9,23 +9,24 @@ use piton_durable::part::Target;
 
 use super::{Folder, NameError, TargetPath};
 
-/// Names in the target folder that no item may have: those of the list and of its ledger. A server would else
-/// decide what stands in the list from the next run on (where files are replaced), or what the ledger knows:
-/// SQLite takes a `LEDGER-journal` or `LEDGER-wal` that it finds for its own.
+/// Names in the target folder that no item may have: those of the list and of its ledger. Otherwise a
+/// server could decide the content of the list for the next run (if files are replaced), or of the ledger:
+/// SQLite treats a `LEDGER-journal` or `LEDGER-wal` as its own.
 ///
-/// The usual name of a ledger ends with `.piton.db`, which no item can have anyway; another one can.
+/// The default name of a ledger ends in `.piton.db`, which no item can have anyway; another name can
+/// collide.
 pub(crate) struct Taken(Vec<Own>);
 
 struct Own {
     directory: FileId,
     name: OsString,
-    /// Whether files belong to it whose names begin with its own.
+    /// Whether it has companion files whose names start with its own.
     has_more: bool,
 }
 
 impl Taken {
     /// # Errors
-    /// As the directories of the list and the ledger cannot be looked at.
+    /// If the directories of the list and the ledger cannot be read.
     pub(crate) fn of(fs: &dyn Fs, list: &Path, ledger: &Path) -> io::Result<Self> {
         // A list may be a link to the file that it is.
         let real = fs.canonicalize(list).ok();
@@ -63,7 +64,7 @@ impl Taken {
 }
 
 impl Own {
-    /// By the names alone. Whatever the case: some file systems make no difference.
+    /// By name only, ignoring case, since some file systems do.
     fn is_like(&self, files: &Target) -> bool {
         let names = [files.path().to_owned(), files.part(), files.journal()];
         names.iter().filter_map(|path| path.file_name()).any(|name| {

@@ -1,10 +1,10 @@
-//! Which of equal items an item is: the first, the second, …
+//! Which of several equal items an item is: the first, the second, …
 //!
-//! A list may name one thing twice, and the ledger must keep the two apart. Remembering every item that
-//! was seen costs memory that grows with the list (G8). So only a list of up to a million and some
-//! different items is counted that way, in one go. When there are more, the list is read once more from
-//! its beginning, through a filter of fixed size, which tells which items may be there more than once;
-//! from then on only those are counted.
+//! A list may name one thing twice, and the ledger must keep the two apart. Remembering every item would
+//! cost memory that grows with the list (G8). So only a list of up to about a million different items is
+//! counted that way, in one pass. If there are more, the list is read once more from the start, through a
+//! filter of fixed size that tells which items may appear more than once; from then on only those are
+//! counted.
 //!
 //! | | bytes |
 //! |---|---|
@@ -12,11 +12,11 @@
 //! | while a longer one is read once more | 52 MiB, and 8 to 16 for each item that repeats |
 //! | after that | 12 for each item that repeats |
 //!
-//! Who reads the whole list anyway before the first item is keyed takes a [`Census`] on the way, and spares
-//! both the counting and the second reading.
+//! A caller that reads the whole list before it needs the first key takes a [`Census`] on the way, and
+//! avoids both the counting and the second reading.
 //!
-//! The filter takes some items for repeating that are not: of ten million about 1 in 20,000, of a hundred
-//! million a half. They cost memory, and change no count.
+//! The filter reports some items as repeated that are not: about 1 in 20,000 of ten million, half of a
+//! hundred million. They cost memory, but change no count.
 
 mod repeats;
 mod seen;
@@ -36,7 +36,7 @@ pub struct Occurrences {
 
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Different items that are counted without reading the list once more.
+    /// The number of different items that are counted without reading the list once more.
     seen: usize,
     /// Bytes of the filter.
     bloom: usize,
@@ -50,9 +50,9 @@ impl Default for Limits {
 
 #[derive(Debug)]
 enum Counts {
-    /// Of every item so far.
+    /// Every item so far.
     All(Seen),
-    /// Of the items that a whole reading of the list found to repeat.
+    /// Only the items that a complete reading of the list found to repeat.
     Repeating(Repeats),
 }
 
@@ -63,21 +63,21 @@ impl Default for Counts {
 }
 
 impl Occurrences {
-    /// Nothing was counted yet.
+    /// Nothing has been counted yet.
     pub fn new() -> Occurrences {
         Occurrences::default()
     }
 
-    /// How many items of this content came before, and counts this one.
+    /// How many items of this content came before; counts this one.
     ///
-    /// At some point of a long list it calls `census`, at most once, which must give the content of every
-    /// item of the *whole* list to the function it gets, from the first, in any order.
+    /// At some point in a long list, it calls `census`, at most once, which must pass the content of every
+    /// item of the *whole* list to the given function, from the first, in any order.
     ///
-    /// If the list changes between the two readings, an item that the second did not see is always the
+    /// If the list changes between the two readings, an item that the second one did not see is always the
     /// first of its kind.
     ///
     /// # Errors
-    /// That of `census`; nothing was counted then.
+    /// That of `census`; in that case nothing was counted.
     pub fn next<E>(
         &mut self,
         content: &Content,
@@ -99,8 +99,7 @@ impl Occurrences {
     }
 }
 
-/// Finds out which items of a list may be there more than once, in 32 MiB and 8 to 16 bytes for each of
-/// them.
+/// Finds out which items of a list may appear more than once, in 32 MiB and 8 to 16 bytes for each of them.
 #[derive(Debug)]
 pub struct Census {
     bloom: Bloom,
@@ -132,7 +131,7 @@ impl Census {
     }
 }
 
-/// Nothing was counted yet.
+/// Nothing has been counted yet.
 impl From<Census> for Occurrences {
     fn from(census: Census) -> Self {
         Occurrences { counts: census.finish(|_| 0), limits: Limits::default() }
@@ -176,7 +175,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
-        /// Whatever repeats, wherever the limits lie, and however bad the filter is.
+        /// Whatever repeats, whatever the limits, and however bad the filter.
         #[test]
         fn counts_are_those_of_a_map(
             list in proptest::collection::vec(0_u64..60, 0..300),

@@ -2,18 +2,18 @@
 
 use super::seen::share;
 
-/// Gathers the fingerprints of items that may repeat.
+/// Collects the fingerprints of items that may repeat.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     fingerprints: Vec<u64>,
-    /// How many different ones there were at the last count.
+    /// The number of different ones at the last count.
     distinct: usize,
 }
 
 impl Collector {
     const SLACK: usize = 1 << 16;
 
-    /// An item that comes a million times takes one place, and some room until that is seen.
+    /// An item that appears a million times takes one entry, and some space until that is noticed.
     pub(super) fn add(&mut self, fingerprint: u64) {
         self.fingerprints.push(fingerprint);
         if self.fingerprints.len() >= self.distinct.saturating_mul(2).saturating_add(Self::SLACK) {
@@ -27,7 +27,7 @@ impl Collector {
         self.distinct = self.fingerprints.len();
     }
 
-    /// The counts to go on with, from those that were `counted` so far.
+    /// The counts to continue with, from those `counted` so far.
     pub(super) fn finish(mut self, counted: impl Fn(u64) -> u32) -> Repeats {
         self.settle();
         self.fingerprints.shrink_to_fit();
@@ -36,7 +36,7 @@ impl Collector {
     }
 }
 
-/// How often each of the items came that may repeat.
+/// How often each item that may repeat has appeared.
 #[derive(Debug)]
 pub(super) struct Repeats {
     fingerprints: Vec<u64>,
@@ -44,7 +44,7 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// How often it came before, and counts it. What does not repeat came never.
+    /// How often it appeared before; counts it. An item that does not repeat: 0.
     pub(super) fn count(&mut self, fingerprint: u64) -> u32 {
         let Some(at) = self.find(fingerprint) else { return 0 };
         let Some(count) = self.counts.get_mut(at) else { return 0 };
@@ -53,8 +53,8 @@ impl Repeats {
         before
     }
 
-    /// Fingerprints are spread evenly, so each is not far from its share of the whole. Around that place
-    /// the part to search is widened until the fingerprint must be in it.
+    /// Fingerprints are spread evenly, so each is not far from its share of the whole. From that place, the
+    /// range to search is widened until the fingerprint must be in it.
     fn find(&self, fingerprint: u64) -> Option<usize> {
         let all = self.fingerprints.as_slice();
         let guess = share(fingerprint, all.len());

@@ -1,12 +1,12 @@
-//! Counts of all items, up to a number: an open-addressing table of 12 bytes per place.
+//! Counts of all items, up to a limit: an open-addressing table of 12 bytes per slot.
 
-/// Fingerprints and how often each came again. The place of a fingerprint is where its value stands among
-/// all values there are, or the next free one.
+/// Fingerprints and how often each repeated. The slot of a fingerprint is where its value lies among all
+/// possible values, or the next free one.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// 0 is a free place.
+    /// 0 is a free slot.
     fingerprints: Vec<u64>,
-    /// One less than how often it came: of most items nothing is written here.
+    /// One less than how often it appeared: nothing is written here for most items.
     repeats: Vec<u32>,
     len: usize,
 }
@@ -14,8 +14,8 @@ pub(super) struct Seen {
 impl Seen {
     const FEWEST_PLACES: usize = 1024;
 
-    /// How often it came before, and counts it. `None`, and nothing is counted, if it is new and there are
-    /// `limit` already.
+    /// How often it appeared before; counts it. `None`, without counting, if it is new and there are
+    /// already `limit` entries.
     pub(super) fn count(&mut self, fingerprint: u64, limit: usize) -> Option<u32> {
         // At most four fifths are taken, so that a search is short.
         if self.len.saturating_mul(5) >= self.fingerprints.len().saturating_mul(4) {
@@ -36,14 +36,14 @@ impl Seen {
         Some(0)
     }
 
-    /// How often it came.
+    /// How often it appeared.
     pub(super) fn get(&self, fingerprint: u64) -> u32 {
         let at = self.find(fingerprint);
         let known = at.filter(|at| self.fingerprints.get(*at).is_some_and(|there| *there != 0));
         known.and_then(|at| self.repeats.get(at)).map_or(0, |repeats| repeats.saturating_add(1))
     }
 
-    /// Where it is, or the free place where it would be. `None` only if there is neither.
+    /// Its slot, or the free slot where it would go. `None` only if there is neither.
     fn find(&self, fingerprint: u64) -> Option<usize> {
         let wanted = stored(fingerprint);
         let home = share(fingerprint, self.fingerprints.len());
@@ -55,7 +55,7 @@ impl Seen {
         }
     }
 
-    /// Twice as many places, but not many more than `limit` needs.
+    /// Doubles the number of slots, but not far beyond what `limit` needs.
     fn grow(&mut self, limit: usize) {
         let enough = limit.saturating_add(limit / 4).saturating_add(2);
         let places = self.fingerprints.len().saturating_mul(2);
@@ -82,12 +82,12 @@ impl Seen {
     }
 }
 
-/// 0 stands for a free place; that it shares its count with 1 has the chance of a collision.
+/// 0 marks a free slot; sharing a count with 1 is as likely as any collision.
 fn stored(fingerprint: u64) -> u64 {
     fingerprint.max(1)
 }
 
-/// Where a number stands among all 64-bit numbers, on a scale of `len`; below `len`, unless that is 0.
+/// The position of a number among all 64-bit numbers, on a scale of `len`; below `len`, unless that is 0.
 pub(super) fn share(number: u64, len: usize) -> usize {
     let scaled = (u128::from(number) * len as u128) >> 64;
     usize::try_from(scaled).unwrap_or(0)

@@ -12,12 +12,12 @@ use crate::format::{ListError, to_json};
 use crate::run::Classes;
 use crate::source::{Keyed, Source};
 
-/// Which failures are wanted.
+/// Which failures to include.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Those that stand so; with none given, all that were begun and are not done.
+    /// Those in these states; if empty, all that were started and are not done.
     pub states: Vec<State>,
-    /// Those that failed in one of these ways; with none given, any.
+    /// Those with these classes of failure; if empty, any.
     pub classes: Vec<Classes>,
 }
 
@@ -33,8 +33,8 @@ impl Wanted {
     }
 }
 
-/// Calls `each` with the items of the list in `source` that are wanted and what the ledger knows of
-/// them, in the order of the list, until it breaks. Takes no lock.
+/// Calls `each` with the matching items of the list in `source` and their rows in the ledger, in the order
+/// of the list, until it breaks. Takes no lock.
 ///
 /// # Errors
 /// [`ReportError`].
@@ -57,9 +57,8 @@ pub fn each_failure(
     Ok(())
 }
 
-/// Writes the items that are wanted as a list that can be fed back: an address per line if there is no
-/// more to any of them, JSON Lines otherwise. Logins that the list has are in it. Returns how many
-/// they are.
+/// Writes the matching items as a list that can be used as input: one URL per line if that is all there is,
+/// otherwise JSON Lines. Includes the logins that the list holds. Returns the number of items.
 ///
 /// # Errors
 /// [`ReportError`].
@@ -76,8 +75,8 @@ pub fn write_failures(
     })?;
     let (mut written, mut failed) = (0, None);
     each_failure(source, ledger, wanted, |item, _| {
-        let line = match item.addresses.first().filter(|_| plain) {
-            Some(address) => writeln!(to, "{}", address.url),
+        let line = match item.urls.first().filter(|_| plain) {
+            Some(first) => writeln!(to, "{}", first.url),
             None => writeln!(to, "{}", to_json(item)),
         };
         match line {
@@ -92,10 +91,10 @@ pub fn write_failures(
     }
 }
 
-/// Whether an item is its address and nothing else.
+/// Whether an item consists of its URL and nothing else.
 fn is_plain(item: &Item) -> bool {
-    let Item { line: _, addresses, out, dir, size, digests, pieces, headers } = item;
-    addresses.len() == 1
+    let Item { line: _, urls, out, dir, size, digests, pieces, headers } = item;
+    urls.len() == 1
         && out.is_none()
         && dir.is_none()
         && size.is_none()

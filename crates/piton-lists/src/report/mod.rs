@@ -1,7 +1,7 @@
-//! What became of a list: how it stands, and its failures as a list that can be fed back.
+//! Reports about a list: its progress, and its failures as a list that can be used as input.
 //!
-//! Both look at the list as it is now, item by item, and at the ledger without its lock: they may be
-//! asked while a run is going on, and show what was committed.
+//! Both read the list as it is now, item by item, and the ledger without its lock. They may be used during
+//! a run, and show what was committed.
 
 mod failures;
 mod status;
@@ -13,17 +13,17 @@ pub use status::{Status, status};
 
 use crate::format::ListError;
 
-/// Why there is no report. Nothing was touched.
+/// Why there is no report. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
     /// The list cannot be read.
     #[error(transparent)]
     List(#[from] ListError),
-    /// The ledger cannot be read; [`LedgerError::Missing`]: nothing of the list was ever begun.
+    /// The ledger cannot be read; [`LedgerError::Missing`]: no item of the list was ever started.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// What was to be written cannot be.
+    /// The output cannot be written.
     #[error("cannot write the list of failures: {0}")]
     Write(std::io::Error),
 }

@@ -1,4 +1,4 @@
-//! How a list stands, from the ledger.
+//! The progress of a list, from the ledger.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,54 +12,54 @@ use super::ReportError;
 use crate::format::ListError;
 use crate::source::{Keyed, Source};
 
-/// Minutes from which the rate is taken.
+/// Minutes over which the rate is computed.
 const MINUTES: u32 = 10;
-/// Hosts that are named.
+/// Hosts to name.
 const HOSTS: u32 = 10;
 
-/// How a list stands. Counts are of the items that are in it now.
+/// The progress of a list. Counts refer to the items that are in it now.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Status {
     /// Items in the list.
     pub items: u64,
-    /// Lines of it that are wrong; not counted among the items.
+    /// Invalid lines; not counted among the items.
     pub bad_lines: u64,
-    /// Never begun, or begun by the run that is going on.
+    /// Never started, or started by the current run.
     pub pending: u64,
-    /// Done: their files were whole and durable.
+    /// Done: their files were complete and durable.
     pub done: u64,
     /// Failed in a way that may pass.
     pub transient: u64,
-    /// Failed for good.
+    /// Failed permanently.
     pub fatal: u64,
     /// In flight when a run died.
     pub interrupted: u64,
     /// In flight at too many such deaths.
     pub quarantined: u64,
-    /// Bytes of the files that are done.
+    /// Bytes of the finished files.
     pub bytes: u64,
-    /// How many failed in which way, the most frequent first.
+    /// Failures by class, the most frequent first.
     pub classes: Vec<(ErrorClass, u64)>,
-    /// Items that the ledger knows and the list no longer has.
+    /// Items that the ledger knows but the list no longer has.
     pub elsewhere: u64,
-    /// Items in flight, in a run that is going on or one that died.
+    /// Items in flight, in the current run or one that died.
     pub in_flight: usize,
-    /// Hosts with the most failures, over all that the ledger knows.
+    /// Hosts with the most failures, over everything in the ledger.
     pub worst_hosts: Vec<HostTotal>,
-    /// What came to an end in the last ten minutes, over all that the ledger knows.
+    /// What was finished in the last ten minutes, over everything in the ledger.
     pub rate: Rate,
     /// The last run.
     pub last_run: Option<PastRun>,
 }
 
 impl Status {
-    /// Items that the next run tries, or the one that is going on will.
+    /// Items that the current or next run will try.
     pub fn remaining(&self) -> u64 {
         self.pending.saturating_add(self.transient).saturating_add(self.interrupted)
     }
 
-    /// How long these take if it goes on as in the last minutes; `None` if nothing was done then.
+    /// How long these take at the rate of the last minutes; `None` if nothing was done then.
     pub fn time_left(&self) -> Option<Duration> {
         let tries = self.rate.done.saturating_add(self.rate.failed);
         let each = (tries > 0).then(|| self.rate.over as f64 / tries as f64 / 1000.0)?;
@@ -67,7 +67,7 @@ impl Status {
     }
 }
 
-/// How the list in `source` stands, by the ledger at `ledger`; `now` is in milliseconds since 1970.
+/// The progress of the list in `source`, by the ledger at `ledger`; `now` is in milliseconds since 1970.
 /// Takes no lock. Reads the whole list: about a second for a million items.
 ///
 /// # Errors

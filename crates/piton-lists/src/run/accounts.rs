@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use piton_checkpoint::ledger::{InFlight, Ledger, LedgerError, Outcome};
 use tokio::sync::Notify;
 
-/// So many outcomes may wait for their commit; then nothing new is started (G8).
+/// The number of outcomes that may wait for their commit; beyond that, nothing new is started (G8).
 const MAX_UNACKNOWLEDGED: usize = 4096;
 
-/// Gives outcomes to the ledger without waiting for their commit.
+/// Passes outcomes to the ledger without waiting for their commit.
 #[derive(Clone)]
 pub(super) struct Accounts {
     ledger: Ledger,
@@ -19,7 +19,7 @@ pub(super) struct Accounts {
 #[derive(Default)]
 struct Shared {
     unacknowledged: AtomicUsize,
-    /// The first thing that went wrong.
+    /// The first error.
     error: Mutex<Option<LedgerError>>,
     changed: Notify,
 }
@@ -29,8 +29,8 @@ impl Accounts {
         Self { ledger, shared: Arc::default() }
     }
 
-    /// Queues an outcome. The item counts as in flight until it is committed; `then` is called when it
-    /// was.
+    /// Queues an outcome. The item counts as in flight until it is committed; `then` is called after the
+    /// commit.
     pub(super) fn record(
         &self,
         outcome: Outcome,
@@ -63,17 +63,17 @@ impl Accounts {
         self.ledger.record(outcome, Box::new(done));
     }
 
-    /// Whether enough wait for their commit.
+    /// Whether enough outcomes wait for their commit.
     pub(super) fn is_full(&self) -> bool {
         self.shared.unacknowledged.load(Ordering::Acquire) >= MAX_UNACKNOWLEDGED
     }
 
-    /// What went wrong, if anything did; once.
+    /// The error, if there was one; once.
     pub(super) fn take_error(&self) -> Option<LedgerError> {
         self.shared.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits for something to change: an error, room, or that all is committed.
+    /// Waits for a change: an error, free space, or that everything is committed.
     pub(super) async fn changed(&self) {
         self.shared.changed.notified().await;
     }

@@ -16,23 +16,23 @@ use super::{Options, RunError, thread};
 use crate::flow::Moment;
 use crate::name::{Folder, FolderError, TargetPath};
 
-/// Failures that a download bears by itself, without progress between them: only what is over in an
-/// instant. Longer ones give the slot to another item.
+/// Failures that a download retries itself, without progress between them: only those that show at once.
+/// After a longer one, the slot goes to another item.
 const QUICK_RETRIES: u32 = 2;
-/// The longest that one of these may take, or the pause before it.
+/// The maximum duration of one of these, or of the pause before it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A try that is over.
+/// A finished try.
 pub(super) struct Tried {
     pub(super) job: Job,
     pub(super) host: Arc<str>,
     pub(super) begun: Moment,
-    /// Of its monitor.
+    /// From its monitor.
     pub(super) number: u64,
     pub(super) monitor: Monitor,
     pub(super) flight: Option<Arc<InFlight>>,
     pub(super) result: Result<Outcome, Trouble>,
-    /// The disk did not take this item, and takes nothing small either.
+    /// The disk refused this item, and refuses small files, too.
     pub(super) disk_is_full: bool,
 }
 
@@ -70,7 +70,7 @@ impl From<Trouble> for RunError {
     }
 }
 
-/// What the download of an item of the list with this ledger is to be, if it has an address.
+/// The download for an item of the list with this ledger, if the item has a URL.
 pub(super) fn download(
     job: &Job,
     ledger: u64,
@@ -80,14 +80,12 @@ pub(super) fn download(
     share: Share,
 ) -> Result<Download, Failure> {
     let item = &job.item;
-    let Some((first, others)) = item.addresses.split_first() else {
-        return Err(Failure::Usage("the item has no address".to_owned()));
+    let Some((first, others)) = item.urls.split_first() else {
+        return Err(Failure::Usage("the item has no URL".to_owned()));
     };
     let mut what = Download::new(first.url.clone(), Place::File(path));
-    what.mirrors = others
-        .iter()
-        .map(|address| Mirror { url: address.url.clone(), priority: address.priority })
-        .collect();
+    what.mirrors =
+        others.iter().map(|one| Mirror { url: one.url.clone(), priority: one.priority }).collect();
     what.extra = Extra::headers(item.headers.iter().cloned())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     what.digests.clone_from(&item.digests);
@@ -110,7 +108,7 @@ pub(super) fn download(
     Ok(what)
 }
 
-/// Carries it out.
+/// Runs it.
 pub(super) async fn attempt(
     client: Client,
     folder: Folder,
@@ -128,8 +126,8 @@ pub(super) async fn attempt(
     Ok(client.download(what, monitor, stop).await?)
 }
 
-/// Whether what did not find room would not have found it either, had it been small. What one item claims is its own
-/// matter; the run ends only when nobody else would fare better.
+/// Whether a file that did not fit would not have fitted even if it were small. The size that one item
+/// claims concerns only that item; the run ends only if no other item would fare better.
 pub(super) async fn is_disk_full(folder: Folder, result: &Result<Outcome, Trouble>) -> bool {
     if !matches!(result, Err(trouble) if trouble.verdict() == Verdict::NoRoom) {
         return false;

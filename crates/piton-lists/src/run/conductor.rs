@@ -1,4 +1,4 @@
-//! Starts items when the queue says so, and decides what each end means.
+//! Starts items when the queue says so, and decides what each outcome means.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::name::Folder;
 /// See [`Conductor::run`].
 pub(super) struct Conductor<'a> {
     run: &'a Run,
-    /// Of the run, with its files in the folder.
+    /// Of the run, limited to files in the folder.
     client: Client,
     pub(super) folder: &'a Folder,
     pub(super) options: &'a Options,
@@ -33,15 +33,15 @@ pub(super) struct Conductor<'a> {
     pub(super) rates: HostRates,
     tries: JoinSet<Tried>,
     pub(super) slots: Slots,
-    /// Nothing more comes from the list.
+    /// The list is exhausted.
     read_all: bool,
-    /// For how many files that are left the connections were last shared.
+    /// The number of remaining files for which the connections were last shared.
     shared_for: usize,
-    /// Whether somebody counts, or has counted, how many items there are.
+    /// Whether the items are being counted, or were.
     counting: bool,
-    /// Stops the downloads that run.
+    /// Stops the running downloads.
     halt: Stop,
-    /// Nothing new is started any more.
+    /// Nothing new is started.
     pub(super) ending: bool,
     error: Option<RunError>,
     pub(super) epoch: Instant,
@@ -71,8 +71,8 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// Goes through what `reading` gives until all of it came to an end, `stop` is used, or nothing
-    /// more can be done. When this returns nothing is under way, and the ledger has every outcome.
+    /// Processes what `reading` delivers until everything has ended, `stop` is used, or nothing more can be
+    /// done. When this returns, nothing is in progress, and the ledger has every outcome.
     pub(super) async fn run(
         mut self,
         mut reading: Receiver<Vec<Read>>,
@@ -153,7 +153,7 @@ impl<'a> Conductor<'a> {
         self.place(job);
     }
 
-    /// Has an item wait for its turn, at the first of its hosts that was not given up.
+    /// Queues an item for the first of its hosts that was not given up.
     pub(super) fn place(&mut self, mut job: Job) {
         let now = self.epoch.elapsed();
         for mirror in 0.. {
@@ -167,7 +167,7 @@ impl<'a> Conductor<'a> {
         self.without_host(job);
     }
 
-    /// What waits for nothing but the disk makes room for the next.
+    /// Tries that wait only for the disk make room for the next.
     fn free_the_landed(&mut self) {
         for Slot { host, begun, .. } in self.slots.landed() {
             self.queue.ended(&host, begun, Heard::Served, self.epoch.elapsed(), 0);
@@ -235,7 +235,7 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// The last files of a list get what those had that have ended.
+    /// The last files of a list get the connections of those that have ended.
     fn share_what_is_free(&mut self) {
         let left = self.queue.waiting().saturating_add(self.queue.running());
         if !self.read_all || left >= self.options.connections || self.shared_for == left {
@@ -247,8 +247,8 @@ impl<'a> Conductor<'a> {
         }
     }
 
-    /// The list is longer than the window: has it counted, once, beside all else. Until then nobody
-    /// knows how much is left; a list of which most is done never comes here.
+    /// If the list is longer than the window, counts it once, in parallel. Until then the remaining number
+    /// is unknown; a list that is mostly done never gets here.
     fn count_the_list(&mut self) {
         if std::mem::replace(&mut self.counting, true) || self.monitor.shared().items.is_some() {
             return;
@@ -264,13 +264,13 @@ impl<'a> Conductor<'a> {
         }));
     }
 
-    /// Nothing new from now on; what runs goes on.
+    /// Starts nothing new; running downloads continue.
     pub(super) fn end(&mut self, why: Option<Early>) {
         self.ending = true;
         self.monitor.count(|summary| summary.ended = summary.ended.or(why));
     }
 
-    /// The run cannot go on: what runs is saved.
+    /// The run cannot continue: running downloads are saved.
     pub(super) fn fail(&mut self, error: RunError) {
         self.error.get_or_insert(error);
         self.end(None);
@@ -286,7 +286,7 @@ fn finished(tried: Result<Tried, JoinError>) -> Tried {
     }
 }
 
-/// Waits until then; for ever without a time.
+/// Waits until then; forever without a time.
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,

@@ -1,4 +1,4 @@
-//! What the end of a try means, and what is written down of it.
+//! What the end of a try means, and what is recorded about it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,23 +15,23 @@ use super::verdict::{self, Verdict};
 use super::{DoneFile, Early};
 use crate::flow::{Heard, Moment, Refusals};
 
-/// Progress of so many bytes begins the count of tries in vain again.
+/// Progress of this many bytes resets the count of failed tries.
 const PROGRESS: u64 = 1 << 20;
-/// The class of items whose host was given up before their turn, and what is said of them.
+/// The class of items whose host was given up before their turn, and the message for them.
 const HOST: (&str, &str) = ("host", "not tried: its host was given up");
 
-/// A try that is over, without its item.
+/// A finished try, without its item.
 struct Try {
     host: Arc<str>,
     took: Duration,
     flight: Option<Arc<InFlight>>,
 }
 
-/// So often an item is asked for again that was refused beside others.
+/// How often an item that was refused while others ran is requested again.
 const MOST_SUSPICIONS: u32 = 16;
 
 impl Conductor<'_> {
-    /// A try is over.
+    /// A try has ended.
     pub(super) fn tried(&mut self, tried: Tried) {
         let Tried { mut job, host, begun, number, monitor, flight, result, disk_is_full } = tried;
         let progress = monitor.progress();
@@ -79,7 +79,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// Tells the queue what is now known of a host; `why` it failed, if it did.
+    /// Tells the queue what is now known about a host; `why` it failed, if it did.
     fn heard(&mut self, host: &Arc<str>, begun: Moment, heard: Heard, why: &str) {
         let random = match heard {
             Heard::Away | Heard::Busy(_) => getrandom::u64().unwrap_or(u64::MAX),
@@ -120,7 +120,7 @@ impl Conductor<'_> {
             ..outcome_of(&job, State::Done, &this)
         };
         let then = self.options.recorded.clone().map(|recorded| {
-            let first = job.item.addresses.first();
+            let first = job.item.urls.first();
             let file = DoneFile {
                 path: outcome.path.clone(),
                 url: first.map(|first| redact::url(&first.url)).unwrap_or_default(),
@@ -155,7 +155,7 @@ impl Conductor<'_> {
         self.give_up(&job, verdict.state(), this);
     }
 
-    /// Has a failed item tried again later.
+    /// Schedules a retry of a failed item.
     fn again(&mut self, job: Job, host: &Arc<str>) {
         if let Some(failed) = &job.failed {
             let event = Event::Again { item: &job.item, why: &failed.why, tries: job.tries };
@@ -170,7 +170,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// An item failed, and is not tried again in this run.
+    /// An item failed, and is not retried in this run.
     fn give_up(&mut self, job: &Job, state: State, this: Try) {
         let path = self.path_of(job);
         let (class, why) = words(job);
@@ -190,7 +190,7 @@ impl Conductor<'_> {
         self.count_failure(state);
     }
 
-    /// An item that can have no name.
+    /// An item that cannot have a name.
     pub(super) fn nameless(&mut self, nameless: Nameless) {
         let Nameless { item, key, attempts, error } = nameless;
         let (class, why): (Option<ErrorClass>, _) = ("name".parse().ok(), error.to_string());
@@ -241,14 +241,14 @@ impl Conductor<'_> {
         });
     }
 
-    /// An item that waited fails with its host: nothing more is asked of that in this run.
+    /// A waiting item fails with its host: nothing more is requested from that host in this run.
     pub(super) fn without_host(&mut self, mut job: Job) {
         let (class, why) = HOST;
         job.failed.get_or_insert_with(|| Failed { class: class.parse().ok(), why: why.to_owned() });
         self.leave_out(job);
     }
 
-    /// An item that waited is not tried any more in this run.
+    /// A waiting item is not tried any more in this run.
     pub(super) fn leave_out(&mut self, job: Job) {
         if job.check {
             return self.monitor.count(|summary| {
@@ -269,7 +269,7 @@ impl Conductor<'_> {
     }
 }
 
-/// How it last failed.
+/// Its last failure.
 fn words(job: &Job) -> (Option<&ErrorClass>, &str) {
     match &job.failed {
         Some(failed) => (failed.class.as_ref(), &failed.why),
@@ -277,7 +277,7 @@ fn words(job: &Job) -> (Option<&ErrorClass>, &str) {
     }
 }
 
-/// What the ledger gets to know of an item that ended.
+/// The ledger entry of an item that ended.
 fn outcome_of(job: &Job, state: State, this: &Try) -> Outcome {
     let (class, why) = words(job);
     Outcome {

@@ -8,38 +8,38 @@ use piton_fetch::Failure;
 use crate::format::{BadLine, ListError};
 use crate::name::FolderError;
 
-/// Why a run could not go on. Whatever it is, what the ledger had acknowledged stands, and the same
-/// run again continues from there.
+/// Why a run could not continue. In any case, everything that the ledger has acknowledged is kept, and the
+/// same run again continues from there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The list cannot be read, or not to its end. What came before that was gone through.
+    /// The list cannot be read, or not to its end. Everything before that was processed.
     #[error(transparent)]
     List(#[from] ListError),
-    /// A line of the list is wrong, and [`super::Options::strict`] was asked for. Nothing was begun.
+    /// A line of the list is invalid, and [`super::Options::strict`] is set. Nothing was started.
     #[error("{first}{}; nothing was downloaded", more(*lines))]
     Strict {
-        /// The first wrong line.
+        /// The first invalid line.
         first: BadLine,
-        /// How many there are.
+        /// The number of invalid lines.
         lines: u64,
     },
-    /// The ledger cannot be read or written, such as on a full disk. Files that were finished and whose
-    /// outcome could not be recorded are recognised by the next run.
+    /// The ledger cannot be read or written, for instance on a full disk. The next run recognises files
+    /// that were finished but whose outcome could not be recorded.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The target folder cannot be had.
+    /// The target folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The system gives this process no thread: its limit is reached. Nothing was begun, or all that was is
+    /// The system cannot create a thread: a limit is reached. Nothing was started, or everything started is
     /// saved.
-    #[error("the system allows no more threads: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    /// The disk takes nothing more; no other item would fare better.
+    /// The disk is full; no other item would fare better.
     #[error(transparent)]
     Disk(Failure),
 }
 
 fn more(lines: u64) -> String {
-    if lines > 1 { format!(" (and {} more wrong lines)", lines - 1) } else { String::new() }
+    if lines > 1 { format!(" (and {} more invalid lines)", lines - 1) } else { String::new() }
 }

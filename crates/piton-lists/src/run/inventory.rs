@@ -1,9 +1,9 @@
-//! What is in a list, counted before anything is fetched.
+//! The contents of a list, counted before anything is fetched.
 
 use crate::format::{BadLine, Entry, ListError};
 use crate::source::Source;
 
-/// What is in a list.
+/// The contents of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Inventory {
     pub(super) items: u64,

@@ -25,27 +25,27 @@ pub(super) struct Nameless {
 pub(super) struct Job {
     pub(super) item: Box<Item>,
     pub(super) key: Key,
-    /// Where its file goes.
+    /// The path of its file.
     pub(super) target: TargetPath,
-    /// Another item has the name that it wanted, so that the ledger has to say which it got.
+    /// Another item has the name that it requested, so the ledger must record which one it got.
     pub(super) renamed: bool,
-    /// A dead run had begun it: it goes first.
+    /// A killed run had started it: it goes first.
     pub(super) first: bool,
-    /// It is done; only whether the server still has that version is to be found out.
+    /// It is done; only check whether the server still has that version.
     pub(super) check: bool,
     /// Tries in earlier runs.
     pub(super) attempts: u32,
     /// Tries in this run.
     pub(super) tries: u32,
-    /// Tries that failed since its last progress.
+    /// Failed tries since its last progress.
     pub(super) in_vain: u32,
-    /// The most bytes of it that were here after a try.
+    /// The most bytes saved after any try.
     pub(super) have: u64,
-    /// Bytes that came in this run.
+    /// Bytes received in this run.
     pub(super) fetched: u64,
-    /// How often it was refused beside others of its host since it was tried alone.
+    /// How often it was refused while others of its host ran, since it was last tried alone.
     pub(super) suspicions: u32,
-    /// How its last try failed.
+    /// Its last failure.
     pub(super) failed: Option<Failed>,
 }
 
@@ -75,25 +75,25 @@ impl Job {
         }
     }
 
-    /// Which try the next one is, in all runs, from 1.
+    /// The number of the next try, over all runs, from 1.
     pub(super) fn next_attempt(&self) -> u32 {
         self.attempts.saturating_add(self.tries).saturating_add(1)
     }
 
-    /// The host by which it is queued: that of the URL that comes first; and if nothing more is asked
-    /// of that one, those of its mirrors, counted from 1.
+    /// The host under which it is queued: that of its first URL, or, if that host was given up, those of
+    /// its mirrors, counted from 1.
     pub(super) fn host(&self, mirror: usize) -> Option<String> {
-        self.item.addresses.get(mirror).map(|address| host_of(&address.url))
+        self.item.urls.get(mirror).map(|one| host_of(&one.url))
     }
 
-    /// About how many bytes it holds.
+    /// Its approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         weight(&self.item)
     }
 }
 
-/// What a host is known by: its name, and its port where that is not the usual one. What listens there
-/// is another server, which may be well while the first is away.
+/// The identity of a host: its name, and its port if that is not the default one. Another port is another
+/// server, which may be well while the first is down.
 fn host_of(url: &Url) -> String {
     let name = url.host_str().unwrap_or_default();
     match url.port() {
@@ -103,7 +103,7 @@ fn host_of(url: &Url) -> String {
 }
 
 impl Read {
-    /// About how many bytes it holds.
+    /// Its approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Job(job) => job.weight(),
@@ -112,12 +112,12 @@ impl Read {
     }
 }
 
-/// About how many bytes an item holds.
+/// The approximate size of an item in bytes.
 pub(crate) fn weight(item: &Item) -> usize {
-    let addresses = item.addresses.iter().map(|address| 128 + address.url.as_str().len());
+    let urls = item.urls.iter().map(|one| 128 + one.url.as_str().len());
     let headers = item.headers.iter().map(|(name, value)| 96 + name.as_str().len() + value.len());
     let pieces = item.pieces.as_ref().map_or(0, |pieces| pieces.digests().len());
     let digests = 64 * (item.digests.len() + pieces);
     let out = item.out.as_ref().map_or(0, String::len);
-    512 + out + digests + addresses.sum::<usize>() + headers.sum::<usize>()
+    512 + out + digests + urls.sum::<usize>() + headers.sum::<usize>()
 }

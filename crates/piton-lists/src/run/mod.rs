@@ -1,4 +1,4 @@
-//! Going through a list: each item to its file, each outcome to the ledger.
+//! Processing a list: each item to its file, each outcome to the ledger.
 //!
 //! ```text
 //!     two blocking threads                      the caller's thread, with the network
@@ -6,10 +6,10 @@
 //!  list ─► parse, key ─► in the ledger? ─► name ─► queue ─► download ─► outcome ─► ledger
 //!          parsing.rs    │ reading.rs              (flow)   attempt.rs  │ ends.rs  accounts.rs
 //!                        ▼                            ▲                 ▼
-//!                     left out, counted               └── again ◄── may pass
+//!                     skipped, counted                └── again ◄── may pass
 //! ```
 //!
-//! `conductor.rs` runs the loop on the right; `verdict.rs` says what a failure means.
+//! `conductor.rs` runs the loop on the right; `verdict.rs` decides what a failure means.
 
 mod accounts;
 mod attempt;
@@ -45,7 +45,7 @@ pub(crate) use job::weight;
 pub(crate) use parsing::{ahead, parse};
 
 pub use error::RunError;
-pub use monitor::{End, Event, Hushed, Monitor, Observer, Progress};
+pub use monitor::{End, Event, Monitor, Observer, Progress, Suppressed};
 pub use options::{Adjust, Classes, DoneFile, MaxFailures, Options, Recorded, Select};
 pub use summary::{Early, Summary};
 
@@ -54,10 +54,10 @@ use crate::name::{Folder, Taken};
 
 use crate::source::Source;
 
-/// Batches of items that may lie between the thread that reads and the one that downloads.
+/// Batches of items that may wait between the thread that reads and the one that downloads.
 const BATCHES: usize = 4;
 
-/// A list with all it takes to go through it.
+/// A list, and everything needed to process it.
 #[derive(Clone)]
 pub struct Run {
     client: Client,
@@ -67,18 +67,18 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of the list in `source`. The ledger belongs to this list: what it knows is by the content of items.
+    /// A run of the list in `source`. The ledger must belong to this list: it identifies items by content.
     pub fn new(client: Client, ledger: Ledger, source: Source, options: Options) -> Self {
         Self { client, ledger, source, options: Arc::new(options) }
     }
 
-    /// Goes through the list, going on where earlier runs stopped, whatever stopped them. When this
-    /// returns, nothing is under way. Dropping the future is like a kill.
+    /// Processes the list, resuming where earlier runs stopped, whatever stopped them. When this returns,
+    /// nothing is in progress. Dropping the future is like a kill.
     ///
-    /// Runs on a tokio runtime of one thread, with its timers and network.
+    /// Runs on a single-threaded tokio runtime, with its timers and network.
     ///
     /// # Errors
-    /// [`RunError`]. That items failed is no error: the summary and the ledger say so.
+    /// [`RunError`]. Failed items are not an error: the summary and the ledger report them.
     pub async fn go(&self, monitor: Monitor, stop: Stop) -> Result<Summary, RunError> {
         let begun = Instant::now();
         let prepared = {
@@ -131,8 +131,8 @@ impl Run {
         Ok(Some(Prepared { folder, taken, id }))
     }
 
-    /// What the ledger knows, if it knows anything: an item comes once, and what is written of it in
-    /// this run is of no use to who reads the list.
+    /// The content of the ledger, if it has any: an item appears once, so rows written in this run do not
+    /// matter to the reader of the list.
     fn known(&self) -> Result<Option<Reader>, RunError> {
         let reader = self.ledger.reader()?;
         Ok((!reader.is_empty()?).then_some(reader))
@@ -149,7 +149,7 @@ impl Run {
         let reading = Reading {
             source: self.source.clone().until(stop.clone(), reading::COUNTING),
             stop: stop.clone(),
-            told: reading::Told::default(),
+            reported: reading::Reported::default(),
             known: self.known()?,
             ledger: self.ledger.clone(),
             folder: folder.clone(),
@@ -170,7 +170,7 @@ impl Run {
     }
 }
 
-/// Something that changes when the list does: its length and its time.
+/// A value that changes when the list does: its length and its time.
 pub(crate) fn fingerprint(source: &Source) -> Vec<u8> {
     let Ok(about) = std::fs::metadata(source.path()) else { return Vec::new() };
     let since = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -178,7 +178,7 @@ pub(crate) fn fingerprint(source: &Source) -> Vec<u8> {
     [&about.len().to_le_bytes()[..], &time.to_le_bytes()[..]].concat()
 }
 
-/// What stands before the first download.
+/// What comes before the first download.
 struct Prepared {
     folder: Folder,
     taken: Taken,

@@ -15,66 +15,66 @@ use crate::format::{BadLine, Notice};
 /// Something that happened in a run.
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// It is known now how many items the list has.
+    /// The number of items in the list is now known.
     Counted {
-        /// Items.
+        /// The number of items.
         items: u64,
     },
-    /// A wrong line.
+    /// An invalid line.
     BadLine(&'a BadLine),
-    /// From here on what is of this kind is only counted: a list may have millions of it.
-    Hushed(Hushed),
-    /// Something in the list that piton passes over.
+    /// From now on, events of this kind are only counted: a list may have millions of them.
+    Suppressed(Suppressed),
+    /// Something in the list that piton ignores.
     Notice(&'a Notice),
-    /// A try of an item begins.
+    /// A try of an item starts.
     Started {
         /// The item.
         item: &'a Item,
-        /// Where its file goes.
+        /// The path of its file.
         path: &'a Path,
-        /// The window onto its download.
+        /// The monitor of its download.
         monitor: &'a piton_fetch::Monitor,
     },
     /// Something happened in the download of an item.
     Download {
-        /// Where the item stands in the list.
+        /// The line of the item in the list.
         line: u64,
-        /// What.
+        /// The event.
         event: &'a piton_fetch::Event,
     },
-    /// A try failed; the item will be tried again in this run.
+    /// A try failed; the item will be retried in this run.
     Again {
         /// The item.
         item: &'a Item,
-        /// What failed.
+        /// The failure.
         why: &'a str,
-        /// Tries until now, in this run.
+        /// Tries so far, in this run.
         tries: u32,
     },
-    /// An item came to its end in this run.
+    /// An item ended in this run.
     Ended {
         /// The item.
         item: &'a Item,
-        /// Where its file is or would be; `None` if it has no name.
+        /// The path of its file; `None` if it has no name.
         path: Option<&'a Path>,
-        /// How.
+        /// How it ended.
         end: End<'a>,
     },
-    /// A host wants to be left alone.
+    /// A host asks to wait.
     HeldBack {
         /// The host.
         host: &'a str,
-        /// For so long, if it said so.
+        /// How long, if it said so.
         pause: Option<Duration>,
     },
-    /// A host failed for too long: nothing more is asked of it in this run, and its items that were not
-    /// tried fail with it.
+    /// A host failed for too long: nothing more is requested from it in this run, and its untried items
+    /// fail with it.
     GivenUp {
         /// The host.
         host: &'a str,
-        /// How it failed last.
+        /// Its last failure.
         why: &'a str,
-        /// Items that waited for it.
+        /// Items that were waiting for it.
         items: usize,
     },
 }
@@ -83,34 +83,34 @@ pub enum Event<'a> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum End<'a> {
-    /// Its file is whole under its final name.
+    /// Its file is complete under its final name.
     Done(&'a piton_fetch::Outcome),
     /// It failed.
     Failed {
-        /// For good: no later run tries it by itself.
+        /// Permanently: no later run tries it by itself.
         fatal: bool,
-        /// The word for it.
+        /// The class of the failure.
         class: Option<&'a ErrorClass>,
-        /// What failed, in a sentence.
+        /// The failure, as a sentence.
         why: &'a str,
         /// It was not tried: its host was given up before its turn.
         with_host: bool,
     },
-    /// A finished item was to be checked and could not be; its file stays.
+    /// A finished item could not be checked; its file stays.
     Unchecked {
-        /// What failed.
+        /// The failure.
         why: &'a str,
     },
-    /// The run was stopped; what had come in is saved.
+    /// The run was stopped; the received data is saved.
     Stopped,
 }
 
-/// Of what a list has too much to tell all of it.
+/// Kinds of events that a list may have too many of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hushed {
-    /// Wrong lines.
+pub enum Suppressed {
+    /// Invalid lines.
     BadLines,
-    /// What is passed over.
+    /// Ignored things.
     Notices,
 }
 
@@ -124,19 +124,19 @@ pub trait Observer: Send + Sync {
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Items in the list; `None` while that is not known.
+    /// Items in the list; `None` while that is unknown.
     pub items: Option<u64>,
-    /// The counts as they are now: what is not counted yet waits, runs or was not read.
+    /// The current counts: items that are not counted yet wait, run or were not read.
     pub so_far: Summary,
-    /// Bytes that came over the network, those of the running downloads included.
+    /// Bytes received over the network, including the running downloads.
     pub bytes: u64,
     /// Items of the list that were read: skipped, waiting, running or ended.
     pub read: u64,
-    /// Files under way.
+    /// Files in progress.
     pub running: usize,
 }
 
-/// The window onto one run; clones look at the same one.
+/// The monitor of one run; clones share it.
 #[derive(Clone, Default)]
 pub struct Monitor {
     shared: Arc<Mutex<Shared>>,
@@ -153,12 +153,12 @@ pub(super) struct Shared {
 }
 
 impl Monitor {
-    /// A window, with someone who is told of events.
+    /// A monitor with an observer for events.
     pub fn new(observer: Option<Arc<dyn Observer>>) -> Self {
         Self { shared: Arc::default(), observer }
     }
 
-    /// The figures now.
+    /// The current figures.
     pub fn progress(&self) -> Progress {
         let shared = self.shared();
         let running = shared.running.values().map(|monitor| monitor.progress().fetched);
@@ -171,7 +171,7 @@ impl Monitor {
         }
     }
 
-    /// The downloads under way, the longest first.
+    /// The downloads in progress, the longest first.
     pub fn running(&self) -> Vec<piton_fetch::Progress> {
         self.shared().running.values().map(piton_fetch::Monitor::progress).collect()
     }
@@ -186,7 +186,7 @@ impl Monitor {
         change(&mut self.shared().summary);
     }
 
-    /// It is known now how many items the list has.
+    /// The number of items in the list is now known.
     pub(super) fn counted(&self, items: u64) {
         let before = self.shared().items.replace(items);
         if before != Some(items) {
@@ -194,8 +194,8 @@ impl Monitor {
         }
     }
 
-    /// A window onto a download of the item on this line, which counts as running until the number
-    /// that comes with it is given to [`Monitor::leave`].
+    /// A monitor for a download of the item on this line. It counts as running until [`Monitor::leave`] is
+    /// called with the returned number.
     pub(super) fn enter(
         &self,
         line: u64,
@@ -213,7 +213,7 @@ impl Monitor {
         (number, monitor)
     }
 
-    /// The download is over, and so many bytes came.
+    /// The download has ended, and this many bytes were received.
     pub(super) fn leave(&self, number: u64, bytes: u64) {
         let mut shared = self.shared();
         shared.running.remove(&number);
@@ -225,7 +225,7 @@ impl Monitor {
     }
 }
 
-/// Passes on what a download tells.
+/// Forwards the events of a download.
 struct OfDownload {
     run: Option<Arc<dyn Observer>>,
     line: u64,

@@ -14,72 +14,72 @@ use piton_fetch::{Download, RateLimit};
 use crate::flow::Limits;
 use crate::name::Naming;
 
-/// How a list is gone through. Each field has a default: [`Options::new`].
+/// How a list is processed. Each field has a default: [`Options::new`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// The target folder: every file of the list goes there or below, whatever the list says.
     pub folder: PathBuf,
-    /// How items without a name of their own are named.
+    /// How items without their own name are named.
     pub naming: Naming,
-    /// How much is done at a time, and how hosts are spared.
+    /// How much is done in parallel, and how the load on hosts is limited.
     pub limits: Limits,
-    /// A rate for all files together.
+    /// A rate limit for all files together.
     pub rate: Option<RateLimit>,
-    /// A rate for each host, in bytes a second.
+    /// A rate limit for each host, in bytes per second.
     pub host_rate: Option<NonZeroU64>,
-    /// Connections over which files come, all together. While many files wait each has one; the
-    /// last ones share them, those of one host at most [`Limits::per_host`] of them.
+    /// The number of connections for all files together. While many files wait, each has one; the last ones
+    /// share them, those of one host at most [`Limits::per_host`] of them.
     pub connections: usize,
-    /// What a crash may cost. The ledger has its own, given when it is opened.
+    /// What a download must survive. The ledger has its own setting, given when it is opened.
     pub durability: Durability,
-    /// How often an item is tried again in this run after a failure that may pass. Progress of a
-    /// mebibyte begins the count again.
+    /// How often an item is retried in this run after a failure that may pass. A mebibyte of progress
+    /// resets the count.
     pub retries: u32,
-    /// The least pauses before that. Where its host failed, that has pauses of its own too:
+    /// The minimum pauses before retries. If the host failed, it has its own pauses, too:
     /// [`Limits::backoff`].
     pub backoff: Backoff,
-    /// Start nothing new after so many failures.
+    /// Start nothing new after this many failures.
     pub max_failures: Option<MaxFailures>,
-    /// Stop before the first download if a line of the list is wrong.
+    /// Stop before the first download if a line of the list is invalid.
     pub strict: bool,
-    /// Ask the servers of finished items whether they still have that version, and fetch what is new.
+    /// Ask the servers of finished items whether they still have that version, and fetch what has changed.
     pub check: bool,
-    /// Which items are tried.
+    /// Which items to try.
     pub select: Select,
-    /// Changes each download before it begins: time limits, whether a file in the way is replaced.
-    /// Another name for it is the ledger's matter, not [`piton_fetch::IfExists::Rename`]'s.
+    /// Changes each download before it starts: time limits, whether an existing file is replaced. Choosing
+    /// another name is the job of the ledger, not of [`piton_fetch::IfExists::Rename`].
     pub adjust: Option<Adjust>,
-    /// What the ledger is to keep of the caller's own options, in the caller's words:
-    /// [`piton_checkpoint::ledger::Run::options`] has it for the next run.
+    /// The caller's own options for the ledger to keep, in the caller's format:
+    /// [`piton_checkpoint::ledger::Run::options`] has them for the next run.
     pub remember: String,
-    /// Told of each file that became done in this run, once that is recorded.
+    /// Called for each file that was finished in this run, once that is recorded.
     pub recorded: Option<Recorded>,
 }
 
-/// Changes a download before it begins.
+/// Changes a download before it starts.
 pub type Adjust = Arc<dyn Fn(&mut Download) + Send + Sync>;
 
-/// Is told of a file, on the thread of the ledger. While it blocks, outcomes wait for their commit, and in
-/// the end nothing new is begun.
+/// Called for each finished file, on the thread of the ledger. While it blocks, outcomes wait for their
+/// commit, and eventually nothing new is started.
 pub type Recorded = Arc<dyn Fn(DoneFile) + Send + Sync>;
 
 /// A file that is durable under its final name, and recorded as done in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoneFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// The first address of its item, without a login.
+    /// The first URL of its item, without a login.
     pub url: String,
     /// Its length in bytes.
     pub size: u64,
-    /// Digests that were computed and agreed.
+    /// Computed digests that matched.
     pub verified: Vec<Digest>,
 }
 
 impl Options {
-    /// Into this folder, with every choice at its default.
+    /// Into this folder, with default options.
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
@@ -115,17 +115,17 @@ impl fmt::Debug for Options {
     }
 }
 
-/// How many items may fail in one run, for good or after all its tries.
+/// How many items may fail in one run, permanently or after all their tries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum MaxFailures {
-    /// So many.
+    /// A number of items.
     Count(u64),
-    /// This share of the items in the list, in per cent.
+    /// A share of the items in the list, in per cent.
     Percent(f64),
 }
 
 impl MaxFailures {
-    /// Whether `failed` of `items` are more than that.
+    /// Whether `failed` of `items` exceeds the limit.
     pub(super) fn is_exceeded(self, failed: u64, items: u64) -> bool {
         match self {
             Self::Count(most) => failed > most,
@@ -134,22 +134,22 @@ impl MaxFailures {
     }
 }
 
-/// Which items of a list are tried.
+/// Which items of a list to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Select {
-    /// All that may still succeed: those that were never begun, were interrupted, or failed in a way
-    /// that may pass. Those that failed for good or are quarantined are counted only.
+    /// All that may still succeed: those that were never started, were interrupted, or failed in a way that
+    /// may pass. Items that failed permanently or are quarantined are only counted.
     All,
-    /// Those that failed, in whatever way, or are quarantined; nothing else. With classes, only those
-    /// whose last failure was of one of them.
+    /// Failed items, permanent or not, and quarantined items; nothing else. With classes, only those whose
+    /// last failure had one of them.
     Retry {
-        /// Classes of failures; none is all.
+        /// Classes of failures; if empty, all.
         classes: Vec<Classes>,
     },
 }
 
-/// A class of failures, or those that have something in common: `5xx` is every status from 500 to 599.
+/// A class of failures, or a group of classes: `5xx` is every status from 500 to 599.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classes(ErrorClass);
 

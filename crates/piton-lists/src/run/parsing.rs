@@ -1,5 +1,5 @@
-//! The list ahead of the thread that looks its items up: parsing and hashing an item cost as much as
-//! finding it in the ledger, and a list of which most is done is nothing but these two.
+//! Parses the list ahead of the thread that looks up its items: parsing and hashing an item cost as much as
+//! finding it in the ledger, and for a list that is mostly done there is nothing else to do.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,20 +9,20 @@ use super::job::weight;
 use crate::format::ListError;
 use crate::source::{Keyed, KeyedEntries};
 
-/// Entries are handed over so many at a time.
+/// The number of entries handed over at a time.
 const BATCH: usize = 256;
-/// The same in bytes that they hold (G8).
+/// The same, in bytes of the entries (G8).
 const BATCH_WEIGHT: usize = 1 << 20;
-/// Batches that may lie between the two threads.
+/// Batches that may wait between the two threads.
 const BATCHES: usize = 4;
 
 /// Some entries of a list, in its order; an error is the last.
 pub(crate) type Entries = Vec<Result<Keyed, ListError>>;
 
-/// Reads the list on a thread of its own, which ends when the receiver is dropped.
+/// Reads the list on its own thread, which ends when the receiver is dropped.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system cannot create a thread.
 pub(crate) fn parse<'scope>(
     scope: &'scope Scope<'scope, '_>,
     entries: KeyedEntries<'scope>,
@@ -33,11 +33,11 @@ pub(crate) fn parse<'scope>(
     })
 }
 
-/// What `things` gives, made on a thread of its own, which ends when the receiver is dropped. `weight` is
-/// about how many bytes one of them holds.
+/// The items of `things`, produced on its own thread, which ends when the receiver is dropped. `weight` is
+/// the approximate size of one in bytes.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system cannot create a thread.
 pub(crate) fn ahead<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     things: impl Iterator<Item = T> + Send + 'scope,

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use piton_fetch::RateLimit;
 
-/// A rate for each host from which something comes, below the one for all.
+/// A rate limit for each active host, below the one for all.
 ///
-/// A host from which nothing comes needs none: what a limit remembers is worth a twentieth of a
-/// second.
+/// An inactive host needs none: what a limit remembers is worth a twentieth of a second.
 pub(super) struct HostRates {
     all: Option<RateLimit>,
     each: Option<NonZeroU64>,
@@ -36,7 +35,7 @@ impl HostRates {
         Some(limit.clone())
     }
 
-    /// A download from `host` is over.
+    /// A download from `host` has ended.
     pub(super) fn leave(&mut self, host: &Arc<str>) {
         if let Some((_, users)) = self.hosts.get_mut(host) {
             *users = users.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! The thread that reads the list: it leaves out what the ledger knows to be over and names the rest.
+//! The thread that reads the list: it skips finished items, by the ledger, and names the rest.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -10,41 +10,41 @@ use tokio::sync::mpsc::Sender;
 
 use super::job::{Job, Nameless, Read};
 use super::parsing::parse;
-use super::{Event, Hushed, Monitor, Options, RunError, Select};
+use super::{Event, Monitor, Options, RunError, Select, Suppressed};
 use crate::Item;
 use crate::format::ListError;
 use crate::name::{Folder, NameError, Taken, TargetPath, claim};
 use crate::source::{Keyed, Source};
 
-/// Items are handed over so many at a time, few at first so that the run begins, and then more: each time the
-/// names of new ones are committed first.
+/// The batch size for handing over items: small at first so that the run starts, then larger, since the
+/// names of new items are committed first each time.
 const FIRST_BATCH: usize = 64;
 const BATCH: usize = 1024;
-/// The same in bytes that they hold.
+/// The same, in bytes of the items.
 const BATCH_WEIGHT: usize = 1 << 20;
-/// A batch that is not full goes when so many items were looked at.
+/// A batch is handed over after this many items were looked at, even if it is not full.
 const SEEN: usize = 4096;
-/// When nobody takes items any more, the rest is counted for so long.
+/// When no one takes items any more, the rest is counted for at most this long.
 pub(super) const COUNTING: Duration = Duration::from_secs(2);
 
-/// So many wrong lines are told, and so much of what is passed over; more would bury all the rest.
+/// The number of invalid lines, and of notices, to report; more would bury everything else.
 const TELL: u64 = 20;
 
-/// What was told of the list.
+/// What was reported about the list.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Reported {
     bad_lines: u64,
     notices: u64,
 }
 
-/// What becomes of an item.
+/// What happens to an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Run { first: bool, check: bool },
     LeftOut(Option<State>),
 }
 
-/// What becomes of an item that stands so and, if it failed, did so in this way.
+/// What happens to an item in this state and, if it failed, with this class of failure.
 fn fate(state: Option<State>, class: Option<&ErrorClass>, select: &Select, check: bool) -> Fate {
     let run = |first| Fate::Run { first, check: false };
     match (select, state) {
@@ -69,22 +69,22 @@ fn fate(state: Option<State>, class: Option<&ErrorClass>, select: &Select, check
 /// Everything that the thread works with.
 pub(super) struct Reading {
     pub(super) source: Source,
-    /// What the ledger knew when the run began; `None` if that was nothing.
+    /// What the ledger had when the run started; `None` if it was empty.
     pub(super) known: Option<Reader>,
     pub(super) ledger: Ledger,
     pub(super) folder: Folder,
-    /// Names that are not for items.
+    /// Names that no item may have.
     pub(super) taken: Taken,
     pub(super) options: Arc<Options>,
     pub(super) monitor: Monitor,
-    /// Ends the reading of `source` too.
+    /// Also ends the reading of `source`.
     pub(super) stop: Stop,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
 }
 
 impl Reading {
-    /// Reads to the end of the list. When nobody takes items any more, those that are left are
-    /// counted, as far as that is done at once.
+    /// Reads to the end of the list. When no one takes items any more, the rest is counted, as far as that
+    /// is quick.
     pub(super) fn run(mut self, to: &Sender<Vec<Read>>) -> Result<(), RunError> {
         let source = self.source.clone();
         std::thread::scope(|scope| {
@@ -103,7 +103,7 @@ impl Reading {
         })
     }
 
-    /// `false`: it did not come to the end.
+    /// `false`: it did not reach the end.
     fn hand_over_all(
         &mut self,
         entries: impl Iterator<Item = Result<Keyed, ListError>>,
@@ -151,33 +151,33 @@ impl Reading {
         Ok(true)
     }
 
-    /// The item, if it is one; what it is otherwise is told, up to a point.
+    /// The item, if it is one; anything else is reported, up to a limit.
     fn item(&mut self, entry: Keyed) -> Option<(Item, Key)> {
         match entry {
             Keyed::Item(item, key) => return Some((item, Key::from(key))),
             Keyed::Bad(bad) => {
                 self.monitor.count(|summary| summary.bad_lines += 1);
-                self.told.bad_lines += 1;
-                self.tell(self.told.bad_lines, &Event::BadLine(&bad), Hushed::BadLines);
+                self.reported.bad_lines += 1;
+                self.tell(self.reported.bad_lines, &Event::BadLine(&bad), Suppressed::BadLines);
             }
             Keyed::Notice(notice) => {
-                self.told.notices += 1;
-                self.tell(self.told.notices, &Event::Notice(&notice), Hushed::Notices);
+                self.reported.notices += 1;
+                self.tell(self.reported.notices, &Event::Notice(&notice), Suppressed::Notices);
             }
         }
         None
     }
 
-    /// Tells the `number`th event of its kind.
-    fn tell(&self, number: u64, event: &Event<'_>, kind: Hushed) {
+    /// Reports the `number`th event of its kind.
+    fn tell(&self, number: u64, event: &Event<'_>, kind: Suppressed) {
         match number.cmp(&(TELL + 1)) {
             Ordering::Less => self.monitor.tell(event),
-            Ordering::Equal => self.monitor.tell(&Event::Hushed(kind)),
+            Ordering::Equal => self.monitor.tell(&Event::Suppressed(kind)),
             Ordering::Greater => {}
         }
     }
 
-    /// `false`: nobody takes items any more.
+    /// `false`: no one takes items any more.
     fn hand_over(&self, batch: Vec<Read>, to: &Sender<Vec<Read>>) -> Result<bool, LedgerError> {
         if batch.is_empty() {
             return Ok(!to.is_closed());

@@ -1,4 +1,4 @@
-//! The places that items have while they are in flight.
+//! The slots of items in flight.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,10 +10,10 @@ use tokio::sync::Notify;
 
 use crate::flow::Moment;
 
-/// Whoever is under way for so long does not kill: what kills does it at once, as a rule.
+/// An item in progress for this long is not the cause of a crash: a cause usually acts at once.
 pub(super) const HARMLESS: Duration = Duration::from_secs(10);
 
-/// The slots that tries hold: each lets a host be asked by one more, and a file be fetched.
+/// The slots that tries hold: each allows one more request to a host, and one more file.
 #[derive(Default)]
 pub(super) struct Slots {
     held: HashMap<u64, Slot>,
@@ -29,8 +29,8 @@ pub(super) struct Slot {
     pub(super) share: Share,
 }
 
-/// Told of tries whose bytes are all here: what waits for nothing but the disk, together with many
-/// others, holds up neither the network nor a host.
+/// Notified of tries that have received all bytes: they wait only for the disk, together with many others,
+/// and hold up neither the network nor a host.
 #[derive(Clone, Default)]
 pub(super) struct Landing {
     shared: Arc<Shared>,
@@ -43,7 +43,7 @@ struct Shared {
 }
 
 impl Slots {
-    /// Where tries say that they land.
+    /// Where tries report that they land.
     pub(super) fn landing(&self) -> &Landing {
         &self.landing
     }
@@ -53,17 +53,17 @@ impl Slots {
         self.held.insert(number, slot);
     }
 
-    /// Those that are held.
+    /// Slots in use.
     pub(super) fn held(&self) -> impl Iterator<Item = &Slot> {
         self.held.values()
     }
 
-    /// The slot of a try that is over, if it still had one.
+    /// The slot of a finished try, if it still had one.
     pub(super) fn give_back(&mut self, number: u64) -> Option<Slot> {
         self.held.remove(&number)
     }
 
-    /// Notes for a run after a crash which items this process has survived for long.
+    /// Records, for a run after a crash, which items this process has survived for long.
     pub(super) fn note_the_harmless(&self, now: Moment) {
         let long = |slot: &&Slot| now.saturating_sub(slot.begun) >= HARMLESS;
         let flights = self.held.values().filter(long).filter_map(|slot| slot.flight.upgrade());
@@ -78,13 +78,13 @@ impl Slots {
 }
 
 impl Landing {
-    /// The bytes of this try are all here.
+    /// This try has received all bytes.
     pub(super) fn tell(&self, number: u64) {
         self.numbers().push(number);
         self.shared.told.notify_one();
     }
 
-    /// Waits until a try has told.
+    /// Waits until a try has reported.
     pub(super) async fn told(&self) {
         self.shared.told.notified().await;
     }

@@ -1,4 +1,4 @@
-//! Work that blocks, each on a thread of its own.
+//! Blocking work, each on its own thread.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -6,10 +6,10 @@ use std::thread::Builder;
 
 use tokio::sync::oneshot;
 
-/// Begins `work`; the future gives what it gives. Dropping that does not end it.
+/// Starts `work`; the future returns its result. Dropping the future does not end the work.
 ///
 /// # Errors
-/// The system gives no thread (`nproc`, `pids.max`). The pool of the runtime would panic then.
+/// The system cannot create a thread (`nproc`, `pids.max`). The pool of the runtime would panic then.
 pub(super) fn begin<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<impl Future<Output = T>> {

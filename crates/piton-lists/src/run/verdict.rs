@@ -7,17 +7,17 @@ use piton_remote::RefusalKind;
 use crate::flow::Heard;
 use crate::name::FolderError;
 
-/// What a failed try of an item calls for.
+/// The consequence of a failed try for the item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// No number of tries helps.
+    /// Retrying does not help.
     Fatal,
     /// It may succeed later.
     Transient,
-    /// It was stopped; nothing is said of it.
+    /// It was stopped; that says nothing about it.
     Stopped,
-    /// The disk did not take it. It may when others have ended or the user has made room; where the disk
-    /// does not take anything else either, the run ends.
+    /// The disk refused it. It may succeed when others have ended or the user has freed space; if the disk
+    /// refuses everything else, too, the run ends.
     NoRoom,
 }
 
@@ -44,13 +44,13 @@ impl Verdict {
         }
     }
 
-    /// The state that is recorded once no more tries are left.
+    /// The state to record once no more tries are left.
     pub(super) fn state(&self) -> State {
         if *self == Self::Fatal { State::Fatal } else { State::Transient }
     }
 }
 
-/// What a failure says of the host, if `fetched` bytes came before it.
+/// What a failure says about the host, if `fetched` bytes were received before it.
 pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
     match failure.meaning().fault {
         Fault::HostBusy => Heard::Busy(failure.retry_after()),
@@ -61,13 +61,12 @@ pub(super) fn heard(failure: &Failure, fetched: u64) -> Heard {
     }
 }
 
-/// Whether it may be about how many files are asked for at a time: some hosts say so with the word for "not
-/// yours".
+/// Whether the failure may be about how many files are requested at a time: some hosts answer 403 for that.
 pub(super) fn may_be_crowding(failure: &Failure) -> bool {
     matches!(failure, Failure::Refused { refusal, .. } if refusal.kind == RefusalKind::Denied)
 }
 
-/// The word for a failure: what `piton retry --class` takes. Statuses are their number.
+/// The class of a failure: what `piton retry --class` accepts. Statuses are their number.
 pub(super) fn class_of(failure: &Failure) -> Option<ErrorClass> {
     failure.meaning().class.to_string().parse().ok()
 }

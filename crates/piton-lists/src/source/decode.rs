@@ -1,23 +1,23 @@
-//! Compressed lists, known by their first bytes.
+//! Compressed lists, detected by their first bytes.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// Bytes that are read at once.
+/// Bytes per read.
 pub(super) const BUFFER: usize = 64 << 10;
 
 /// RFC 1952 section 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// RFC 8878 section 3.1.1; a list may also begin with a frame that is to be skipped (section 3.1.2).
+/// RFC 8878 section 3.1.1; a list may also start with a skippable frame (section 3.1.2).
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
 
-/// Powers of two of bytes that zstd looks back at most: 32 MiB, which is what `zstd --ultra -20` uses. A
-/// list that wants more fails instead of filling the memory (guarantee G8).
+/// The largest zstd window, as a power of two: 32 MiB, which is what `zstd --ultra -20` uses. A list that
+/// needs more fails instead of filling the memory (guarantee G8).
 const ZSTD_WINDOW: u32 = 25;
 
-/// What a reader gives, decompressed if it is gzip (of one member or many) or zstd (of one frame or many).
+/// The output of a reader, decompressed if it is gzip (one or more members) or zstd (one or more frames).
 pub(super) fn decoded<R>(mut reader: R) -> io::Result<Box<dyn BufRead + Send>>
 where
     R: BufRead + Send + 'static,

@@ -1,23 +1,23 @@
-//! The entries of a list with the keys that the ledger knows them by.
+//! The entries of a list with their keys in the ledger.
 
 use crate::format::{BadLine, Entries, Entry, ListError, Notice};
 use crate::{Content, Item, ItemKey, Occurrences};
 
 use super::Source;
 
-/// One thing that a list has to say, as [`Entry`], with the key of each item.
+/// One entry of a list, as [`Entry`], with the key of each item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keyed {
     /// Something to fetch.
     Item(Item, ItemKey),
-    /// A wrong line; the rest of the list goes on.
+    /// An invalid line; the rest of the list continues.
     Bad(BadLine),
-    /// Something that piton passes over.
+    /// Something that piton ignores.
     Notice(Notice),
 }
 
-/// The entries of a list in its order, with keys. A list of millions is read twice for that, the second
-/// time in the midst of the first: see [`Occurrences`].
+/// The entries of a list in order, with keys. A list of millions is read twice for that, the second time in
+/// the middle of the first: see [`Occurrences`].
 #[derive(Debug)]
 pub struct KeyedEntries<'a> {
     source: &'a Source,

@@ -1,5 +1,5 @@
-//! Where a list comes from: a file, compressed or not; standard input, spooled into one; an address,
-//! fetched into one. So every list is a file in the end, and can be read as often as it takes.
+//! Where a list comes from: a file, compressed or not; standard input, spooled into a file; or a URL,
+//! fetched into a file. So every list is a file in the end, and can be read repeatedly.
 
 mod decode;
 mod keyed;
@@ -20,8 +20,8 @@ use url::Url;
 use watched::{Until, Watched};
 
 use crate::Occurrences;
-use crate::address::{self, Base, SCHEMES};
 use crate::format::{Entries, Format, ListError, detect, passes};
+use crate::item_url::{self, Base, SCHEMES};
 
 pub use keyed::{Keyed, KeyedEntries};
 
@@ -32,16 +32,17 @@ pub enum Origin {
     File(PathBuf),
     /// `-`: standard input, to be spooled by [`spool`].
     Input,
-    /// An address, to be fetched into a file: `piton_fetch::Client::download` makes it whole or not at all.
-    Address(Url),
+    /// A URL, to be fetched into a file: `piton_fetch::Client::download` writes it completely or not at
+    /// all.
+    Url(Url),
 }
 
 impl Origin {
-    /// Reads an argument: `-`, an `http://…` or `https://…` address, or else a path.
+    /// Parses an argument: `-`, an `http://…` or `https://…` URL, or else a path.
     ///
     /// # Errors
-    /// What begins like an address and is none.
-    pub fn of(argument: &OsStr) -> Result<Origin, address::AddressError> {
+    /// If it starts like a URL and is not valid.
+    pub fn of(argument: &OsStr) -> Result<Origin, item_url::UrlError> {
         if argument == "-" {
             return Ok(Origin::Input);
         }
@@ -50,17 +51,17 @@ impl Origin {
             scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.as_str()))
         };
         match argument.to_str().filter(is_address) {
-            Some(text) => address::parse(text, None).map(Origin::Address),
+            Some(text) => item_url::parse(text, None).map(Origin::Url),
             None => Ok(Origin::File(argument.into())),
         }
     }
 }
 
-/// Keeps all that `input` gives in a file at `path`, which only its owner may read (addresses can hold
-/// logins), so that a later run has the list too. Returns its length in bytes.
+/// Saves all of `input` to a file at `path` that only its owner may read (URLs can hold logins), so that a
+/// later run has the list too. Returns its length in bytes.
 ///
-/// Durable once this has returned. Until then, and after a crash or an error half-way, `path` has what it
-/// had before: half a list never looks like a whole one.
+/// Durable once this has returned. Until then, and after a crash or an error, `path` keeps its old content:
+/// half a list never looks like a complete one.
 ///
 /// # Errors
 /// [`ReplaceError`]: `input` failed, or the file could not be written.
@@ -87,29 +88,29 @@ impl Source {
         Source { path, name, format: None, base: None, until: None }
     }
 
-    /// The list in a file that was fetched from this address, before redirects: its name tells the
-    /// format, and relative addresses in it are relative to it.
+    /// The list in a file that was fetched from this URL, before redirects: its name determines the format,
+    /// and relative URLs in the list are relative to it.
     pub fn fetched(path: impl Into<PathBuf>, from: &Url) -> Source {
         let name = from.path().rsplit('/').next().unwrap_or_default().to_owned();
         let base = Base::new(from.clone()).ok();
         Source { path: path.into(), name, format: None, base, until: None }
     }
 
-    /// With this format, instead of the one that its name or its content tells.
+    /// Sets the format, instead of detecting it from name or content.
     #[must_use]
     pub fn format(mut self, format: Format) -> Source {
         self.format = Some(format);
         self
     }
 
-    /// With relative addresses relative to this one.
+    /// Sets the base for relative URLs.
     #[must_use]
     pub fn base(mut self, base: Base) -> Source {
         self.base = Some(base);
         self
     }
 
-    /// Reading fails, wherever in the list, once `grace` has passed since the stop.
+    /// Makes reading fail, anywhere in the list, once `grace` has passed since the stop.
     #[must_use]
     pub fn until(mut self, stop: Stop, grace: Duration) -> Source {
         self.until = Some(Until::new(stop, grace));
@@ -121,7 +122,7 @@ impl Source {
         &self.path
     }
 
-    /// Opens the list, decompressed. May be called again and again.
+    /// Opens the list, decompressed. May be called repeatedly.
     ///
     /// # Errors
     /// [`SourceError`].
@@ -142,8 +143,8 @@ impl Source {
         })
     }
 
-    /// Opens the list and reads it from its beginning. May be called again and again; the same bytes give
-    /// the same entries.
+    /// Opens the list and reads it from the start. May be called repeatedly; the same bytes give the same
+    /// entries.
     ///
     /// # Errors
     /// [`SourceError`]; later errors are entries of the iterator.
@@ -168,8 +169,8 @@ impl Source {
         self.keyed_by(Occurrences::new())
     }
 
-    /// As [`Source::keyed`], with what is known already of the items that repeat: nothing was counted yet,
-    /// or it was a [`Census`](crate::Census) of the list as it is.
+    /// As [`Source::keyed`], with what is already known about repeated items: either nothing was counted
+    /// yet, or it was a [`Census`](crate::Census) of the list as it is.
     ///
     /// # Errors
     /// As [`Source::entries`].
@@ -181,7 +182,7 @@ impl Source {
 /// Bytes that [`detect`] gets to see.
 const HEAD: u64 = 4096;
 
-/// Why a list could not be opened. Nothing was touched.
+/// Why a list could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
@@ -190,19 +191,19 @@ pub enum SourceError {
     Io {
         /// The list.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// A folder, or something that gives its bytes only once.
-    #[error("{} is not a file; a pipe can be given as standard input", path.display())]
+    /// A folder, or something that can be read only once.
+    #[error("{} is not a file; give a pipe as standard input instead", path.display())]
     NoFile {
-        /// What it is.
+        /// The path.
         path: PathBuf,
     },
 }
 
 impl SourceError {
-    /// Whether opening the list again may succeed without anything being fixed.
+    /// Whether opening the list again may succeed without any fix.
     pub fn may_be_retried(&self) -> bool {
         passes(self.kind())
     }
@@ -215,7 +216,7 @@ impl SourceError {
     }
 }
 
-/// Opening a list again while it is read is a part of reading it.
+/// Opening a list again while it is read is part of reading it.
 impl From<SourceError> for ListError {
     fn from(error: SourceError) -> Self {
         ListError::Read(io::Error::new(error.kind(), error))
@@ -232,7 +233,7 @@ mod tests {
 
     fn urls(source: &Source) -> Vec<String> {
         let of = |entry| match entry {
-            Ok(Entry::Item(item)) => item.addresses[0].url.to_string(),
+            Ok(Entry::Item(item)) => item.urls[0].url.to_string(),
             other => format!("{other:?}"),
         };
         source.entries().unwrap().map(of).collect()
@@ -253,7 +254,7 @@ mod tests {
         for (argument, origin) in [
             ("-", Origin::Input),
             ("./-", Origin::File("./-".into())),
-            ("HTTPS://h/l", Origin::Address("https://h/l".parse().unwrap())),
+            ("HTTPS://h/l", Origin::Url("https://h/l".parse().unwrap())),
             ("ftp://h/l", Origin::File("ftp://h/l".into())),
         ] {
             assert_eq!(Origin::of(argument.as_ref()), Ok(origin));

@@ -1,5 +1,5 @@
-//! A list that stops giving when it is asked to: comments and rubbish without end are no entries between
-//! which somebody could look.
+//! A list that stops when asked to, even among endless comments and rubbish, which yield no entries between
+//! which somebody could check.
 
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, OnceLock};
@@ -11,9 +11,9 @@ use piton_fetch::Stop;
 #[derive(Debug, Clone)]
 pub(super) struct Until {
     stop: Stop,
-    /// How long it is still read once it was stopped.
+    /// How long reading continues after a stop.
     grace: Duration,
-    /// When that was seen, by whichever reader of the list was the first.
+    /// When the stop was noticed, by whichever reader of the list was first.
     since: Arc<OnceLock<Instant>>,
 }
 

@@ -73,7 +73,7 @@ impl Observer for Diary {
             },
             Event::BadLine(bad) => format!("bad {}", bad.line),
             Event::Notice(notice) => format!("notice {}", notice.line),
-            Event::Hushed(kind) => format!("hushed {kind:?}"),
+            Event::Suppressed(kind) => format!("suppressed {kind:?}"),
             Event::GivenUp { host, items, .. } => format!("given up {host} {items}"),
             _ => return,
         };

@@ -115,5 +115,5 @@ fn what_is_wrong_is_told_a_few_times_and_then_counted() {
     let summary = summary.unwrap();
     assert_eq!((summary.bad_lines, summary.done), (100, 1));
     assert_eq!(lines.iter().filter(|line| line.starts_with("bad ")).count(), 20);
-    assert_eq!(lines.iter().filter(|line| *line == "hushed BadLines").count(), 1);
+    assert_eq!(lines.iter().filter(|line| *line == "suppressed BadLines").count(), 1);
 }

@@ -86,7 +86,7 @@ impl FromStr for Digest {
 #[non_exhaustive]
 pub enum DigestError {
     /// There is no `ALG:` before the digits.
-    #[error("a digest is written ALGORITHM:HEX, such as sha256:9f86…; there is no algorithm here")]
+    #[error("a digest without an algorithm; write ALGORITHM:HEX, such as sha256:9f86…")]
     NoAlgorithm,
     /// The algorithm is not known.
     #[error(transparent)]
@@ -100,7 +100,7 @@ pub enum DigestError {
         got: usize,
     },
     /// A character that is no hex digit.
-    #[error("{algorithm} is written in hex digits (0-9, a-f), got {found:?}")]
+    #[error("{algorithm} needs hex digits (0-9, a-f), got {found:?}")]
     NotHex {
         /// The algorithm that was named.
         algorithm: Algorithm,
@@ -129,12 +129,9 @@ mod tests {
             message(&format!("sha256:{}", "0".repeat(63))),
             "sha256 has 64 hex digits, got 63"
         );
-        assert_eq!(
-            message("crc32c:0000000g"),
-            "crc32c is written in hex digits (0-9, a-f), got 'g'"
-        );
+        assert_eq!(message("crc32c:0000000g"), "crc32c needs hex digits (0-9, a-f), got 'g'");
         assert!(message("sha3:00").starts_with("unknown digest algorithm \"sha3\""));
         assert!(message("00ff").contains("ALGORITHM:HEX"));
-        assert_eq!(message("md5:+1"), "md5 is written in hex digits (0-9, a-f), got '+'");
+        assert_eq!(message("md5:+1"), "md5 needs hex digits (0-9, a-f), got '+'");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use piton_durable::fs::{FsFile, Stat};
 
+use super::local::LocalBytes;
 use super::version::is_unchanged;
 use crate::blocking::blocking;
 use crate::error::RemoteError;
@@ -55,6 +56,23 @@ impl Body {
     /// What was read before, without a look at the disk.
     pub(crate) fn try_read(&mut self, buf: &mut [u8]) -> Option<Result<usize, RemoteError>> {
         self.take(buf)
+    }
+
+    /// What the system can copy: also what was read ahead.
+    pub(crate) fn local(&self) -> Option<LocalBytes> {
+        let range = self.rest.start.checked_sub(self.ahead.len() as u64)?..self.rest.end;
+        (self.failed.is_none() && !range.is_empty()).then(|| LocalBytes {
+            file: Arc::clone(&self.file),
+            stat: self.stat,
+            path: self.path.clone(),
+            range,
+        })
+    }
+
+    pub(crate) fn skip(&mut self, bytes: u64) {
+        let ahead = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.ahead.len());
+        self.ahead.advance(ahead);
+        self.rest.start = (self.rest.start + bytes - ahead as u64).min(self.rest.end);
     }
 
     pub(crate) fn unread(&mut self, bytes: Bytes, failed: Option<RemoteError>) {

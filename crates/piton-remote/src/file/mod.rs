@@ -6,6 +6,7 @@
 //! its validator is weak, and the engine compares bytes wherever two answers meet.
 
 mod body;
+mod local;
 mod version;
 
 use std::io;
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use url::{Host, Url};
 
 pub(crate) use self::body::Body;
+pub use self::local::LocalBytes;
 pub(crate) use self::version::modified_of;
 use self::version::{identity, is_same, is_unchanged, unsettled_for};
 use crate::ask::Ask;
@@ -74,7 +76,9 @@ pub fn local_path(url: &Url) -> Option<PathBuf> {
 
 fn open(fs: &dyn Fs, url: &Url) -> Result<(Arc<dyn FsFile>, Stat), AskError> {
     let Some(path) = local_path(url) else {
-        return Err(RemoteError::BadUrl { why: "a file: URL names a path of this machine" }.into());
+        return Err(
+            RemoteError::BadUrl { why: "a file: URL must name a path on this machine" }.into()
+        );
     };
     // Before it is opened: that of a FIFO or a device may wait, or do something.
     let refused = |error: io::Error| refusal(&path, error);

@@ -261,7 +261,7 @@ pub enum ConfigError {
     },
     /// The address of a proxy cannot be used.
     #[error(
-        "the proxy for {scheme} is not an address that can be used \
+        "the proxy for {scheme} is not a usable URL \
          (hint: http://, https://, socks4://, socks4a://, socks5:// or socks5h://HOST:PORT)"
     )]
     Proxy {
@@ -269,7 +269,7 @@ pub enum ConfigError {
         scheme: &'static str,
     },
     /// A login that no header can hold.
-    #[error("the token holds characters that cannot be sent (hint: a line end from a file?)")]
+    #[error("the token contains characters that cannot be sent (perhaps a newline from a file?)")]
     Login,
     /// A header that is a login, and was given for every server.
     #[error("the header {name} is a login and cannot go to every server")]
@@ -278,7 +278,7 @@ pub enum ConfigError {
         name: HeaderName,
     },
     /// A header that the transport sets itself.
-    #[error("the header {name} is set by piton itself and cannot be given")]
+    #[error("the header {name} is set by piton itself and cannot be changed")]
     Header {
         /// Its name.
         name: HeaderName,

@@ -93,21 +93,21 @@ pub(super) async fn exchange(
     .await;
     let response = match answered {
         Ok(response) => response,
-        Err(Unanswered::Interim) => return Err(protocol(host, "interim answers without end")),
+        Err(Unanswered::Interim) => return Err(protocol(host, "endless interim answers")),
         // hyper says the same of a length that it cannot count, of which it has taken the head already.
         Err(Unanswered::Failed(error))
             if error.is_parse()
                 && error.to_string().contains("too large")
                 && !connection.into_parts().read_buf.starts_with(b"HTTP/") =>
         {
-            return Err(protocol(host, "it announces a length that nothing can have"));
+            return Err(protocol(host, "it announces an impossible length"));
         }
         Err(Unanswered::Failed(error)) => return Err(head_failed(host, &error)),
     };
 
     let (mut head, body) = response.into_parts();
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(protocol(host, "it switches to another protocol unasked"));
+        return Err(protocol(host, "it switches to another protocol without being asked"));
     }
     let mut keep_alive = !ended && keeps_alive(&head);
     if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.remove(CONTENT_LENGTH).is_some()
@@ -121,7 +121,7 @@ pub(super) async fn exchange(
         return Ok(Answer { head, rest: Rest::Raw(raw) });
     }
     if !matches!(coded.as_slice(), [only] if only.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(protocol(host, "a transfer coding that was not asked for"));
+        return Err(protocol(host, "a transfer coding that was not requested"));
     }
     let frame = Bytes::new();
     let chunked = Chunked { connection, _sender: sender, body, frame, ended, keep_alive };

@@ -170,13 +170,13 @@ impl Proxy {
         }
         answer
             .into_tunnel()
-            .ok_or_else(|| self.failed(origin, "it spoke before the server".to_owned()))
+            .ok_or_else(|| self.failed(origin, "it sent data before the server did".to_owned()))
     }
 
     /// The proxy's answer, where it is not the server's.
     pub(super) fn refused(&self, origin: &Origin, status: u16) -> RemoteError {
         let why = match status {
-            407 => "it wants a login (407), or another one".to_owned(),
+            407 => "it requires a login, or a different one (407)".to_owned(),
             403 => "it forbids it (403)".to_owned(),
             status => format!("it answered {status}"),
         };

@@ -21,7 +21,7 @@ pub(super) fn next(
     }
     let from = Origin::of(url)?;
     let bad = |why: &str| RemoteError::BadRedirect { host: from.to_string(), why: why.to_owned() };
-    let location = headers.get(LOCATION).ok_or_else(|| bad("it does not say where to"))?;
+    let location = headers.get(LOCATION).ok_or_else(|| bad("it has no Location"))?;
     // Addresses with raw UTF-8 in them are wrong and common.
     let location = String::from_utf8_lossy(location.as_bytes());
     let mut to = url.join(&location).map_err(|error| bad(&error.to_string()))?;

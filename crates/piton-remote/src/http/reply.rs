@@ -121,14 +121,17 @@ fn part(
             (0, Some(total)) if last.checked_add(1) == Some(total) => {
                 Ok((identity(headers, Some(total)), Holds::Whole))
             }
-            _ => Err(Broken("status 206 although no range was asked for".to_owned())),
+            _ => Err(Broken("status 206 although no range was requested".to_owned())),
         };
     };
     if first != asked.first {
-        return Err(Broken(format!("asked for bytes from {}, got them from {first}", asked.first)));
+        return Err(Broken(format!(
+            "requested bytes from {}, got bytes from {first}",
+            asked.first
+        )));
     }
     if asked.last.is_some_and(|wanted| last > wanted) {
-        return Err(Broken(format!("got bytes up to {last}, past the range that was asked for")));
+        return Err(Broken(format!("got bytes up to {last}, past the requested range")));
     }
     let end = last + 1;
     if length.is_some_and(|length| length != end - first) {

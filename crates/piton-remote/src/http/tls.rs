@@ -260,7 +260,7 @@ pub(super) fn failed(host: &str, error: &Error, kind: TlsFault, asked: Asked) ->
         | Error::AlertReceived(
             Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity,
         ) if asked == Asked::Nothing => {
-            why = format!("its TLS is too old, and piton does not speak it ({why})");
+            why = format!("its TLS version is too old for piton ({why})");
             Some(TlsRemedy::TooOld)
         }
         Error::AlertReceived(_) if asked == Asked::ForCertificate => {

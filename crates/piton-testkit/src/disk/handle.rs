@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
-use piton_durable::fs::{FsFile, FsSync, Owner, Stat};
+use piton_durable::fs::{FsFile, FsSync, Owner, Stat, read_full_at};
 
 use super::fault::{Step, dead};
 use super::file::Node;
@@ -54,6 +54,19 @@ impl SimFile {
     }
 }
 
+/// What `source` has of this range.
+fn read_range(source: &dyn FsFile, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; place(range.end.saturating_sub(range.start))?];
+    let read = read_full_at(source, &mut bytes, range.start)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+/// A position in memory.
+fn place(at: u64) -> io::Result<usize> {
+    usize::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}
+
 impl FsFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.operate(|node, _, step| {
@@ -73,6 +86,16 @@ impl FsFile for SimFile {
             node.write(&buf[..len], offset);
             node.write_back_one(rng);
             Ok(len)
+        })
+    }
+
+    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
+        let bytes = read_range(source, &range)?;
+        self.change(|node, rng, step| {
+            let len = part_of(step, bytes.len());
+            node.write(&bytes[..len], place(range.start)?);
+            node.write_back_one(rng);
+            Ok(Some(len as u64))
         })
     }
 

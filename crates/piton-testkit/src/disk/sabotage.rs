@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -242,6 +243,18 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.inner.write_at(buf, offset)
+    }
+
+    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
+        self.inner.share_from(source, range)
+    }
+
+    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
+        self.inner.copy_from(source, range)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.descriptor()
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -25,7 +25,7 @@ use crate::screen::human;
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// Marks the items of a list as done that a done file names.
+/// Marks the items of a list that a done file names as done.
 pub(in crate::commands) fn adopt(
     args: AdoptArgs,
     config: Config,
@@ -39,7 +39,7 @@ pub(in crate::commands) fn adopt(
     let brings = !matches!(place.origin, Origin::File(_));
     if !brings {
         check_kept(&place)?;
-        // Before a ledger is made for a list that is not there.
+        // Before a ledger is created for a list that does not exist.
         Source::new(&place.file).open()?;
     }
     let limit = Limit::of(config.list.max_list_size, transfer.max_size());
@@ -87,7 +87,7 @@ pub(in crate::commands) fn adopt(
                 Ok(result) => result.map_err(Trouble::from),
                 Err(gone) => match gone.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
-                    // Nobody cancels it.
+                    // No one cancels it.
                     Err(_) => Err(AdoptError::Stopped.into()),
                 },
             }
@@ -97,7 +97,7 @@ pub(in crate::commands) fn adopt(
             report = &mut adopting => report?,
             exit = signals.first() => {
                 stop.stop();
-                // It may have come to its end all the same.
+                // It may have finished anyway.
                 adopting.await.map_err(|trouble| Trouble { exit, ..trouble })?
             }
         };
@@ -157,26 +157,28 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
         out::path(done),
     )];
     if report.already > 0 {
-        said.push(format!("  {} done already", human::count(report.already)));
+        said.push(format!("  {} were already done", human::count(report.already)));
     }
     if report.missing > 0 {
         said.push(format!(
-            "  {} whose files are not there, left as they were: piton get fetches them",
-            items(report.missing)
+            "  {} not marked, since {}: piton get will fetch {}",
+            items(report.missing),
+            if report.missing == 1 { "its file is missing" } else { "their files are missing" },
+            if report.missing == 1 { "it" } else { "them" },
         ));
     }
     if report.bad_lines > 0 {
-        said.push(format!("  {} of the list wrong", lines(report.bad_lines)));
+        said.push(format!("  {} of the list invalid", lines(report.bad_lines)));
     }
     if let (Some(first), Some(last)) = (&report.first_stranger, &report.last_stranger) {
         let shown = |(number, text): &(u64, String)| {
             format!("line {number}, {}", excerpt(&out::clean(text)))
         };
         said.push(format!(
-            "  {} of {} {} about no item of the list",
+            "  {} of {} {} no item of the list",
             human::count(report.strangers),
             lines(report.lines),
-            if report.strangers == 1 { "is" } else { "are" },
+            if report.strangers == 1 { "names" } else { "name" },
         ));
         said.push(match report.strangers {
             1 => format!("    {}", shown(first)),
@@ -184,7 +186,7 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
         });
         if report.last_is_stranger {
             said.push(
-                "    the last line is one of them: what was finished last is no longer in the list"
+                "    the last line is one of them: the item finished last is no longer in the list"
                     .to_owned(),
             );
         }
@@ -192,7 +194,7 @@ fn sentences(place: &Place, done: &Path, report: &DoneReport) -> Vec<String> {
     said
 }
 
-/// Lines may be as long as the longest address.
+/// Lines may be as long as the longest URL.
 fn excerpt(text: &str) -> String {
     const SHOWN: usize = 120;
     match text.char_indices().nth(SHOWN) {

@@ -8,8 +8,8 @@ use piton::durable::fs::{Fs, OsFs, parent_dir};
 use piton::durable::own::{self, NotOurs, OwnError};
 use piton::durable::part::PartError;
 use piton::fetch::{Client, Download, Failure, IfExists, Monitor, Place as Target, Stop};
-use piton::lists::address::Base;
 use piton::lists::format::Format;
+use piton::lists::item_url::Base;
 use piton::lists::source::{Origin, Source, spool};
 
 use super::kept::Kept;
@@ -19,10 +19,10 @@ use crate::exit::Exit;
 use crate::redact;
 use crate::trouble::Trouble;
 
-/// How the list is to be read: what was given now, and else what was given to the last run.
+/// How to read the list: as given now, or else as in the last run.
 pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<Source, Trouble> {
     let mut source = match &place.origin {
-        Origin::Address(url) => Source::fetched(&place.file, url),
+        Origin::Url(url) => Source::fetched(&place.file, url),
         _ => Source::new(&place.file),
     };
     if let Some(name) = given.list_format.as_ref().or(kept.format.as_ref()) {
@@ -30,9 +30,9 @@ pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<S
             name.parse().map_err(|error| Trouble::usage(format!("--list-format: {error}")))?;
         source = source.format(format);
     }
-    // What is kept of an address has no login: the one that was given now may have.
+    // The saved base URL has no login: the one that was given now may have one.
     let of_own = |base: &&String| match &place.origin {
-        Origin::Address(url) => **base == redact::url(url),
+        Origin::Url(url) => **base == redact::url(url),
         _ => false,
     };
     if let Some(text) = given.base.as_ref().or(kept.base.as_ref().filter(|base| !of_own(base))) {
@@ -44,11 +44,11 @@ pub(super) fn source(place: &Place, given: &ListSource, kept: &Kept) -> Result<S
     Ok(source)
 }
 
-/// What the ledger keeps of how the list is to be read.
+/// What the ledger keeps about how to read the list.
 pub(super) fn base_to_keep(place: &Place, given: &ListSource, kept: &Kept) -> Option<String> {
     let given = given.base.as_ref().map(|base| redact::text(base));
     given.or_else(|| match &place.origin {
-        Origin::Address(url) => Some(redact::url(url)),
+        Origin::Url(url) => Some(redact::url(url)),
         _ => kept.base.clone(),
     })
 }
@@ -62,7 +62,7 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Hours of going through it, and a disk that is not full after it.
+    /// Hours of processing, and it does not fill the disk.
     const DEFAULT: u64 = 1 << 30;
 
     /// The smaller of `--max-list-size` and `--max-size`.
@@ -75,8 +75,8 @@ impl Limit {
     }
 }
 
-/// Puts a list that is no file into one, durable and whole or not at all, that only its owner may read:
-/// addresses can hold logins. The ledger must be locked: another run may be reading the file.
+/// Saves a list that is not a file to one, durably and completely or not at all, readable only by its
+/// owner: URLs can hold logins. The ledger must be locked: another run may be reading the file.
 pub(super) async fn bring(
     place: &Place,
     client: &Client,
@@ -93,17 +93,17 @@ pub(super) async fn bring(
                 spooled = spooled => spooled.unwrap_or_else(|_| {
                     Err(Trouble::new(Exit::Unexpected, "cannot read standard input"))
                 }),
-                // The thread that reads may wait for ever, and is left to itself.
+                // The reading thread may wait forever, and is abandoned.
                 () = stop.stopped() => {
                     sweep(&place.file);
                     Err(Trouble::new(
                         Exit::Interrupted,
-                        "stopped before standard input came to its end; nothing of it is kept",
+                        "stopped before the end of standard input; nothing of it is kept",
                     ))
                 }
             }
         }
-        Origin::Address(url) => {
+        Origin::Url(url) => {
             let mut list = Download::new(url.clone(), Target::File(place.file.clone()));
             list.if_exists = IfExists::Overwrite;
             list.max_size = Some(limit.bytes);
@@ -124,7 +124,7 @@ pub(super) async fn bring(
     }
 }
 
-/// Refuses the copy of a list that is no longer what piton made, before it is read as that list.
+/// Refuses the copy of a list that is no longer what piton wrote, before it is read as that list.
 pub(super) fn check_kept(place: &Place) -> Result<(), Trouble> {
     match place.is_copy() {
         true => own::check(&OsFs, &place.file).map_err(|error| not_ours(&place.file, error)),
@@ -140,8 +140,8 @@ fn not_ours(file: &Path, error: OwnError) -> Trouble {
     }
 }
 
-/// What is kept of a list that others may read is not resumed: it would stay readable. Nor is what somebody
-/// else put there: it could pass for the list as the server has it.
+/// A saved copy that others may read is not resumed: it would stay readable. Nor is one that somebody else
+/// put there: it could pass for the server's list.
 fn refuse_readable(file: &Path) -> Result<(), Trouble> {
     let io = |error| Trouble::file("replace", file, &error);
     match own::check(&OsFs, file) {
@@ -154,7 +154,7 @@ fn refuse_readable(file: &Path) -> Result<(), Trouble> {
     }
 }
 
-/// Removes what a spooling that was cut short left. The lock of the ledger is that of this file too.
+/// Removes leftovers of an interrupted spooling. The lock of the ledger protects this file too.
 fn sweep(file: &Path) {
     let mut temporary = file.file_name().unwrap_or_default().to_owned();
     temporary.push(".tmp-");
@@ -162,7 +162,7 @@ fn sweep(file: &Path) {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         name.starts_with(temporary.as_encoded_bytes())
     };
-    // Litter at worst.
+    // At worst, litter stays.
     for path in OsFs.list(parent_dir(file)).unwrap_or_default().iter().filter(|path| is_left(path))
     {
         let _ = OsFs.remove(path);
@@ -174,14 +174,14 @@ fn spool_input(file: &Path, stop: Stop) -> Result<(), Trouble> {
     spool(&OsFs, &mut input, file).map(drop).map_err(Trouble::from)
 }
 
-/// Standard input, whose end counts only if nothing was stopped: a Ctrl-C ends whatever writes into the
-/// pipe as well, and half of a list must not pass for a whole one.
+/// Standard input. Its end counts only if nothing was stopped: a Ctrl-C also ends the program that writes
+/// into the pipe, and half a list must not pass for a complete one.
 struct Input<R> {
     input: R,
     stop: Stop,
 }
 
-/// The signal may be on its way while the end of the pipe is here already.
+/// The signal may still be on its way when the end of the pipe arrives.
 const MOMENT: Duration = Duration::from_millis(50);
 
 impl<R: Read> Read for Input<R> {
@@ -190,7 +190,7 @@ impl<R: Read> Read for Input<R> {
         if read == 0 {
             std::thread::sleep(MOMENT);
             if self.stop.is_stopped() {
-                return Err(io::Error::other("it was stopped before its end"));
+                return Err(io::Error::other("stopped before its end"));
             }
         }
         Ok(read)

@@ -1,4 +1,4 @@
-//! A run of a list under way: its screen, its signals, its commands, and how it ends.
+//! A running list: its screen, its signals, its commands, and how it ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,33 +23,33 @@ use crate::screen::list::{Ended, Frame, ListScreen, Shared};
 use crate::signals::Signals;
 use crate::trouble::Trouble;
 
-/// How often slow commands are looked for.
+/// How often to check for slow commands.
 const LOOK: Duration = Duration::from_secs(1);
-/// After so long it is said that commands are waited for.
+/// After this long, report that piton waits for commands.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// All that a run takes.
+/// Everything that a run needs.
 pub(super) struct Drive<'a> {
     pub(super) place: &'a Place,
     pub(super) network: Network,
-    /// Knows the server of the list's URL, if it has one.
+    /// Has the credentials for the server of the list's URL, if it has one.
     pub(super) client: Client,
     pub(super) ledger: Ledger,
     pub(super) source: Source,
     pub(super) options: Options,
     pub(super) on_done: Option<Words>,
     pub(super) screen: Box<dyn ListScreen>,
-    /// Whether the list is to be brought again from where it comes from.
+    /// Whether to get the list again from its source.
     pub(super) bring: bool,
     pub(super) limit: Limit,
-    /// What is to be told before anything else.
+    /// Messages to show before anything else.
     pub(super) notes: Vec<String>,
-    /// Whether only items that failed before are tried, so that the exit code speaks of these.
+    /// Whether only items that failed before are tried, so that the exit code refers to these.
     pub(super) retry: bool,
 }
 
 impl Drive<'_> {
-    /// Goes through the list and tells how that ended.
+    /// Processes the list and reports how that ended.
     pub(super) async fn go(self) -> Result<Exit, Trouble> {
         let signals = Signals::install().map_err(|error| Trouble::cannot_start(&error))?;
         let screen = Shared::new(self.screen);
@@ -86,7 +86,7 @@ impl Drive<'_> {
         };
         let trouble = result.err().map(Trouble::from);
         let exit = match (&trouble, controls.signalled) {
-            // The signal came when all was done.
+            // The signal arrived when everything was done.
             (None, Some(_)) if summary.is_complete() && tally.is_good() => Exit::Done,
             (_, Some(exit)) => exit,
             (Some(trouble), None) => trouble.exit,
@@ -110,7 +110,7 @@ impl Drive<'_> {
     }
 }
 
-/// What acts on a run from outside, and shows it.
+/// What controls a run from outside, and shows it.
 struct Controls {
     screen: Shared,
     signals: Signals,
@@ -144,12 +144,12 @@ impl Controls {
         loop {
             tokio::select! {
                 asked = &mut asking => {
-                    let (client, told) = match (asked, self.signalled) {
+                    let (client, reported) = match (asked, self.signalled) {
                         (Err(trouble), Some(exit)) => return Err(Trouble { exit, ..trouble }),
                         (asked, _) => asked?,
                     };
-                    if let Some(told) = told {
-                        self.screen.lock().note(&format!("piton: {told}"));
+                    if let Some(reported) = reported {
+                        self.screen.lock().note(&format!("piton: {reported}"));
                     }
                     return Ok(client);
                 }
@@ -161,7 +161,7 @@ impl Controls {
         }
     }
 
-    /// Goes through the list; a signal stops that with everything saved.
+    /// Processes the list; a signal stops it, with everything saved.
     async fn conduct(
         &mut self,
         run: &Run,
@@ -192,19 +192,19 @@ impl Controls {
         }
     }
 
-    /// Waits for the commands that still run, however long: a signal leaves them to themselves.
+    /// Waits for the commands that still run, however long; after a signal, they continue on their own.
     async fn wait_for(&mut self, on_done: OnDone) -> Tally {
         let mut look = interval(Duration::from_millis(20));
-        let mut told = false;
+        let mut reported = false;
         let mut waited = Duration::ZERO;
         while on_done.is_busy() && self.signalled.is_none() {
             tokio::select! {
                 _ = look.tick() => {
                     on_done.tell_slow();
                     waited = waited.saturating_add(look.period());
-                    if !told && waited >= PATIENCE {
-                        told = true;
-                        self.screen.lock().note("piton: waiting for commands of --on-done to end");
+                    if !reported && waited >= PATIENCE {
+                        reported = true;
+                        self.screen.lock().note("piton: waiting for --on-done commands to finish");
                     }
                 }
                 exit = self.signals.first() => {
@@ -217,7 +217,7 @@ impl Controls {
     }
 }
 
-/// Passes events on to the screen, and counts failures by class.
+/// Forwards events to the screen, and counts failures by class.
 struct Watch {
     screen: Shared,
     classes: Mutex<HashMap<String, u64>>,
@@ -246,7 +246,7 @@ impl Observer for Watch {
     }
 }
 
-/// The exit code of a run that came to its end.
+/// The exit code of a run that reached its end.
 fn exit(summary: &Summary, retry: bool, tally: Tally) -> Exit {
     let complete = match retry {
         true => summary.failed_now == 0 && summary.ended.is_none(),
@@ -265,10 +265,10 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
     let mut advice = Vec::new();
     let commands = |count| human::counted(count, "command", "commands");
     if tally.failed > 0 {
-        advice.push(format!("{} of --on-done failed", commands(tally.failed)));
+        advice.push(format!("{} failed (--on-done)", commands(tally.failed)));
     }
     if tally.left_out > 0 {
-        advice.push(format!("{} of --on-done were not run", commands(tally.left_out)));
+        advice.push(format!("{} not run (--on-done)", commands(tally.left_out)));
     }
     if summary.interrupted > 0
         || summary.remaining > 0
@@ -276,11 +276,11 @@ fn advice(place: &Place, summary: &Summary, tally: Tally, exit: Exit) -> Vec<Str
         || summary.transient > 0
         || matches!(exit, Exit::Interrupted | Exit::Terminated)
     {
-        advice.push(format!("to go on: piton get -i {list}"));
+        advice.push(format!("to resume: piton get -i {list}"));
     }
     if summary.transient.saturating_add(summary.fatal).saturating_add(summary.quarantined) > 0 {
-        advice.push(format!("what failed and why: piton failures {list}"));
-        advice.push(format!("to try that again: piton retry {list}"));
+        advice.push(format!("to list failed items: piton failures {list}"));
+        advice.push(format!("to retry failed items: piton retry {list}"));
     }
     advice
 }

@@ -19,7 +19,7 @@ use crate::out;
 use crate::redact;
 use crate::trouble::Trouble;
 
-/// Prints the items that are not done. The exit code speaks of this command, not of the list.
+/// Prints the items that are not done. The exit code refers to this command, not to the list.
 pub(crate) fn failures(args: &FailuresArgs) -> Result<Exit, Trouble> {
     let place = Place::of(&args.list, args.source.state.as_deref())?;
     refuse_input(&place)?;
@@ -46,7 +46,7 @@ pub(crate) fn failures(args: &FailuresArgs) -> Result<Exit, Trouble> {
     failed.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }
 
-/// An object per item: its own keys, so that it can be fed back, and what is known of it.
+/// One object per item: its own keys, so that it is valid as input, and its outcome.
 fn write_objects(
     place: &Place,
     source: &piton::lists::source::Source,

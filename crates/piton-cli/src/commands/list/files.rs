@@ -1,20 +1,19 @@
-//! How many files may be open.
+//! The limit of open files.
 
 use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Open files per file under way besides its connections: the part and its journal, and for a moment a
-/// folder or a temporary name.
+/// Open files per running download, besides its connections: the part and its journal, and briefly a folder
+/// or a temporary name.
 const PER_JOB: u64 = 4;
-/// What the command needs however little is under way.
+/// What the command needs in any case.
 const BASE: u64 = 64;
-/// Folders are held open while they are used, at most one for so many files that may be open.
+/// Folders are held open while they are used, at most one for this many files that may be open.
 const FILES_PER_FOLDER: u64 = 16;
 
-/// Raises the soft limit of open files as far as `jobs` files at once over `connections` each need it
-/// and the hard limit allows. How many files at once that is enough for, and what to tell if these are
-/// fewer.
+/// Raises the soft limit of open files as far as `jobs` parallel files over `connections` each need it and
+/// the hard limit allows. Returns the number of parallel files that fit, and a message if that is fewer.
 pub(super) fn raise_limit(
     jobs: NonZeroUsize,
     connections: usize,
@@ -33,12 +32,13 @@ pub(super) fn raise_limit(
         return (jobs, None);
     }
     let fewer = within(most, per_job).min(jobs);
-    let told =
-        format!("only {most} files may be open here (ulimit -n): {fewer} at once, not {jobs}");
-    (fewer, Some(told))
+    let note = format!(
+        "at most {most} files can be open (ulimit -n): fetching {fewer} at once, not {jobs}"
+    );
+    (fewer, Some(note))
 }
 
-/// How many files at once fit into a limit of open ones: one at least, in the hope of the best.
+/// The number of parallel files that fit into a limit of open files: at least one, hoping for the best.
 fn within(limit: u64, per_job: u64) -> NonZeroUsize {
     let taken = BASE.saturating_add(limit / FILES_PER_FOLDER);
     let fewer = limit.saturating_sub(taken).checked_div(per_job).unwrap_or(0);
@@ -54,9 +54,9 @@ mod tests {
         let jobs = |jobs| NonZeroUsize::new(jobs).unwrap();
         assert_eq!(raise_limit(jobs(1), 1), (jobs(1), None));
         let hard = getrlimit(Resource::Nofile).maximum.unwrap();
-        let (fewer, told) = raise_limit(NonZeroUsize::MAX, 1);
+        let (fewer, note) = raise_limit(NonZeroUsize::MAX, 1);
         assert_eq!(fewer.get() as u64, (hard - BASE - hard / 16) / 5);
-        assert!(told.unwrap().starts_with(&format!("only {hard} files may be open here")));
+        assert!(note.unwrap().starts_with(&format!("at most {hard} files can be open")));
         assert_eq!(getrlimit(Resource::Nofile).current, Some(hard));
     }
 

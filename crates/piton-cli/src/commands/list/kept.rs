@@ -1,4 +1,4 @@
-//! What a ledger keeps of the options of a run, so that the next one puts files into the same places.
+//! The options of a run that a ledger keeps, so that the next run puts files into the same places.
 
 use std::path::{Path, PathBuf};
 
@@ -15,26 +15,26 @@ use crate::screen::quoted;
 use crate::trouble::Trouble;
 use crate::{out, redact};
 
-/// The options that decide where files go and what the list means. Stands in ledgers as JSON: fields
-/// may be added, and none may change its meaning.
+/// The options that decide where files go and what the list means. Stored in ledgers as JSON: fields may be
+/// added, but none may change its meaning.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Kept {
     /// The target folder; absolute.
     pub(super) folder: PathBuf,
-    /// Whether host and folders of the addresses are kept.
+    /// Whether host and folders of the URLs are kept.
     pub(super) tree: bool,
     /// `--list-format`.
     pub(super) format: Option<String>,
     /// `--base`, or the URL that the list came from; without a login.
     pub(super) base: Option<String>,
-    /// Which file the ledger was that this was written to. A copy, or what came out of an archive, is
-    /// another one, and says nothing of what the user of this machine wanted.
+    /// The ledger file that this was written to. A copy, or a file from an archive, is another file, and
+    /// says nothing about what the user of this machine wanted.
     pub(super) ledger: Option<String>,
 }
 
 impl Kept {
-    /// Those of the last run; `None` if there was none, or none that this version understands.
+    /// The options of the last run; `None` if there was none, or none that this version understands.
     pub(super) fn of(ledger: &Reader) -> Result<Option<Self>, Trouble> {
         let last = ledger.runs(1)?.into_iter().next();
         Ok(last.and_then(|last| serde_json::from_str(&last.run.options).ok()))
@@ -45,11 +45,11 @@ impl Kept {
         self.ledger.is_some() && self.ledger == which_file(ledger)
     }
 
-    /// Whether relative addresses may be completed as in the last run: a ledger from elsewhere would have other
-    /// servers asked, now or when the failures that are printed are fetched.
+    /// Whether relative URLs may be completed as in the last run: with a ledger from elsewhere, other
+    /// servers would be asked, now or when the printed failures are fetched.
     pub(super) fn check_base(&self, place: &Place, given: &ListSource) -> Result<(), Trouble> {
         let own = |base: &&String| match &place.origin {
-            Origin::Address(url) => is_of_origin(base, url),
+            Origin::Url(url) => is_of_origin(base, url),
             _ => false,
         };
         let Some(base) = self.base.as_ref().filter(|base| !own(base)) else { return Ok(()) };
@@ -58,13 +58,13 @@ impl Kept {
         }
         let (ledger, shown) = (out::path(&place.ledger), redact::rubbish(base));
         Err(Trouble::usage(format!(
-            "{ledger} was moved or copied here, and would complete addresses with {shown}"
+            "{ledger} was moved or copied here, and would complete URLs with {shown}"
         ))
-        .hint(format!("--base URL says what they belong to: --base {} for that", quoted(&shown))))
+        .hint(format!("to keep that base URL: --base {}", quoted(&shown))))
     }
 
     pub(super) fn to_text(&self) -> String {
-        // Neither a path that is not UTF-8 nor anything else of it fails but that: then nothing is kept.
+        // Only a path that is not UTF-8 can fail here: then nothing is kept.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -73,21 +73,21 @@ impl Kept {
     }
 }
 
-/// What a call says of where files go and what the list means.
+/// What a call says about where files go and what the list means.
 pub(super) struct Given<'a> {
     pub(super) place: &'a Place,
     pub(super) source: &'a ListSource,
     /// `-d`.
     pub(super) directory: Option<&'a Path>,
-    /// Of the config file.
+    /// From the config file.
     pub(super) default_directory: Option<&'a Path>,
     pub(super) tree: bool,
     pub(super) flat: bool,
 }
 
 impl Given<'_> {
-    /// As [`Given::check`], before the ledger is opened to be written: what somebody else's run left beside a
-    /// ledger that is refused is not brought into it.
+    /// As [`Given::check`], before the ledger is opened for writing: leftovers of somebody else's run next
+    /// to a refused ledger are not written into it.
     pub(super) fn check_unopened(&self) -> Result<(), Trouble> {
         match Reader::open(&self.place.ledger) {
             Ok(ledger) => self.check(Kept::of(&ledger)?.as_ref()),
@@ -96,8 +96,8 @@ impl Given<'_> {
         }
     }
 
-    /// Whether the last run may decide again where files go and whom relative addresses mean. A ledger that
-    /// was not written here may have come with the list, from anybody.
+    /// Whether the last run may again decide where files go and which servers relative URLs mean. A ledger
+    /// that was not written here may have come with the list, from anybody.
     pub(super) fn check(&self, last: Option<&Kept>) -> Result<(), Trouble> {
         let Some(last) = last.filter(|last| !last.is_of(&self.place.ledger)) else { return Ok(()) };
         let harmless = [
@@ -111,14 +111,13 @@ impl Given<'_> {
             return Err(Trouble::usage(format!(
                 "{ledger} was moved or copied here, and would put files into {shown}"
             ))
-            .hint(format!(
-                "-d DIR says where they are to go: -d {there} for there, -d . for here"
-            )));
+            .hint(format!("choose the folder: -d {there} for that one, -d . for this one")));
         }
         last.check_base(self.place, self.source)
     }
 
-    /// What decides where files go: as given, or as in the last run. Notes what was taken from there.
+    /// What decides where files go: as given, or as in the last run. Adds a note for what was taken from
+    /// there.
     pub(super) fn kept(&self, last: Option<&Kept>, notes: &mut Vec<String>) -> Kept {
         let default = absolute(self.default_directory.unwrap_or_else(|| Path::new(".")));
         let last_folder = last.map(|last| &last.folder).filter(|folder| folder.is_absolute());
@@ -126,7 +125,7 @@ impl Given<'_> {
             (Some(given), last) => {
                 let given = absolute(given);
                 if let Some(last) = last.filter(|last| **last != given) {
-                    notes.push(format!("what earlier runs finished stays in {}", last.display()));
+                    notes.push(format!("files from earlier runs stay in {}", last.display()));
                 }
                 given
             }
@@ -134,7 +133,7 @@ impl Given<'_> {
                 if *last != default {
                     let last = last.display();
                     notes.push(format!(
-                        "files go to {last}, as in the last run (-d DIR: elsewhere)"
+                        "files go to {last}, as in the last run (-d DIR changes that)"
                     ));
                 }
                 last.clone()
@@ -144,7 +143,10 @@ impl Given<'_> {
         let last_tree = last.is_some_and(|last| last.tree);
         let tree = self.tree || last_tree && !self.flat;
         if tree && !self.tree {
-            notes.push("names keep host and folders, as in the last run (--flat: not)".to_owned());
+            notes.push(
+                "file names keep host and folders, as in the last run (--flat changes that)"
+                    .to_owned(),
+            );
         }
         let nothing = Kept::default();
         let last = last.unwrap_or(&nothing);
@@ -158,10 +160,10 @@ impl Given<'_> {
     }
 }
 
-/// The ledger as no copy of it is: by the inode and its birth. Not by the device, whose number another start
-/// of the machine may change. `None` where the file system tells no birth.
+/// Identifies the ledger file, unlike any copy of it: by inode and birth time. Not by the device, whose
+/// number may change at a reboot. `None` if the file system reports no birth time.
 fn which_file(ledger: &Path) -> Option<String> {
-    // Without an answer the options have to be given again.
+    // Without an answer, the options must be given again.
     let stat = OsFs.stat(ledger).ok().flatten()?;
     Some(format!("{:x}:{:x}", stat.id.inode, stat.id.birth?))
 }
@@ -170,7 +172,7 @@ fn is_of_origin(base: &str, url: &url::Url) -> bool {
     url::Url::parse(base).is_ok_and(|base| base.origin() == url.origin())
 }
 
-/// The folder as the ledger keeps it: the same wherever the next run is called from.
+/// The folder as the ledger keeps it: the same, wherever the next run is called from.
 fn absolute(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }

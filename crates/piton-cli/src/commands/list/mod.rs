@@ -1,5 +1,5 @@
-//! Lists: `piton get -i`, `piton retry`, `piton failures`, `piton adopt --done`, and the part of `piton
-//! status` and `piton forget` that is about them.
+//! Lists: `piton get -i`, `piton retry`, `piton failures`, `piton adopt --done`, and the parts of `piton
+//! status` and `piton forget` for lists.
 
 mod adopt;
 mod bring;
@@ -38,7 +38,7 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What goes for the files goes for what is known of them, as far as a ledger can do without.
+/// The ledger gets the durability of the files, as far as it can do with less.
 fn ledger_durability(durability: Durability) -> ledger::Durability {
     match durability {
         Durability::Power => ledger::Durability::Power,
@@ -46,11 +46,11 @@ fn ledger_durability(durability: Durability) -> ledger::Durability {
     }
 }
 
-/// For the commands that look at a list again.
+/// For the commands that read a list again.
 fn refuse_input(place: &Place) -> Result<(), Trouble> {
     if place.origin != Origin::Input {
         return Ok(());
     }
-    Err(Trouble::usage("standard input is not there a second time")
-        .hint(format!("it was kept: give {} instead of -", place.file.display())))
+    Err(Trouble::usage("standard input cannot be read twice")
+        .hint(format!("use the saved copy instead of -: {}", place.file.display())))
 }

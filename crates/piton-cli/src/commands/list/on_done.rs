@@ -1,9 +1,8 @@
-//! `--on-done`: a command for each file that became done.
+//! `--on-done`: a command for each finished file.
 //!
-//! It runs after the file is durable and recorded, so that it runs at most once: a kill between the
-//! record and the command leaves it out. Some run at a time; while all of these are busy and enough
-//! files wait, the ledger waits too and so, in the end, do the downloads: nothing is left out, and memory
-//! stays bounded (G8).
+//! It runs after the file is durable and recorded, so it runs at most once: a kill between the record and
+//! the command skips it. A few run at a time. If all of them are busy and enough files wait, the ledger
+//! waits too, and eventually the downloads do: nothing is skipped, and memory stays bounded (G8).
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -20,11 +19,11 @@ use crate::screen::human;
 use crate::screen::list::Shared as Screen;
 use crate::trouble::Trouble;
 
-/// Commands at once.
+/// Commands in parallel.
 const AT_ONCE: usize = 8;
-/// Files that may wait for one of these to be free.
+/// Files that may wait for a free one.
 const WAITING: usize = 64;
-/// A command that takes longer is told of, once.
+/// A command that takes longer is reported, once.
 const SLOW: Duration = Duration::from_secs(60);
 
 /// A file that is done and recorded as such.
@@ -57,7 +56,7 @@ struct Shared {
     command: Words,
     screen: Screen,
     state: Mutex<State>,
-    /// There is room, or nothing more is taken.
+    /// There is room, or nothing more is accepted.
     room: Condvar,
     /// There is work, or there will be none.
     work: Condvar,
@@ -75,24 +74,24 @@ struct State {
 struct Running {
     path: PathBuf,
     since: Instant,
-    told: bool,
+    reported: bool,
 }
 
-/// What became of the commands.
+/// The results of the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Tally {
     /// Ran and ended with 0.
     pub(super) good: u64,
-    /// Could not be run, or ended otherwise.
+    /// Could not be run, or failed.
     pub(super) failed: u64,
     /// Were not run, because the run was stopped.
     pub(super) left_out: u64,
-    /// Were still running then, and are left to themselves.
+    /// Were still running then, and continue on their own.
     pub(super) left_running: u64,
 }
 
 impl Tally {
-    /// Whether no command is of an unknown or bad end.
+    /// Whether no command failed or has an unknown result.
     pub(super) fn is_good(self) -> bool {
         self == Self { good: self.good, ..Self::default() }
     }
@@ -109,7 +108,7 @@ impl Words {
     /// Splits as a shell does; nothing is expanded.
     pub(super) fn of(text: &str) -> Result<Self, Trouble> {
         let wrong = |why| Trouble::usage(format!("--on-done {why}"));
-        let words = shlex::split(text).ok_or_else(|| wrong("has a quote that is not closed"))?;
+        let words = shlex::split(text).ok_or_else(|| wrong("has an unclosed quote"))?;
         let mut words = words.into_iter().map(OsString::from);
         let program = words.next().filter(|program| !program.is_empty());
         let program = program.ok_or_else(|| wrong("needs a command"))?;
@@ -118,7 +117,7 @@ impl Words {
 }
 
 impl OnDone {
-    /// Starts the threads that run the commands. What there is to tell is shown on `screen`.
+    /// Starts the threads that run the commands. Messages are shown on `screen`.
     pub(super) fn start(command: Words, screen: Screen) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             command,
@@ -135,28 +134,29 @@ impl OnDone {
         Ok(Self { shared, threads })
     }
 
-    /// Takes files from whatever thread; waits while enough others wait.
+    /// Accepts files from any thread; waits while enough others wait.
     pub(super) fn taker(&self) -> impl Fn(DoneFile) + Send + Sync + 'static {
         let shared = Arc::clone(&self.shared);
         move |file| shared.take(file)
     }
 
-    /// Tells of commands that take long. For now and then.
+    /// Reports commands that take long. Called from time to time.
     pub(super) fn tell_slow(&self) {
         let mut slow = Vec::new();
         for running in &mut self.shared.state().running {
-            if !running.told && running.since.elapsed() >= SLOW {
-                running.told = true;
+            if !running.reported && running.since.elapsed() >= SLOW {
+                running.reported = true;
                 slow.push(running.path.clone());
             }
         }
         for path in slow {
             let (path, slow) = (path.display(), human::duration(SLOW));
-            self.shared.say(&format!("--on-done for {path} has been running for {slow}"));
+            self.shared
+                .say(&format!("the --on-done command for {path} has been running for {slow}"));
         }
     }
 
-    /// Nothing more is begun; what waits is left out and told, what runs is left to itself.
+    /// Nothing more starts; waiting files are skipped and reported, running commands continue on their own.
     pub(super) fn abandon(&self) {
         let left_out = {
             let mut state = self.shared.state();
@@ -191,7 +191,10 @@ impl OnDone {
         }
         let state = self.shared.state();
         for running in &state.running {
-            self.shared.say(&format!("--on-done for {} is still running", running.path.display()));
+            self.shared.say(&format!(
+                "the --on-done command for {} is still running",
+                running.path.display()
+            ));
         }
         Tally { left_running: state.running.len() as u64, ..state.tally }
     }
@@ -207,7 +210,7 @@ impl Shared {
     }
 
     fn left_out(&self, path: &Path) {
-        self.say(&format!("--on-done was not run for {}", path.display()));
+        self.say(&format!("the --on-done command for {} was not run", path.display()));
     }
 
     fn take(&self, file: DoneFile) {
@@ -225,7 +228,7 @@ impl Shared {
         self.work.notify_one();
     }
 
-    /// A thread of commands.
+    /// A thread for commands.
     fn work(&self) {
         while let Some(file) = self.next() {
             let result = self.command.run(&file);
@@ -236,7 +239,10 @@ impl Shared {
             *count = count.saturating_add(1);
             drop(state);
             if let Err(why) = result {
-                self.say(&format!("--on-done for {}: {why}", file.path.display()));
+                self.say(&format!(
+                    "the --on-done command for {} failed: {why}",
+                    file.path.display()
+                ));
             }
         }
     }
@@ -246,7 +252,7 @@ impl Shared {
         loop {
             if let Some(file) = state.waiting.pop_front() {
                 let (path, since) = (file.path.clone(), Instant::now());
-                state.running.push(Running { path, since, told: false });
+                state.running.push(Running { path, since, reported: false });
                 drop(state);
                 self.room.notify_one();
                 return Some(file);
@@ -260,7 +266,7 @@ impl Shared {
 }
 
 impl Words {
-    /// Runs it for a file. What it writes goes to stderr: stdout is data, and not its own.
+    /// Runs it for a file. Its output goes to stderr: stdout is for data, not for the command's output.
     fn run(&self, file: &DoneFile) -> Result<(), String> {
         let status = Command::new(&self.program)
             .args(&self.arguments)

@@ -1,4 +1,4 @@
-//! Where a list is, and where its state is.
+//! Where a list and its state are.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use url::Url;
 use crate::redact;
 use crate::trouble::Trouble;
 
-/// How the ledger of a list is named: `LIST.piton.db`.
+/// The suffix of a list's ledger: `LIST.piton.db`.
 const LEDGER: &str = ".piton.db";
-/// How the copy of a list is named that is no file of its own.
+/// The suffix of a list's copy, if the list is not itself a file.
 const COPY: &str = ".piton.list";
 
-/// A list as it was named, and the files that belong to it.
+/// A list as named, and the files that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     /// The list as the user named it, without a login: for messages, and to be typed again.
     pub(super) named: OsString,
     pub(super) origin: Origin,
-    /// Where what happened to each item is kept.
+    /// Where the outcome of each item is recorded.
     pub(super) ledger: PathBuf,
-    /// The list as a file: itself, or the copy of what came from standard input or an address.
+    /// The list as a file: itself, or the copy of standard input or a URL.
     pub(super) file: PathBuf,
 }
 
 impl Place {
-    /// Reads the argument that names a list: a path, an address, `-`, or its ledger. Touches nothing.
+    /// Parses the argument that names a list: a path, a URL, `-`, or its ledger. Changes nothing.
     ///
-    /// What is no file has its state in the folder that the command was called in.
+    /// A list that is not a file has its state in the current folder.
     pub(super) fn of(list: &OsStr, state: Option<&Path>) -> Result<Self, Trouble> {
         let origin = Origin::of(list).map_err(|error| {
             Trouble::usage(format!("{}: {error}", redact::rubbish(&list.to_string_lossy())))
         })?;
         let named = match &origin {
-            Origin::Address(url) => redact::url(url).into(),
+            Origin::Url(url) => redact::url(url).into(),
             _ => list.to_owned(),
         };
         let of_copy = |ledger: PathBuf| {
@@ -45,7 +45,7 @@ impl Place {
         };
         let (ledger, file) = match &origin {
             Origin::Input => of_copy("stdin.piton.db".into()),
-            Origin::Address(url) => {
+            Origin::Url(url) => {
                 of_copy(format!("{}{LEDGER}", FileName::from_url(url).as_str()).into())
             }
             Origin::File(path) if ends_with(path, COPY) => {
@@ -71,7 +71,7 @@ impl Place {
     /// The URL of the list, if it has one: its server is the one that the command line names.
     pub(super) fn named_urls(&self) -> Vec<Url> {
         match &self.origin {
-            Origin::Address(url) => vec![url.clone()],
+            Origin::Url(url) => vec![url.clone()],
             Origin::File(_) | Origin::Input => Vec::new(),
         }
     }
@@ -84,7 +84,7 @@ impl Place {
     /// How a command names this list again.
     pub(super) fn arguments(&self) -> String {
         let mut words = vec![crate::screen::quoted(&match self.origin {
-            // Standard input is not there a second time.
+            // Standard input cannot be read twice.
             Origin::Input => self.file.to_string_lossy(),
             _ => self.named.to_string_lossy(),
         })];
@@ -108,7 +108,7 @@ fn ends_with(path: &Path, suffix: &str) -> bool {
     bytes.len() > suffix.len() && bytes.ends_with(suffix.as_bytes())
 }
 
-/// The path with this end instead of that one; behind all of it where it does not end so.
+/// The path with one suffix replaced with another; appended if it does not end with the first.
 fn with_suffix(path: &Path, old: &str, new: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     let stem = match name.to_str().and_then(|name| name.strip_suffix(old)) {

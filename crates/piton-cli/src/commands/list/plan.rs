@@ -18,10 +18,10 @@ use crate::out;
 use crate::screen::human;
 use crate::trouble::Trouble;
 
-/// So many wrong lines are told, as in a run.
+/// The number of invalid lines to show, as in a run.
 const TELL: u64 = 20;
 
-/// What a run of a list would meet.
+/// What a run of a list would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Plan {
     items: u64,
@@ -29,18 +29,18 @@ struct Plan {
     /// Of these, those that were tried before.
     again: u64,
     done: u64,
-    /// Failed for good or quarantined: `piton retry` tries them.
+    /// Failed permanently or quarantined: `piton retry` tries them.
     left_out: u64,
     bad_lines: u64,
 }
 
-/// Says what `piton get -i` would do.
+/// Prints what `piton get -i` would do.
 pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<Exit, Trouble> {
     if place.origin == Origin::Input {
         return Err(Trouble::usage(
-            "--dry-run does not read standard input: it would be gone then",
+            "--dry-run does not read standard input, since a later run could not read it again",
         )
-        .hint("put it into a file, and name that"));
+        .hint("save the list to a file and give its name"));
     }
     let kept = match Reader::open(&place.ledger) {
         Ok(ledger) => Kept::of(&ledger)?,
@@ -68,7 +68,7 @@ pub(super) fn plan(place: &Place, given: &ListSource, as_json: bool) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Of a list of which nothing was begun.
+/// The plan for a list of which nothing was started.
 fn new(source: &Source) -> Result<Plan, Trouble> {
     let mut plan = Plan::default();
     for entry in source.entries()? {
@@ -79,7 +79,7 @@ fn new(source: &Source) -> Result<Plan, Trouble> {
                 match plan.bad_lines.cmp(&(TELL + 1)) {
                     Ordering::Less => out::say(format!("piton: {}", out::clean(&bad.to_string()))),
                     Ordering::Equal => {
-                        out::say("piton: more lines are wrong; from here on they are only counted");
+                        out::say("piton: further invalid lines are counted, but not shown");
                     }
                     Ordering::Greater => {}
                 }
@@ -110,8 +110,8 @@ fn sentences(place: &Place, plan: &Plan) -> String {
         ("to fetch", plan.to_fetch),
         ("again", plan.again),
         ("done", plan.done),
-        ("left out", plan.left_out),
-        ("wrong lines", plan.bad_lines),
+        ("skipped", plan.left_out),
+        ("bad lines", plan.bad_lines),
     ] {
         text += &format!("  {name:<12} {}\n", human::count(value));
     }

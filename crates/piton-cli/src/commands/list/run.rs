@@ -75,37 +75,37 @@ fn if_exists(overwrite: bool) -> IfExists {
     if overwrite { IfExists::Overwrite } else { IfExists::Refuse }
 }
 
-/// What goes with addresses on the command line only.
+/// Options that work only with URLs on the command line.
 fn check_options(files: &FileOptions, checks: &CheckOptions) -> Result<(), Trouble> {
     if files.output.is_some() {
-        return Err(Trouble::usage("-o FILE does not go with a list")
-            .hint("-d DIR names the folder for its files; a list can name each file itself"));
+        return Err(Trouble::usage("-o FILE does not work with a list")
+            .hint("-d DIR sets the folder for its files; the list can name each file"));
     }
     if !files.mirror.is_empty() {
-        return Err(Trouble::usage("--mirror does not go with a list")
-            .hint("a list can have mirrors for each file"));
+        return Err(Trouble::usage("--mirror does not work with a list")
+            .hint("the list can give mirrors for each file"));
     }
     if files.rename {
-        return Err(Trouble::usage("--rename does not go with a list").hint(
-            "items that want one name get numbers by themselves; --overwrite replaces files",
+        return Err(Trouble::usage("--rename does not work with a list").hint(
+            "items with the same name are numbered anyway; --overwrite replaces existing files",
         ));
     }
     if !checks.checksum.is_empty() {
-        return Err(Trouble::usage("--checksum does not go with a list").hint(
-            "a list can have a digest for each file; --checksum-file FILE looks them up by name",
+        return Err(Trouble::usage("--checksum does not work with a list").hint(
+            "the list can give a digest for each file; --checksum-file FILE looks them up by name",
         ));
     }
     Ok(())
 }
 
-/// A run as it was asked for.
+/// A run as requested.
 struct Wanted {
     place: Place,
     list: ListOptions,
     fetch: FetchOptions,
     /// `-d`.
     directory: Option<PathBuf>,
-    /// Of the config file.
+    /// From the config file.
     default_directory: Option<PathBuf>,
     if_exists: IfExists,
     only_newer: bool,
@@ -116,7 +116,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// All items that are not over, where nothing else is said.
+    /// All unfinished items, unless something else is selected.
     fn new(place: Place, mut list: ListOptions, fetch: FetchOptions, config: Config) -> Self {
         let fetch = fetch.or(&config);
         list.flow = list.flow.or(config.list);
@@ -145,7 +145,7 @@ impl Wanted {
         let bring = !is_retry && !matches!(self.place.origin, Origin::File(_));
         if !bring {
             check_kept(&self.place)?;
-            // Before a ledger is made for a list that is not there.
+            // Before a ledger is created for a list that does not exist.
             Source::new(&self.place.file).open()?;
         }
         let durability = self.fetch.transfer.durability().unwrap_or_default();
@@ -166,7 +166,7 @@ impl Wanted {
         let recovered = ledger.recovered();
         if recovered.interrupted > 0 {
             notes.push(format!(
-                "an earlier run was killed; {} under way then go first",
+                "an earlier run was killed; starting with the {} it was fetching",
                 crate::screen::human::counted(recovered.interrupted, "item", "items")
             ));
         }
@@ -213,8 +213,8 @@ impl Wanted {
         options.host_rate =
             self.list.flow.limit_rate_per_host.and_then(|Bytes(rate)| NonZeroU64::new(rate));
         let each = self.fetch.transfer.connections().map_or(1, Connections::at_most);
-        let (jobs, told) = raise_limit(options.limits.jobs, each);
-        notes.extend(told);
+        let (jobs, note) = raise_limit(options.limits.jobs, each);
+        notes.extend(note);
         options.limits.jobs = jobs;
         options.limits.per_host = options.limits.per_host.min(jobs);
         options.connections = options.connections.max(jobs.get());
@@ -245,7 +245,7 @@ impl Wanted {
     }
 }
 
-/// Closes the ledger, also after an error: what was recorded is to be in the file when this ends.
+/// Closes the ledger, even after an error: everything recorded must be in the file when this ends.
 pub(super) fn end(
     place: &Place,
     ledger: Ledger,
@@ -266,11 +266,11 @@ pub(super) fn end(
     }
 }
 
-/// A list that could not even be had leaves no ledger behind.
+/// A list that could not even be read leaves no ledger behind.
 fn remove_unused(place: &Place) {
     let runs = Reader::open(&place.ledger).and_then(|ledger| ledger.runs(1));
     if runs.is_ok_and(|runs| runs.is_empty()) {
-        // At worst an empty one stays.
+        // At worst, an empty one stays.
         let _ = Ledger::remove(&place.ledger);
     }
 }

@@ -21,10 +21,10 @@ use crate::screen::human;
 use crate::trouble::Trouble;
 use crate::{out, redact};
 
-/// Hosts that are shown.
+/// Hosts to show.
 const HOSTS: usize = 5;
 
-/// Says how a list stands.
+/// Prints the progress of a list.
 pub(in crate::commands) fn status(
     list: &OsStr,
     given: &ListSource,
@@ -43,7 +43,7 @@ pub(in crate::commands) fn status(
     }
 }
 
-/// The process that is at the list.
+/// The process that is running the list.
 fn running(ledger: &Path) -> Option<u32> {
     let ledger = OsFs.canonicalize(ledger).ok()?;
     OsFs.open(&flight::path_of(&ledger), Open::Read).ok()?.lock_holder()
@@ -110,13 +110,17 @@ fn sentences(
     line("items", human::count(status.items));
     for (name, count, more) in [
         ("done", status.done, human::size(status.bytes)),
-        ("to come", status.pending, String::new()),
-        ("failed", status.transient, "for now: the next run tries them again".to_owned()),
-        ("failed", status.fatal, "for good: piton retry tries them".to_owned()),
-        ("interrupted", status.interrupted, "by the end of a run: they go first".to_owned()),
-        ("quarantined", status.quarantined, "under way when runs died: piton retry".to_owned()),
-        ("wrong lines", status.bad_lines, String::new()),
-        ("elsewhere", status.elsewhere, "known, and no longer in the list".to_owned()),
+        ("pending", status.pending, String::new()),
+        ("failed", status.transient, "temporarily: the next run retries them".to_owned()),
+        ("failed", status.fatal, "permanently: piton retry tries them again".to_owned()),
+        ("interrupted", status.interrupted, "the next run starts with them".to_owned()),
+        (
+            "quarantined",
+            status.quarantined,
+            "in progress when runs crashed: piton retry tries them again".to_owned(),
+        ),
+        ("bad lines", status.bad_lines, String::new()),
+        ("elsewhere", status.elsewhere, "recorded, but no longer in the list".to_owned()),
     ] {
         if count > 0 || name == "done" {
             let more = if more.is_empty() { more } else { format!("  {more}") };
@@ -170,6 +174,6 @@ fn run(last: &PastRun, zone: &TimeZone) -> String {
     };
     match last.ended {
         Some(ended) => format!("{} to {}", time(last.run.began), time(ended)),
-        None => format!("from {}; it was killed", time(last.run.began)),
+        None => format!("started {}, and was killed", time(last.run.began)),
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a whole list, as exit codes and sentences.
+//! Failures of a whole list, as exit codes and messages.
 
 use piton::checkpoint::ledger::LedgerError;
 use piton::durable::replace::ReplaceError;
@@ -20,23 +20,25 @@ impl From<LedgerError> for Trouble {
             _ => Exit::Local,
         };
         let hint = match &error {
-            LedgerError::Locked { .. } => "wait for the other process or stop it",
+            LedgerError::Locked { .. } => "wait for the other process, or stop it",
             LedgerError::Missing { .. } => {
-                "piton get -i LIST begins a list; --state FILE says where its state is kept"
+                "piton get -i LIST starts a list; --state FILE gives the place of its state"
             }
             LedgerError::Foreign { .. } | LedgerError::NoSharedMemory { .. } => {
-                "--state FILE keeps the state elsewhere"
+                "--state FILE keeps the state in another place"
             }
-            LedgerError::StrayJournal { .. } => "move it away",
+            LedgerError::StrayJournal { .. } => "move it to another folder",
             LedgerError::NewerFormat { .. } => "use that version",
             LedgerError::NotOurs { why, .. } => why.remedy(),
             LedgerError::Full { .. } => {
-                "make room and run the same command again: what is recorded is kept"
+                "free some space and run the same command again: everything recorded is kept"
             }
             LedgerError::Sync { .. } => {
-                "look after the disk, then run the same command again: what is recorded is kept"
+                "check the disk, then run the same command again: everything recorded is kept"
             }
-            LedgerError::Io { .. } => "--state FILE keeps the state where it can be written",
+            LedgerError::Io { .. } => {
+                "--state FILE keeps the state in a place that you can write to"
+            }
             _ => return Self::new(exit, error.to_string()),
         };
         Self::new(exit, error.to_string()).hint(hint)
@@ -57,7 +59,7 @@ impl From<ReplaceError> for Trouble {
 
 impl From<FolderError> for Trouble {
     fn from(error: FolderError) -> Self {
-        Self::new(Exit::Local, error.to_string()).hint("-d DIR names the folder for the files")
+        Self::new(Exit::Local, error.to_string()).hint("-d DIR chooses the folder for the files")
     }
 }
 
@@ -68,9 +70,9 @@ impl From<ListError> for Trouble {
             _ => Exit::Usage,
         };
         let hint = match error {
-            ListError::NoBase => "--base URL gives one",
+            ListError::NoBase => "give one with --base URL",
             ListError::Root { .. } | ListError::Xml { .. } | ListError::NoUrlColumn { .. } => {
-                "--list-format says how to read it, where name and content mislead"
+                "set the format with --list-format if it was detected wrongly"
             }
             _ => return Self::new(exit, redact::text(&error.to_string())),
         };
@@ -86,9 +88,9 @@ impl From<RunError> for Trouble {
             RunError::Folder(error) => error.into(),
             RunError::Disk(failure) => Self::from(&failure),
             RunError::Strict { .. } => Self::new(Exit::Usage, error.to_string())
-                .hint("mend the list, or leave --strict out: then the rest goes on"),
+                .hint("fix the list, or run without --strict to process the valid lines"),
             RunError::Thread(_) => Self::new(Exit::Local, error.to_string())
-                .hint("raise the limit of processes (ulimit -u, pids.max)"),
+                .hint("raise the limit on the number of processes (ulimit -u, pids.max)"),
             error => Self::new(Exit::Unexpected, error.to_string()),
         }
     }
@@ -102,11 +104,11 @@ impl From<AdoptError> for Trouble {
             AdoptError::Folder(error) => error.into(),
             AdoptError::Done { .. } => Self::new(Exit::Local, error.to_string()),
             AdoptError::Changed { marked: true, .. } => Self::new(Exit::Local, error.to_string())
-                .hint("piton get -i LIST --check asks the servers about all that is marked"),
+                .hint("piton get -i LIST --check asks the servers about all marked items"),
             AdoptError::Changed { .. } => Self::new(Exit::Local, error.to_string())
-                .hint("run the same command again once nobody writes it"),
+                .hint("run the same command again when no program writes to it"),
             AdoptError::Stopped => Self::new(Exit::Interrupted, error.to_string())
-                .hint("the same command again goes on"),
+                .hint("run the same command again to continue"),
             error => Self::new(Exit::Unexpected, error.to_string()),
         }
     }

@@ -1,8 +1,8 @@
-//! A login without a server, and a list: which server may be told?
+//! A login without a server, and a list: which server may receive it?
 //!
-//! Who wrote the list decides which servers are asked, so a login is not sent to whatever stands there. A list
-//! that came from a URL has a server that the user named. Any other list must be about one server as a
-//! whole, which is then said; that is known once all of it was read, before anything is fetched.
+//! Whoever wrote the list decides which servers are asked, so a login is not sent to just any of them. For
+//! a list from a URL, the user named that server. Any other list must name a single server, which is
+//! then reported; that is known once the whole list was read, before anything is fetched.
 
 use piton::fetch::Client;
 use piton::lists::source::{Origin, Source};
@@ -13,13 +13,13 @@ use crate::exit::Exit;
 use crate::network::Network;
 use crate::trouble::Trouble;
 
-/// Whether the list has to be looked at.
+/// Whether the list must be read to find out.
 pub(super) fn is_open(network: &Network, place: &Place) -> bool {
-    network.leaves_unsaid() && !matches!(place.origin, Origin::Address(_))
+    network.has_unnamed() && !matches!(place.origin, Origin::Url(_))
 }
 
-/// A client that tells the login to the only server of the list, and what to say of that. An item that the
-/// list gets later, at another server, is fetched without.
+/// A client that sends the login to the only server of the list, and a message about that. An item that is
+/// added to the list later, at another server, is fetched without it.
 pub(super) async fn client(
     network: &Network,
     source: Source,
@@ -29,12 +29,13 @@ pub(super) async fn client(
     match found.as_slice() {
         [] => Ok((network.client_for(Vec::new())?, None)),
         [only] => {
-            let told = format!("the login goes to {}, the only server of this list", only.to_url());
-            Ok((network.client_for(found)?, Some(told)))
+            let note =
+                format!("sending the login to {}, the only server in this list", only.to_url());
+            Ok((network.client_for(found)?, Some(note)))
         }
         [one, other, ..] => {
-            let why = format!("the list has {} and {}", one.to_url(), other.to_url());
-            network.all_said(&why)?;
+            let why = format!("the list names {} and {}", one.to_url(), other.to_url());
+            network.require_named(&why)?;
             Ok((network.client_for(Vec::new())?, None))
         }
     }

@@ -1,5 +1,4 @@
-//! A terminal: one line for the whole list, some below it for files that take long, and all that
-//! went wrong above.
+//! A terminal: one line for the whole list, some below it for files that take long, and all failures above.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use piton::lists::run::{Event, Progress};
 use unicode_width::UnicodeWidthStr;
 
 use super::pace::{Pace, Rates};
-use super::sentence::{self, Teller};
+use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 use crate::screen::block::{Block, terminal_size};
@@ -17,17 +16,17 @@ use crate::screen::colour::first_word;
 use crate::screen::line::{Line, Map, Widths, room_for_name, widths, widths_by_name};
 use crate::screen::{file_name, human};
 
-/// So many files have a line.
+/// The number of files with a line.
 const FILES: usize = 5;
-/// So many are looked at for that, however many are under way.
+/// The number of files to consider for that, however many are running.
 const LOOKED_AT: usize = 64;
 
 pub(super) struct Bars {
     block: Block,
     colours: bool,
-    teller: Teller,
+    narrator: Narrator,
     pace: Pace,
-    /// The files that the last frame had: what is there for one frame only would just flicker.
+    /// The files of the last frame: a file that appears in only one frame would flicker.
     seen: Vec<PathBuf>,
 }
 
@@ -36,7 +35,7 @@ impl Bars {
         Self {
             block: Block::new(),
             colours,
-            teller: Teller::default(),
+            narrator: Narrator::default(),
             pace: Pace::default(),
             seen: Vec::new(),
         }
@@ -83,7 +82,7 @@ impl Bars {
         line.draw(widths)
     }
 
-    /// Those that the last frame had too, the longest under way first, and what to call them.
+    /// The files that were also in the last frame, the longest-running first, with their labels.
     fn lasting<'a>(&mut self, frame: &'a Frame) -> Vec<(String, &'a piton::fetch::Progress)> {
         let running = frame.running.iter().take(LOOKED_AT);
         let running: Vec<_> = running.filter_map(|now| Some((now.path.as_ref()?, now))).collect();
@@ -95,7 +94,7 @@ impl Bars {
     }
 }
 
-/// How many items are over and how many of them failed; of the rest, what fits.
+/// How many items have ended and how many of them failed; of the rest, as much as fits.
 fn name_of_total(now: &Progress, rates: Rates, room: usize) -> String {
     let over = human::count(sentence::over(&now.so_far));
     let of = now.items.map(|items| format!("/{}", human::count(items))).unwrap_or_default();
@@ -106,11 +105,11 @@ fn name_of_total(now: &Progress, rates: Rates, room: usize) -> String {
     let files = human::frequency(rates.files);
     let names = [format!("{over}{of}{failed}, {files}/s"), format!("{over}{of}{failed}")];
     let fitting = names.into_iter().find(|name| name.width() <= room);
-    // The percentage beside it tells of how many.
+    // The percentage next to it shows the share of the total.
     fitting.unwrap_or_else(|| format!("{over}{failed}"))
 }
 
-/// A bar in the place of the map.
+/// A bar in place of the map.
 fn bar(have: u64, size: u64, widths: Widths) -> Map {
     let full = (u128::from(have) * widths.map as u128).checked_div(u128::from(size));
     let full = usize::try_from(full.unwrap_or(0)).unwrap_or(0).min(widths.map);
@@ -146,7 +145,7 @@ impl ListScreen for Bars {
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if let Some(line) = self.teller.event(event) {
+        if let Some(line) = self.narrator.event(event) {
             self.block.print(&line);
         }
     }
@@ -156,7 +155,7 @@ impl ListScreen for Bars {
     }
 
     fn saving(&mut self) {
-        self.block.print("saving… (Ctrl-C again leaves at once)");
+        self.block.print("saving… (press Ctrl-C again to quit at once)");
     }
 
     fn close(&mut self, ended: &Ended<'_>) -> io::Result<()> {

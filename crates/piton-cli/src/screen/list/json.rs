@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::redact;
 use piton::lists::Item;
-use piton::lists::run::{Early, End, Event, Hushed, Summary};
+use piton::lists::run::{Early, End, Event, Summary, Suppressed};
 use serde_json::{Value, json};
 
 use super::pace::Pace;
@@ -87,10 +87,10 @@ impl<W: Write + Send> ListScreen for Json<W> {
                     json!({ "line": bad.line, "why": why, "excerpt": bad.excerpt }),
                 );
             }
-            Event::Hushed(kind) => {
+            Event::Suppressed(kind) => {
                 let what = match kind {
-                    Hushed::BadLines => "bad_line",
-                    Hushed::Notices => "notice",
+                    Suppressed::BadLines => "bad_line",
+                    Suppressed::Notices => "notice",
                 };
                 self.emit("only_counted", json!({ "what": what }));
             }
@@ -118,7 +118,7 @@ impl<W: Write + Send> ListScreen for Json<W> {
             }
             _ => {}
         }
-        // For the person who reads the log of the program that reads this (G7).
+        // For the person who reads the log of the calling program (G7).
         if let Some(line) = sentence::failure(event) {
             out::say(line);
         }

@@ -1,7 +1,7 @@
-//! What a person or a program sees while a list is gone through.
+//! What a person or a program sees while a list is processed.
 //!
-//! Ten thousand files may end in a second. So what people see is drawn from figures that are polled,
-//! and of single items only those are told that went wrong; only `--json` has a line for each.
+//! Ten thousand files may end in one second. So people see figures that are polled, and of single items
+//! only those that failed; only `--json` has a line for each.
 
 mod bars;
 mod json;
@@ -25,7 +25,7 @@ use crate::exit::Exit;
 pub(crate) trait ListScreen: Send {
     /// How often [`ListScreen::draw`] is called; `None`: never.
     fn interval(&self) -> Option<Duration>;
-    /// Whether [`ListScreen::event`] is to get what happens to items that are well.
+    /// Whether [`ListScreen::event`] should receive events of items that succeed.
     fn wants_all(&self) -> bool {
         false
     }
@@ -33,15 +33,15 @@ pub(crate) trait ListScreen: Send {
     fn draw(&mut self, frame: &Frame);
     /// Something happened.
     fn event(&mut self, event: &Event<'_>);
-    /// The command itself has something to say that went wrong.
+    /// The command itself reports a failure.
     fn complain(&mut self, line: &str);
-    /// The command itself has something to say.
+    /// The command itself has a message.
     fn note(&mut self, line: &str) {
         self.complain(line);
     }
-    /// A signal came: what is under way is being saved.
+    /// A signal arrived: everything in progress is being saved.
     fn saving(&mut self);
-    /// The run is over. The error is the first one of writing what a program waits for.
+    /// The run has ended. The error is the first one of writing the output for a program.
     fn close(&mut self, end: &Ended<'_>) -> io::Result<()>;
 }
 
@@ -49,7 +49,7 @@ pub(crate) trait ListScreen: Send {
 pub(crate) struct Frame {
     pub(crate) at: Instant,
     pub(crate) progress: Progress,
-    /// The downloads under way, the longest first.
+    /// The downloads in progress, the longest-running first.
     pub(crate) running: Vec<piton::fetch::Progress>,
 }
 
@@ -65,11 +65,11 @@ pub(crate) struct Ended<'a> {
     pub(crate) summary: &'a Summary,
     /// The failures of this run by class, the most frequent first.
     pub(crate) classes: &'a [(String, u64)],
-    /// What to do next, a line each.
+    /// What to do next, one line each.
     pub(crate) advice: &'a [String],
 }
 
-/// Chooses the screen after the options and the terminal.
+/// Chooses the screen from the options and the terminal.
 pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dyn ListScreen> {
     match Kind::of(output, environment) {
         Kind::Json => Box::new(json::Json::new(io::stdout())),
@@ -79,7 +79,7 @@ pub(crate) fn choose(output: OutputOptions, environment: &Environment) -> Box<dy
     }
 }
 
-/// The screen for all threads that have something to show. Clones show on the same one.
+/// The screen for all threads that have something to show. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Shared {
     screen: Arc<Mutex<Box<dyn ListScreen>>>,
@@ -105,7 +105,7 @@ impl Observer for Shared {
     }
 }
 
-/// What happens to items that are well.
+/// Events of items that succeed.
 fn is_everyday(event: &Event<'_>) -> bool {
     use piton::fetch::Event as E;
     match event {

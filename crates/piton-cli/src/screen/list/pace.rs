@@ -1,9 +1,9 @@
-//! How fast a list goes, from figures that are polled.
+//! The speed of a list, from figures that are polled.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Rates are those of this last time.
+/// Rates are computed over this time.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Figures are kept in steps of this.
 const STEP: Duration = Duration::from_millis(250);
@@ -18,14 +18,14 @@ pub(super) struct Pace {
 /// Rates at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Rates {
-    /// A second.
+    /// Per second.
     pub(super) files: f64,
-    /// A second.
+    /// Per second.
     pub(super) bytes: f64,
 }
 
 impl Pace {
-    /// So many files and bytes until now; gives the rates since the oldest figures that are kept.
+    /// Records the files and bytes so far; returns the rates since the oldest figures kept.
     pub(super) fn note(&mut self, at: Instant, files: u64, bytes: u64) -> Rates {
         while self.noted.get(1).is_some_and(|(then, ..)| at.duration_since(*then) >= WINDOW) {
             self.noted.pop_front();

@@ -1,4 +1,4 @@
-//! Lines on stderr, where it is no terminal: what went wrong, and how far it is now and then.
+//! Lines on stderr if it is not a terminal: failures, and progress from time to time.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 use piton::lists::run::Event;
 
 use super::pace::Pace;
-use super::sentence::{self, Teller};
+use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 
-/// A line of progress each time that so much has passed.
+/// The interval between lines of progress.
 const EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Plain<W> {
     to: W,
-    teller: Teller,
+    narrator: Narrator,
     pace: Pace,
-    /// When progress was last told, or the first frame came.
-    told: Option<Instant>,
+    /// When progress was last shown, or the first frame came.
+    last_progress: Option<Instant>,
 }
 
 impl<W: Write> Plain<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, teller: Teller::default(), pace: Pace::default(), told: None }
+        Self { to, narrator: Narrator::default(), pace: Pace::default(), last_progress: None }
     }
 
     fn line(&mut self, line: &str) {
-        // There is no one to tell when stderr fails.
+        // If stderr fails, there is no one to tell.
         let _ = writeln!(self.to, "{}", out::clean(line));
     }
 }
@@ -40,15 +40,15 @@ impl<W: Write + Send> ListScreen for Plain<W> {
     fn draw(&mut self, frame: &Frame) {
         let now = &frame.progress;
         let rates = self.pace.note(frame.at, now.so_far.done, now.bytes);
-        let told = *self.told.get_or_insert(frame.at);
-        if frame.at.duration_since(told) >= EVERY {
-            self.told = Some(frame.at);
+        let last = *self.last_progress.get_or_insert(frame.at);
+        if frame.at.duration_since(last) >= EVERY {
+            self.last_progress = Some(frame.at);
             self.line(&sentence::progress(now, rates));
         }
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        if let Some(line) = self.teller.event(event) {
+        if let Some(line) = self.narrator.event(event) {
             self.line(&line);
         }
     }
@@ -58,7 +58,7 @@ impl<W: Write + Send> ListScreen for Plain<W> {
     }
 
     fn saving(&mut self) {
-        self.line("piton: saving… (a second signal leaves at once)");
+        self.line("piton: saving… (a second signal quits at once)");
     }
 
     fn close(&mut self, ended: &Ended<'_>) -> io::Result<()> {
@@ -115,12 +115,12 @@ mod tests {
         plain.close(&ended).unwrap();
         insta::assert_snapshot!(String::from_utf8(plain.to).unwrap(), @r"
         10 of 1,000 items, 10.0 MiB in 10 files, 1.0 MiB/s, 1.0 files/s, 16:30 left
-        piton: h.test asks for a pause of 3.0 s
+        piton: h.test asks to wait 3.0 s
         piton: line 2: http://h.test/a: not�[2J found
         40 of 1,000 items, 40.0 MiB in 40 files, 3.0 MiB/s, 3.0 files/s, 5:20 left
         http://h.test/ is odd�
-        piton: saving… (a second signal leaves at once)
-        41 items: 40 done, 1 failed for good; 0 B in 20 s (0 B/s, 2.0 files/s)
+        piton: saving… (a second signal quits at once)
+        41 items: 40 done, 1 failed permanently; 0 B in 20 s (0 B/s, 2.0 files/s)
           failures of this run: 404 1
           do this
         ");

@@ -1,4 +1,4 @@
-//! `--quiet`: what went wrong, and what to do about it.
+//! `--quiet`: failures, and what to do about them.
 
 use std::io;
 use std::time::Duration;

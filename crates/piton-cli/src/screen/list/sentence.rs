@@ -1,11 +1,11 @@
-//! What happens to a list as sentences, for the screens that people read.
+//! The events of a list as sentences, for the screens that people read.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::redact;
 use piton::lists::Item;
-use piton::lists::run::{Early, End, Event, Hushed, Progress, Summary};
+use piton::lists::run::{Early, End, Event, Progress, Summary, Suppressed};
 
 use super::super::{human, sentence};
 use super::Ended;
@@ -13,25 +13,25 @@ use super::pace::Rates;
 use crate::exit::Exit;
 use crate::out;
 
-/// The address by which an item is called: its first, without a login.
+/// The label of an item: its first URL, without a login.
 pub(crate) fn address(item: &Item) -> String {
-    item.addresses.first().map(|address| redact::url(&address.url)).unwrap_or_default()
+    item.urls.first().map(|one| redact::url(&one.url)).unwrap_or_default()
 }
 
-/// How often each host that wants to be left alone is told of, at most.
+/// The minimum time between two messages about the same host.
 const HOST_EVERY: Duration = Duration::from_secs(10);
-/// Hosts of which that is remembered.
+/// The number of hosts for which that is remembered.
 const HOSTS: usize = 1024;
 
-/// Makes sentences of events.
+/// Turns events into sentences.
 #[derive(Debug, Default)]
-pub(super) struct Teller {
-    /// When a host was last told of.
+pub(super) struct Narrator {
+    /// When a host was last reported.
     held_back: HashMap<String, Instant>,
 }
 
-impl Teller {
-    /// What to say of an event, if anything.
+impl Narrator {
+    /// The sentence for an event, if there is one.
     pub(super) fn event(&mut self, event: &Event<'_>) -> Option<String> {
         let said = match event {
             Event::HeldBack { host, pause } => self.held_back(host, *pause)?,
@@ -39,9 +39,7 @@ impl Teller {
                 format!("line {line}: {}", sentence::event(event)?)
             }
             Event::Notice(notice) => notice.to_string(),
-            Event::Hushed(Hushed::Notices) => {
-                "more is passed over; from here on that is not told".to_owned()
-            }
+            Event::Suppressed(Suppressed::Notices) => "further notices are not shown".to_owned(),
             _ => return failure(event),
         };
         Some(format!("piton: {}", out::clean(&said)))
@@ -58,21 +56,21 @@ impl Teller {
             self.held_back.clear();
         }
         self.held_back.insert(host.to_owned(), now);
-        Some(format!("{host} asks for a pause of {}", human::duration(pause)))
+        Some(format!("{host} asks to wait {}", human::duration(pause)))
     }
 }
 
-/// What went wrong; `None` for anything else.
+/// The failure; `None` for anything else.
 pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     let said = match event {
         Event::BadLine(bad) => bad.to_string(),
-        Event::Hushed(Hushed::BadLines) => {
-            "more lines are wrong; from here on they are only counted".to_owned()
+        Event::Suppressed(Suppressed::BadLines) => {
+            "further invalid lines are counted, but not shown".to_owned()
         }
         // One line for all its items.
         Event::GivenUp { host, why, items } => format!(
-            "{host} is given up: {why}; its {} that wait, and what else the list has of it, are left \
-             for a later run",
+            "giving up {host}: {why}; a later run will try its {} waiting, and the rest of the list \
+             from it",
             human::counted(*items as u64, "item", "items")
         ),
         Event::Ended { item, end, .. } => {
@@ -80,7 +78,7 @@ pub(super) fn failure(event: &Event<'_>) -> Option<String> {
             match end {
                 End::Failed { with_host: true, .. } => return None,
                 End::Failed { fatal: true, why, .. } => format!("{item}: {why}"),
-                End::Failed { why, .. } => format!("{item}: {why}; a later run tries it again"),
+                End::Failed { why, .. } => format!("{item}: {why}; a later run will retry it"),
                 End::Unchecked { why } => format!("{item}: could not be checked: {why}"),
                 _ => return None,
             }
@@ -90,7 +88,7 @@ pub(super) fn failure(event: &Event<'_>) -> Option<String> {
     Some(format!("piton: {}", out::clean(&said)))
 }
 
-/// Items that need nothing more, one way or the other.
+/// Items that have ended, successfully or not.
 pub(super) fn over(so_far: &Summary) -> u64 {
     [so_far.done, so_far.done_before, failed(so_far)].into_iter().fold(0, u64::saturating_add)
 }
@@ -100,7 +98,7 @@ pub(super) fn failed(so_far: &Summary) -> u64 {
     so_far.transient.saturating_add(so_far.fatal).saturating_add(so_far.quarantined)
 }
 
-/// How far it is, in one line.
+/// The progress in one line.
 pub(super) fn progress(now: &Progress, rates: Rates) -> String {
     let mut parts = vec![match now.items {
         Some(items) => {
@@ -126,7 +124,7 @@ pub(super) fn progress(now: &Progress, rates: Rates) -> String {
     parts.join(", ")
 }
 
-/// The time that is left, by the files of the last seconds.
+/// The time left, by the files of the last seconds.
 pub(super) fn left(now: &Progress, rates: Rates) -> String {
     let missing = now.items.map(|items| items.saturating_sub(over(&now.so_far)));
     missing.map(|missing| human::left_of(missing as f64, rates.files)).unwrap_or_default()
@@ -140,7 +138,7 @@ pub(super) fn end(ended: &Ended<'_>) -> Vec<String> {
         Some(Early::Stopped) => lines.push("stopped; everything is saved".to_owned()),
         Some(Early::Failures) => {
             let failed = human::counted(summary.failed_now, "item", "items");
-            lines.push(format!("ended early: {failed} failed, more than --max-failures allows"));
+            lines.push(format!("stopped early: {failed} failed, more than --max-failures allows"));
         }
         _ => {}
     }
@@ -174,11 +172,11 @@ fn counts(summary: &Summary) -> String {
     };
     parts.push(format!("{} done{before}", human::count(done)));
     for (count, what) in [
-        (summary.fatal, "failed for good"),
-        (summary.transient, "failed for now"),
+        (summary.fatal, "failed permanently"),
+        (summary.transient, "will be retried"),
         (summary.quarantined, "quarantined"),
-        (summary.interrupted, "under way"),
-        (summary.remaining, "not begun"),
+        (summary.interrupted, "interrupted"),
+        (summary.remaining, "not started"),
         (summary.unchecked, "unchecked"),
     ] {
         if count > 0 {
@@ -186,7 +184,7 @@ fn counts(summary: &Summary) -> String {
         }
     }
     if summary.bad_lines > 0 {
-        parts.push(human::counted(summary.bad_lines, "wrong line", "wrong lines"));
+        parts.push(human::counted(summary.bad_lines, "invalid line", "invalid lines"));
     }
     let seconds = summary.took.as_secs_f64().max(0.001);
     let files = match summary.done {
@@ -243,7 +241,7 @@ mod tests {
             end(&Ended { exit, summary, classes: &classes, advice: &advice }).join("\n")
         };
         insta::assert_snapshot!(told(&summary, Exit::Items), @r"
-        10,210 items: 10,200 done (9,000 before), 7 failed for good, 2 failed for now, 1 not begun, 1 wrong line; 3.0 MiB in 4.0 s (768 KiB/s, 300 files/s)
+        10,210 items: 10,200 done (9,000 before), 7 failed permanently, 2 will be retried, 1 not started, 1 invalid line; 3.0 MiB in 4.0 s (768 KiB/s, 300 files/s)
           failures of this run: 404 7, dns 2
           do this
         ");
@@ -261,15 +259,15 @@ mod tests {
 
     #[test]
     fn a_host_is_told_of_now_and_then() {
-        let mut teller = Teller::default();
+        let mut narrator = Narrator::default();
         let pause = Some(Duration::from_secs(3));
         let held_back = Event::HeldBack { host: "h", pause };
-        assert_eq!(teller.event(&held_back).unwrap(), "piton: h asks for a pause of 3.0 s");
-        assert_eq!(teller.event(&held_back), None);
+        assert_eq!(narrator.event(&held_back).unwrap(), "piton: h asks to wait 3.0 s");
+        assert_eq!(narrator.event(&held_back), None);
         let given_up = Event::GivenUp { host: "h", why: "h refused", items: 1200 };
         insta::assert_snapshot!(
-            teller.event(&given_up).unwrap(),
-            @"piton: h is given up: h refused; its 1,200 items that wait, and what else the list has of it, are left for a later run"
+            narrator.event(&given_up).unwrap(),
+            @"piton: giving up h: h refused; a later run will try its 1,200 items waiting, and the rest of the list from it"
         );
     }
 }

@@ -45,9 +45,9 @@ impl Source {
         Self { from: From::Server(Server::start(site)), len }
     }
 
-    /// A file of this machine, of several checkpoints.
-    pub(super) fn file() -> Self {
-        let (len, folder) = (3 * MIB + 777, tempfile::tempdir().unwrap());
+    /// A file of this machine, of several checkpoints, somewhere below `dir`.
+    pub(crate) fn file(dir: &Path) -> Self {
+        let (len, folder) = (3 * MIB + 777, tempfile::tempdir_in(dir).unwrap());
         fs::write(folder.path().join("source"), pattern::bytes(PATTERN, len as usize)).unwrap();
         // A file that was changed a moment ago is not known by its times alone.
         std::thread::sleep(Duration::from_millis(200));
@@ -84,7 +84,12 @@ pub(super) struct Place<'a> {
 
 impl<'a> Place<'a> {
     pub(super) fn new(source: &'a Source, old: bool) -> Self {
-        let place = Self { source, dir: tempfile::tempdir().unwrap(), old };
+        Self::below(&std::env::temp_dir(), source, old)
+    }
+
+    /// The same somewhere below `dir`.
+    pub(super) fn below(dir: &Path, source: &'a Source, old: bool) -> Self {
+        let place = Self { source, dir: tempfile::tempdir_in(dir).unwrap(), old };
         fs::create_dir(place.folder()).unwrap();
         if old {
             fs::write(place.file(), OLD).unwrap();

@@ -46,11 +46,11 @@ fn what_is_marked_is_not_fetched_and_the_rest_is() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     insta::assert_snapshot!(desk.said(&ran.stderr), @r"
     list.txt: 2 of 6 items marked as done from done
-      1 item whose files are not there, left as they were: piton get fetches them
-      1 line of the list wrong
-      3 of 6 lines are about no item of the list
+      1 item not marked, since its file is missing: piton get will fetch it
+      1 line of the list invalid
+      3 of 6 lines name no item of the list
         from line 4, http://HOST/gone/1 to line 8, http://HOST/old/3
-        the last line is one of them: what was finished last is no longer in the list
+        the last line is one of them: the item finished last is no longer in the list
     ");
     assert_eq!(desk.all_requests(), 0);
     // Into the same folder, though this call does not name it.
@@ -122,7 +122,7 @@ fn files_are_looked_for_where_a_run_would_put_them() {
     assert_eq!(counts(&desk.adopted(&["--tree"])), [1, 0, 0, 0]);
     // Remembered as the option of a run is.
     let ran = desk.get(&[]);
-    assert!(ran.stderr.contains("as in the last run (--flat: not)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("as in the last run (--flat changes that)"), "{}", ran.stderr);
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn what_does_not_go_together_says_so() {
         (&["adopt", "--done", "done"], "--input-file <LIST>"),
         (&["adopt", "-i", "list.txt"], "--done <DONE>"),
         (&["adopt", "--trust", "file", "http://h/"], "--done <DONE>"),
-        (&["adopt", "--state", "s", "file", "http://h/"], "go with --done DONE"),
+        (&["adopt", "--state", "s", "file", "http://h/"], "need --done DONE"),
         (&["adopt", "--done", "done", "-i", "list.txt", "file"], "cannot be used with"),
-        (&["adopt", "--done", "done", "-i", "list.txt", "--dry-run"], "go with FILE and URL"),
+        (&["adopt", "--done", "done", "-i", "list.txt", "--dry-run"], "need FILE and URL"),
     ] {
         let ran = desk.piton(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);

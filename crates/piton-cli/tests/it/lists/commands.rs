@@ -29,11 +29,11 @@ fn how_a_list_stands() {
       files in     OUT
       items        4
       done         1  4.0 KiB
-      to come      1
-      failed       1  for now: the next run tries them again
-      failed       1  for good: piton retry tries them
-      wrong lines  1
-      elsewhere    1  known, and no longer in the list
+      pending      1
+      failed       1  temporarily: the next run retries them
+      failed       1  permanently: piton retry tries them again
+      bad lines    1
+      elsewhere    1  recorded, but no longer in the list
       failures
         404  1
         500  1
@@ -69,8 +69,8 @@ fn what_would_be_fetched_is_counted_without_asking() {
       to fetch     3
       again        0
       done         0
-      left out     0
-      wrong lines  1
+      skipped      0
+      bad lines    1
     ");
     assert_eq!(desk.all_requests(), 0);
     assert!(!desk.place.path("list.txt.piton.db").exists(), "nothing is left behind");
@@ -160,13 +160,13 @@ fn the_second_run_does_as_the_first() {
     assert_eq!(desk.get(&["-d", "out", "--tree"]).code, 0);
     desk.list(&["/0", "/1"]);
     let ran = desk.get(&[]);
-    assert!(ran.stderr.contains("as in the last run (-d DIR: elsewhere)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("as in the last run (-d DIR changes that)"), "{}", ran.stderr);
     assert!(ran.stderr.contains("names keep host and folders"), "{}", ran.stderr);
     let host = desk.server.url("").replace("http://", "out/");
     assert!(desk.is_right(&format!("{host}/0")) && desk.is_right(&format!("{host}/1")));
     let ran = desk.get(&["-d", "elsewhere", "--flat"]);
     assert_eq!(ran.code, 0);
-    assert!(ran.stderr.contains("what earlier runs finished stays in "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("files from earlier runs stay in "), "{}", ran.stderr);
 }
 
 pub(super) fn names(desk: &Desk) -> Vec<String> {

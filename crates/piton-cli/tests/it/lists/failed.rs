@@ -37,17 +37,17 @@ fn each_failure_is_told_once_with_its_line() {
     assert!(!ran.stderr.contains("secret"), "{}", ran.stderr);
     let said = desk.said(&ran.stderr);
     for start in [
-        "piton: line 2: it is no full address",
+        "piton: line 2: not an absolute URL",
         "piton: line 3: http://HOST:1/x: HOST:1 refused the connection",
         "piton: line 4: http://HOST/gone: HOST answered 404 Not Found\n",
         "piton: line 5: http://HOST/2: HOST answered 500",
-        "piton: line 6: addresses with ftp: are not fetched",
+        "piton: line 6: ftp: URLs are not supported in a list",
     ] {
         assert_eq!(said.matches(start).count(), 1, "{start}: {said}");
     }
     let end = said.split_once("5 items: ").unwrap().1;
     assert!(
-        end.starts_with("2 done, 1 failed for good, 2 failed for now, 2 wrong lines; "),
+        end.starts_with("2 done, 1 failed permanently, 2 will be retried, 2 invalid lines; "),
         "{end}"
     );
     let advice: Vec<_> = end.lines().skip(1).collect();
@@ -55,16 +55,16 @@ fn each_failure_is_told_once_with_its_line() {
         advice,
         [
             "  failures of this run: 404 1, 500 1, connect 1",
-            "  to go on: piton get -i list.txt",
-            "  what failed and why: piton failures list.txt",
-            "  to try that again: piton retry list.txt",
+            "  to resume: piton get -i list.txt",
+            "  to list failed items: piton failures list.txt",
+            "  to retry failed items: piton retry list.txt",
         ]
     );
     // What failed for good is left alone the next time, and counted.
     let ran = desk.get(&["-q"]);
     assert_eq!((ran.code, desk.requests("/gone")), (13, 1));
     assert!(!ran.stderr.contains("/gone"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 failed for good"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 failed permanently"), "{}", ran.stderr);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn strict_begins_nothing() {
     assert_eq!((ran.code, desk.all_requests()), (2, 0));
     assert!(ran.stderr.contains("list.txt: line 2: "), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("(and 1 more wrong lines); nothing was downloaded"),
+        ran.stderr.contains("(and 1 more invalid lines); nothing was downloaded"),
         "{}",
         ran.stderr
     );
@@ -184,6 +184,6 @@ fn a_host_that_wants_a_pause_is_told_of_once() {
     desk.list(&["/0", "/1"]);
     let ran = desk.piton(&["get", "-i", "list.txt", "-j", "1"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let told = "asks for a pause of 2.0 s\n";
+    let told = "asks to wait 2.0 s\n";
     assert_eq!(ran.stderr.matches(told).count(), 1, "{}", ran.stderr);
 }

@@ -85,7 +85,7 @@ fn a_signal_saves_and_says_how_to_go_on() {
             "{}",
             ran.stderr
         );
-        assert!(ran.stderr.contains("to go on: piton get -i list.txt\n"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("to resume: piton get -i list.txt\n"), "{}", ran.stderr);
     }
     let ran = desk.piton(&["status", "--json", "list.txt"]);
     let status: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -59,7 +59,7 @@ fn goes_on(desk: &Desk, bytes: &[u8]) {
     put(desk, bytes);
     let asked = desk.all_requests();
     let ran = desk.get(&[]);
-    let counts = "41 items: 40 done (40 before), 1 failed for good";
+    let counts = "41 items: 40 done (40 before), 1 failed permanently";
     assert!(ran.code == 13 && ran.stderr.contains(counts), "{}", ran.stderr);
     assert_eq!(desk.all_requests(), asked);
 }
@@ -101,7 +101,7 @@ fn one_with_flipped_bits_never_calls_done_what_is_not() {
             assert!(ran.stderr.contains(LEDGER), "{context}");
         } else {
             assert!(ran.code == 13 && ran.stderr.contains("41 items: 40 done"), "{context}");
-            assert!(ran.stderr.contains("1 failed for good"), "{context}");
+            assert!(ran.stderr.contains("1 failed permanently"), "{context}");
         }
     }
     assert!(found > 0, "PITON_TEST_SEED={}", seed());
@@ -131,9 +131,9 @@ fn one_on_a_full_disk_keeps_what_it_has_and_goes_on_when_there_is_room() {
     let ballast = Ballast::fill(disk.path(), 512 << 10);
     let ran = get();
     assert_eq!(ran.code, 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("no space on the disk of "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no space left on the disk of "), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("hint: make room and run the same command again"),
+        ran.stderr.contains("hint: free some space and run the same command again"),
         "{}",
         ran.stderr
     );

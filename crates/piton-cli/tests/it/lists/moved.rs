@@ -32,7 +32,7 @@ fn a_ledger_from_elsewhere_does_not_say_where_files_go() {
         let ran = desk.piton(args);
         assert_eq!(ran.code, 2, "{}", ran.stderr);
         assert!(ran.stderr.contains("was moved or copied here"), "{}", ran.stderr);
-        assert!(ran.stderr.contains(&format!("-d {ssh} for there")), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("-d {ssh} for that one")), "{}", ran.stderr);
     }
     let asked = desk.all_requests();
     assert!(desk.requests("/1") == 0 && !desk.place.path("home/.ssh/1").exists());
@@ -105,7 +105,7 @@ fn a_ledger_from_elsewhere_does_not_complete_addresses() {
     // What is printed is there to be fetched.
     let ran = desk.piton(&["failures", "away/list.txt"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.stderr);
-    assert!(ran.stderr.contains("would complete addresses with"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("would complete URLs with"), "{}", ran.stderr);
     let ran = desk.piton(&["failures", "away/list.txt", "--base", &desk.server.url("/")]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let ran = get(&desk, &["-d", ".", "--base", &desk.server.url("/")]);

@@ -34,7 +34,11 @@ fn standard_input_is_kept_so_that_it_can_go_on() {
     assert!(ran.stderr.contains("2 done (2 before)"), "{}", ran.stderr);
     let ran = desk.piton(&["retry", "-"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.stderr.contains("give stdin.piton.list instead of -"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("use the saved copy instead of -: stdin.piton.list"),
+        "{}",
+        ran.stderr
+    );
     let ran = desk.piton(&["forget", "stdin.piton.list"]);
     assert_eq!(
         (ran.code, names(&desk)),

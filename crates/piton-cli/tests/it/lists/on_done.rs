@@ -41,7 +41,7 @@ fn commands_that_fail_are_told_and_counted() {
     let ran = desk.get(&["--on-done", "sh -c 'test \"$PITON_SIZE\" = 1'"]);
     assert_eq!(ran.code, 14, "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("sh ended with exit status: 1\n").count(), 3, "{}", ran.stderr);
-    assert!(ran.stderr.contains("  3 commands of --on-done failed\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("  3 commands failed (--on-done)\n"), "{}", ran.stderr);
     desk.piton(&["forget", "list.txt"]);
     let ran = desk.get(&["--on-done", "no-such-program-anywhere"]);
     assert_eq!(ran.code, 14, "{}", ran.stderr);

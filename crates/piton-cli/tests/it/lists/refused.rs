@@ -47,7 +47,7 @@ fn lists_that_are_none() {
     for (list, code, said) in [
         ("a.csv", 2, "no column named url"),
         ("a.meta4", 2, "line 1: "),
-        ("SHA256SUMS", 2, "hint: --base URL gives one"),
+        ("SHA256SUMS", 2, "hint: give one with --base URL"),
         ("missing", 3, "cannot read the list missing: No such file"),
         ("folder", 3, "folder is not a file"),
     ] {

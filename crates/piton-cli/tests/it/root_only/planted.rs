@@ -22,7 +22,7 @@ const LEN: u64 = 100_000;
 /// Nobody else on the machine.
 const STRANGER: u32 = 64_322;
 const VICTIM: u32 = 64_323;
-const SAID: &str = "it belongs to user 64322, and this is user";
+const SAID: &str = "it belongs to user 64322, and piton runs as user";
 
 /// A folder that everybody may write to, and a server of `/f`.
 struct Desk {
@@ -89,7 +89,7 @@ impl Desk {
     #[track_caller]
     fn is_refused(&self, file: &str, ran: &Ran) {
         assert_eq!(ran.code, 3, "{file}: {ran:?}");
-        assert!(ran.stderr.contains(&format!("{file} is not used: {SAID}")), "{file}: {ran:?}");
+        assert!(ran.stderr.contains(&format!("{file}: {SAID}")), "{file}: {ran:?}");
         assert!(ran.stderr.contains("hint: run piton as that user"), "{ran:?}");
         assert_eq!(self.server.stats().requests_for("/f").count(), 0, "{file}: {ran:?}");
     }
@@ -111,7 +111,7 @@ fn a_part_with_an_open_handle() {
             let before = fs::read(desk.place.path(planted[0])).unwrap();
             let ran = desk.get();
             assert_eq!(ran.code, 3, "{ran:?}");
-            assert!(ran.stderr.contains(&format!("{} is not used: {SAID}", planted[0])), "{ran:?}");
+            assert!(ran.stderr.contains(&format!("{}: {SAID}", planted[0])), "{ran:?}");
             assert!(!desk.place.path("f").exists());
             assert_eq!(fs::read(desk.place.path(planted[0])).unwrap(), before);
             drop(handles);
@@ -143,7 +143,7 @@ fn a_part_in_a_folder_for_all() {
         .unwrap()
         .into();
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains(&format!("f.part is not used: {SAID} 64323")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("f.part: {SAID} 64323")), "{ran:?}");
     theirs.write_all(b"something else").unwrap();
     assert!(!folder.join("f").exists());
 }
@@ -220,7 +220,7 @@ fn links_in_the_place_of_state() {
         symlink(&ours, desk.place.path(name)).unwrap();
         let ran = desk.get();
         assert_eq!(ran.code, 3, "{ran:?}");
-        assert!(ran.stderr.contains(&format!("{name} is not used: it is a link")), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("{name}: it is a link")), "{ran:?}");
         assert_eq!(fs::read(&ours).unwrap(), before);
         let ran = desk.piton(&["resume", "f"]);
         assert_eq!(ran.code, 3, "{ran:?}");
@@ -236,7 +236,7 @@ fn temporary_files() {
         drop(desk.give(name, 0o666));
     }
     let ran = desk.get();
-    assert!(ran.stderr.contains(&format!("f.piton.tmp is not used: {SAID}")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("f.piton.tmp: {SAID}")), "{ran:?}");
     fs::remove_file(desk.place.path("f.piton.tmp")).unwrap();
     let ran = desk.get();
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -304,7 +304,7 @@ fn the_copy_of_a_list() {
     for args in [&["get", "-i", "stdin.piton.list"][..], &["retry", "stdin.piton.list"]] {
         let ran = desk.piton(args);
         assert_eq!(ran.code, 3, "{ran:?}");
-        assert!(ran.stderr.contains(&format!("stdin.piton.list is not used: {SAID}")), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("stdin.piton.list: {SAID}")), "{ran:?}");
     }
     let mut child = desk
         .place
@@ -334,5 +334,5 @@ fn the_copy_of_a_list_at_a_url() {
     drop(desk.give("f.piton.list", 0o600));
     let ran = desk.piton(&["get", "-i", &desk.server.url("/f")]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains(&format!("f.piton.list is not used: {SAID}")), "{ran:?}");
+    assert!(ran.stderr.contains(&format!("f.piton.list: {SAID}")), "{ran:?}");
 }

@@ -1,11 +1,11 @@
 //! An open file.
 
-#![allow(unsafe_code, reason = "sync_file_range has no safe wrapper")]
+#![allow(unsafe_code, reason = "sync_file_range and FICLONERANGE have no safe wrapper")]
 
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -74,6 +74,42 @@ fn flock(file: impl AsFd) -> Result<(), Errno> {
     retry_on_intr(|| rustix::fs::flock(&file, exclusive))
 }
 
+/// `FICLONERANGE`: `to` has these bytes in common with `from`, at the same place.
+fn clone_range(to: &OwnedFd, from: BorrowedFd<'_>, range: &Range<u64>) -> Result<(), Errno> {
+    let what = libc::file_clone_range {
+        src_fd: from.as_raw_fd().into(),
+        src_offset: range.start,
+        src_length: range.end.saturating_sub(range.start),
+        dest_offset: range.start,
+    };
+    // SAFETY: both descriptors are open for as long as they are borrowed here, and the kernel only reads `what`,
+    // whose type is the one that belongs to this request.
+    let result = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const what) };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Whether an error of a copy by the system means that it does not do that with these files: other file systems, or one
+/// that has no such call; a place within a block; a swap file; a sandbox that forbids the call.
+fn is_not_for_these_files(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::XDEV
+            | Errno::OPNOTSUPP
+            | Errno::NOSYS
+            | Errno::NOTTY
+            | Errno::INVAL
+            | Errno::BADF
+            | Errno::PERM
+            | Errno::ACCESS
+            | Errno::TXTBSY
+            | Errno::ISDIR
+    )
+}
+
 /// Names a file that has no name.
 fn link(file: &OwnedFd, to: &At<'_>) -> Result<(), Errno> {
     let by_descriptor = || rustix::fs::linkat(file, c"", &to.dir, to.path, AtFlags::EMPTY_PATH);
@@ -99,6 +135,37 @@ impl<P: Root> FsFile for OsFile<P> {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::io::pwrite(&self.fd, buf, offset))?)
+    }
+
+    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
+        let Some(from) = source.descriptor() else { return Ok(false) };
+        if range.is_empty() {
+            // To the system a length of 0 means "to the end of the file".
+            return Ok(false);
+        }
+        match retry_on_intr(|| clone_range(&self.fd, from, &range)) {
+            Ok(()) => Ok(true),
+            Err(error) if is_not_for_these_files(error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
+        let Some(from) = source.descriptor() else { return Ok(None) };
+        let len = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let copy = || {
+            let (mut read, mut write) = (range.start, range.start);
+            rustix::fs::copy_file_range(from, Some(&mut read), &self.fd, Some(&mut write), len)
+        };
+        match retry_on_intr(copy) {
+            Ok(copied) => Ok(Some(copied as u64)),
+            Err(error) if is_not_for_these_files(error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.fd.as_fd())
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use piton_checkpoint::{Identity, Strength, Verdict};
 use piton_durable::part::{PartError, Recovered};
-use piton_remote::Protocol;
+use piton_remote::{Body, LocalBytes, Protocol};
 
 use super::decide::{Begun, By, Bytes, Came, Decision, Now, decide};
 use super::describe::{describe, kept_digests, name_asked_for, server_digests, user_digests};
@@ -28,10 +28,10 @@ impl Attempt<'_> {
         let usable = self.old == Old::Use && !part.have().is_empty() && self.can_judge(part);
         let Some(meta) = part.meta.as_ref().filter(|_| usable) else { return Decision::Begin };
         let source = &reply.source;
-        let is_new = || meta.identity_at(&source.address).is_none();
+        let is_new = || meta.identity_at(&source.url).is_none();
         let by = match () {
             () if !self.is_ours(meta) => By::Stranger,
-            () if meta.is_of(&source.address) => By::Itself,
+            () if meta.is_of(&source.url) => By::Itself,
             () if is_new() || self.sources.others(source) => By::Mirror,
             () => By::LastMirror,
         };
@@ -123,8 +123,8 @@ impl Attempt<'_> {
             ..old.clone()
         };
         let source = &reply.source;
-        if meta.identity_at(&source.address).is_none() {
-            meta.learn(&source.address, source.priority, &reply.head.identity);
+        if meta.identity_at(&source.url).is_none() {
+            meta.learn(&source.url, source.priority, &reply.head.identity);
         }
         self.note_mirrors(&mut meta);
         meta.judged_by = self.judge_of(expected).or(meta.judged_by);
@@ -132,9 +132,9 @@ impl Attempt<'_> {
             part.part.put_meta(&meta.to_json())?;
         }
         part.meta = Some(meta.clone());
-        let size = reply.head.identity.size;
+        let (size, source) = (reply.head.identity.size, self.local_source(reply));
         let part = blocking(move || {
-            part.part.expect(size)?;
+            part.part.expect_from(source.as_ref().map(LocalBytes::file), size)?;
             Ok::<_, PartError>(part)
         });
         Ok((part.await?, meta))
@@ -150,20 +150,27 @@ impl Attempt<'_> {
         let meta = self.described(part.target.path(), reply, expected);
         part.meta = Some(meta.clone());
         let (json, size) = (meta.to_json(), reply.head.identity.size);
+        let source = self.local_source(reply);
         let part = blocking(move || {
-            part.part.begin(&json, size)?;
+            part.part.begin_from(source.as_ref().map(LocalBytes::file), &json, size)?;
             part.recovered = Recovered::default();
             Ok::<_, PartError>(part)
         });
         Ok((part.await?, meta))
     }
 
+    /// The file of this machine that all bytes come from, if they come from one.
+    fn local_source(&self, reply: &Reply) -> Option<LocalBytes> {
+        let body = reply.exchange.as_ref().map(|exchange| &exchange.body);
+        body.filter(|_| !self.sources.several()).and_then(Body::local)
+    }
+
     fn described(&self, path: &Path, reply: &Reply, expected: &[Expected]) -> Meta {
         let (encoding, ranged) = (reply.head.encoding.clone(), reply.is_ranged());
         let mut meta = describe(&self.what, path, &reply.head.identity, encoding, ranged, expected);
         meta.appearance = Some(Appearance::of(&reply.head));
-        let address = &reply.source.address;
-        meta.identity_of = Some(address.clone()).filter(|address| *address != meta.url);
+        let url = &reply.source.url;
+        meta.identity_of = Some(url.clone()).filter(|url| *url != meta.url);
         self.note_mirrors(&mut meta);
         meta.judged_by = self.judge_of(expected);
         meta
@@ -187,10 +194,10 @@ impl Attempt<'_> {
         let surely = |strength: Strength| !strength.wants_overlap();
         let unchanged =
             || matches!(begun.identity.compare(now), Verdict::Same(strength) if surely(strength));
-        self.turn != Turn::All && (!begun.is_of(&source.address) || unchanged())
+        self.turn != Turn::All && (!begun.is_of(&source.url) || unchanged())
     }
 
-    /// What judges bytes of several addresses, if they are put into the part side by side.
+    /// What judges bytes of several URLs, if they are put into the part side by side.
     fn judge_of(&self, expected: &[Expected]) -> Option<Judge> {
         let whole = expected.iter().any(|one| one.digest.algorithm().judges());
         match self.what.pieces_judge() {
@@ -200,7 +207,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Whether this run can judge what is here: bytes that came from several addresses side by side are
+    /// Whether this run can judge what is here: bytes that came from several URLs side by side are
     /// of no use without the digests that they were fetched under.
     pub(super) fn can_judge(&self, opened: &OpenedPart) -> bool {
         let Some(meta) = &opened.meta else { return true };
@@ -213,7 +220,7 @@ impl Attempt<'_> {
     /// A resume that is given nothing but the journal shall know the mirrors.
     fn note_mirrors(&self, meta: &mut Meta) {
         for source in Sources::new(&self.what).iter() {
-            meta.add_mirror(&source.address, source.priority);
+            meta.add_mirror(&source.url, source.priority);
         }
     }
 
@@ -221,7 +228,7 @@ impl Attempt<'_> {
     pub(super) fn prepare_sources(&self, active: &Source, meta: &Meta, joined: Joined) {
         self.sources.activate(active);
         for source in self.sources.iter() {
-            let identity = meta.identity_at(&source.address);
+            let identity = meta.identity_at(&source.url);
             let gave_all = identity.is_some() && !meta.is_mixed();
             source.set_identity(identity.cloned());
             source.set_trust(match joined {

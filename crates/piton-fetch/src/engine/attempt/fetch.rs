@@ -112,7 +112,10 @@ impl<'a> Fetch<'a> {
             checked.map_err(TransferError::into_failure)?;
         }
         let window = match size {
-            Some(size) if !expected.is_empty() => (size / 64).clamp(8 << 20, 64 << 20),
+            // Whole blocks: what begins within one cannot be shared with a source on this machine.
+            Some(size) if !expected.is_empty() => {
+                (size / 64).next_multiple_of(1 << 20).clamp(8 << 20, 64 << 20)
+            }
             _ => u64::MAX,
         };
         // A stream cannot fetch again what a state covers and the disk did not keep: all is hashed afresh.
@@ -213,7 +216,7 @@ impl<'a> Fetch<'a> {
         checked.map_err(|error| self.end(error))?;
         if !job.sink.holds(size) {
             // Whatever kept a write from being reported: no file gets its name with a hole (G1).
-            let source = std::io::Error::other("some bytes did not reach it");
+            let source = std::io::Error::other("some bytes were not written to it");
             let error = PartError::Io { what: "write", path: self.path.clone(), source };
             return Err(self.end(error.into()));
         }
@@ -312,7 +315,7 @@ impl<'a> Fetch<'a> {
         let sink = Arc::into_inner(job).map(|job| job.sink);
         let part = blocking(move || sink.and_then(Sink::close)).await;
         let Some(part) = part else {
-            let source = std::io::Error::other("a connection still holds it");
+            let source = std::io::Error::other("a connection still uses it");
             return Err(PartError::Io { what: "finish", path, source }.into());
         };
         let (tools, what) = (&attempt.tools, &attempt.what);
@@ -355,7 +358,10 @@ impl<'a> Fetch<'a> {
             TransferError::Failed(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }
-            error if error.is_broken() && self.is_ranged() => Again::WithoutRanges.into(),
+            // Where ranges came, the whole would not do better, and what is here may be given up for it.
+            error if error.is_broken() && self.is_ranged() && !self.source.gives_ranges() => {
+                Again::WithoutRanges.into()
+            }
             TransferError::Stopped => {
                 let have = self.job.planner().done().len();
                 Failure::Stopped { have, path: self.attempt.path() }.into()

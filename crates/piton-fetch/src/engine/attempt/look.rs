@@ -7,7 +7,8 @@ use piton_durable::found;
 use piton_durable::fs::Lack;
 use piton_durable::links;
 use piton_durable::part::{Durability, PartError, Target};
-use piton_remote::{ByteRange, Holds, blocking, local_path};
+use piton_remote::{ByteRange, Holds, blocking, local_path, modified};
+use tokio::time::Instant;
 
 use super::describe::name_asked_for;
 use super::here::{Here, Looked};
@@ -15,7 +16,7 @@ use super::reply::Reply;
 use super::{Again, Attempt, End, Old};
 use crate::download::{IfExists, Outcome, Place};
 use crate::engine::existing::ExistingFile;
-use crate::engine::mirrors::{Source, Sources, redacted};
+use crate::engine::mirrors::{Sources, redacted};
 use crate::engine::name::{name_of, numbered};
 use crate::engine::open::{Found, OpenedPart};
 use crate::engine::probe::{Question, Tries, check_size};
@@ -25,7 +26,7 @@ use crate::monitor::Event;
 use crate::parse::file_name::FileName;
 
 /// So many mirrors are asked whether the existing file is theirs.
-const MIRRORS_ASKED: usize = 8;
+const MIRRORS_ASKED: usize = 4;
 
 impl Attempt<'_> {
     /// Looks at what is here before the server is asked.
@@ -46,7 +47,7 @@ impl Attempt<'_> {
         let path = match (&self.what.place, &reply.exchange) {
             (Place::Folder(folder), Some(_)) => {
                 // A mirror is another place of the file, and no reason for another name.
-                let mirror = reply.source.address != redacted(&self.what.url);
+                let mirror = reply.source.url != redacted(&self.what.url);
                 let head = &reply.head;
                 let answered = if mirror { &self.what.url } else { &head.url };
                 folder.join(name_of(head, &self.what.url, answered).as_str())
@@ -113,7 +114,8 @@ impl Attempt<'_> {
             for own in [target.part(), target.journal()] {
                 let io = |source| PartError::Io { what: "look at", path: own.clone(), source };
                 if fs.stat(&own).map_err(io)?.is_some_and(|own| own.id == seen.id) {
-                    let why = format!("{} is what this download itself writes", source.display());
+                    let why =
+                        format!("{} is a file that this download itself writes", source.display());
                     return Err(Failure::Usage(why).into());
                 }
             }
@@ -297,7 +299,7 @@ impl Attempt<'_> {
             return self.not_this(existing, answer).await;
         }
         if existing.is_version(&reply.head.identity)
-            || self.is_of_a_mirror(&existing, &reply.source).await?
+            || self.is_of_a_mirror(&existing, reply).await?
         {
             return Ok(Looked::Done(self.already(path).await?));
         }
@@ -306,21 +308,26 @@ impl Attempt<'_> {
 
     /// Whether the existing file, which is not the version of `answered`, is the one of a mirror. Each calls its
     /// version differently, and the one that the file came from need not be the one that answers first today.
-    /// Asked only where the file would be in the way.
+    /// Asked only where the file would be in the way. An old file of an old mirror is none: it must have the length
+    /// that was answered, and not be older.
     async fn is_of_a_mirror(
         &self,
         existing: &ExistingFile,
-        answered: &Source,
+        answered: &Reply,
     ) -> Result<bool, Failure> {
-        if self.what.if_exists == IfExists::Overwrite {
+        let now = &answered.head.identity;
+        let may_be = now.size == Some(existing.stat.len)
+            && modified(now).is_none_or(|_| existing.is_not_older(now));
+        if self.what.if_exists == IfExists::Overwrite || !may_be {
             return Ok(false);
         }
-        let prober = self.prober(Tries::One);
+        let prober = self.prober(Tries::Aside);
         let one_byte = Some(ByteRange { first: 0, last: Some(0) });
         let question = || Question { range: one_byte, ..Question::default() };
-        for mirror in self.sources.iter().filter(|it| it.id != answered.id).take(MIRRORS_ASKED) {
+        let others = self.sources.iter().filter(|it| it.id != answered.source.id);
+        let ready = others.filter(|mirror| mirror.standing().is_ready(Instant::now()));
+        for mirror in ready.take(MIRRORS_ASKED) {
             let only = Sources::alone(mirror);
-            only.refill();
             match prober.ask(&only, |_| question()).await {
                 Ok(probed) if existing.is_version(&probed.reply.head.identity) => return Ok(true),
                 Err(failure @ Failure::Stopped { .. }) => return Err(failure),

@@ -57,7 +57,7 @@ impl Attempt<'_> {
     /// How `source` calls the version that is here. Of a mirror that was not asked before nothing is
     /// known but how long the file must be.
     pub(super) fn known_at(&self, meta: &Meta, source: &Source) -> Identity {
-        match meta.identity_at(&source.address) {
+        match meta.identity_at(&source.url) {
             Some(identity) => identity.clone(),
             None if self.is_ours(meta) => {
                 Identity { size: meta.identity.size, ..Identity::default() }

@@ -134,7 +134,7 @@ impl Attempt<'_> {
             Some(_) => Again::WithoutRanges.into(),
             None => {
                 let host = piton_remote::host_of(&self.what.url);
-                let why = "it refuses a range, and none was asked for".to_owned();
+                let why = "it refuses a range that was not requested".to_owned();
                 Failure::Protocol { host, why }.into()
             }
         }

@@ -41,7 +41,9 @@ fn weight(error: &TransferError) -> u8 {
                 },
                 Failure::Protocol { .. } => 2,
                 Failure::Remote { .. } | Failure::Stalled { .. } | Failure::NoAnswer { .. } => 1,
-                _ => 6,
+                Failure::Integrity { .. } => 6,
+                // One URL has something else: another that is only busy may still have the file.
+                _ => 3,
             }
         }
         TransferError::Stopped => 7,

@@ -1,8 +1,8 @@
-//! The addresses of one file.
+//! The URLs of one file.
 //!
-//! A [`Source`] is one address: where redirects lead, which version it has, how it fares. [`Sources`]
+//! A [`Source`] is one URL: where redirects lead, which version it has, how it fares. [`Sources`]
 //! picks which one an idle connection goes to, and drops those that turn out to have another file or
-//! none. [`Sharing`] says whether several of them may be at work at the same time. With a single address
+//! none. [`Sharing`] says whether several of them may be at work at the same time. With a single URL
 //! nothing here costs anything. The rules are in docs/resume-rules.md, "Mirrors".
 
 mod link;
@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use url::Url;
 
+pub(super) use self::link::LinkEnd;
 use self::losses::Losses;
 pub(super) use self::losses::why;
 pub(super) use self::origins::Origins;
@@ -30,7 +31,7 @@ const PER_HOST: u32 = 8;
 /// Another source has to promise this much more before a connection leaves the one it has.
 const WORTH_LEAVING: f64 = 1.5;
 
-/// How the addresses of one file share the work.
+/// How the URLs of one file share the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sharing {
     /// There is only one.
@@ -42,7 +43,7 @@ pub(super) enum Sharing {
     FailOver,
 }
 
-/// The addresses of one download, in the order of preference.
+/// The URLs of one download, in the order of preference.
 pub(super) struct Sources {
     all: Vec<Arc<Source>>,
     /// The one that answered first; with [`Sharing::FailOver`] the only one that is asked.
@@ -51,7 +52,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// The address of `what` and its mirrors.
+    /// The URL of `what` and its mirrors.
     pub(super) fn new(what: &Download) -> Self {
         let mut mirrors: Vec<_> = what.mirrors.iter().collect();
         mirrors.sort_by_key(|mirror| mirror.priority);
@@ -59,7 +60,7 @@ impl Sources {
             .chain(mirrors.into_iter().map(|mirror| (&mirror.url, mirror.priority)));
         let mut all: Vec<Arc<Source>> = Vec::new();
         for (url, priority) in given {
-            if all.iter().any(|known| known.address == redacted(url)) {
+            if all.iter().any(|known| known.url == redacted(url)) {
                 continue;
             }
             let id = SourceId(all.len());
@@ -69,7 +70,7 @@ impl Sources {
         Self { all, active: AtomicUsize::new(0), losses: Mutex::default() }
     }
 
-    /// As [`Sources::new`], with nothing but the address at this place; `None` where there is none.
+    /// As [`Sources::new`], with nothing but the URL at this place; `None` where there is none.
     pub(super) fn only(what: &Download, at: usize) -> Option<Self> {
         let mut sources = Self::new(what);
         let only = sources.all.into_iter().nth(at)?;
@@ -84,7 +85,7 @@ impl Sources {
         Self { all: vec![Arc::clone(source)], active, losses: Mutex::default() }
     }
 
-    /// Whether there is more than one address.
+    /// Whether there is more than one URL.
     pub(super) fn several(&self) -> bool {
         self.all.len() > 1
     }
@@ -197,12 +198,12 @@ impl Sources {
         if !self.others(source) {
             let (error, own) = losses.most_telling(error);
             if let Some(own) = own {
-                monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: own });
+                monitor.tell(Event::MirrorDropped { url: source.url.clone(), why: own });
             }
             return Err(error);
         }
         source.standing().dropped = true;
-        monitor.tell(Event::MirrorDropped { url: source.address.clone(), why: why(&error) });
+        monitor.tell(Event::MirrorDropped { url: source.url.clone(), why: why(&error) });
         losses.add(error);
         drop(losses);
         if self.is_active(source)
@@ -213,7 +214,7 @@ impl Sources {
         Ok(())
     }
 
-    /// A new attempt begins at the addresses that the user gave.
+    /// A new attempt begins at the URLs that the user gave.
     pub(super) fn resolve_again(&self) {
         self.all.iter().for_each(|source| source.forget_redirects());
     }
@@ -241,10 +242,10 @@ impl Sources {
     }
 }
 
-/// The address without its login.
+/// The URL without its login.
 pub(super) fn redacted(url: &Url) -> String {
     let mut url = url.clone();
-    // Addresses that cannot have a login have none to take out.
+    // URLs that cannot have a login have none to take out.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.into()
@@ -267,14 +268,14 @@ mod tests {
     }
 
     fn chosen(sources: &Sources) -> String {
-        sources.choose(|_| true).unwrap().address.clone()
+        sources.choose(|_| true).unwrap().url.clone()
     }
 
     #[test]
     fn preference_decides_until_speed_is_known() {
         let sources =
             sources(&[("http://c.test/f", 2), ("http://b.test/f", 1), ("http://x@a.test/f", 1)]);
-        let all: Vec<_> = sources.iter().map(|source| source.address.as_str()).collect();
+        let all: Vec<_> = sources.iter().map(|source| source.url.as_str()).collect();
         assert_eq!(all, ["http://a.test/f", "http://b.test/f", "http://c.test/f"]);
         assert_eq!(chosen(&sources), "http://a.test/f");
         sources.all[0].standing().measured(100.0);
@@ -284,8 +285,8 @@ mod tests {
         assert_eq!(chosen(&sources), "http://b.test/f");
         // Not for a little more; for much more.
         let next = |at: usize| sources.choose_after(&sources.all[at], |_| true).unwrap();
-        assert_eq!(next(2).address, "http://c.test/f");
-        assert_eq!(next(0).address, "http://b.test/f");
+        assert_eq!(next(2).url, "http://c.test/f");
+        assert_eq!(next(0).url, "http://b.test/f");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! One address of the file.
+//! One URL of the file.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use piton_checkpoint::{Change, Identity, Strength, Verdict};
 use tokio::sync::MutexGuard as Turn;
 use url::Url;
 
-use super::link::Link;
+use super::link::{Link, LinkEnd};
 use super::standing::Standing;
 use crate::engine::transfer_error::TransferError;
 use piton_remote::{Ask, ByteRange, Extra};
@@ -28,14 +28,14 @@ pub(in crate::engine) enum Trust {
     Proven,
 }
 
-/// One address of the file: where it leads to, which version it has, and how it fares.
+/// One URL of the file: where it leads to, which version it has, and how it fares.
 pub(in crate::engine) struct Source {
     pub(in crate::engine) id: SourceId,
     /// Without a login; how it is called in messages and in the journal.
-    pub(in crate::engine) address: String,
+    pub(in crate::engine) url: String,
     pub(in crate::engine) priority: u32,
     link: Mutex<Link>,
-    /// Held by the connection that resolves the address again for all.
+    /// Held by the connection that resolves the URL again for all.
     turn: tokio::sync::Mutex<()>,
     /// Held by the connection that compares what is here with what it has, for all.
     introduction: tokio::sync::Mutex<()>,
@@ -46,6 +46,8 @@ pub(in crate::engine) struct Source {
     /// Its nodes call the same version by different tags: compare every seam.
     distrusted: AtomicBool,
     trust: Mutex<Trust>,
+    /// A range from the middle came from it.
+    gives_ranges: AtomicBool,
     /// Ranges are asked for on a condition while it copes with that.
     conditional: AtomicBool,
     fetched: AtomicU64,
@@ -58,7 +60,7 @@ impl Source {
     pub(super) fn new(id: SourceId, url: Url, priority: u32, retries: u32) -> Self {
         Self {
             id,
-            address: super::redacted(&url),
+            url: super::redacted(&url),
             priority,
             link: Mutex::new(Link::new(url)),
             turn: tokio::sync::Mutex::default(),
@@ -67,6 +69,7 @@ impl Source {
             weak: AtomicBool::new(true),
             distrusted: AtomicBool::new(false),
             trust: Mutex::new(Trust::Stranger),
+            gives_ranges: AtomicBool::new(false),
             conditional: AtomicBool::new(true),
             fetched: AtomicU64::new(0),
             working: AtomicU32::new(0),
@@ -86,10 +89,10 @@ impl Source {
 
     /// The host that is asked.
     pub(in crate::engine) fn host(&self) -> String {
-        piton_remote::host_of(self.link().address())
+        piton_remote::host_of(self.link().current())
     }
 
-    /// The host of the address before redirects.
+    /// The host of the URL before redirects.
     pub(super) fn first_host(&self) -> Option<url::Host> {
         self.link().original.host().map(|host| host.to_owned())
     }
@@ -101,7 +104,7 @@ impl Source {
         extra: &Extra,
     ) -> (Ask, u32) {
         let link = self.link();
-        let mut ask = Ask::new(link.address().clone());
+        let mut ask = Ask::new(link.current().clone());
         ask.original = link.original.clone();
         ask.range = range;
         ask.extra = extra.clone();
@@ -117,6 +120,16 @@ impl Source {
         self.identity().filter(|identity| identity.strong_tag().is_some())
     }
 
+    /// Whether a range from the middle came from it.
+    pub(in crate::engine) fn gives_ranges(&self) -> bool {
+        self.gives_ranges.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of a segment that begins at `start` came.
+    pub(in crate::engine) fn gave_bytes_from(&self, start: u64) {
+        self.gives_ranges.fetch_or(start > 0, Ordering::Relaxed);
+    }
+
     /// Whether a range on a condition is understood here.
     pub(in crate::engine) fn set_conditional(&self, copes: bool) {
         self.conditional.store(copes, Ordering::Relaxed);
@@ -127,10 +140,9 @@ impl Source {
         self.link().resolved(url, redirected, generation);
     }
 
-    /// The URL that redirects led to serves no more. Returns whether asking the original one
-    /// again can help.
-    pub(in crate::engine) fn resolve_again(&self, generation: u32) -> bool {
-        self.link().resolve_again(generation)
+    /// The URL that was asked failed. Returns whether another one can be asked now.
+    pub(in crate::engine) fn resolve_again(&self, generation: u32, end: LinkEnd) -> bool {
+        self.link().resolve_again(generation, end)
     }
 
     /// From now on the URL that the user gave is asked again.
@@ -139,12 +151,12 @@ impl Source {
         *link = Link::new(link.original.clone());
     }
 
-    /// Whether the address has to be resolved again before anything is asked.
+    /// Whether the URL has to be resolved again before anything is asked.
     pub(in crate::engine) fn is_expired(&self) -> bool {
         self.link().expired
     }
 
-    /// While the address has to be resolved again, one connection asks and the others wait.
+    /// While the URL has to be resolved again, one connection asks and the others wait.
     pub(in crate::engine) async fn turn(&self) -> Turn<'_, ()> {
         self.turn.lock().await
     }
@@ -166,7 +178,7 @@ impl Source {
         *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
     }
 
-    /// Whether an answer is of the version that this address had at first (G4); `None` if this is its
+    /// Whether an answer is of the version that this URL had at first (G4); `None` if this is its
     /// first.
     pub(in crate::engine) fn check(
         &self,

@@ -36,7 +36,7 @@ pub(in crate::engine) struct Standing {
 
 /// The limit for an answer is doubled at most so often.
 const LONGEST_ANSWER: u32 = 3;
-/// One node of a farm may answer badly; more bad answers than this are the server's way.
+/// One node of a farm may answer badly; more bad answers in a row than this are the server's way.
 const BAD_ANSWERS: u32 = 2;
 /// How much of a new measurement goes into the rate.
 const SHARE: f64 = 0.2;
@@ -69,7 +69,7 @@ impl Standing {
     pub(in crate::engine) fn progressed(&mut self, fetched: u64) {
         if fetched > self.noted {
             self.retries.refill();
-            (self.noted, self.counted) = (fetched, None);
+            (self.noted, self.counted, self.bad_answers) = (fetched, None, 0);
         }
     }
 
@@ -147,7 +147,7 @@ impl Standing {
     }
 
     /// Whether it may be asked now.
-    pub(super) fn is_ready(&self, now: Instant) -> bool {
+    pub(in crate::engine) fn is_ready(&self, now: Instant) -> bool {
         !self.dropped && !self.suspected && now >= self.hold
     }
 }
@@ -187,9 +187,10 @@ mod tests {
         let error = TransferError::broken("a.test".to_owned(), "why");
         for _ in 0..BAD_ANSWERS {
             assert!(matches!(standing.failed(&error, Duration::MAX), Next::Again { .. }));
-            standing.progressed(1);
         }
         assert!(matches!(standing.failed(&error, Duration::MAX), Next::GiveUp { .. }));
+        standing.progressed(1);
+        assert!(matches!(standing.failed(&error, Duration::MAX), Next::Again { .. }));
     }
 
     #[test]

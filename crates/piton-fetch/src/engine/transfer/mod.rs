@@ -7,6 +7,7 @@ mod repair;
 mod start_connections;
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::flow::ConnectionCount;
 use crate::monitor::Event;
 use crate::plan::SegmentId;
 use crate::stop::Stop;
-use piton_remote::Connection;
+use piton_remote::{Capabilities, Connection, Connections};
 
 /// How often the coordinator looks at the flow.
 const LOOK: Duration = Duration::from_millis(100);
@@ -70,7 +71,9 @@ impl Transfer {
     pub(super) fn new(job: Arc<Job>, stop: Stop, ranged: bool) -> Self {
         let now = Instant::now();
         let mut count = ConnectionCount::new(job.what.connections, job.what.share.clone(), now);
-        if !ranged || job.planner().size().is_none() {
+        let mut urls = iter::once(&job.what.url).chain(job.what.mirrors.iter().map(|one| &one.url));
+        let one_is_enough = urls.all(|url| Capabilities::of(url).connections == Connections::One);
+        if !ranged || job.planner().size().is_none() || one_is_enough {
             count.single();
         }
         job.sources.refill();

@@ -2,13 +2,13 @@
 
 use std::fs::{File, FileType};
 use std::os::unix::fs::FileTypeExt;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use piton_durable::fs::{Open, write_all_at};
 use piton_durable::part::PartError;
 use piton_fetch::IfExists;
 use piton_testkit::disk::{Crash, SimDisk};
-use piton_testkit::server::{DigestField, http_date};
+use piton_testkit::server::{DigestField, RetryAfter, http_date};
 
 use super::mirrors::{Mirrors, named};
 use super::*;
@@ -152,6 +152,36 @@ fn the_version_of_any_mirror_is_recognised() {
     std::fs::write(mirrors.desk.path("f"), "mine").unwrap();
     let failure = mirrors.desk.get(mirrors.unjudged(2)).unwrap_err();
     assert!(matches!(failure, Failure::Exists { .. }), "{failure}");
+}
+
+/// The first URL has a new version, and a mirror still has the one that is here.
+#[test]
+fn an_old_mirror_does_not_vouch_for_an_old_file() {
+    let old = || Resource::pattern(2, LEN).etag("\"old\"").last_modified(time(1));
+    for new in [
+        Resource::pattern(3, LEN + 1).etag("\"new\""),
+        Resource::pattern(3, LEN).etag("\"new\"").last_modified(time(2)),
+    ] {
+        let all = Mirrors::new(Site::new().with("/f", old()), [Site::new().with("/f", old())]);
+        all.desk.get(all.unjudged(1)).unwrap();
+        all.desk.server.replace("/f", new);
+        let failure = all.desk.get(all.unjudged(1)).unwrap_err();
+        assert!(matches!(failure, Failure::Exists { .. }), "{failure:?}");
+    }
+}
+
+/// Whether a file is a mirror's is asked in passing: a server that is silent or wants to be left alone is not
+/// waited for.
+#[test]
+fn mirrors_are_not_waited_for_to_recognise_a_file() {
+    for fault in [Fault::status_retry_after(503, RetryAfter::Seconds(21_600)), Fault::hang()] {
+        let all = Mirrors::new(named("a").fault(fault), [named("b")]);
+        all.desk.write("f", &pattern::bytes(9, 12 * MIB as usize));
+        let begun = Instant::now();
+        let failure = all.desk.get(all.unjudged(1)).unwrap_err();
+        assert!(matches!(failure, Failure::Exists { .. }), "{failure:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
 }
 
 #[test]

@@ -191,6 +191,18 @@ fn all_are_dead_and_the_most_telling_reason_is_given() {
     assert!(all.dropped(&all.others[0]).is_some(), "{:?}", all.desk.events());
 }
 
+/// The only URL that has the file is busy: that a mirror has another one is no reason to give up for good.
+#[test]
+fn a_mirror_of_another_size_beside_a_busy_url() {
+    let busy = named("a").fault(Fault::status(503));
+    let small = Site::new().with("/f", Resource::pattern(1, 1000));
+    let all = Mirrors::new(busy, [small]);
+    let mut what = all.what(2);
+    (what.size, what.retries) = (Some(LEN), 1);
+    let failure = all.desk.fail(what);
+    assert!(failure.may_be_retried(), "{failure:?}");
+}
+
 #[test]
 fn one_of_another_size_is_dropped() {
     for len in [LEN - 1, LEN + 1] {
@@ -300,7 +312,7 @@ fn what_no_address_has_is_fetched_again() {
 /// A part of the target `f` that claims bytes of these patterns at these places.
 pub(super) fn put_part(desk: &Desk, meta: &str, runs: &[(u64, u64, u64)]) {
     let target = Target::new(desk.path("f"));
-    let how = OpenPart { durability: Durability::Power, verify_all: false };
+    let how = OpenPart { durability: Durability::Power, ..OpenPart::default() };
     let Opened::Part(part, _) = Part::open(Arc::new(OsFs), &target, how).unwrap() else {
         panic!("nothing is finished here")
     };

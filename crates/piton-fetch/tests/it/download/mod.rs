@@ -10,6 +10,7 @@ mod existing;
 mod farms;
 mod kills;
 mod lengths;
+mod local;
 mod mirrors;
 mod mounts;
 mod names;

@@ -254,6 +254,58 @@ fn redirects_in_a_circle_and_to_nowhere() {
     }
 }
 
+/// Bytes that belong to no answer are the fault of one connection.
+#[test]
+fn one_answer_of_garbage() {
+    const LEN: u64 = 12 * MIB;
+    for (n, turn) in [(1, 1), (1, 2), (4, 1), (4, 3)] {
+        let garbage = Fault::raw(b"\0\x01garbage").turns(turn..=turn);
+        let site = Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\""));
+        let cut = Fault::cut_connection_after(LEN / 8).first(1);
+        let desk = Desk::new(site.fault(cut).fault(garbage).rate_per_connection(16 * MIB));
+        let outcome = desk.get(desk.over(n, "/f"));
+        assert!(outcome.is_ok(), "{n} {turn}: {outcome:?} {:?}", desk.events());
+        desk.assert_only("f", 1, LEN);
+    }
+}
+
+/// Bad answers between good ones, more than a node's: what came in ranges is kept, also if they are too many in a row.
+#[test]
+fn bad_answers_do_not_cost_what_is_here() {
+    const LEN: u64 = 8 * MIB;
+    let cut = || Fault::cut_connection_after(MIB);
+    let bad = || Fault::status(204);
+    let file = || Site::new().with("/f", Resource::pattern(1, LEN));
+    let site = file().fault(cut()).fault(bad().turns(2..=2)).fault(bad().turns(4..=4));
+    let site = site.fault(bad().turns(6..=6)).fault(bad().turns(8..=8));
+    let desk = Desk::new(site);
+    let outcome = desk.get(desk.over(1, "/f"));
+    assert!(outcome.is_ok(), "{outcome:?} {:?}", desk.events());
+    desk.assert_only("f", 1, LEN);
+    assert!(desk.server.stats().sent() < LEN + MIB, "{}", desk.server.stats().sent());
+
+    let desk = Desk::new(file().fault(cut()).fault(bad().turns(4..)));
+    let failure = desk.fail(desk.over(1, "/f"));
+    assert!(is_protocol(&failure), "{failure:?}");
+    let here = desk.claimed();
+    assert!(here > 2 * MIB, "{here}");
+}
+
+/// The URL leads somewhere once, and then refuses; where it led to is busy for a moment.
+#[test]
+fn a_redirect_that_works_once() {
+    const LEN: u64 = 12 * MIB;
+    let file = || Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\""));
+    let busy = Fault::status(503).turns(2..=2);
+    let node =
+        Server::start(file().fault(Fault::cut_connection_after(LEN / 3).first(1)).fault(busy));
+    let to_node = Fault::redirect(302, &node.url("/f")).first(1);
+    let desk = Desk::new(file().fault(to_node).fault(Fault::status(403).turns(2..)));
+    let outcome = desk.get(desk.over(1, "/f"));
+    assert!(outcome.is_ok(), "{outcome:?} {:?}", desk.events());
+    desk.assert_only("f", 1, LEN);
+}
+
 /// Where the first redirect led to fails for good after some bytes, in any way: the URL leads elsewhere by then.
 #[test]
 fn redirects_whose_target_fails_later() {
@@ -265,6 +317,9 @@ fn redirects_whose_target_fails_later() {
         || Fault::status(503),
         Fault::resets_unanswered,
         Fault::closes_unanswered,
+        || Fault::redirect(302, "/f"),
+        || Fault::redirect(302, "ftp://a.test/f"),
+        || Fault::raw(b"\0\x01garbage"),
     ];
     each(ways.into_iter().flat_map(|fault| [(fault, 1), (fault, 4)]), |(fault, n)| {
         let file = || Site::new().with("/f", Resource::pattern(1, LEN).etag("\"a\""));

@@ -49,14 +49,14 @@ impl ContentRange {
         if place.trim() == "*" {
             return Ok(ContentRange::Unsatisfied { total });
         }
-        let (first, last) = place.split_once('-').ok_or_else(|| wrong("it is no range"))?;
+        let (first, last) = place.split_once('-').ok_or_else(|| wrong("it is not a range"))?;
         let (first, last) = (number(first)?, number(last)?);
         if last < first {
             return Err(wrong("it ends before it begins"));
         }
         // The length of the range and the offset after it must be numbers too.
         if total.is_some_and(|total| last >= total) || last == u64::MAX {
-            return Err(wrong("it goes beyond the end"));
+            return Err(wrong("it goes past the end"));
         }
         Ok(ContentRange::Satisfied { first, last, total })
     }
@@ -124,7 +124,7 @@ mod tests {
             ("bytes=0-4/5", "it has no range"),
             ("lines 0-4/5", "its unit is not bytes"),
             ("bytes 0-4", "it has no total"),
-            ("bytes 4/5", "it is no range"),
+            ("bytes 4/5", "it is not a range"),
             ("bytes -4/5", "a position is not a number"),
             ("bytes 0--4/5", "a position is not a number"),
             ("bytes +0-4/5", "a position is not a number"),
@@ -134,9 +134,9 @@ mod tests {
             ("bytes 0x0-0x4/5", "a position is not a number"),
             ("bytes ٠-٤/٥", "a position is not a number"),
             ("bytes 4-3/5", "it ends before it begins"),
-            ("bytes 0-5/5", "it goes beyond the end"),
-            ("bytes 0-0/0", "it goes beyond the end"),
-            ("bytes 0-18446744073709551615/*", "it goes beyond the end"),
+            ("bytes 0-5/5", "it goes past the end"),
+            ("bytes 0-0/0", "it goes past the end"),
+            ("bytes 0-18446744073709551615/*", "it goes past the end"),
             ("bytes 0-18446744073709551616/*", "a number in it is beyond 64 bits"),
             ("bytes 0-4/99999999999999999999999", "a number in it is beyond 64 bits"),
         ] {

@@ -70,6 +70,8 @@ const WRITERS: &[Syscall] = syscalls! {
     sendfile = SYS_sendfile (Fd(0)) Length(3);
     splice = SYS_splice (Fd(2)) Length(4);
     copy_file_range = SYS_copy_file_range (Fd(2)) Length(4);
+    // Of a file in scope: what shares bytes of another one.
+    ioctl = SYS_ioctl (Fd(0));
     truncate = SYS_truncate (Path(0));
     ftruncate = SYS_ftruncate (Fd(0));
     fallocate = SYS_fallocate (Fd(0));

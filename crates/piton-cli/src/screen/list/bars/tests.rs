@@ -129,7 +129,7 @@ fn at_the_end() {
     let advice = ["piton retry list.txt tries them again".to_owned()];
     let ended = Ended { exit: Exit::Items, summary: &summary, classes: &classes, advice: &advice };
     insta::assert_snapshot!(film.bars.end(&ended).join("\n"), @r"
-    4 items: 3 done, 1 failed for good; 3.0 MiB in 4.0 s (768 KiB/s, 0.8 files/s)
+    4 items: 3 done, 1 failed permanently; 3.0 MiB in 4.0 s (768 KiB/s, 0.8 files/s)
       failures of this run: 404 1
       piton retry list.txt tries them again
     ");

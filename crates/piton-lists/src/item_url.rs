@@ -1,4 +1,4 @@
-//! Addresses as lists give them: which schemes are taken, and what a relative one is relative to.
+//! URLs as lists give them: which schemes are accepted, and what a relative URL is relative to.
 
 use std::str::FromStr;
 
@@ -7,101 +7,100 @@ use url::Url;
 /// The schemes that items may have.
 pub const SCHEMES: [&str; 2] = ["http", "https"];
 
-/// What relative addresses of a list are resolved against (RFC 3986 section 5); itself absolute and of one
-/// of [`SCHEMES`].
+/// The base for relative URLs in a list (RFC 3986 section 5); itself absolute, with one of [`SCHEMES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base(Url);
 
 impl Base {
-    /// A base address.
+    /// A base URL.
     ///
     /// # Errors
-    /// [`AddressError::Scheme`] if its scheme is not one of [`SCHEMES`].
-    pub fn new(url: Url) -> Result<Base, AddressError> {
+    /// [`UrlError::Scheme`] if its scheme is not one of [`SCHEMES`].
+    pub fn new(url: Url) -> Result<Base, UrlError> {
         checked(url).map(Base)
     }
 
-    /// The address.
+    /// The URL.
     pub fn as_url(&self) -> &Url {
         &self.0
     }
 }
 
 impl FromStr for Base {
-    type Err = AddressError;
+    type Err = UrlError;
 
-    fn from_str(text: &str) -> Result<Base, AddressError> {
+    fn from_str(text: &str) -> Result<Base, UrlError> {
         parse(text.trim(), None).map(Base)
     }
 }
 
-/// Why a text is no address of an item. The list is at fault, and trying again is of no use.
+/// Why a text is not a valid URL of an item. The list is at fault; retrying does not help.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum AddressError {
-    /// It is not written as addresses are.
-    #[error("it is no address: {0}")]
+pub enum UrlError {
+    /// It is not a well-formed URL.
+    #[error("not a URL: {0}")]
     Malformed(url::ParseError),
     /// It is relative, and the list has no base.
-    #[error("it is no full address (http://…), and there is no base address to complete it")]
+    #[error("not an absolute URL (http://…), and there is no base URL to complete it")]
     Relative,
     /// Its scheme is not one of [`SCHEMES`].
-    #[error("addresses with {scheme}: are not fetched, only http and https")]
+    #[error("{scheme}: URLs are not supported in a list, only http and https")]
     Scheme {
-        /// The scheme, in lower case, at most 40 characters of it.
+        /// The scheme, in lower case, at most 40 characters.
         scheme: String,
     },
-    /// It has a control character in it, such as NUL.
-    #[error("it has a control character in it")]
+    /// It contains a control character, such as NUL.
+    #[error("it contains a control character")]
     Control,
 }
 
-/// Reads an address. Blanks in it are taken for `%20`, as browsers do.
+/// Parses a URL. Spaces in it become `%20`, as in browsers.
 ///
 /// # Errors
-/// [`AddressError`].
-pub fn parse(text: &str, base: Option<&Base>) -> Result<Url, AddressError> {
+/// [`UrlError`].
+pub fn parse(text: &str, base: Option<&Base>) -> Result<Url, UrlError> {
     if has_control(text) {
-        return Err(AddressError::Control);
+        return Err(UrlError::Control);
     }
     match (Url::parse(text), base) {
         (Ok(url), _) => checked(url),
         (Err(url::ParseError::RelativeUrlWithoutBase), Some(Base(base))) => {
-            base.join(text).map_err(AddressError::Malformed).and_then(checked)
+            base.join(text).map_err(UrlError::Malformed).and_then(checked)
         }
-        (Err(url::ParseError::RelativeUrlWithoutBase), None) => Err(AddressError::Relative),
-        (Err(error), _) => Err(AddressError::Malformed(error)),
+        (Err(url::ParseError::RelativeUrlWithoutBase), None) => Err(UrlError::Relative),
+        (Err(error), _) => Err(UrlError::Malformed(error)),
     }
 }
 
-/// Reads the addresses of one list. Many in a row are usually on one host, and what was found of the host
-/// of the last address serves the next: a quarter of the work on a plain list.
+/// Parses the URLs of one list. Many URLs in a row are usually on the same host, so what was parsed of the
+/// host of the last URL is reused for the next: a quarter of the work on a plain list.
 #[derive(Debug)]
-pub(crate) struct Addresses {
+pub(crate) struct UrlParser {
     base: Option<Base>,
     last: Option<Last>,
 }
 
 #[derive(Debug)]
 struct Last {
-    /// Scheme, login, host and port as they were written: all before the path.
+    /// Scheme, login, host and port as they were written: everything before the path.
     written: String,
     url: Url,
 }
 
-impl Addresses {
-    pub(crate) fn new(base: Option<Base>) -> Addresses {
-        Addresses { base, last: None }
+impl UrlParser {
+    pub(crate) fn new(base: Option<Base>) -> UrlParser {
+        UrlParser { base, last: None }
     }
 
     /// As [`parse`].
-    pub(crate) fn parse(&mut self, text: &str) -> Result<Url, AddressError> {
+    pub(crate) fn parse(&mut self, text: &str) -> Result<Url, UrlError> {
         if let Some(last) = &self.last
             && let Some(path) = text.strip_prefix(&last.written)
             && is_path(path)
             && !has_control(path)
         {
-            return last.url.join(path).map_err(AddressError::Malformed);
+            return last.url.join(path).map_err(UrlError::Malformed);
         }
         let url = parse(text, self.base.as_ref())?;
         if let Some(written) = before_path(text) {
@@ -111,13 +110,13 @@ impl Addresses {
     }
 }
 
-/// A path from the root, not the beginning of another host.
+/// A path from the root, not the start of another host.
 fn is_path(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'))
 }
 
-/// What stands before the path of a full address that names its host in the usual way.
+/// The part before the path of an absolute URL that names its host in the usual way.
 fn before_path(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once("://")?;
     let is_scheme = SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme));
@@ -131,11 +130,11 @@ fn has_control(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | byte.is_ascii_control())
 }
 
-fn checked(url: Url) -> Result<Url, AddressError> {
+fn checked(url: Url) -> Result<Url, UrlError> {
     if SCHEMES.contains(&url.scheme()) {
         return Ok(url);
     }
-    Err(AddressError::Scheme { scheme: url.scheme().chars().take(40).collect() })
+    Err(UrlError::Scheme { scheme: url.scheme().chars().take(40).collect() })
 }
 
 #[cfg(test)]
@@ -147,7 +146,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// Whatever came before, an address is the one that it is alone.
+        /// A URL means the same whatever came before it.
         #[test]
         fn an_address_does_not_depend_on_the_last_one(
             parts in proptest::collection::vec(
@@ -164,10 +163,10 @@ mod tests {
         ) {
             let base: Base = "https://base.example/dir/list?q".parse().unwrap();
             for base in [None, Some(base)] {
-                let mut addresses = Addresses::new(base.clone());
+                let mut urls = UrlParser::new(base.clone());
                 for part in &parts {
                     let text = format!("{start}{}", part.concat());
-                    prop_assert_eq!(addresses.parse(&text), parse(&text, base.as_ref()), "{}", text);
+                    prop_assert_eq!(urls.parse(&text), parse(&text, base.as_ref()), "{}", text);
                 }
             }
         }
@@ -188,7 +187,7 @@ mod tests {
             let alone = parse(text, None);
             match text.contains(':') {
                 true => assert_eq!(alone.unwrap().as_str(), with_base),
-                false => assert_eq!(alone, Err(AddressError::Relative), "{text}"),
+                false => assert_eq!(alone, Err(UrlError::Relative), "{text}"),
             }
         }
     }
@@ -196,14 +195,14 @@ mod tests {
     #[test]
     fn what_is_no_address_of_an_item() {
         for scheme in ["ftp", "file", "magnet", "data", "c"] {
-            let error = AddressError::Scheme { scheme: scheme.to_owned() };
+            let error = UrlError::Scheme { scheme: scheme.to_owned() };
             assert_eq!(parse(&format!("{scheme}:/x"), None), Err(error));
         }
         for text in ["http://", "http://h:99999/", "http://[::1/"] {
-            assert!(matches!(parse(text, None), Err(AddressError::Malformed(_))), "{text}");
+            assert!(matches!(parse(text, None), Err(UrlError::Malformed(_))), "{text}");
         }
         for text in ["http://h/\0", "http://h/\tx", "http://h\n/", "\u{7f}"] {
-            assert_eq!(parse(text, None), Err(AddressError::Control), "{text:?}");
+            assert_eq!(parse(text, None), Err(UrlError::Control), "{text:?}");
         }
         assert!("ftp://h/".parse::<Base>().is_err());
     }
