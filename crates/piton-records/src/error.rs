@@ -17,7 +17,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The state is whole, and this program does not understand it.
-    #[error("the state {place} makes no sense: {why}")]
+    #[error("the state {place} is invalid: {why}")]
     State {
         /// The store.
         place: String,
@@ -25,7 +25,7 @@ pub enum Error {
         why: String,
     },
     /// The job was begun with something else. It is not run again by itself: restart it, or go back.
-    #[error("the job was begun with {what} {was}, and now it is {now}")]
+    #[error("the job was started with {what} {was}, and now it is {now}")]
     JobDiffers {
         /// What differs.
         what: &'static str,
@@ -139,7 +139,7 @@ pub enum Error {
     #[error("{0}")]
     Order(&'static str),
     /// An earlier error has ended this run.
-    #[error("an earlier error has ended this run of the job")]
+    #[error("an earlier error ended this run of the job")]
     Over,
 }
 

@@ -1,4 +1,4 @@
-//! Records in, results out, each once: a program goes through a huge file, stops anywhere, and resumes exactly there.
+//! Records in, results out, each once: a program processes a huge file, stops anywhere, and resumes exactly there.
 //!
 //! # A job
 //!

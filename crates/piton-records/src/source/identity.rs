@@ -108,7 +108,7 @@ pub enum SourceChange {
         /// Its length now.
         now: u64,
     },
-    /// The last record had no end and is done; now it goes on.
+    /// The last record had no line end and is done; now it is longer.
     LastRecordGrew {
         /// Where the source ended then.
         was: u64,
