@@ -223,8 +223,8 @@ impl Meaning {
             E::Reset { .. } => (Later, HostAway, Broken),
             E::Io { .. } | E::Truncated { .. } => (Later, Connection, Broken),
             E::Tls { .. } | E::DowngradeRefused { .. } => (Never, Connection, Tls),
-            // Bytes that belong to no answer: over a fresh connection there may be one.
-            E::Protocol { .. } => (Later, Connection, FailureClass::Protocol),
+            // Bytes that belong to no answer: over a fresh connection there may be one, or this is no such server.
+            E::Protocol { .. } => (Later, HostAway, FailureClass::Protocol),
             E::TooManyRedirects { .. } | E::BadRedirect { .. } => (Never, Connection, Redirect),
             E::SourceChanged { .. } => (Later, Item, FailureClass::Changed),
             E::Source { .. } => (Never, Item, FailureClass::Disk),

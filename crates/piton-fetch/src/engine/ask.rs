@@ -8,6 +8,7 @@ use super::job::Job;
 use super::mirrors::{Source, Trust};
 use super::transfer_error::TransferError;
 use super::worker::Opened;
+use crate::failure::Failure;
 use piton_remote::{Connection, Holds, Reply};
 
 /// Asks for a range and checks the answer before a byte of it is used. Where old bytes end at the
@@ -87,8 +88,9 @@ pub(super) async fn ask_for(
                     // Another version, or a page in its place: the whole tells which.
                     return Err(TransferError::NoRanges);
                 }
-                let why = "it rejects a range that lies within the file";
-                return Err(TransferError::broken(source.host(), why));
+                let why = "it rejects a range that lies within the file".to_owned();
+                let failure = Failure::Protocol { host: source.host(), why };
+                return Err(TransferError::OutOfRange(Box::new(failure)));
             }
             Holds::NotNewer => {
                 let why = "an answer to another request";

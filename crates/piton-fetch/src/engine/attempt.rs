@@ -39,6 +39,9 @@ use crate::stop::Stop;
 /// How often one run starts over because the source changed under it.
 const RESTARTS: u32 = 3;
 
+/// More streams than this in which something comes that is no answer are the server's way.
+const GARBAGE: u32 = 2;
+
 /// After a wrong digest at most this many URLs are tried alone: each costs the whole file.
 const ALONE: usize = 4;
 
@@ -52,6 +55,7 @@ pub(crate) async fn download(
     let mut attempt = Attempt::new(tools, what, monitor.clone(), stop);
     let mut repeats = Repeats {
         streams: Retries::new(attempt.what.retries),
+        garbage: 0,
         changes: 0,
         wrong_digest: None,
         refused: None,
@@ -116,6 +120,8 @@ impl From<Again> for End {
 struct Repeats {
     /// Streams that broke. To begin one again is no progress, so nothing refills this.
     streams: Retries,
+    /// Streams in which something came that is no answer.
+    garbage: u32,
     /// Changes of the source.
     changes: u32,
     /// The first verdict of a digest.
@@ -281,6 +287,10 @@ impl<'a> Attempt<'a> {
                 if let Some(change) = repeats.in_one_answer.clone() {
                     // It did not come in one answer either.
                     self.count_change(change, repeats)?;
+                }
+                repeats.garbage += u32::from(error.is_garbage());
+                if repeats.garbage > GARBAGE {
+                    return Err(error.after(repeats.garbage).into_failure());
                 }
                 self.pause(error, &mut repeats.streams).await?;
             }

@@ -18,7 +18,7 @@ use crate::stop::Stop;
 use piton_remote::{ByteRange, Connection, Holds, Remote, Reply};
 
 /// With other sources left to ask, one that is silent is waited for no longer than this.
-const SILENCE: Duration = Duration::from_secs(4);
+pub(super) const SILENCE: Duration = Duration::from_secs(4);
 
 /// Nobody is left to ask, or it is no longer wanted.
 const STOPPED: Failure = Failure::Stopped { have: 0, path: None };

@@ -18,6 +18,8 @@ pub(super) enum TransferError {
     ExpiredLink(Box<Failure>),
     /// The answer is a page in the place of the file, perhaps only for the moment.
     OtherPage(Box<Failure>),
+    /// A range within the file is none to the server: another version may be there, and the whole tells.
+    OutOfRange(Box<Failure>),
     /// A range was asked for and the whole came, of the same version.
     NoRanges,
     /// The source is another version than the one that was begun (G4).
@@ -42,7 +44,7 @@ impl TransferError {
                 _ => Class::Transient,
             },
             Self::ExpiredLink(_) => Class::ResolveAgain,
-            Self::OtherPage(_) | Self::Replaced => Class::Transient,
+            Self::OtherPage(_) | Self::OutOfRange(_) | Self::Replaced => Class::Transient,
             Self::NoRanges | Self::Changed(_) | Self::OtherFile(_) | Self::Stopped => Class::Fatal,
         }
     }
@@ -90,15 +92,17 @@ impl TransferError {
         matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Protocol { .. }))
     }
 
+    /// Whether what came is no answer at all.
+    pub(super) fn is_garbage(&self) -> bool {
+        let Self::Failed(failure) = self else { return false };
+        matches!(**failure, Failure::Remote { source: RemoteError::Protocol { .. }, .. })
+    }
+
     /// Whether the answer cannot be worked with, though one of another node, or over another connection, may.
     pub(super) fn is_bad_answer(&self) -> bool {
         match self {
-            Self::Failed(failure) => {
-                let garbage = |source| matches!(source, &RemoteError::Protocol { .. });
-                self.is_broken()
-                    || matches!(failure.as_ref(), Failure::Remote { source, .. } if garbage(source))
-            }
-            Self::OtherPage(_) => true,
+            Self::Failed(_) => self.is_broken() || self.is_garbage(),
+            Self::OtherPage(_) | Self::OutOfRange(_) => true,
             _ => false,
         }
     }
@@ -106,9 +110,10 @@ impl TransferError {
     /// In words, for a notice.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Failed(failure) | Self::ExpiredLink(failure) | Self::OtherPage(failure) => {
-                failure.to_string()
-            }
+            Self::Failed(failure)
+            | Self::ExpiredLink(failure)
+            | Self::OtherPage(failure)
+            | Self::OutOfRange(failure) => failure.to_string(),
             Self::NoRanges => "the server ignores ranges".to_owned(),
             Self::Changed(change) | Self::OtherFile(change) => change.to_string(),
             Self::Replaced => "too slow".to_owned(),
@@ -127,9 +132,10 @@ impl TransferError {
     /// As the end of the download.
     pub(super) fn into_failure(self) -> Failure {
         match self {
-            Self::Failed(failure) | Self::ExpiredLink(failure) | Self::OtherPage(failure) => {
-                *failure
-            }
+            Self::Failed(failure)
+            | Self::ExpiredLink(failure)
+            | Self::OtherPage(failure)
+            | Self::OutOfRange(failure) => *failure,
             Self::Changed(change) | Self::OtherFile(change) => {
                 Failure::Changed { change, restarts: 0 }
             }

@@ -145,11 +145,12 @@ async fn fetch(
     };
     let Opened { mut body, end } = answer;
     let serving = OpenAnswer::new(source);
-    pump(job, source, lease, writer, &mut body, end).await?;
-    let overtaken = job.planner().is_overtaken(lease.id);
+    let pumped = pump(job, source, lease, writer, &mut body, end).await;
     if writer.position() > lease.range.start {
         source.gave_bytes_from(lease.range.start);
     }
+    pumped?;
+    let overtaken = job.planner().is_overtaken(lease.id);
     if writer.position() == lease.range.start && !overtaken && !job.planner().is_complete() {
         // To ask the same again at once would never end.
         return Err(TransferError::broken(source.host(), WITHOUT_BYTES));

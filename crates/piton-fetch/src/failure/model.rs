@@ -141,7 +141,7 @@ fn of_the_network() -> Vec<Row> {
             Connection,
             "broken",
         ),
-        (RemoteError::Protocol { host: host(), why: host() }, Later, Connection, "protocol"),
+        (RemoteError::Protocol { host: host(), why: host() }, Later, HostAway, "protocol"),
         (RemoteError::TooManyRedirects { limit: 1, url: url() }, Never, Connection, "redirect"),
         (RemoteError::DowngradeRefused { from: host(), to: url() }, Never, Connection, "tls"),
         (RemoteError::BadRedirect { host: host(), why: host() }, Never, Connection, "redirect"),

@@ -354,7 +354,7 @@ impl<'a> Fetch<'a> {
             TransferError::OtherFile(change) if self.job.sharing == Sharing::SideBySide => {
                 Again::StartOver(change).into()
             }
-            TransferError::NoRanges => Again::WithoutRanges.into(),
+            TransferError::NoRanges | TransferError::OutOfRange(_) => Again::WithoutRanges.into(),
             TransferError::Failed(failure) if is_alone && is_integrity(&failure) => {
                 Again::WrongDigest(*failure).into()
             }

@@ -19,7 +19,7 @@ use crate::engine::existing::ExistingFile;
 use crate::engine::mirrors::{Sources, redacted};
 use crate::engine::name::{name_of, numbered};
 use crate::engine::open::{Found, OpenedPart};
-use crate::engine::probe::{Question, Tries, check_size};
+use crate::engine::probe::{Question, SILENCE, Tries, check_size};
 use crate::failure::Failure;
 use crate::meta::Meta;
 use crate::monitor::Event;
@@ -325,7 +325,9 @@ impl Attempt<'_> {
         let one_byte = Some(ByteRange { first: 0, last: Some(0) });
         let question = || Question { range: one_byte, ..Question::default() };
         let others = self.sources.iter().filter(|it| it.id != answered.source.id);
-        let ready = others.filter(|mirror| mirror.standing().is_ready(Instant::now()));
+        // One that wants to be left alone for a moment may be the one that has it.
+        let soon = Instant::now() + SILENCE;
+        let ready = others.filter(|mirror| mirror.standing().is_ready(soon));
         for mirror in ready.take(MIRRORS_ASKED) {
             let only = Sources::alone(mirror);
             match prober.ask(&only, |_| question()).await {

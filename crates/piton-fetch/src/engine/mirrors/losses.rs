@@ -48,7 +48,7 @@ fn weight(error: &TransferError) -> u8 {
         }
         TransferError::Stopped => 7,
         TransferError::Changed(_) => 5,
-        TransferError::OtherPage(_) | TransferError::NoRanges => 2,
+        TransferError::OtherPage(_) | TransferError::OutOfRange(_) | TransferError::NoRanges => 2,
         TransferError::Replaced => 1,
         // What another URL has says nothing of the file: the reason only where it is that of all.
         TransferError::OtherFile(_) => 0,

@@ -170,6 +170,15 @@ fn an_old_mirror_does_not_vouch_for_an_old_file() {
     }
 }
 
+/// The URL that the file came from says 503 once.
+#[test]
+fn a_url_that_hiccups_is_asked_whether_the_file_is_its_own() {
+    let busy = Fault::status(503).turns(2..=2);
+    let all = Mirrors::new(named("a").fault(busy), [named("b")]);
+    all.desk.get(all.desk.over(1, "/f")).unwrap();
+    assert!(all.desk.get(all.unjudged(1)).unwrap().already_complete);
+}
+
 /// Whether a file is a mirror's is asked in passing: a server that is silent or wants to be left alone is not
 /// waited for.
 #[test]

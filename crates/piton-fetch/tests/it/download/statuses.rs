@@ -1,8 +1,8 @@
 //! Statuses: which are borne, for how long, and how patience is asked for.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use piton_testkit::server::RetryAfter;
+use piton_testkit::server::{Reply, RetryAfter};
 
 use super::*;
 
@@ -289,6 +289,40 @@ fn bad_answers_do_not_cost_what_is_here() {
     assert!(is_protocol(&failure), "{failure:?}");
     let here = desk.claimed();
     assert!(here > 2 * MIB, "{here}");
+}
+
+/// The file shrinks, and the server does not say its new length with its refusals of ranges.
+#[test]
+fn a_file_that_shrinks_under_ranges() {
+    let file = |seed, len| Resource::pattern(seed, len).last_modified(SystemTime::UNIX_EPOCH);
+    let site = Site::new().with("/f", file(1, 12 * MIB)).rate_per_connection(4 * MIB);
+    let breaks = Fault::cut_connection_after(2 * MIB).first(2);
+    let shrinks = Fault::replaces("/f", file(2, MIB)).turns(3..=3);
+    let silent = Fault::in_reply(|reply, _| {
+        if reply.status == 416 {
+            *reply = Reply::text(416, "no");
+        }
+    });
+    let desk = Desk::new(site.fault(breaks).fault(shrinks).fault(silent));
+    let outcome = desk.get(desk.over(2, "/f"));
+    assert!(outcome.is_ok(), "{outcome:?} {:?}", desk.events());
+    desk.assert_only("f", 2, MIB);
+}
+
+/// Ranges came, each broken off, before some that are no ranges.
+#[test]
+fn ranges_that_broke_off_are_kept() {
+    const LEN: u64 = 12 * MIB;
+    let no_range = Fault::without_header("Content-Range").turns(4..=6);
+    let site = Site::new().with("/f", Resource::pattern(1, LEN));
+    let desk = Desk::new(site.fault(Fault::cut_connection_after(2 * MIB)).fault(no_range));
+    let failure = desk.fail(desk.over(1, "/f"));
+    assert!(is_protocol(&failure), "{failure:?}");
+    let (here, sent) = (desk.claimed(), desk.server.stats().sent());
+    desk.get(desk.over(1, "/f")).unwrap();
+    desk.assert_only("f", 1, LEN);
+    let rest = desk.server.stats().sent() - sent;
+    assert!(here > 5 * MIB && rest < LEN - here + MIB, "{here} {rest}");
 }
 
 /// The URL leads somewhere once, and then refuses; where it led to is busy for a moment.
