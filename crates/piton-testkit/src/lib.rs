@@ -13,6 +13,9 @@ pub mod server;
 pub mod stores;
 pub mod syscalls;
 
+#[doc(hidden)]
+pub use piton_durable as durable;
+
 mod skip;
 mod small_disk;
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, OsFs, Stat};
+use piton_durable::fs::{Existing, Fs, Open, OsFs};
 use piton_durable::land::{Landed, Lander, Landing, Pipeline, Told};
 use piton_durable::part::{Durability, PartError};
 use piton_testkit::disk::{Broken, Crash, Failure, Fault, Sabotage, SimDisk, When};
@@ -412,43 +412,14 @@ struct Slow {
 }
 
 impl Fs for Slow {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
-        self.disk.open(path, how)
-    }
-    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        self.disk.create_unnamed(dir, mode)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.disk.stat(path)
-    }
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        self.disk.rename(from, to, existing)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let _open = self.gate.lock().unwrap();
         self.disk.sync_dir(dir)
     }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.disk.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.disk.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        self.disk.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.disk.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        self.disk.random()
-    }
+
+    piton_testkit::forward_fs!(this => this.disk;
+        open create_unnamed stat rename remove list create_dir canonicalize user new_file_mode
+        random);
 }
 
 /// G2: what comes in while the disk is slow would be lost by a kill.
@@ -478,39 +449,9 @@ fn nothing_more_is_taken_while_a_sync_takes_long() {
 fn where_files_cannot_be_without_a_name_nothing_is_done() {
     struct Old(SimDisk);
     impl Fs for Old {
-        fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
-            self.0.open(path, how)
-        }
-        fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-            self.0.stat(path)
-        }
-        fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-            self.0.rename(from, to, existing)
-        }
-        fn remove(&self, path: &Path) -> io::Result<()> {
-            self.0.remove(path)
-        }
-        fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-            self.0.sync_dir(dir)
-        }
-        fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-            self.0.list(dir)
-        }
-        fn create_dir(&self, dir: &Path) -> io::Result<()> {
-            self.0.create_dir(dir)
-        }
-        fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-            self.0.canonicalize(path)
-        }
-        fn user(&self) -> u32 {
-            self.0.user()
-        }
-        fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-            self.0.new_file_mode(dir)
-        }
-        fn random(&self) -> io::Result<u64> {
-            self.0.random()
-        }
+        piton_testkit::forward_fs!(this => this.0;
+            open stat rename remove sync_dir list create_dir canonicalize user new_file_mode
+            random);
     }
     let disk = SimDisk::seeded(1);
     let lander = Lander::start(Arc::new(Old(disk.clone())), || {}).unwrap();

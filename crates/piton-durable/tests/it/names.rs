@@ -1,7 +1,7 @@
 //! Names that somebody else takes from a download: while it runs, and between two runs.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use piton_durable::crc::crc32c;
@@ -240,24 +240,9 @@ impl Fs for Visited {
         self.step("sync");
         self.disk.sync_dir(dir)
     }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.disk.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.disk.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        self.disk.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.disk.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        self.disk.random()
-    }
+
+    piton_testkit::forward_fs!(this => this.disk;
+        list create_dir canonicalize user new_file_mode random);
 }
 
 /// One download, with a compaction and an end that replaces.
@@ -363,47 +348,15 @@ struct Overtaken {
 }
 
 impl Fs for Overtaken {
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
-        self.disk.open(path, how)
-    }
-    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        self.disk.create_unnamed(dir, mode)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.disk.stat(path)
-    }
-    fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.disk.lstat(path)
-    }
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
         let ended = land(Arc::new(self.disk.clone()), b"of the second");
         *self.second.lock().unwrap() = Some(ended);
         self.disk.rename(from, to, existing)
     }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.sync_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.disk.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.disk.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        self.disk.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.disk.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        self.disk.random()
-    }
+
+    piton_testkit::forward_fs!(this => this.disk;
+        open create_unnamed stat lstat remove sync_dir list create_dir canonicalize user
+        new_file_mode random);
 }
 
 #[test]

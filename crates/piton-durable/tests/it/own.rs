@@ -268,36 +268,12 @@ fn on_a_file_system_without_owners_none_is_missed() {
             self.0.give(path, STRANGER, 0o777);
             Ok(file)
         }
-        fn stat(&self, path: &Path) -> std::io::Result<Option<piton_durable::fs::Stat>> {
-            self.0.stat(path)
-        }
-        fn rename(&self, from: &Path, to: &Path, existing: Existing) -> std::io::Result<()> {
-            self.0.rename(from, to, existing)
-        }
-        fn remove(&self, path: &Path) -> std::io::Result<()> {
-            self.0.remove(path)
-        }
-        fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
-            self.0.sync_dir(dir)
-        }
-        fn list(&self, dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-            self.0.list(dir)
-        }
-        fn create_dir(&self, dir: &Path) -> std::io::Result<()> {
-            self.0.create_dir(dir)
-        }
-        fn canonicalize(&self, path: &Path) -> std::io::Result<PathBuf> {
-            self.0.canonicalize(path)
-        }
-        fn user(&self) -> u32 {
-            self.0.user()
-        }
         fn new_file_mode(&self, _dir: &Path) -> std::io::Result<u32> {
             Ok(0o777)
         }
-        fn random(&self) -> std::io::Result<u64> {
-            self.0.random()
-        }
+
+        piton_testkit::forward_fs!(this => this.0;
+            stat rename remove sync_dir list create_dir canonicalize user random);
     }
     let disk = Plain(SimDisk::seeded(1));
     let open = || match Part::open(Arc::new(disk.clone()), &target(), OpenPart::default()) {

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, OsFs, Stat};
+use piton_durable::fs::{Fs, OsFs, Stat};
 use piton_fetch::Stop;
 use piton_lists::adopt::{AdoptError, Adoption};
 
@@ -23,39 +23,10 @@ impl Fs for Editor {
         }
         OsFs.stat(path)
     }
-    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
-        OsFs.open(path, how)
-    }
-    fn create_unnamed(&self, dir: &Path, mode: u32) -> io::Result<Arc<dyn FsFile>> {
-        OsFs.create_unnamed(dir, mode)
-    }
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        OsFs.rename(from, to, existing)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        OsFs.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.sync_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        OsFs.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        OsFs.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        OsFs.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        OsFs.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        OsFs.random()
-    }
+
+    piton_testkit::forward_fs!(this => OsFs;
+        open create_unnamed rename remove sync_dir list create_dir canonicalize user new_file_mode
+        random);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! A file system that treats the part of an output in a way of its own.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, Stat};
+use piton_durable::fs::{Fs, FsFile, Open};
 use piton_testkit::disk::SimDisk;
 
 #[derive(Debug, Clone, Copy)]
@@ -46,36 +46,9 @@ impl Fs for Tampered {
             false => Ok(inner),
         }
     }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.inner.stat(path)
-    }
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        self.inner.rename(from, to, existing)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.inner.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        self.inner.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.inner.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        self.inner.random()
-    }
+
+    piton_testkit::forward_fs!(this => this.inner;
+        stat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
 }
 
 struct PartFile {
@@ -85,9 +58,6 @@ struct PartFile {
 }
 
 impl FsFile for PartFile {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
-    }
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         match self.rule {
             Rule::NoCut => {
@@ -105,43 +75,14 @@ impl FsFile for PartFile {
             Rule::FailsSync { .. } | Rule::NoCut => self.inner.sync_data(),
         }
     }
-    fn sync_all(&self) -> io::Result<()> {
-        self.inner.sync_all()
-    }
     fn set_len(&self, len: u64) -> io::Result<()> {
         match self.rule {
             Rule::NoCut => Ok(()),
             Rule::FailsSync { .. } => self.inner.set_len(len),
         }
     }
-    fn reserve(&self, range: std::ops::Range<u64>) -> io::Result<bool> {
-        self.inner.reserve(range)
-    }
-    fn start_writeback(&self, offset: u64, len: u64) {
-        self.inner.start_writeback(offset, len);
-    }
-    fn stat(&self) -> io::Result<Stat> {
-        self.inner.stat()
-    }
-    fn try_lock(&self) -> io::Result<bool> {
-        self.inner.try_lock()
-    }
-    fn lock_holder(&self) -> Option<u32> {
-        self.inner.lock_holder()
-    }
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.inner.set_mode(mode)
-    }
-    fn set_owner(&self, owner: piton_durable::fs::Owner) -> io::Result<()> {
-        self.inner.set_owner(owner)
-    }
-    fn set_modified(&self, time: std::time::SystemTime) -> io::Result<()> {
-        self.inner.set_modified(time)
-    }
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.inner.set_attribute(name, value)
-    }
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.inner.attribute(name)
-    }
+
+    piton_testkit::forward_file!(this => this.inner;
+        read_at sync_all reserve start_writeback stat try_lock lock_holder set_mode set_owner
+        set_modified set_attribute attribute);
 }

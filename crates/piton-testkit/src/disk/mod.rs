@@ -28,6 +28,7 @@
 mod dirs;
 mod fault;
 mod file;
+mod forward;
 mod handle;
 mod rng;
 mod sabotage;

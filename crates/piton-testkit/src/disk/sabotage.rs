@@ -2,14 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::ops::Range;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
 
-use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Owner, Space, Stat, parent_dir};
+use piton_durable::fs::{Existing, Fs, FsFile, FsSync, Open, Stat, parent_dir};
 
 /// One rule of the crash protocol that is not kept. A harness that does not notice proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,10 +138,6 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         Ok(Arc::new(SabotagedFile { inner, fs, role, synced: AtomicBool::new(false) }))
     }
 
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        self.inner.stat(path)
-    }
-
     fn lstat(&self, path: &Path) -> io::Result<Option<Stat>> {
         let there = self.inner.lstat(path)?;
         let held = self.named().get(path).and_then(Weak::upgrade);
@@ -182,32 +175,19 @@ impl<F: Fs + Clone + 'static> Fs for Sabotage<F> {
         }
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        self.inner.list(dir)
-    }
-
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         let mut grown = self.grown.lock().unwrap_or_else(PoisonError::into_inner);
         grown.insert(parent_dir(dir).to_owned());
         self.inner.create_dir(dir)
     }
 
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.canonicalize(path)
-    }
-
-    fn user(&self) -> u32 {
-        self.inner.user()
-    }
-
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        self.inner.new_file_mode(dir)
-    }
-
     fn random(&self) -> io::Result<u64> {
         let random = self.inner.random()?;
         Ok(if self.broken == Broken::NoSaltAtCompaction { 4 } else { random })
     }
+
+    crate::forward_fs!(this => this.inner;
+        stat list canonicalize user new_file_mode);
 }
 
 struct SabotagedFile<F> {
@@ -237,26 +217,6 @@ impl<F> SabotagedFile<F> {
 }
 
 impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.inner.read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.inner.write_at(buf, offset)
-    }
-
-    fn share_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<bool> {
-        self.inner.share_from(source, range)
-    }
-
-    fn copy_from(&self, source: &dyn FsFile, range: Range<u64>) -> io::Result<Option<u64>> {
-        self.inner.copy_from(source, range)
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.descriptor()
-    }
-
     fn sync_data(&self) -> io::Result<()> {
         self.sync(|| self.inner.sync_data())
     }
@@ -282,63 +242,8 @@ impl<F: Fs + Clone + 'static> FsFile for SabotagedFile<F> {
         }
     }
 
-    fn link_to(&self, path: &Path) -> io::Result<()> {
-        self.inner.link_to(path)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
-    }
-
-    fn reserving_writes(&self) -> io::Result<bool> {
-        self.inner.reserving_writes()
-    }
-
-    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
-        self.inner.reserve(range)
-    }
-
-    fn release(&self, range: Range<u64>) -> io::Result<()> {
-        self.inner.release(range)
-    }
-
-    fn space(&self) -> io::Result<Option<Space>> {
-        self.inner.space()
-    }
-
-    fn start_writeback(&self, offset: u64, len: u64) {
-        self.inner.start_writeback(offset, len);
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.inner.stat()
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.inner.try_lock()
-    }
-
-    fn lock_holder(&self) -> Option<u32> {
-        self.inner.lock_holder()
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.inner.set_mode(mode)
-    }
-
-    fn set_owner(&self, owner: Owner) -> io::Result<()> {
-        self.inner.set_owner(owner)
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.inner.set_modified(time)
-    }
-
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.inner.set_attribute(name, value)
-    }
-
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.inner.attribute(name)
-    }
+    crate::forward_file!(this => this.inner;
+        read_at write_at share_from copy_from descriptor link_to set_len reserving_writes reserve
+        release space start_writeback stat try_lock lock_holder set_mode set_owner set_modified
+        set_attribute attribute);
 }

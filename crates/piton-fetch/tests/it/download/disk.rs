@@ -1,11 +1,9 @@
 //! A disk that refuses.
 
 use std::io;
-use std::ops::Range;
 use std::path::Path;
-use std::time::SystemTime;
 
-use piton_durable::fs::{Existing, Fs, FsFile, Open, Owner, Stat};
+use piton_durable::fs::{Fs, FsFile, Open};
 use piton_durable::part::PartError;
 use piton_testkit::server::Resource;
 
@@ -23,107 +21,20 @@ impl Fs for FullParts {
         Ok(if part { Arc::new(FullPart(file)) } else { file })
     }
 
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        OsFs.stat(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        OsFs.rename(from, to, existing)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        OsFs.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.sync_dir(dir)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        OsFs.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.create_dir(dir)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        OsFs.canonicalize(path)
-    }
-
-    fn user(&self) -> u32 {
-        OsFs.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        OsFs.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        OsFs.random()
-    }
+    piton_testkit::forward_fs!(this => OsFs;
+        stat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
 }
 
 impl FsFile for FullPart {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buf, offset)
-    }
-
     fn write_at(&self, _buf: &[u8], _offset: u64) -> io::Result<usize> {
         // Longer than the engine goes without a look at how it stands: both news come at once.
         std::thread::sleep(Duration::from_millis(150));
         Err(io::ErrorKind::StorageFull.into())
     }
 
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.0.sync_all()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
-        self.0.reserve(range)
-    }
-
-    fn start_writeback(&self, offset: u64, len: u64) {
-        self.0.start_writeback(offset, len);
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.0.stat()
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.0.try_lock()
-    }
-
-    fn lock_holder(&self) -> Option<u32> {
-        self.0.lock_holder()
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.0.set_mode(mode)
-    }
-
-    fn set_owner(&self, owner: Owner) -> io::Result<()> {
-        self.0.set_owner(owner)
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.0.set_modified(time)
-    }
-
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.0.set_attribute(name, value)
-    }
-
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.0.attribute(name)
-    }
+    piton_testkit::forward_file!(this => this.0;
+        read_at sync_data sync_all set_len reserve start_writeback stat try_lock lock_holder
+        set_mode set_owner set_modified set_attribute attribute);
 }
 
 /// What the engine hears first is a matter of chance, so it is asked several times.

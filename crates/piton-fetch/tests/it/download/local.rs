@@ -2,15 +2,11 @@
 
 use std::io;
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
-use piton_durable::fs::{
-    Existing, Fs, FsFile, Open, Owner, Space, Stat, read_full_at, write_all_at,
-};
+use piton_durable::fs::{Fs, FsFile, Open, read_full_at, write_all_at};
 use url::Url;
 
 use super::*;
@@ -76,45 +72,8 @@ impl Fs for Local {
         Ok(if is_part { Arc::new(LocalPart { file, deed, turns }) } else { file })
     }
 
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        OsFs.stat(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        OsFs.rename(from, to, existing)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        OsFs.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.sync_dir(dir)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        OsFs.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.create_dir(dir)
-    }
-
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        OsFs.canonicalize(path)
-    }
-
-    fn user(&self) -> u32 {
-        OsFs.user()
-    }
-
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        OsFs.new_file_mode(dir)
-    }
-
-    fn random(&self) -> io::Result<u64> {
-        OsFs.random()
-    }
+    piton_testkit::forward_fs!(this => OsFs;
+        stat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
 }
 
 impl FsFile for LocalPart {
@@ -127,77 +86,10 @@ impl FsFile for LocalPart {
         self.turn(source, range, false)
     }
 
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.file.descriptor()
-    }
-
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset)
-    }
-
-    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(buf, offset)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.file.sync_all()
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn reserve(&self, range: Range<u64>) -> io::Result<bool> {
-        self.file.reserve(range)
-    }
-
-    fn release(&self, range: Range<u64>) -> io::Result<()> {
-        self.file.release(range)
-    }
-
-    fn space(&self) -> io::Result<Option<Space>> {
-        self.file.space()
-    }
-
-    fn start_writeback(&self, offset: u64, len: u64) {
-        self.file.start_writeback(offset, len);
-    }
-
-    fn stat(&self) -> io::Result<Stat> {
-        self.file.stat()
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        self.file.try_lock()
-    }
-
-    fn lock_holder(&self) -> Option<u32> {
-        self.file.lock_holder()
-    }
-
-    fn set_mode(&self, mode: u32) -> io::Result<()> {
-        self.file.set_mode(mode)
-    }
-
-    fn set_owner(&self, owner: Owner) -> io::Result<()> {
-        self.file.set_owner(owner)
-    }
-
-    fn set_modified(&self, time: SystemTime) -> io::Result<()> {
-        self.file.set_modified(time)
-    }
-
-    fn set_attribute(&self, name: &str, value: &[u8]) -> io::Result<bool> {
-        self.file.set_attribute(name, value)
-    }
-
-    fn attribute(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.file.attribute(name)
-    }
+    piton_testkit::forward_file!(this => this.file;
+        descriptor read_at write_at sync_data sync_all set_len reserve release space
+        start_writeback stat try_lock lock_holder set_mode set_owner set_modified set_attribute
+        attribute);
 }
 
 /// A source, and a folder to copy it into.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use piton_durable::fs::{Existing, FsFile, Open, Stat};
+use piton_durable::fs::{FsFile, Open};
 use piton_durable::part::PartError;
 use piton_fetch::{IfExists, RateLimit};
 use piton_testkit::server::DigestField;
@@ -47,36 +47,9 @@ impl Fs for Spy {
             false => Err(io::ErrorKind::Unsupported.into()),
         }
     }
-    fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
-        OsFs.stat(path)
-    }
-    fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()> {
-        OsFs.rename(from, to, existing)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        OsFs.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.sync_dir(dir)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
-        OsFs.list(dir)
-    }
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        OsFs.create_dir(dir)
-    }
-    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        OsFs.canonicalize(path)
-    }
-    fn user(&self) -> u32 {
-        OsFs.user()
-    }
-    fn new_file_mode(&self, dir: &Path) -> io::Result<u32> {
-        OsFs.new_file_mode(dir)
-    }
-    fn random(&self) -> io::Result<u64> {
-        OsFs.random()
-    }
+
+    piton_testkit::forward_fs!(this => OsFs;
+        stat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
 }
 
 #[test]
