@@ -8,13 +8,11 @@ use std::sync::Arc;
 use crate::beside::beside;
 use crate::dirs::sync_found;
 use crate::fs::{Existing, FileId, Fs, FsFile, Open, parent_dir, read_full_at, write_all_at};
-use crate::lock::{LockError, lock};
+use crate::lock::{LockError, by, lock};
 use crate::named::{self, NameError, Overwrite};
 use crate::own::{self, NotOurs};
-use crate::replace::{ReplaceError, StageError, StageStep, Write, stage};
-
-/// With this many files set aside, the user has to look at them.
-const ASIDES: u32 = 1000;
+use crate::replace::{ReplaceError, StageError, StageStep, Write, stage_locked, whole};
+use crate::room::is_full;
 
 /// Which files are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,14 +135,7 @@ impl Held {
     /// It has its name still, unless only the sync of the directory failed.
     pub fn set_aside(mut self) -> Result<PathBuf, HeldError> {
         let path = self.path.clone();
-        for aside in asides(&path) {
-            match self.rename(&aside, Existing::Keep) {
-                Ok(()) => return Ok(aside),
-                Err(HeldError::Exists { .. } | HeldError::NotAFile { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(HeldError::io("move aside", &path)(io::ErrorKind::AlreadyExists.into()))
+        self.move_aside(&path)
     }
 
     /// Copies what is in the file from `from` on to the first free `PATH.aside-N`, durably; returns that name.
@@ -168,14 +159,15 @@ impl Held {
         })?;
         let mut copy =
             Self { fs: Arc::clone(&self.fs), path: temporary_of(&self.path), file: copy, id };
-        for aside in asides(&self.path) {
-            match copy.rename(&aside, Existing::Keep) {
-                Ok(()) => return Ok(aside),
-                Err(HeldError::Exists { .. } | HeldError::NotAFile { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(HeldError::io("copy aside", &self.path)(io::ErrorKind::AlreadyExists.into()))
+        copy.move_aside(&self.path)
+    }
+
+    /// Gives the file the first free name `OF.aside-N`, durably.
+    fn move_aside(&mut self, of: &Path) -> Result<PathBuf, HeldError> {
+        self.path = named::move_aside(&*self.fs, self.id, &self.path, of)
+            .map_err(HeldError::name("move aside", of))?;
+        self.sync_dir()?;
+        Ok(self.path.clone())
     }
 
     /// Removes the file, durably.
@@ -210,10 +202,6 @@ pub fn read_all(held: &Held, limit: u64) -> Result<Vec<u8>, HeldError> {
     read().map_err(HeldError::io("read", &held.path))
 }
 
-fn asides(path: &Path) -> impl Iterator<Item = PathBuf> {
-    (1..=ASIDES).map(move |number| beside(path, &format!(".aside-{number}")))
-}
-
 fn temporary_of(path: &Path) -> PathBuf {
     beside(path, ".tmp")
 }
@@ -226,24 +214,9 @@ fn staged(
 ) -> Result<(Arc<dyn FsFile>, FileId), HeldError> {
     let temporary = temporary_of(path);
     named::sweep(fs, &temporary).map_err(|error| HeldError::lock(error, path))?;
-    let file = stage(fs, &temporary, 0o600, &mut |temporary, file| {
-        // First of all: without a lock it counts as a leftover. It stays locked under its later name.
-        if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
-            let held = io::ErrorKind::ResourceBusy.into();
-            return Err(StageError::of(StageStep::Lock, temporary)(held));
-        }
-        write(temporary, file)?;
-        file.sync_data().map_err(StageError::of(StageStep::Sync, temporary))
-    })
-    .map_err(HeldError::stage)?;
+    let file = stage_locked(fs, &temporary, true, write).map_err(HeldError::stage)?;
     let id = file.stat().map_err(HeldError::io("inspect", &temporary))?.id;
     Ok((file, id))
-}
-
-fn whole(bytes: &[u8]) -> impl FnMut(&Path, &dyn FsFile) -> Result<(), StageError> {
-    move |temporary, file| {
-        write_all_at(file, bytes, 0).map_err(StageError::of(StageStep::Write, temporary))
-    }
 }
 
 /// Gives a staged file its name. What fails leaves nothing.
@@ -266,7 +239,7 @@ fn place(fs: &dyn Fs, id: FileId, path: &Path, over: Overwrite) -> Result<(), He
 #[non_exhaustive]
 pub enum HeldError {
     /// Another process has it. Trying again helps when that has ended.
-    #[error("{} is in use by another process{}", path.display(), holder.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
+    #[error("{} is in use by another process{}", path.display(), by(*.holder))]
     Locked {
         /// The file.
         path: PathBuf,
@@ -311,7 +284,23 @@ pub enum HeldError {
     },
 }
 
+/// Whether an error of a disk may pass without anybody changing anything, but for making space.
+pub fn may_pass(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    let kinds = [K::Interrupted, K::ResourceBusy, K::StaleNetworkFileHandle, K::TimedOut];
+    is_full(error) || kinds.contains(&error.kind())
+}
+
 impl HeldError {
+    /// Whether the same call may succeed later, without anybody changing anything but for making space.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked { .. } => true,
+            Self::Io { source, .. } => may_pass(source),
+            _ => false,
+        }
+    }
+
     /// The error of this operation on this file.
     pub fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, path: path.to_owned(), source }

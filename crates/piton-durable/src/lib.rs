@@ -54,6 +54,7 @@
 //! - [`dirs`]: directories that survive a power cut.
 //! - [`replace`]: atomic replacement of a file.
 //! - [`room`]: whether a disk is full, or only something large did not fit.
+//! - [`verify`]: bytes read back and compared with their CRC, or written again.
 //! - [`fs`]: the operations that all of this is made of, as a trait. [`fs::OsFs`] is the real one; the
 //!   test kit has a simulated disk that crashes and fails at any chosen operation.
 //!
@@ -106,3 +107,4 @@ pub mod own;
 pub mod part;
 pub mod replace;
 pub mod room;
+pub mod verify;

@@ -31,6 +31,11 @@ pub enum LockError {
     Io(#[from] io::Error),
 }
 
+/// Who holds a lock, for the end of a message.
+pub(crate) fn by(holder: Option<u32>) -> String {
+    holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
 /// Opens and locks the file that is at `path`. The lock lasts until the file is dropped, or until
 /// the process dies.
 ///

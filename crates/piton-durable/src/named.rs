@@ -13,9 +13,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::beside::beside;
 use crate::fs::{Existing, FileId, Fs, Open};
 use crate::lock::LockError;
 use crate::own;
+
+/// With this many files set aside, the user has to look at them.
+const ASIDES: u32 = 1000;
 
 /// Why a name was not changed.
 #[derive(Debug)]
@@ -120,6 +124,25 @@ pub(crate) fn put(
     }
     check(fs, file, from)?;
     Ok(fs.rename(from, to, existing)?)
+}
+
+/// Gives the file at `from` the first free name `OF.aside-N`, never over another; returns that name.
+pub(crate) fn move_aside(
+    fs: &dyn Fs,
+    file: FileId,
+    from: &Path,
+    of: &Path,
+) -> Result<PathBuf, NameError> {
+    for number in 1..=ASIDES {
+        let aside = beside(of, &format!(".aside-{number}"));
+        match rename(fs, file, from, &aside, Overwrite::Nothing) {
+            Ok(()) => return Ok(aside),
+            Err(NameError::NotAFile(_)) => {}
+            Err(NameError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(NameError::Io(io::ErrorKind::AlreadyExists.into()))
 }
 
 /// Removes the name of the file. Succeeds if nothing has it any more.

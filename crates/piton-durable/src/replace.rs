@@ -93,9 +93,7 @@ pub fn replace(fs: &dyn Fs, path: &Path, bytes: &[u8], mode: u32) -> Result<(), 
         )),
     })?;
     let old = fs.stat(path).map_err(ReplaceError::of("inspect", path))?;
-    replace_by(fs, path, mode, old, &mut |temporary, file| {
-        write_all_at(file, bytes, 0).map_err(StageError::of(StageStep::Write, temporary))
-    })
+    replace_by(fs, path, mode, old, &mut whole(bytes))
 }
 
 /// As [`replace`], with everything that `input` gives until its end, in bounded memory (G8); returns how many
@@ -168,6 +166,34 @@ fn replace_by(
     }
     settled?;
     fs.sync_dir(parent_dir(path)).map_err(ReplaceError::of("sync the directory of", path))
+}
+
+/// As [`stage`], a private file, locked and, if `durable`, synced.
+pub(crate) fn stage_locked(
+    fs: &dyn Fs,
+    temporary: &Path,
+    durable: bool,
+    write: Write<'_>,
+) -> Result<Arc<dyn FsFile>, StageError> {
+    stage(fs, temporary, 0o600, &mut |temporary, file| {
+        // First of all: without a lock it counts as a leftover. It stays locked under its later name.
+        if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
+            let held = io::ErrorKind::ResourceBusy.into();
+            return Err(StageError::of(StageStep::Lock, temporary)(held));
+        }
+        write(temporary, file)?;
+        match durable {
+            true => file.sync_data().map_err(StageError::of(StageStep::Sync, temporary)),
+            false => Ok(()),
+        }
+    })
+}
+
+/// The content of a new file that is these bytes.
+pub(crate) fn whole(bytes: &[u8]) -> impl FnMut(&Path, &dyn FsFile) -> Result<(), StageError> {
+    move |temporary, file| {
+        write_all_at(file, bytes, 0).map_err(StageError::of(StageStep::Write, temporary))
+    }
 }
 
 /// Writes a new file under a temporary name. After an error nothing is left.

@@ -9,6 +9,11 @@ use crate::named;
 /// What counts as small: with less space than this a disk is full.
 const SMALL: usize = 256 << 10;
 
+/// Whether an error says that there is no space, on the disk or within a quota.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Writes and syncs 256 KiB in `dir`, and removes them again: this shows whether the disk is full, or only
 /// something large did not fit. It uses a file without a name if it can; otherwise a kill can leave a
 /// `.piton-probe-…` file behind.

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use piton_checkpoint::store::StoreError;
-use piton_durable::held::HeldError;
+use piton_durable::held::{HeldError, may_pass};
 
 use crate::source::SourceChange;
 
@@ -146,23 +146,11 @@ pub enum Error {
 impl Error {
     /// Whether running the job again later may succeed, without anybody changing anything.
     pub fn is_transient(&self) -> bool {
-        let may_pass = |error: &io::Error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::Interrupted
-                    | io::ErrorKind::ResourceBusy
-                    | io::ErrorKind::StaleNetworkFileHandle
-                    | io::ErrorKind::TimedOut
-            )
-        };
         match self {
             Self::Store(error) => error.is_transient(),
-            Self::Output(HeldError::Locked { .. }) | Self::Thread(_) => true,
-            Self::Output(HeldError::Io { source, .. }) | Self::Io { source, .. } => {
-                may_pass(source)
-            }
+            Self::Output(error) => error.is_transient(),
+            Self::Io { source, .. } => may_pass(source),
+            Self::Thread(_) => true,
             _ => false,
         }
     }

@@ -8,11 +8,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_durable::crc::{combine, crc32c};
-use piton_durable::fs::{Existing, Fs, FsFile, parent_dir, read_full_at, write_all_at};
+use piton_durable::crc::crc32c;
+use piton_durable::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
 use piton_durable::held::{Held, HeldError, Trust};
 use piton_durable::links;
-use piton_durable::part::PartError;
+use piton_durable::part::{Extent, PartError, Target};
+use piton_durable::verify;
 
 use crate::error::Error;
 use crate::state::{Committed, OutputMode, OutputState, Phase, State};
@@ -35,13 +36,6 @@ pub(crate) enum Opened {
     Finished { last: State },
 }
 
-/// The name of an output until it is finished.
-pub(crate) fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
-}
-
 impl OutputFile {
     /// Opens the output and cuts it back to the last of these states that counts: the first if `durable`, and each
     /// later one whose bytes are there.
@@ -54,7 +48,7 @@ impl OutputFile {
         restart: bool,
     ) -> Result<Opened, Error> {
         let live = match mode {
-            OutputMode::Part => part_of(path),
+            OutputMode::Part => Target::new(path.to_owned()).part(),
             OutputMode::Append => target(&**fs, path)?,
         };
         let Some(newest) = states.last().cloned() else {
@@ -184,15 +178,13 @@ impl OutputFile {
         Ok(self.held.file().sync_all().map_err(HeldError::io("sync", live))?)
     }
 
-    /// Gives the finished file its final name.
-    pub(crate) fn name(&mut self, fs: &Arc<dyn Fs>) -> Result<(), Error> {
+    /// Gives the finished file, which is settled, its final name.
+    pub(crate) fn name(&mut self) -> Result<(), Error> {
         if self.mode == OutputMode::Append {
             return Ok(());
         }
         let path = self.path.clone();
         if self.held.path() != path {
-            // A crash may have come before this was durable.
-            self.settle(&**fs)?;
             self.held.rename(&path, Existing::Keep)?;
         }
         Ok(())
@@ -270,32 +262,14 @@ fn recover(held: &Held, durable: bool, states: &[State]) -> Result<(State, Commi
 
 /// Whether these bytes are what was announced; if `again`, they are written again.
 fn is_there(held: &Held, committed: Committed, again: bool) -> Result<bool, Error> {
-    let path = held.path();
-    let (mut at, mut crc) = (committed.from, 0);
-    let mut pieces = Vec::new();
-    while at < committed.length {
-        let len = usize::try_from(committed.length - at).unwrap_or(usize::MAX).min(1 << 20);
-        let mut buffer = vec![0; len];
-        let read =
-            read_full_at(&**held.file(), &mut buffer, at).map_err(HeldError::io("read", path))?;
-        if read < len {
-            return Ok(false);
-        }
-        crc = combine(crc, crc32c(&buffer), len as u64);
-        if again {
-            pieces.push((at, len));
-        }
-        at += len as u64;
+    let Committed { from: start, length, crc32c: crc } = committed;
+    let Some(len) = length.checked_sub(start) else { return Ok(false) };
+    let (path, file, mut buffer) = (held.path(), &**held.file(), verify::buffer());
+    let extent = Extent { start, len, crc };
+    let is_there =
+        verify::matches(file, &extent, &mut buffer).map_err(HeldError::io("read", path))?;
+    if is_there && again {
+        verify::rewrite(file, &extent, &mut buffer).map_err(HeldError::io("write", path))?;
     }
-    if crc != committed.crc32c || committed.from > committed.length {
-        return Ok(false);
-    }
-    for (at, len) in pieces {
-        let mut buffer = vec![0; len];
-        let read =
-            read_full_at(&**held.file(), &mut buffer, at).map_err(HeldError::io("read", path))?;
-        let bytes = buffer.get(..read).unwrap_or_default();
-        write_all_at(&**held.file(), bytes, at).map_err(HeldError::io("write", path))?;
-    }
-    Ok(true)
+    Ok(is_there)
 }

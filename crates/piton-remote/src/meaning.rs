@@ -5,6 +5,7 @@
 
 use std::{fmt, io};
 
+use piton_durable::room::is_full;
 use rustix::io::Errno;
 
 use crate::error::RemoteError;
@@ -200,9 +201,6 @@ impl Meaning {
 
     /// Of an exchange that failed.
     pub fn of_remote(error: &RemoteError) -> Self {
-        if let RemoteError::Source { source, .. } = error {
-            return Self { fault: Fault::Item, ..Self::of_disk(source) };
-        }
         use FailureClass::{Address, Broken, Connect, Dns, Proxy, Redirect, Timeout, Tls};
         use Fault::{Caller, Connection, HostAway, Item};
         use RemoteError as E;
@@ -227,7 +225,10 @@ impl Meaning {
             E::Protocol { .. } => (Later, HostAway, FailureClass::Protocol),
             E::TooManyRedirects { .. } | E::BadRedirect { .. } => (Never, Connection, Redirect),
             E::SourceChanged { .. } => (Later, Item, FailureClass::Changed),
-            E::Source { .. } => (Never, Item, FailureClass::Disk),
+            E::Source { source, .. } => {
+                let Self { retry, class, .. } = Self::of_disk(source);
+                (retry, Item, class)
+            }
             E::UnsupportedScheme { .. }
             | E::BadUrl { .. }
             | E::NotPublic { .. }
@@ -245,7 +246,8 @@ impl Meaning {
         let is_wanting = Errno::from_io_error(error).is_some_and(|it| wanting.contains(&it));
         let retry = match kind {
             _ if is_wanting => Retry::Later,
-            K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem => Retry::WithRoom,
+            _ if is_full(error) => Retry::WithRoom,
+            K::ReadOnlyFilesystem => Retry::WithRoom,
             // The server of a network file system.
             K::TimedOut
             | K::StaleNetworkFileHandle
@@ -256,7 +258,7 @@ impl Meaning {
         let class = match kind {
             K::PermissionDenied => FailureClass::Permission,
             K::InvalidFilename | K::IsADirectory => FailureClass::Name,
-            K::StorageFull | K::QuotaExceeded => FailureClass::NoRoom,
+            _ if is_full(error) => FailureClass::NoRoom,
             // A limit of the process or of the file system, whatever room there is.
             K::FileTooLarge => FailureClass::TooLarge,
             _ => FailureClass::Disk,

@@ -63,15 +63,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked { .. } => true,
-            Self::File(HeldError::Io { source, .. }) => {
-                matches!(
-                    source.kind(),
-                    std::io::ErrorKind::StorageFull
-                        | std::io::ErrorKind::QuotaExceeded
-                        | std::io::ErrorKind::Interrupted
-                        | std::io::ErrorKind::ResourceBusy
-                )
-            }
+            Self::File(error) => error.is_transient(),
             _ => false,
         }
     }

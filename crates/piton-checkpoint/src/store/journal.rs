@@ -1,13 +1,14 @@
 //! The default store: a journal, where a commit is one write.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use piton_durable::framed::{Format, Frame, Log};
 use piton_durable::fs::Fs;
 use piton_durable::held::{Held, HeldError, Trust};
 
 use super::error::place;
+use super::run::Run;
 use super::{Kept, Mark, Store, StoreError, Taken};
 
 const FORMAT: Format = Format {
@@ -26,17 +27,9 @@ const DURABLE: u8 = 3;
 /// other runs out by a lock; where locks do nothing, it notices that another process wrote.
 pub struct JournalStore {
     fs: Arc<dyn Fs>,
-    path: PathBuf,
-    run: Mutex<Run>,
+    run: Run<Open>,
     /// One sync at a time: of two at once only one is told of an error (G7), and only one may compact.
     turn: Mutex<()>,
-}
-
-enum Run {
-    NotTaken,
-    Taken(Box<Open>),
-    /// Nothing more may be committed.
-    Over,
 }
 
 struct Open {
@@ -50,11 +43,7 @@ struct Open {
 impl JournalStore {
     /// The store in the file at `path`. Nothing is touched yet.
     pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
-        Self { fs, path: path.into(), run: Mutex::new(Run::NotTaken), turn: Mutex::new(()) }
-    }
-
-    fn run(&self) -> MutexGuard<'_, Run> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { fs, run: Run::new(path), turn: Mutex::new(()) }
     }
 
     /// Does something with the open log. After an error that leaves doubt about the file, this run is over.
@@ -62,41 +51,24 @@ impl JournalStore {
         &self,
         work: impl FnOnce(&mut Open) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut run = self.run();
-        let Run::Taken(open) = &mut *run else { return Err(self.not_taken(&run)) };
-        let result = work(open);
-        if matches!(result, Err(StoreError::Fenced { .. })) {
-            *run = Run::Over;
-        }
-        result
+        self.run.with(|error| matches!(error, StoreError::Fenced { .. }), work)
     }
 
-    fn not_taken(&self, run: &Run) -> StoreError {
-        let place = place(&self.path);
-        match run {
-            Run::Over => StoreError::Fenced { place },
-            Run::NotTaken | Run::Taken(_) => StoreError::NotTaken { place },
+    fn open(&self) -> Result<Open, StoreError> {
+        let path = self.run.path();
+        match Log::open(&self.fs, path, FORMAT)? {
+            Some((log, frames)) => Open::resume(log, &frames, path),
+            None => {
+                let log = Log::create(&self.fs, path, FORMAT, &[(EPOCH, &1_u64.to_le_bytes())])?;
+                Ok(Open { log, epoch: 1, kept: Kept::default(), frames: Vec::new() })
+            }
         }
     }
 }
 
 impl Store for JournalStore {
     fn take(&self) -> Result<Taken, StoreError> {
-        let mut run = self.run();
-        if !matches!(*run, Run::NotTaken) {
-            return Err(self.not_taken(&Run::Over));
-        }
-        let open = match Log::open(&self.fs, &self.path, FORMAT)? {
-            Some((log, frames)) => Open::resume(log, &frames, &self.path)?,
-            None => {
-                let log =
-                    Log::create(&self.fs, &self.path, FORMAT, &[(EPOCH, &1_u64.to_le_bytes())])?;
-                Open { log, epoch: 1, kept: Kept::default(), frames: Vec::new() }
-            }
-        };
-        let taken = open.kept.taken(open.epoch);
-        *run = Run::Taken(Box::new(open));
-        Ok(taken)
+        self.run.take(|| self.open(), |open| open.kept.taken(open.epoch))
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
@@ -105,16 +77,16 @@ impl Store for JournalStore {
 
     fn sync(&self, through: Mark) -> Result<(), StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without the mutex while the disk works: commits do not wait.
+        // Without the mutex of the run while the disk works: commits do not wait.
         let (file, last) = self.with(|open| {
             open.settle(through)?;
             Ok((open.log.file(), open.log.sequence()))
         })?;
-        let synced = file.sync_data().map_err(HeldError::io("sync", &self.path));
-        if synced.is_err() {
-            *self.run() = Run::Over;
+        if let Err(error) = file.sync_data() {
+            // Another thread may have ended the run meanwhile.
+            let _ = self.run.end();
+            return Err(HeldError::io("sync", self.run.path())(error).into());
         }
-        synced?;
         self.with(|open| {
             open.log.synced(last);
             if open.log.rewrite_pays() { open.compact() } else { Ok(()) }
@@ -122,14 +94,11 @@ impl Store for JournalStore {
     }
 
     fn remove(&self) -> Result<(), StoreError> {
-        match std::mem::replace(&mut *self.run(), Run::Over) {
-            Run::Taken(open) => Ok(open.log.remove()?),
-            run => Err(self.not_taken(&run)),
-        }
+        Ok(self.run.end()?.log.remove()?)
     }
 
     fn place(&self) -> String {
-        place(&self.path)
+        place(self.run.path())
     }
 }
 
@@ -192,10 +161,7 @@ fn fold(frames: &[Frame], path: &Path) -> Result<(u64, Kept), StoreError> {
             (DURABLE, Ok(number)) => through = through.max(u64::from_le_bytes(number)),
             (COMMIT, _) => commits.push((*sequence, payload.clone())),
             _ => {
-                return Err(StoreError::damage(
-                    path,
-                    format_args!("record {sequence} makes no sense"),
-                ));
+                return Err(StoreError::damage(path, format_args!("record {sequence} is invalid")));
             }
         }
     }

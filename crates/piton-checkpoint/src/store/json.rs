@@ -1,15 +1,15 @@
 //! A store that people can read and edit: one JSON file, replaced as a whole by each commit.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use piton_durable::fs::Fs;
-use piton_durable::held::Trust;
-use piton_durable::held::{Held, read_all};
+use piton_durable::held::{Held, Trust, read_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::place;
+use super::run::Run;
 use super::{Kept, Mark, Store, StoreError, Taken};
 
 const VERSION: u16 = 1;
@@ -20,15 +20,7 @@ const MAX_LEN: u64 = 64 << 20;
 /// changed stops.
 pub struct JsonStore {
     fs: Arc<dyn Fs>,
-    path: PathBuf,
-    run: Mutex<Run>,
-}
-
-enum Run {
-    NotTaken,
-    Taken(Box<Open>),
-    /// Nothing more may be committed.
-    Over,
+    run: Run<Open>,
 }
 
 struct Open {
@@ -56,7 +48,7 @@ struct Document {
 impl JsonStore {
     /// The store in the file at `path`. Nothing is touched yet.
     pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
-        Self { fs, path: path.into(), run: Mutex::new(Run::NotTaken) }
+        Self { fs, run: Run::new(path) }
     }
 
     /// Moves the file at `path` aside, so that the next run starts from nothing; returns its new name. For a
@@ -68,87 +60,65 @@ impl JsonStore {
         super::journal::set_aside(fs, path)
     }
 
-    fn run(&self) -> MutexGuard<'_, Run> {
-        self.run.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Does something with the open file; after an error this run is over, unless only the input was wrong.
     fn with<T>(
         &self,
         work: impl FnOnce(&mut Open) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut run = self.run();
-        let Run::Taken(open) = &mut *run else { return Err(self.not_taken(&run)) };
-        let result = work(open);
-        if matches!(result, Err(ref error) if !matches!(error, StoreError::Refused { .. })) {
-            *run = Run::Over;
-        }
-        result
+        self.run.with(|error| !matches!(error, StoreError::Refused { .. }), work)
     }
 
-    fn not_taken(&self, run: &Run) -> StoreError {
-        let place = place(&self.path);
-        match run {
-            Run::Over => StoreError::Fenced { place },
-            Run::NotTaken | Run::Taken(_) => StoreError::NotTaken { place },
+    fn open(&self) -> Result<Open, StoreError> {
+        let path = self.run.path();
+        match Held::open(&self.fs, path, Trust::Ours)? {
+            Some(held) => {
+                let written = read_all(&held, MAX_LEN)?;
+                let (epoch, kept) = parse(&written, path)?;
+                let mut open = Open { held, epoch: epoch.saturating_add(1), kept, written };
+                open.replace(path)?;
+                Ok(open)
+            }
+            None => {
+                let kept = Kept::default();
+                let written = compose(1, &kept, path)?;
+                let held = Held::create(&self.fs, path, &written)?;
+                Ok(Open { held, epoch: 1, kept, written })
+            }
         }
     }
 }
 
 impl Store for JsonStore {
     fn take(&self) -> Result<Taken, StoreError> {
-        let mut run = self.run();
-        if !matches!(*run, Run::NotTaken) {
-            return Err(self.not_taken(&Run::Over));
-        }
-        let open = match Held::open(&self.fs, &self.path, Trust::Ours)? {
-            Some(held) => {
-                let written = read_all(&held, MAX_LEN)?;
-                let (epoch, kept) = parse(&written, &self.path)?;
-                let mut open = Open { held, epoch: epoch.saturating_add(1), kept, written };
-                open.replace(&self.path)?;
-                open
-            }
-            None => {
-                let kept = Kept::default();
-                let written = compose(1, &kept, &self.path)?;
-                let held = Held::create(&self.fs, &self.path, &written)?;
-                Open { held, epoch: 1, kept, written }
-            }
-        };
-        let taken = open.kept.taken(open.epoch);
-        *run = Run::Taken(Box::new(open));
-        Ok(taken)
+        self.run.take(|| self.open(), |open| open.kept.taken(open.epoch))
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
+        let path = self.run.path();
         self.with(|open| {
             if let Err(error) = serde_json::from_slice::<Value>(state) {
                 let why = format!("it is not JSON: {error}");
-                return Err(StoreError::Refused { place: place(&self.path), why });
+                return Err(StoreError::Refused { place: place(path), why });
             }
             let mark = open.kept.push(state.to_vec());
-            open.replace(&self.path)?;
+            open.replace(path)?;
             Ok(mark)
         })
     }
 
     fn sync(&self, through: Mark) -> Result<(), StoreError> {
         self.with(|open| match open.kept.settle(through) {
-            true => open.replace(&self.path),
+            true => open.replace(self.run.path()),
             false => Ok(()),
         })
     }
 
     fn remove(&self) -> Result<(), StoreError> {
-        match std::mem::replace(&mut *self.run(), Run::Over) {
-            Run::Taken(open) => Ok(open.held.remove()?),
-            run => Err(self.not_taken(&run)),
-        }
+        Ok(self.run.end()?.held.remove()?)
     }
 
     fn place(&self) -> String {
-        place(&self.path)
+        place(self.run.path())
     }
 }
 

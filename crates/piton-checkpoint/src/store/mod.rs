@@ -14,6 +14,7 @@
 mod error;
 mod journal;
 mod json;
+mod run;
 
 pub use error::StoreError;
 pub use journal::JournalStore;

@@ -185,15 +185,11 @@ impl Log {
             result => result?,
         }
         let (len, sequence) = (bytes.len() as u64, frames.len() as u64);
-        self.tail.file = self.file_now();
+        self.tail.file = Arc::clone(self.held.file());
         self.tail.salt = salt;
         (self.tail.sequence, self.synced) = (sequence, sequence);
         (self.tail.len, self.compacted_len) = (len, len);
         Ok(())
-    }
-
-    fn file_now(&self) -> Arc<dyn FsFile> {
-        Arc::clone(self.held.file())
     }
 
     /// Removes the file, durably.

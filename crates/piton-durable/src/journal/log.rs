@@ -9,10 +9,10 @@ use super::format::{Header, MAX_JOURNAL, Record, VERSION, part_identity};
 use super::parse::Parsed;
 pub(crate) use crate::framed::AppendError;
 use crate::framed::{Tail, compaction_pays};
-use crate::fs::{FileId, Fs, FsFile, write_all_at};
+use crate::fs::{FileId, Fs, FsFile};
 use crate::lock::LockError;
 use crate::named;
-use crate::replace::{StageError, StageStep, stage};
+use crate::replace::{StageError, StageStep, stage_locked, whole};
 
 /// A journal that is open, locked, and ends with a good record.
 pub(crate) struct Log {
@@ -56,18 +56,7 @@ impl Log {
             })
         })?;
         // Only its owner may read it: URLs can contain secrets.
-        let file = stage(fs, temporary, 0o600, &mut |temporary, file| {
-            // First of all: without a lock it counts as a leftover. It stays locked under its later name.
-            if !file.try_lock().map_err(StageError::of(StageStep::Lock, temporary))? {
-                let held = io::ErrorKind::ResourceBusy.into();
-                return Err(StageError::of(StageStep::Lock, temporary)(held));
-            }
-            write_all_at(file, &bytes, 0).map_err(StageError::of(StageStep::Write, temporary))?;
-            match durable {
-                true => file.sync_data().map_err(StageError::of(StageStep::Sync, temporary)),
-                false => Ok(()),
-            }
-        })?;
+        let file = stage_locked(fs, temporary, durable, &mut whole(&bytes))?;
         let id = file.stat().map_err(StageError::of(StageStep::Inspect, temporary))?.id;
         let len = bytes.len() as u64;
         let tail = Tail { file, salt, sequence, len, max_len: MAX_JOURNAL };

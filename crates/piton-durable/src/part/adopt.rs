@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::names::place_journal;
 use super::open::{JournalFile, LockedFiles, OnDisk};
-use super::{Durability, Extent, JournalState, Part, PartError, Target, finish, verify};
+use super::{Durability, Extent, JournalState, Part, PartError, Target, finish};
 use crate::crc;
 use crate::extent::longest;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, parent_dir, read_full_at};
@@ -17,6 +17,7 @@ use crate::journal::log::Log;
 use crate::named::{self, Overwrite};
 use crate::own::{self, NotOurs};
 use crate::part::OpenPart;
+use crate::verify;
 
 /// A file that another program began and that may become the part of a target. It and the target are
 /// locked (G5), and it stays unchanged until [`Foreign::adopt`]; dropping this leaves no trace.
@@ -237,7 +238,7 @@ impl Foreign {
 
     fn crc(&self, start: u64, len: u64, buffer: &mut [u8]) -> Result<u32, PartError> {
         let (extent, mut crc) = (Extent { start, len, crc: 0 }, 0);
-        let whole = verify::for_each_chunk(&*self.file, &extent, buffer, |chunk, _| {
+        let whole = verify::for_each_chunk(&*self.file, extent.range(), buffer, |chunk, _| {
             crc = crc::combine(crc, crc::crc32c(chunk), chunk.len() as u64);
             Ok(())
         });

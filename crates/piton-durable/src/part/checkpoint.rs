@@ -1,12 +1,11 @@
 //! Making claims survive a power cut, and compaction (`docs/journal-format.md`, steps 3 and 5).
 
-use std::io;
-
 use super::names::place_journal;
 use super::{Part, PartError, guard};
 use crate::journal::Record;
 use crate::journal::log::{AppendError, Log};
 use crate::replace::{StageError, StageStep};
+use crate::room::is_full;
 
 impl Part {
     /// Step 3: fdatasyncs the part, appends `Synced` for all claimed before this call,
@@ -160,8 +159,4 @@ impl From<CompactError> for PartError {
             CompactError::NoRoom(error) | CompactError::Failed(error) => error,
         }
     }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dirs::DirError;
 use crate::journal::HeadError;
-use crate::lock::LockError;
+use crate::lock::{LockError, by};
 use crate::named::NameError;
 use crate::own::{NotOurs, OwnError};
 use crate::replace::{ReplaceError, StageError};
@@ -16,7 +16,7 @@ use crate::replace::{ReplaceError, StageError};
 #[non_exhaustive]
 pub enum PartError {
     /// Another process holds the part. Trying again helps when that has ended.
-    #[error("{} is being written by another process{}", path.display(), pid(*.holder))]
+    #[error("{} is being written by another process{}", path.display(), by(*.holder))]
     Locked {
         /// The part.
         path: PathBuf,
@@ -173,10 +173,6 @@ impl From<DirError> for PartError {
         let DirError { what, path, source } = error;
         Self::Io { what, path, source }
     }
-}
-
-fn pid(holder: Option<u32>) -> String {
-    holder.map(|pid| format!(" (process {pid})")).unwrap_or_default()
 }
 
 /// The failure after which nothing more may be done with a part, kept to be reported again.

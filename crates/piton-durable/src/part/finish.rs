@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::open::Journal;
-use super::{Durability, Finish, OpenPart, Part, PartError, Target, guard, verify};
+use super::{Durability, Finish, OpenPart, Part, PartError, Target, guard};
 use crate::extent::cover;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk, parent_dir};
 use crate::journal::{Fold, Record};
 use crate::metadata::apply_metadata;
 use crate::named::{self, NameError};
 use crate::own::{self, NotOurs};
+use crate::verify;
 
 impl Part {
     /// Step 6 of `docs/journal-format.md`: sets length, mode and times, syncs, records Verified, renames,

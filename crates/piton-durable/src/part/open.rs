@@ -5,18 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Durability, JournalState, OpenPart, Opened, Part, PartError, Recovered, Target};
-use crate::beside::beside;
 use crate::fs::{FileId, Fs, FsFile, Open, Stat, is_of_the_disk};
 use crate::journal::{self, Fold, HeadError, Parsed};
 use crate::lock::LockError;
-use crate::named::{self, NameError, Overwrite};
+use crate::named;
 use crate::own::{self, NotOurs};
 
 /// One try is enough, unless another program keeps creating files there.
 const TRIES: u32 = 4;
-
-/// With this many parts set aside, the user has to look at them.
-const ASIDES: u32 = 1000;
 
 impl Part {
     /// Locks the part of `target` (creating it empty where there is none) and recovers.
@@ -191,14 +187,5 @@ impl LockedFiles {
 /// Moves a file to the first free `PATH.aside-N`, never over another. Durable with the beginning
 /// that follows.
 fn move_aside(fs: &dyn Fs, file: FileId, path: &Path) -> Result<PathBuf, PartError> {
-    for number in 1..=ASIDES {
-        let aside = beside(path, &format!(".aside-{number}"));
-        match named::rename(fs, file, path, &aside, Overwrite::Nothing) {
-            Ok(()) => return Ok(aside),
-            Err(NameError::NotAFile(_)) => {}
-            Err(NameError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(PartError::name("move aside", path)(error)),
-        }
-    }
-    Err(PartError::io("move aside", path)(io::ErrorKind::AlreadyExists.into()))
+    named::move_aside(fs, file, path, path).map_err(PartError::name("move aside", path))
 }

@@ -1,19 +1,19 @@
 //! Resuming from a journal (`docs/journal-format.md`, step 7).
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::open::Journal;
-use super::{
-    Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, Unsynced, verify,
-};
+use super::{Durability, JournalState, OpenPart, Part, PartError, Recovered, Target, Unsynced};
 use crate::extent::cover;
 use crate::fs::{Fs, FsFile, Stat, parent_dir};
 use crate::journal::log::Log;
 use crate::journal::{Fold, Record};
+use crate::room::is_full;
+use crate::verify;
 
 /// The journal is written to right after the part, so the part changes later than its journal only by
 /// the resolution of the file system clock (10 ms at most), or by one write that a kill cut off from its
@@ -113,11 +113,11 @@ fn lost(
     rewrite_after: Option<u64>,
 ) -> io::Result<Lost> {
     let mut buffer = verify::buffer();
-    let Lost { mut damaged, mut forgotten } = Lost::default();
+    let mut lost = Lost::default();
     for (extent, sequence) in fold.claims.iter() {
         let rewrite = rewrite_after.is_some_and(|synced_through| sequence > synced_through);
         if rewrite && how.unsynced == Unsynced::Forget {
-            forgotten.push(extent.range());
+            lost.forgotten.push(extent.range());
             continue;
         }
         let believed = sequence <= fold.synced_through && !how.verify_all;
@@ -125,7 +125,7 @@ fn lost(
         let holds = extent.range().end <= part_len
             && (believed || verify::matches(file, &extent, &mut buffer).unwrap_or(false));
         if !holds {
-            damaged.push(extent.range());
+            lost.damaged.push(extent.range());
             continue;
         }
         let rewritten = match rewrite {
@@ -133,15 +133,11 @@ fn lost(
             false => Ok(()),
         };
         match rewritten {
-            Err(error) if is_lack_of_space(&error) => forgotten.push(extent.range()),
+            // Bytes in their place need new space where they are shared, or where a file system never overwrites.
+            Err(error) if is_full(&error) => lost.forgotten.push(extent.range()),
             rewritten => rewritten?,
         }
     }
-    let [damaged, forgotten] = [damaged, forgotten].map(|it| verify::join(it.into_iter()));
-    Ok(Lost { damaged, forgotten })
-}
-
-/// Bytes in their place need new space where they are shared, or where a file system never overwrites.
-fn is_lack_of_space(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+    lost.damaged = verify::join(lost.damaged.into_iter());
+    Ok(lost)
 }

@@ -14,9 +14,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-use super::{Part, PartError, guard, verify};
+use super::{Part, PartError, guard};
 use crate::extent::Extent;
 use crate::fs::{FsFile, Space};
+use crate::verify;
 
 /// The least that is reserved ahead.
 const LEAST_AHEAD: u64 = 16 << 20;

@@ -27,7 +27,7 @@ use self::here::{Here, Looked};
 use self::reply::Answered;
 use super::mirrors::Sources;
 use super::open::OpenedPart;
-use super::retry::{Next, Retries};
+use super::retry::{BAD_ANSWERS, Next, Retries};
 use super::tools::{RangeRefusal, Tools};
 use super::transfer_error::TransferError;
 use crate::download::{Download, IfChanged, Outcome};
@@ -38,9 +38,6 @@ use crate::stop::Stop;
 
 /// How often one run starts over because the source changed under it.
 const RESTARTS: u32 = 3;
-
-/// More streams than this in which something comes that is no answer are the server's way.
-const GARBAGE: u32 = 2;
 
 /// After a wrong digest at most this many URLs are tried alone: each costs the whole file.
 const ALONE: usize = 4;
@@ -289,7 +286,7 @@ impl<'a> Attempt<'a> {
                     self.count_change(change, repeats)?;
                 }
                 repeats.garbage += u32::from(error.is_garbage());
-                if repeats.garbage > GARBAGE {
+                if repeats.garbage > BAD_ANSWERS {
                     return Err(error.after(repeats.garbage).into_failure());
                 }
                 self.pause(error, &mut repeats.streams).await?;

@@ -8,8 +8,7 @@
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::crc;
-use piton_durable::part::{Part, PartError};
+use piton_durable::part::Part;
 use piton_remote::{Body, LocalBytes, blocking};
 
 use super::job::Job;
@@ -22,8 +21,6 @@ use crate::sink::SegmentWriter;
 const BLOCK: u64 = 64 << 10;
 /// So much is shared at once: it costs nothing, and the system reads ahead of what is read back.
 const SHARED_AT_ONCE: u64 = 8 << 20;
-/// Read back at once.
-const READ: usize = 256 << 10;
 
 /// How the bytes of one body get into the part.
 pub(super) struct LocalCopy {
@@ -60,7 +57,12 @@ struct Done {
 }
 
 impl LocalCopy {
-    pub(super) fn new() -> Self {
+    /// `None`: the bytes of `body` are not those of a local file.
+    pub(super) fn of(body: &Body) -> Option<Self> {
+        body.local().map(|_| Self::new())
+    }
+
+    fn new() -> Self {
         Self { way: Way::Share, shared: 0..0 }
     }
 
@@ -186,29 +188,11 @@ impl Cut {
             source.check()?;
         }
         // What cannot be read back is read from the source and written, which tells whose fault it is.
-        if let Ok(crc) = crc_of(part, start..end) {
+        if let Some(crc) = part.crc(start..end) {
             (done.crc, done.len) = (crc, end - start);
         }
         Ok(done)
     }
-}
-
-/// The CRC of what is in the part.
-fn crc_of(part: &Part, range: Range<u64>) -> Result<u32, PartError> {
-    let mut buffer = vec![0; READ];
-    let (mut sum, mut at) = (0, range.start);
-    while at < range.end {
-        let wanted = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(READ);
-        let chunk = buffer.get_mut(..wanted).unwrap_or_default();
-        let read = part.read(chunk, at)?;
-        if read < wanted {
-            let source = std::io::ErrorKind::UnexpectedEof.into();
-            return Err(PartError::Io { what: "read back", path: part.path(), source });
-        }
-        sum = crc::combine(sum, crc::crc32c(chunk), wanted as u64);
-        at += wanted as u64;
-    }
-    Ok(sum)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub(super) enum Next {
     },
 }
 
+/// One node of a farm may answer badly; more bad answers in a row than this are the server's way.
+pub(super) const BAD_ANSWERS: u32 = 2;
+
 /// Failures in a row that are tolerated.
 #[derive(Debug)]
 pub(super) struct Retries {
@@ -72,24 +75,17 @@ impl Retries {
 /// The pauses where the server does not ask for longer ones. A limit on requests is one by the minute, and it is
 /// waited for at least two of them.
 fn backoff(error: &TransferError) -> Backoff {
-    match refusal_kind(error) {
-        Some(RefusalKind::TooMany) => Backoff::BY_THE_MINUTE,
+    match error.failed() {
+        Some(Failure::Refused { refusal, .. }) if refusal.kind == RefusalKind::TooMany => {
+            Backoff::BY_THE_MINUTE
+        }
         _ => Backoff::default(),
-    }
-}
-
-fn refusal_kind(error: &TransferError) -> Option<RefusalKind> {
-    let TransferError::Failed(failure) = error else { return None };
-    match failure.as_ref() {
-        Failure::Refused { refusal, .. } => Some(refusal.kind),
-        _ => None,
     }
 }
 
 /// How long the server asked us to wait.
 pub(super) fn requested_pause(error: &TransferError) -> Option<Duration> {
-    let TransferError::Failed(failure) = error else { return None };
-    failure.retry_after()
+    error.failed()?.retry_after()
 }
 
 #[cfg(test)]

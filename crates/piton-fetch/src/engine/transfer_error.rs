@@ -49,62 +49,58 @@ impl TransferError {
         }
     }
 
+    /// The failure that it is, if it is no more than that.
+    pub(super) fn failed(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
     /// Whether it ends the transfer, whoever was asked.
     pub(super) fn ends_all(&self) -> bool {
-        match self {
-            Self::Failed(failure) => {
-                matches!(**failure, Failure::Local(_) | Failure::TooLarge { .. })
-            }
-            Self::Stopped => true,
-            _ => false,
-        }
+        matches!(self.failed(), Some(Failure::Local(_) | Failure::TooLarge { .. }))
+            || matches!(self, Self::Stopped)
     }
 
     /// Whether it is a failure of the disk.
     pub(super) fn is_local(&self) -> bool {
-        matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Local(_)))
+        matches!(self.failed(), Some(Failure::Local(_)))
     }
 
     /// Whether the server was silent for as long as is allowed.
     pub(super) fn is_silence(&self) -> bool {
-        let Self::Failed(failure) = self else { return false };
-        matches!(**failure, Failure::Stalled { .. } | Failure::NoAnswer { .. })
+        matches!(self.failed(), Some(Failure::Stalled { .. } | Failure::NoAnswer { .. }))
     }
 
     /// Whether bytes came, and too few of them to be any progress.
     pub(super) fn is_creeping(&self) -> bool {
-        let Self::Failed(failure) = self else { return false };
-        matches!(**failure, Failure::Remote { source: RemoteError::TooSlow { .. }, .. })
+        matches!(self.failed(), Some(Failure::Remote { source: RemoteError::TooSlow { .. }, .. }))
     }
 
     /// Whether it may mean that the server wants fewer connections from us.
     pub(super) fn is_crowding(&self) -> bool {
-        let Self::Failed(failure) = self else { return false };
-        match failure.as_ref() {
-            Failure::Refused { refusal, .. } => refusal.kind.may_be_crowding(),
-            Failure::Remote { source, .. } => source.before_answer(),
+        match self.failed() {
+            Some(Failure::Refused { refusal, .. }) => refusal.kind.may_be_crowding(),
+            Some(Failure::Remote { source, .. }) => source.before_answer(),
             _ => false,
         }
     }
 
     /// Whether the answer breaks the protocol.
     pub(super) fn is_broken(&self) -> bool {
-        matches!(self, Self::Failed(failure) if matches!(**failure, Failure::Protocol { .. }))
+        matches!(self.failed(), Some(Failure::Protocol { .. }))
     }
 
     /// Whether what came is no answer at all.
     pub(super) fn is_garbage(&self) -> bool {
-        let Self::Failed(failure) = self else { return false };
-        matches!(**failure, Failure::Remote { source: RemoteError::Protocol { .. }, .. })
+        matches!(self.failed(), Some(Failure::Remote { source: RemoteError::Protocol { .. }, .. }))
     }
 
     /// Whether the answer cannot be worked with, though one of another node, or over another connection, may.
     pub(super) fn is_bad_answer(&self) -> bool {
-        match self {
-            Self::Failed(_) => self.is_broken() || self.is_garbage(),
-            Self::OtherPage(_) | Self::OutOfRange(_) => true,
-            _ => false,
-        }
+        let is_odd = matches!(self, Self::OtherPage(_) | Self::OutOfRange(_));
+        is_odd || self.is_broken() || self.is_garbage()
     }
 
     /// In words, for a notice.

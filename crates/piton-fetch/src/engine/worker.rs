@@ -180,13 +180,16 @@ async fn pump(
     let (mut heard, mut looked) = (begun, begun);
     let limit = job.what.rate_limit.clone();
     let chunk = limit.as_ref().map_or(usize::MAX, crate::RateLimit::read_size);
-    let mut copy = LocalCopy::new();
+    let mut copy = LocalCopy::of(body);
     loop {
         let at = writer.position();
         let room = writer.room();
         let longest = job.longest_read(source, lease.id, at);
         let size = room.len().min(chunk).min(longest);
-        let copied = copy.next(job, lease.id, writer, body, size).await?;
+        let copied = match &mut copy {
+            Some(copy) => copy.next(job, lease.id, writer, body, size).await?,
+            None => None,
+        };
         let room = writer.room().get_mut(..size).unwrap_or_default();
         let read = match copied {
             Some(copied) => Some(Ok(copied)),

@@ -337,7 +337,7 @@ impl Core {
             self.commit_as(Phase::Finished)?;
             self.sync()?;
             if let Some(output) = &mut *self.output.borrow_mut() {
-                output.name(&self.fs)?;
+                output.name()?;
             }
             Ok(())
         })?;

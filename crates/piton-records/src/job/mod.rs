@@ -150,7 +150,7 @@ impl Job {
                 let mark = self.core.store.commit(&last.encode()?)?;
                 file.settle(&**fs)?;
                 self.core.store.sync(mark)?;
-                file.name(fs)?;
+                file.name()?;
                 Some(last)
             }
             Opened::Finished { last } => Some(last),
@@ -227,8 +227,8 @@ impl Job {
             let change = SourceChange::Grew { was, now };
             return Err(Error::SourceChanged { path: path.to_owned(), change });
         }
-        let records =
-            Records::new(&self.core, reader, batch, position, path.to_string_lossy().into_owned())?;
+        let path = path.to_string_lossy().into_owned();
+        let records = Records::new(&self.core, reader, batch, position, path);
         if finished && !grew {
             self.core.set_finished();
             return Ok(records.end());

@@ -74,7 +74,7 @@ impl Records {
         batch: Batch,
         position: Position,
         path: String,
-    ) -> Result<Self, Error> {
+    ) -> Self {
         let framing = batch.framing.to_string();
         let start = batch.start;
         let batch = Rc::new(batch);
@@ -87,7 +87,7 @@ impl Records {
             first: Cell::new(position.records),
         });
         let (core, first) = (Rc::clone(core), position.records);
-        Ok(Self { core, cursor, batch, index: 0, start, first, turn: Turn::Between })
+        Self { core, cursor, batch, index: 0, start, first, turn: Turn::Between }
     }
 
     pub(crate) fn cursor(&self) -> Rc<FileCursor> {
@@ -108,23 +108,10 @@ impl Records {
     /// The next batch; `false`: there is none.
     #[cold]
     fn refill(&mut self) -> Result<bool, Error> {
-        let hollow = || {
-            let framing = self.batch.framing;
-            let (bytes, ends) = (Vec::new(), Vec::new());
-            Rc::new(Batch { bytes, filled: 0, base: 0, start: 0, ends, framing })
-        };
         // Both references go, so that the buffer is ours again if no record of it is kept.
-        let empty = hollow();
+        let empty = Rc::new(Batch::empty(self.batch.framing));
         self.batch = Rc::clone(&empty);
-        let old = self.cursor.batch.replace(empty);
-        let old = Rc::try_unwrap(old).unwrap_or_else(|shared| Batch {
-            bytes: shared.bytes.clone(),
-            filled: shared.filled,
-            base: shared.base,
-            start: shared.start,
-            ends: shared.ends.clone(),
-            framing: shared.framing,
-        });
+        let old = Rc::unwrap_or_clone(self.cursor.batch.replace(empty));
         let (batch, result) = self.cursor.reader.borrow_mut().next(old);
         let batch = Rc::new(batch);
         self.first += self.index as u64;

@@ -29,7 +29,7 @@ pub(crate) struct Reading {
 }
 
 /// One buffer, and where its records end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
     /// So many bytes of it were read; behind that is room.
@@ -44,6 +44,10 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    pub(crate) fn empty(framing: Framing) -> Self {
+        Self { bytes: Vec::new(), filled: 0, base: 0, start: 0, ends: Vec::new(), framing }
+    }
+
     /// Where its last record ends.
     fn end(&self) -> usize {
         self.ends.last().copied().unwrap_or(self.start)

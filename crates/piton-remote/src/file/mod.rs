@@ -52,7 +52,8 @@ pub(crate) async fn answer(fs: &Arc<dyn Fs>, ask: &Ask) -> Result<(Head, Holds, 
         Holds::Part { first, end } => first..end,
         Holds::NotNewer | Holds::OutOfRange { .. } => 0..0,
     };
-    let body = Body::new(file, stat, local_path(&ask.url).unwrap_or_default(), bytes);
+    let path = local_path(&ask.url).unwrap_or_default();
+    let body = Body::new(LocalBytes { file, stat, path, range: bytes });
     let head = Head {
         identity,
         encoding: None,

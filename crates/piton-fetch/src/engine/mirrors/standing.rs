@@ -5,7 +5,7 @@ use std::time::Duration;
 use piton_checkpoint::Class;
 use tokio::time::Instant;
 
-use crate::engine::retry::{Next, Retries};
+use crate::engine::retry::{BAD_ANSWERS, Next, Retries};
 use crate::engine::transfer_error::TransferError;
 
 /// How one source fares: what it brings, and what it costs.
@@ -36,8 +36,6 @@ pub(in crate::engine) struct Standing {
 
 /// The limit for an answer is doubled at most so often.
 const LONGEST_ANSWER: u32 = 3;
-/// One node of a farm may answer badly; more bad answers in a row than this are the server's way.
-const BAD_ANSWERS: u32 = 2;
 /// How much of a new measurement goes into the rate.
 const SHARE: f64 = 0.2;
 
