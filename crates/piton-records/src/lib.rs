@@ -38,6 +38,7 @@
 //! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
+pub mod command;
 mod error;
 pub mod framing;
 mod job;
