@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
+use sha2::Digest;
 
 pub(crate) use batch::{Batch, Unit};
 use batch::{advance, advance_into};
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Behind, Identity};
 pub use identity::{Changed, Growth, Position, SourceChange};
 use identity::{HEAD, Print, TAIL, hash_up_to, hex};
 
@@ -154,6 +155,61 @@ impl Reader {
         (batch, result)
     }
 
+    /// The first record of the file, as it is, before anything was read.
+    pub(crate) fn first_record(&mut self) -> Result<Vec<u8>, Error> {
+        let (at, records) = (self.at, self.records);
+        (self.at, self.records) = (0, 0);
+        let mut batch = Batch::empty(self.reading.framing);
+        let more = self.fill(&mut batch, Unit::Records(1));
+        (self.at, self.records) = (at, records);
+        self.scanner = self.reading.framing.scanner();
+        let first = more?.then(|| batch.ends.first().copied()).flatten().unwrap_or(0);
+        Ok(batch.bytes.get(..first).unwrap_or_default().to_vec())
+    }
+
+    /// Only the first record of this batch, which was read last, counts.
+    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
+        self.records -= (batch.taken as u64).saturating_sub(1);
+        batch.taken = batch.taken.min(1);
+    }
+
+    /// Passes the record that comes next, whatever its length, without keeping it.
+    pub(crate) fn skip_record(&mut self, batch: &Batch) -> Result<Batch, Error> {
+        self.scanner = self.reading.framing.scanner();
+        let mut hash = batch.hash_up_to(batch.start);
+        let mut tail = batch.bytes.get(..batch.start).unwrap_or_default().to_vec();
+        let (mut ends, mut open_end) = (Vec::new(), false);
+        let mut buffer = vec![0; batch::READ];
+        while ends.is_empty() {
+            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
+            let room = buffer.get_mut(..left.min(batch::READ)).unwrap_or_default();
+            let read = read_full_at(&*self.file, room, self.at);
+            let read = read.map_err(Error::io("read", &self.path))?;
+            if read == 0 {
+                open_end = true;
+                break;
+            }
+            let new = buffer.get(..read).unwrap_or_default();
+            self.scanner.scan(new, &mut ends);
+            let new = new.get(..ends.first().copied().unwrap_or(read)).unwrap_or_default();
+            if let Some(hash) = &mut hash {
+                hash.update(new);
+            }
+            tail.extend_from_slice(new);
+            tail.drain(..tail.len().saturating_sub(identity::TAIL));
+            self.at += new.len() as u64;
+        }
+        if self.scanner.ending() == Ending::InQuotes && open_end {
+            let (path, offset) = (self.path.clone(), batch.base + batch.start as u64);
+            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
+        }
+        self.scanner = self.reading.framing.scanner();
+        self.records += 1;
+        let (filled, base) = (tail.len(), self.at - tail.len() as u64);
+        let empty = Batch::empty(self.reading.framing);
+        Ok(Batch { bytes: tail, filled, base, start: filled, open_end, hash, ..empty })
+    }
+
     fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
         loop {
             if let Some(taken) = unit.whole(batch) {
@@ -269,11 +325,19 @@ impl Reader {
         })
     }
 
-    /// What is known of the file when everything before this position, in this batch, is done.
-    pub(crate) fn identity(&mut self, batch: &Batch, position: u64) -> Identity {
-        let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
+    /// What is known of the source when everything before this place of the batch is done.
+    pub(crate) fn behind(&self, batch: &Batch, position: Position) -> Behind {
+        let at = usize::try_from(position.bytes.saturating_sub(batch.base)).unwrap_or(usize::MAX);
         let at = at.min(batch.filled);
         let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+        let open_end = batch.open_end && at == batch.filled;
+        let sha256 = batch.hash_up_to(at).map(hex);
+        Behind { position, tail: Print::of(tail), open_end, sha256 }
+    }
+
+    /// The same as the state of a job has it.
+    pub(crate) fn identity(&mut self, behind: &Behind) -> Identity {
+        let position = behind.position.bytes;
         let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
         let whole = head_len == HEAD;
         let head = match &self.head_print {
@@ -283,13 +347,12 @@ impl Reader {
         if whole && self.head_print.is_none() {
             self.head_print = Some(head.clone());
         }
-        let sha256 = batch.hash_up_to(at).map(hex);
         Identity {
             len: self.len,
             head,
-            tail: Print::of(tail),
-            open_end: batch.open_end && at == batch.filled,
-            sha256,
+            tail: behind.tail.clone(),
+            open_end: behind.open_end,
+            sha256: behind.sha256.clone(),
             device: self.device,
             inode: self.inode,
         }
