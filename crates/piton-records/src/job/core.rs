@@ -39,7 +39,7 @@ pub enum Checkpoints {
         /// Records between syncs.
         sync: u64,
     },
-    /// Only when the job stops, and when a mebibyte of results has gathered.
+    /// Only when the job stops, and when a mebibyte of results has gathered for a file.
     AtEnd,
 }
 
@@ -232,12 +232,23 @@ impl Core {
         self.guarded(|| self.tick_now())
     }
 
+    /// Hands what is done to the pipe, and leaves the commit to the end.
+    fn deliver(&self) -> Result<bool, Error> {
+        let (mut pending, mut output) = (self.pending.borrow_mut(), self.output.borrow_mut());
+        let Some(Sink::Stream(stream)) = &mut *output else { return Ok(false) };
+        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), None)?;
+        pending.drain(..self.done_len.get());
+        self.done_len.set(0);
+        Ok(true)
+    }
+
     fn tick_now(&self) -> Result<(), Error> {
         if let Some(error) = self.shared.take_failure() {
             return Err(error);
         }
         match self.checkpoints {
             Checkpoints::Records { commit, sync } => self.tick_by_records(commit, sync),
+            Checkpoints::AtEnd if self.deliver()? => Ok(()),
             Checkpoints::AtEnd => self.commit(),
             Checkpoints::Auto if self.shared.is_due() => self.tick_by_time(),
             // Only the buffer is full.
