@@ -11,5 +11,6 @@ mod outputs;
 mod pace;
 mod root_only;
 mod sources;
+mod stores;
 mod tampered;
 mod usage;
