@@ -283,6 +283,25 @@ fn damage_of_the_wal_takes_commits_from_the_end() {
     );
 }
 
+/// A power cut while the WAL is copied into the database: its first page is there, and speaks of pages that are not.
+#[test]
+fn a_database_that_is_shorter_than_it_says_has_the_rest_in_its_wal() {
+    let (folder, path) = in_folder();
+    let running = store(&path, "job");
+    running.take().unwrap();
+    let text = format!("{{\"n\":1,\"filler\":\"{}\"}}", "x".repeat(100_000));
+    running.commit(text.as_bytes()).unwrap();
+    let (mut bytes, wal) =
+        (fs::read(&path).unwrap(), fs::read(folder.path().join("jobs.db-wal")).unwrap());
+    let pages = u32::from_be_bytes(bytes[28..32].try_into().unwrap());
+    bytes[28..32].copy_from_slice(&(pages + 25).to_be_bytes());
+    let (folder, path) = in_folder();
+    fs::write(&path, bytes).unwrap();
+    fs::write(folder.path().join("jobs.db-wal"), wal).unwrap();
+    let taken = store(&path, "job").take().unwrap();
+    assert_eq!((taken.epoch, numbers(&taken)), (2, (None, vec![1])));
+}
+
 #[test]
 fn a_database_that_is_exchanged_or_removed_ends_the_run() {
     let (_folder, path) = in_folder();

@@ -249,10 +249,16 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
         | OpenFlags::SQLITE_OPEN_URI;
     let look = || -> rusqlite::Result<(i64, i64, i64)> {
         let conn = Connection::open_with_flags(format!("file:{url}?immutable=1"), flags)?;
+        // After a power cut the file may be shorter than its first page says: the rest is in the WAL, which is not
+        // looked at here. Otherwise that is damage.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
         let number = |name: &str| conn.pragma_query_value(None, name, |row| row.get(0));
-        let tables = "SELECT count(*) FROM sqlite_schema";
-        let tables = conn.query_row(tables, [], |row| row.get(0))?;
-        Ok((number("application_id")?, number("user_version")?, tables))
+        let (application, version) = (number("application_id")?, number("user_version")?);
+        let tables = match application {
+            0 => conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+            _ => 0,
+        };
+        Ok((application, version, tables))
     };
     let (application, version, tables) = look().map_err(of_sqlite(path))?;
     let place = place(path);
