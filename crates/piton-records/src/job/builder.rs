@@ -15,6 +15,7 @@ const MAX_RECORD: u64 = 16 << 20;
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {
+    pub(super) name: PathBuf,
     pub(super) fs: Arc<dyn Fs>,
     place: Place,
     pub(super) growth: Growth,
@@ -37,6 +38,7 @@ impl Builder {
         let mut path = name.as_os_str().to_owned();
         path.push(".piton-job");
         Self {
+            name: name.to_owned(),
             fs: Arc::new(OsFs),
             place: Place::Spec(Spec::Journal(path.into())),
             growth: Growth::default(),
