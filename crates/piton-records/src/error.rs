@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use piton_checkpoint::store::StoreError;
+use piton_checkpoint::store::{SpecError, StoreError};
 use piton_durable::held::{HeldError, may_pass};
 
 use crate::command::RunError;
@@ -17,6 +17,9 @@ pub enum Error {
     /// The state of the job cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The text that says where the state is kept has no such meaning.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The state is whole, and this program does not understand it.
     #[error("the state {place} is invalid: {why}")]
     State {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use piton_checkpoint::store::Store;
+use piton_checkpoint::store::{Store, Survives};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -125,6 +125,11 @@ impl Job {
     /// Which run of the job this is: 1 for the first.
     pub fn run(&self) -> u64 {
         self.epoch
+    }
+
+    /// What the state of this job survives, to be printed before it starts.
+    pub fn survives(&self) -> Survives {
+        self.core.store.survives()
     }
 
     /// Whether it was finished, by this run or an earlier one: there is nothing to do. Known once output and source are

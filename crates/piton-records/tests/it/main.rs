@@ -13,5 +13,6 @@ mod pace;
 mod pieces;
 mod root_only;
 mod sources;
+mod stores;
 mod tampered;
 mod usage;
