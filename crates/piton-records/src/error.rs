@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use piton_checkpoint::store::StoreError;
+use piton_checkpoint::store::{SpecError, StoreError};
 use piton_durable::held::{HeldError, may_pass};
 
+use crate::command::RunError;
 use crate::source::SourceChange;
 
 /// Why a job stopped. What is done stays done: running the same job again resumes there, unless a variant says
@@ -16,6 +17,9 @@ pub enum Error {
     /// The state of the job cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The text that says where the state is kept has no such meaning.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The state is whole, and this program does not understand it.
     #[error("the state {place} is invalid: {why}")]
     State {
@@ -109,6 +113,48 @@ pub enum Error {
     /// The output file could not be locked, written, synced or renamed.
     #[error(transparent)]
     Output(HeldError),
+    /// The reader of the pipe that gets the results has ended. What it accepted counts.
+    #[error("the program that reads the results has closed its end")]
+    PipeClosed,
+    /// The results could not be delivered.
+    #[error("cannot write the results: {0}")]
+    Pipe(io::Error),
+    /// A piece failed, and there is no file for dead letters. Everything before it is done, and what was finished behind it
+    /// is kept.
+    #[error("{} failed{}: {why}", place(*line, *offset, *records), after(*attempts))]
+    PieceFailed {
+        /// The number of its first record, from 1.
+        line: u64,
+        /// Where it begins in the source.
+        offset: u64,
+        /// Records in it.
+        records: u64,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why it failed.
+        why: String,
+        /// What the command wrote to standard error last.
+        stderr: String,
+    },
+    /// The command could not be run at all.
+    #[error(transparent)]
+    Command(RunError),
+    /// More records failed than allowed. They are among the dead letters.
+    #[error("{failed} of {records} records failed, more than allowed")]
+    TooManyFailures {
+        /// Records that failed.
+        failed: u64,
+        /// Records that are done.
+        records: u64,
+    },
+    /// A result that waited for its turn cannot be read back. The next run does that piece again.
+    #[error("the result for byte {start} in {} is damaged", path.display())]
+    SpoolDamaged {
+        /// The spool.
+        path: PathBuf,
+        /// Where the piece begins.
+        start: u64,
+    },
     /// The source could not be read.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -148,9 +194,10 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
+            Self::Command(error) => error.is_transient(),
             Self::Output(error) => error.is_transient(),
             Self::Io { source, .. } => may_pass(source),
-            Self::Thread(_) => true,
+            Self::Thread(_) | Self::SpoolDamaged { .. } => true,
             _ => false,
         }
     }
@@ -158,6 +205,18 @@ impl Error {
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, path: path.to_owned(), source }
     }
+}
+
+/// Which records, for people.
+fn place(line: u64, offset: u64, records: u64) -> String {
+    match records {
+        1 => format!("record {line}, at byte {offset},"),
+        _ => format!("records {line} to {}, at byte {offset},", line + records.saturating_sub(1)),
+    }
+}
+
+fn after(attempts: u32) -> String {
+    if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() }
 }
 
 impl From<HeldError> for Error {

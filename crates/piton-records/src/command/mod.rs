@@ -58,11 +58,13 @@ mod quote;
 mod run;
 mod stop;
 mod tail;
+mod work;
 
 pub use capture::Body;
 pub use error::RunError;
 pub use line::{CommandLine, Invocation};
 pub use stop::Stop;
+pub use work::{CommandWork, Input, OnStderr, TRY_AGAIN};
 
 /// How long a command has to end after it was asked to.
 pub const GRACE: Duration = Duration::from_secs(5);

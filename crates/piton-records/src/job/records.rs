@@ -61,7 +61,9 @@ impl Cursor for FileCursor {
 
     fn state(&self) -> Result<SourceState, Error> {
         let position = self.position();
-        let identity = self.reader.borrow_mut().identity(&self.batch.borrow(), position.bytes);
+        let mut reader = self.reader.borrow_mut();
+        let behind = reader.behind(&self.batch.borrow(), position);
+        let identity = reader.identity(&behind);
         let (path, framing) = (self.path.clone(), self.framing.clone());
         Ok(SourceState::File { path, framing, position, identity })
     }

@@ -25,6 +25,15 @@ pub struct Position {
     pub records: u64,
 }
 
+/// What is known of a source up to a position, as long as the job runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    pub(crate) position: Position,
+    pub(super) tail: Print,
+    pub(super) open_end: bool,
+    pub(super) sha256: Option<String>,
+}
+
 /// A hash of some bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Print {
@@ -84,6 +93,13 @@ pub enum SourceChange {
         /// Its length.
         len: u64,
     },
+    /// What was processed ahead of the position is not what is there now.
+    Ahead {
+        /// Where it began.
+        from: u64,
+        /// Where it ended.
+        to: u64,
+    },
     /// Its first bytes differ: it is another file, or was edited.
     Head {
         /// How many bytes were compared.
@@ -131,6 +147,9 @@ impl fmt::Display for SourceChange {
                 f,
                 "the {compared} bytes before byte {position} are not those that were read"
             ),
+            Self::Ahead { from, to } => {
+                write!(f, "{from} to {to} were processed already, and records end elsewhere now")
+            }
             Self::Digest { position } => {
                 write!(f, "the SHA-256 of its first {position} bytes is not that of what was read")
             }
@@ -154,6 +173,9 @@ pub enum Growth {
     Refuse,
     /// It is processed too.
     Accept,
+    /// It is processed too, and a last record without an end waits until the rest of it is written: for logs that another
+    /// program appends to.
+    Follow,
 }
 
 /// What happens if a source is not what was read before.
@@ -194,7 +216,7 @@ impl Identity {
             _ if now == was => Ok(was),
             _ if self.open_end => Err(SourceChange::LastRecordGrew { was: position, now }),
             Growth::Refuse => Err(SourceChange::Grew { was, now }),
-            Growth::Accept => Ok(now),
+            Growth::Accept | Growth::Follow => Ok(now),
         })
     }
 }

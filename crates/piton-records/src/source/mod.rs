@@ -1,22 +1,22 @@
 //! A plain local file, read in batches: a batch is one buffer and the ends of its records.
 
+mod batch;
 mod identity;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
-pub(crate) use identity::Identity;
+pub(crate) use batch::{Batch, Unit};
+use batch::{advance, advance_into};
+pub(crate) use identity::{Behind, Identity};
 pub use identity::{Changed, Growth, Position, SourceChange};
 use identity::{HEAD, Print, TAIL, hash_up_to, hex};
 
 use crate::error::Error;
 use crate::framing::{Ending, Framing, Scanner};
-
-/// How much is read at a time: what fits a core's cache beside the rest.
-const READ: usize = 128 << 10;
 
 /// How a source is read.
 #[derive(Debug, Clone, Copy)]
@@ -26,37 +26,6 @@ pub(crate) struct Reading {
     pub(crate) growth: Growth,
     pub(crate) changed: Changed,
     pub(crate) verify: bool,
-}
-
-/// One buffer, and where its records end.
-#[derive(Debug, Clone)]
-pub(crate) struct Batch {
-    pub(crate) bytes: Vec<u8>,
-    /// So many bytes of it were read; behind that is room.
-    pub(crate) filled: usize,
-    /// Where its first byte is in the source.
-    pub(crate) base: u64,
-    /// Where its first record begins; before that are the bytes that the position is known by.
-    pub(crate) start: usize,
-    /// The end of each record, from the start of the buffer.
-    pub(crate) ends: Vec<usize>,
-    pub(crate) framing: Framing,
-}
-
-impl Batch {
-    pub(crate) fn empty(framing: Framing) -> Self {
-        Self { bytes: Vec::new(), filled: 0, base: 0, start: 0, ends: Vec::new(), framing }
-    }
-
-    /// Where its last record ends.
-    fn end(&self) -> usize {
-        self.ends.last().copied().unwrap_or(self.start)
-    }
-
-    /// What was read of it.
-    fn read(&self) -> &[u8] {
-        self.bytes.get(..self.filled).unwrap_or_default()
-    }
 }
 
 /// Reads a file in order, batch after batch.
@@ -74,10 +43,6 @@ pub(crate) struct Reader {
     /// The first bytes of the file.
     head: Vec<u8>,
     head_print: Option<Print>,
-    /// The hash of all before the batch, if it is to be verified.
-    hash: Option<Sha256>,
-    /// Whether the last record of the last batch has no end.
-    open_end: bool,
     device: u64,
     inode: u64,
 }
@@ -140,7 +105,15 @@ impl Reader {
         }
         let open_end = before.is_some_and(|(_, identity)| identity.open_end);
         let framing = reading.framing;
-        let batch = Batch { bytes, filled: known, base, start: known, ends: Vec::new(), framing };
+        let batch = Batch {
+            bytes,
+            filled: known,
+            base,
+            start: known,
+            open_end,
+            hash,
+            ..Batch::empty(framing)
+        };
         let reader = Self {
             path: path.to_owned(),
             file,
@@ -151,8 +124,6 @@ impl Reader {
             records: position.records,
             head,
             head_print: None,
-            hash,
-            open_end,
             device: stat.id.device,
             inode: stat.id.inode,
         };
@@ -167,34 +138,90 @@ impl Reader {
     /// The batch after this one, in the same buffer if that is free. The second value says whether there is
     /// one; if not, or after an error, the first still has the bytes before the position.
     pub(crate) fn next(&mut self, batch: Batch) -> (Batch, Result<bool, Error>) {
-        let mut batch = self.advance(batch);
-        let result = self.fill(&mut batch);
-        self.records += batch.ends.len() as u64;
+        let mut batch = advance(batch);
+        let result = self.fill(&mut batch, Unit::Records(1));
         (batch, result)
     }
 
-    /// Drops what is done from the buffer, but for the bytes before the position.
-    fn advance(&mut self, mut batch: Batch) -> Batch {
-        let end = batch.end();
-        if let (Some(hash), Some(done)) = (&mut self.hash, batch.bytes.get(batch.start..end)) {
-            hash.update(done);
-        }
-        let keep = end.saturating_sub(TAIL);
-        batch.bytes.copy_within(keep..batch.filled, 0);
-        batch.filled -= keep;
-        batch.base += keep as u64;
-        batch.start = end - keep;
-        batch.ends.clear();
-        batch
+    /// The batch after this one, which stays as it is, in this buffer. It holds whole units, as far as the source goes.
+    pub(crate) fn after(
+        &mut self,
+        batch: &Batch,
+        buffer: Vec<u8>,
+        unit: Unit,
+    ) -> (Batch, Result<bool, Error>) {
+        let mut batch = advance_into(batch, buffer);
+        let result = self.fill(&mut batch, unit);
+        (batch, result)
     }
 
-    fn fill(&mut self, batch: &mut Batch) -> Result<bool, Error> {
+    /// The first record of the file, as it is, before anything was read.
+    pub(crate) fn first_record(&mut self) -> Result<Vec<u8>, Error> {
+        let (at, records) = (self.at, self.records);
+        (self.at, self.records) = (0, 0);
+        let mut batch = Batch::empty(self.reading.framing);
+        let more = self.fill(&mut batch, Unit::Records(1));
+        (self.at, self.records) = (at, records);
+        self.scanner = self.reading.framing.scanner();
+        let first = more?.then(|| batch.ends.first().copied()).flatten().unwrap_or(0);
+        Ok(batch.bytes.get(..first).unwrap_or_default().to_vec())
+    }
+
+    /// Only the first record of this batch, which was read last, counts.
+    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
+        self.records -= (batch.taken as u64).saturating_sub(1);
+        batch.taken = batch.taken.min(1);
+    }
+
+    /// Passes the record that comes next, whatever its length, without keeping it.
+    pub(crate) fn skip_record(&mut self, batch: &Batch) -> Result<Batch, Error> {
+        self.scanner = self.reading.framing.scanner();
+        let mut hash = batch.hash_up_to(batch.start);
+        let mut tail = batch.bytes.get(..batch.start).unwrap_or_default().to_vec();
+        let (mut ends, mut open_end) = (Vec::new(), false);
+        let mut buffer = vec![0; batch::READ];
+        while ends.is_empty() {
+            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
+            let room = buffer.get_mut(..left.min(batch::READ)).unwrap_or_default();
+            let read = read_full_at(&*self.file, room, self.at);
+            let read = read.map_err(Error::io("read", &self.path))?;
+            if read == 0 {
+                open_end = true;
+                break;
+            }
+            let new = buffer.get(..read).unwrap_or_default();
+            self.scanner.scan(new, &mut ends);
+            let new = new.get(..ends.first().copied().unwrap_or(read)).unwrap_or_default();
+            if let Some(hash) = &mut hash {
+                hash.update(new);
+            }
+            tail.extend_from_slice(new);
+            tail.drain(..tail.len().saturating_sub(identity::TAIL));
+            self.at += new.len() as u64;
+        }
+        if self.scanner.ending() == Ending::InQuotes && open_end {
+            let (path, offset) = (self.path.clone(), batch.base + batch.start as u64);
+            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
+        }
+        self.scanner = self.reading.framing.scanner();
+        self.records += 1;
+        let (filled, base) = (tail.len(), self.at - tail.len() as u64);
+        let empty = Batch::empty(self.reading.framing);
+        Ok(Batch { bytes: tail, filled, base, start: filled, open_end, hash, ..empty })
+    }
+
+    fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
         loop {
+            if let Some(taken) = unit.whole(batch) {
+                return Ok(self.take(batch, taken));
+            }
             let filled = batch.filled;
             let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
-            let wanted = READ.min(left);
-            if wanted == 0 && !self.grows()? {
-                return self.end(batch);
+            let wanted = unit.read(filled - batch.start).min(left);
+            if wanted == 0 && !self.grows(batch)? {
+                self.end(batch)?;
+                let rest = batch.ends.len();
+                return Ok(self.take(batch, rest));
             }
             if batch.bytes.len() < filled + wanted {
                 batch.bytes.resize(filled + wanted, 0);
@@ -210,35 +237,49 @@ impl Reader {
                 return Err(Error::SourceChanged { path: self.path.clone(), change });
             }
             self.at += read as u64;
-            let new = batch.bytes.get(filled..batch.filled).unwrap_or_default();
-            self.scanner.scan(new, &mut batch.ends);
-            batch.ends.iter_mut().for_each(|end| *end += filled);
-            self.check_lengths(batch)?;
-            if !batch.ends.is_empty() {
-                return Ok(true);
+            let (new, first) = (batch.bytes.get(filled..batch.filled), batch.ends.len());
+            self.scanner.scan(new.unwrap_or_default(), &mut batch.ends);
+            let new = batch.ends.get_mut(first..).unwrap_or_default();
+            new.iter_mut().for_each(|end| *end += filled);
+            if self.ends_before_a_long_record(batch)? {
+                let rest = batch.ends.len();
+                return Ok(self.take(batch, rest));
             }
         }
     }
 
+    /// So many records of the batch count.
+    fn take(&mut self, batch: &mut Batch, taken: usize) -> bool {
+        batch.taken = taken;
+        self.records += taken as u64;
+        taken > 0
+    }
+
     /// Whether the source has grown and that is to be read too.
-    fn grows(&mut self) -> Result<bool, Error> {
+    fn grows(&mut self, batch: &Batch) -> Result<bool, Error> {
         if self.reading.growth == Growth::Refuse {
             return Ok(false);
         }
         let now = self.file.stat().map_err(Error::io("inspect", &self.path))?.len;
         let grows = now > self.len;
+        if grows && batch.open_end {
+            let change = SourceChange::LastRecordGrew { was: self.len, now };
+            return Err(Error::SourceChanged { path: self.path.clone(), change });
+        }
         self.len = self.len.max(now);
         Ok(grows)
     }
 
     /// The end of the source: what is left is a record.
-    fn end(&mut self, batch: &mut Batch) -> Result<bool, Error> {
-        if batch.filled == batch.start {
-            return Ok(false);
+    fn end(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let known = batch.ends.last().copied().unwrap_or(batch.start);
+        if batch.filled == known || self.reading.growth == Growth::Follow {
+            return Ok(());
         }
         if self.scanner.ending() == Ending::InQuotes {
-            let (path, offset) = (self.path.clone(), batch.base + batch.start as u64);
-            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
+            let (path, offset) = (self.path.clone(), batch.base + known as u64);
+            let record = self.records + batch.ends.len() as u64 + 1;
+            return Err(Error::UnclosedQuote { path, offset, record });
         }
         let now = self.file.stat().map_err(Error::io("inspect", &self.path))?.len;
         if now > self.len {
@@ -246,19 +287,20 @@ impl Reader {
             let change = SourceChange::LastRecordGrew { was: self.len, now };
             return Err(Error::SourceChanged { path: self.path.clone(), change });
         }
-        self.open_end = true;
+        batch.open_end = true;
         batch.ends.push(batch.filled);
-        Ok(true)
+        Ok(())
     }
 
-    fn check_lengths(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    /// Whether a record that is too long follows those in the batch, which come first.
+    fn ends_before_a_long_record(&mut self, batch: &mut Batch) -> Result<bool, Error> {
         let limit = match self.reading.framing {
             // The user has chosen it.
-            Framing::Chunks(_) => return Ok(()),
+            Framing::Chunks(_) => return Ok(false),
             _ => self.reading.max_record,
         };
         if (batch.filled - batch.start) as u64 <= limit {
-            return Ok(());
+            return Ok(false);
         }
         let mut start = batch.start;
         let ends = batch.ends.iter().copied().chain([batch.filled]);
@@ -266,16 +308,15 @@ impl Reader {
             let from = std::mem::replace(&mut start, end);
             ((end - from) as u64 > limit).then_some((index, from))
         });
-        let Some((index, from)) = long else { return Ok(()) };
+        let Some((index, from)) = long else { return Ok(false) };
+        // The records before it come first; then it is the first one.
+        self.at = batch.base + from as u64;
+        batch.filled = from;
+        batch.ends.truncate(index);
+        self.scanner = self.reading.framing.scanner();
         if index > 0 {
-            // First the records before it; then it is the first one.
-            self.at = batch.base + from as u64;
-            batch.filled = from;
-            batch.ends.truncate(index);
-            self.scanner = self.reading.framing.scanner();
-            return Ok(());
+            return Ok(true);
         }
-        batch.ends.clear();
         Err(Error::RecordTooLong {
             path: self.path.clone(),
             offset: batch.base + from as u64,
@@ -284,11 +325,19 @@ impl Reader {
         })
     }
 
-    /// What is known of the file when everything before this position, in this batch, is done.
-    pub(crate) fn identity(&mut self, batch: &Batch, position: u64) -> Identity {
-        let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
+    /// What is known of the source when everything before this place of the batch is done.
+    pub(crate) fn behind(&self, batch: &Batch, position: Position) -> Behind {
+        let at = usize::try_from(position.bytes.saturating_sub(batch.base)).unwrap_or(usize::MAX);
         let at = at.min(batch.filled);
         let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+        let open_end = batch.open_end && at == batch.filled;
+        let sha256 = batch.hash_up_to(at).map(hex);
+        Behind { position, tail: Print::of(tail), open_end, sha256 }
+    }
+
+    /// The same as the state of a job has it.
+    pub(crate) fn identity(&mut self, behind: &Behind) -> Identity {
+        let position = behind.position.bytes;
         let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
         let whole = head_len == HEAD;
         let head = match &self.head_print {
@@ -298,16 +347,12 @@ impl Reader {
         if whole && self.head_print.is_none() {
             self.head_print = Some(head.clone());
         }
-        let sha256 = self.hash.clone().map(|mut hash| {
-            hash.update(batch.bytes.get(batch.start..at).unwrap_or_default());
-            hex(hash)
-        });
         Identity {
             len: self.len,
             head,
-            tail: Print::of(tail),
-            open_end: self.open_end && position == self.len,
-            sha256,
+            tail: behind.tail.clone(),
+            open_end: behind.open_end,
+            sha256: behind.sha256.clone(),
             device: self.device,
             inode: self.inode,
         }
