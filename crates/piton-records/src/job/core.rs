@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use piton_checkpoint::store::{Mark, Store};
 use piton_durable::fs::Fs;
 
-use super::ticker::{Shared, Synced, Ticker};
+use super::ticker::{Cadence, Shared, Synced, Ticker};
 use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
@@ -39,6 +39,8 @@ pub enum Checkpoints {
         /// Records between syncs.
         sync: u64,
     },
+    /// After this time what is done survives a kill and a power cut.
+    Time(Duration),
     /// Only when the job stops, and when a mebibyte of results has gathered for a file.
     AtEnd,
 }
@@ -154,8 +156,12 @@ impl Core {
             self.sync()
         })?;
         match self.checkpoints {
-            Checkpoints::Auto => {
-                let ticker = Ticker::start(&self.shared, self.synced(), &self.store)?;
+            Checkpoints::Auto | Checkpoints::Time(_) => {
+                let pace = match self.checkpoints {
+                    Checkpoints::Time(every) => Cadence::every(every),
+                    _ => Cadence::AUTO,
+                };
+                let ticker = Ticker::start(&self.shared, self.synced(), &self.store, pace)?;
                 *self.ticker.borrow_mut() = Some(ticker);
             }
             Checkpoints::Records { .. } => self.shared.set_due(true),
@@ -251,8 +257,11 @@ impl Core {
             Checkpoints::AtEnd if self.deliver()? => Ok(()),
             Checkpoints::AtEnd => self.commit(),
             Checkpoints::Auto if self.shared.is_due() => self.tick_by_time(),
-            // Only the buffer is full.
-            Checkpoints::Auto => self.commit(),
+            // Or only the buffer is full.
+            Checkpoints::Auto | Checkpoints::Time(_) => {
+                self.shared.set_due(false);
+                self.commit()
+            }
         }
     }
 
