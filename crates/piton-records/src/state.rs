@@ -77,6 +77,7 @@ pub(crate) enum Phase {
 pub(crate) enum SourceState {
     File { path: String, framing: String, position: Position, identity: Identity },
     Range { start: u64, end: u64, next: u64 },
+    Files { path: String, position: Value },
     Positions { records: u64, position: Value },
 }
 
@@ -86,6 +87,7 @@ impl SourceState {
         match self {
             Self::File { framing, .. } => format!("a file of {framing}"),
             Self::Range { start, end, .. } => format!("the range {start}..{end}"),
+            Self::Files { path, .. } => format!("the files in {path}"),
             Self::Positions { .. } => "positions of the program's own".to_owned(),
         }
     }
