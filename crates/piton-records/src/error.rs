@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use piton_checkpoint::store::{SpecError, StoreError};
 use piton_durable::held::{HeldError, may_pass};
 
+use crate::command::RunError;
 use crate::source::SourceChange;
 
 /// Why a job stopped. What is done stays done: running the same job again resumes there, unless a variant says
@@ -135,6 +136,9 @@ pub enum Error {
         /// What the command wrote to standard error last.
         stderr: String,
     },
+    /// The command could not be run at all.
+    #[error(transparent)]
+    Command(RunError),
     /// More records failed than allowed. They are among the dead letters.
     #[error("{failed} of {records} records failed, more than allowed")]
     TooManyFailures {
@@ -190,6 +194,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
+            Self::Command(error) => error.is_transient(),
             Self::Output(error) => error.is_transient(),
             Self::Io { source, .. } => may_pass(source),
             Self::Thread(_) | Self::SpoolDamaged { .. } => true,

@@ -40,6 +40,7 @@
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
+pub mod command;
 mod error;
 pub mod framing;
 mod job;
