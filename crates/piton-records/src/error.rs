@@ -86,6 +86,16 @@ pub enum Error {
         /// The unfinished output.
         path: PathBuf,
     },
+    /// Somebody else has appended to the output, and that is not to be moved aside.
+    #[error("{} has {len} bytes, and the job wrote it up to byte {written}: another program appended to it", path.display())]
+    OutputForeign {
+        /// The output.
+        path: PathBuf,
+        /// Its length.
+        len: u64,
+        /// What the job wrote at most.
+        written: u64,
+    },
     /// The output is gone.
     #[error("{} is gone: another program moved or removed it", path.display())]
     OutputMissing {

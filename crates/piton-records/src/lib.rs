@@ -55,5 +55,6 @@ pub use body::Body;
 pub use error::Error;
 pub use framing::Framing;
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
+pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
 pub use source::{Changed, Growth, Position, SourceChange};

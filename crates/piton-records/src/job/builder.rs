@@ -8,6 +8,7 @@ use piton_durable::fs::{Fs, OsFs};
 
 use super::{Checkpoints, Job};
 use crate::error::Error;
+use crate::output::Foreign;
 use crate::source::{Changed, Growth};
 
 /// The longest record, unless another limit is set.
@@ -24,6 +25,7 @@ pub struct Builder {
     pub(super) verify: bool,
     pub(super) checkpoints: Checkpoints,
     pub(super) restart: bool,
+    pub(super) foreign: Foreign,
 }
 
 enum Place {
@@ -47,6 +49,7 @@ impl Builder {
             verify: false,
             checkpoints: Checkpoints::default(),
             restart: false,
+            foreign: Foreign::default(),
         }
     }
 
@@ -120,6 +123,13 @@ impl Builder {
     #[must_use]
     pub fn restart(mut self) -> Self {
         self.restart = true;
+        self
+    }
+
+    /// What happens if somebody else has appended to the output.
+    #[must_use]
+    pub fn foreign(mut self, foreign: Foreign) -> Self {
+        self.foreign = foreign;
         self
     }
 

@@ -26,7 +26,7 @@ pub use self::records::Records;
 pub(crate) use self::ticker::Synced;
 use crate::error::Error;
 use crate::framing::Framing;
-use crate::output::{Earlier, Opened, OutputFile, Which};
+use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};
 use crate::parallel::Spool;
 use crate::record::Entry;
 use crate::source::{Batch, Position, Reader, Reading, SourceChange};
@@ -214,7 +214,7 @@ impl Job {
             Opened::Renamed => {}
             Opened::There(earlier) => {
                 states.truncate(earlier.counts());
-                let (mut file, set_aside) = earlier.cut(states.len())?;
+                let (mut file, set_aside) = earlier.cut(states.len(), self.how.foreign)?;
                 match states.last() {
                     Some(last) if is_finished(Some(last)) && mode == OutputMode::Part => {
                         // It must not have its name before the state is durable that says so.
@@ -240,7 +240,9 @@ impl Job {
     fn count(&mut self, mut states: Vec<State>) -> Result<(), Error> {
         let letters = match self.letters.take() {
             Some(Letters::New(file)) => Some(file),
-            Some(Letters::Earlier(earlier)) => Some(earlier.cut(states.len())?.0),
+            Some(Letters::Earlier(earlier)) => {
+                Some(earlier.cut(states.len(), Foreign::SetAside)?.0)
+            }
             None => None,
         };
         let last = states.pop();

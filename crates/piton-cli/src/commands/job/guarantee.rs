@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
+use piton::records::command::Input;
+
 use super::open::Sink;
 use crate::out;
+use crate::screen::human;
 
 /// The results.
 pub(super) fn of_output(sink: &Sink, at_end: bool) -> String {
     match sink {
-        Sink::File(path) | Sink::Append(path) => format!("output: exactly once ({})", shown(path)),
+        Sink::File(path) | Sink::Append(path) | Sink::Stdout(path) => {
+            format!("output: exactly once ({})", shown(path))
+        }
         Sink::Stream if at_end => {
             "output: at least once (all of it again after an interruption)".to_owned()
         }
@@ -20,10 +25,15 @@ pub(super) fn of_output(sink: &Sink, at_end: bool) -> String {
 }
 
 /// What the command does beside its output.
-pub(super) fn of_effects(again: u64, slow: bool) -> String {
-    let pieces = if again == 1 { "1 chunk".to_owned() } else { format!("{again} chunks") };
-    let cut = if slow { "" } else { ", and those of the last second after a power cut" };
-    format!("side effects of CMD: at least once (at most {pieces} again after a kill{cut})")
+pub(super) fn of_effects(again: u64, input: Input) -> String {
+    let pieces = match input {
+        Input::Stdin => human::counted(again, "chunk", "chunks"),
+        Input::Argument => human::counted(again, "record", "records"),
+    };
+    format!(
+        "side effects of CMD: at least once (at most {pieces} again after a kill, and those of the \
+         last second after a power cut)"
+    )
 }
 
 fn shown(path: &Path) -> String {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use piton::records::{Builder, Changed, Checkpoints, Growth, Job, Output};
+use piton::records::{Builder, Changed, Checkpoints, Foreign, Growth, Job, Output};
 
 use super::trouble::of_job;
 use crate::args::{Bytes, Every, JobOptions};
@@ -20,6 +20,8 @@ pub(super) enum Sink {
     File(PathBuf),
     /// The end of a file.
     Append(PathBuf),
+    /// The file that is standard output: `>>` of the shell.
+    Stdout(PathBuf),
     /// A pipe or a terminal.
     Stream,
 }
@@ -32,7 +34,7 @@ impl Sink {
             (Some(path), _) => Self::File(path.clone()),
             (None, Some(path)) => Self::Append(path.clone()),
             (None, None) => match regular_stdout()? {
-                Some(path) => Self::Append(path),
+                Some(path) => Self::Stdout(path),
                 None => Self::Stream,
             },
         };
@@ -46,10 +48,18 @@ impl Sink {
         Ok(sink)
     }
 
+    /// The job has ended. Its results were written at their place; whoever shares standard output continues behind them.
+    pub(super) fn close(&self) {
+        if matches!(self, Self::Stdout(_)) {
+            // If that fails, nobody shares it.
+            let _ = rustix::fs::seek(io::stdout(), rustix::fs::SeekFrom::End(0));
+        }
+    }
+
     /// The file, if it is one.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
-            Self::File(path) | Self::Append(path) => Some(path),
+            Self::File(path) | Self::Append(path) | Self::Stdout(path) => Some(path),
             Self::Stream => None,
         }
     }
@@ -81,7 +91,12 @@ pub(super) fn name(file: &Path, sink: &Sink) -> PathBuf {
 }
 
 /// The job as these options say, with its state.
-pub(super) fn builder(name: &Path, options: &JobOptions, growth: Growth) -> Builder {
+pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Growth) -> Builder {
+    // What others write to standard output may belong there.
+    let foreign = match sink {
+        Sink::Stdout(_) => Foreign::Refuse,
+        _ => Foreign::SetAside,
+    };
     let (source, results) = (&options.source, &options.results);
     let growth = if source.accept_append { Growth::Accept } else { growth };
     let changed = if source.rebase { Changed::Rebase } else { Changed::Stop };
@@ -98,6 +113,7 @@ pub(super) fn builder(name: &Path, options: &JobOptions, growth: Growth) -> Buil
         .growth(growth)
         .changed(changed)
         .checkpoints(checkpoints)
+        .foreign(foreign)
         .verify_source(source.verify_source.is_some());
     if let Some(state) = &results.state {
         builder = builder.state(state.clone());
@@ -119,7 +135,7 @@ pub(super) fn outputs(
     }
     let output = match sink {
         Sink::File(path) => job.output(path),
-        Sink::Append(path) => job.append(path),
+        Sink::Append(path) | Sink::Stdout(path) => job.append(path),
         Sink::Stream => job.stream(io::stdout()),
     };
     output.map_err(of_job)

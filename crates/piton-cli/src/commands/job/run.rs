@@ -88,7 +88,7 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
     let screen = Shared::new(job::choose(options.screen, environment));
     let work = task.work(&sink, &stop, &screen);
     let parallel = task.parallel(&work, &monitor, &sink);
-    let mut job = open::builder(&open::name(&task.file, &sink), options, Growth::Refuse)
+    let mut job = open::builder(&open::name(&task.file, &sink), &sink, options, Growth::Refuse)
         .open()
         .map_err(of_job)?;
     outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
@@ -118,6 +118,7 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
         true => Ok(done),
         false => job.finish().map(|()| done),
     });
+    sink.close();
     drop(drawing);
     let (done, trouble) = match ended {
         Ok(done) => (Some(done), None),
@@ -144,7 +145,10 @@ fn promises(task: &Task, sink: &Sink) -> Vec<String> {
     let results = &task.options.results;
     // One piece waits, so that no worker does; it is not begun.
     let again = task.workers().get() as u64;
-    vec![guarantee::of_output(sink, results.commit_at_end), guarantee::of_effects(again, false)]
+    vec![
+        guarantee::of_output(sink, results.commit_at_end),
+        guarantee::of_effects(again, task.input),
+    ]
 }
 
 pub(super) fn note_set_aside(job: &Job, screen: &Shared) {

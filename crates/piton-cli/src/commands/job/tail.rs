@@ -22,7 +22,11 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
     if work.dead_letter.is_some() || work.jobs.is_some() || options.source.header {
         return Err(Trouble::usage("--dead-letter, --jobs and --header need a CMD"));
     }
-    let sink = Sink::of(options)?;
+    // Standard output is a stream here whatever it is: others may write to it between two runs.
+    let sink = match &options.results.append {
+        Some(path) => Sink::Append(path.clone()),
+        None => Sink::Stream,
+    };
     let stopped = Arc::new(AtomicBool::new(false));
     let brakes = Brakes::install({
         let stopped = Arc::clone(&stopped);
@@ -30,8 +34,7 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
         move |_| stopped.store(true, Ordering::Relaxed)
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
-    let mut job =
-        open::builder(&open::name(file, &sink), options, Growth::Follow).open().map_err(of_job)?;
+    let mut job = open::builder(file, &sink, options, Growth::Follow).open().map_err(of_job)?;
     let mut out = outputs(&mut job, &sink, None)?;
     let mut print = || -> Result<(), Error> {
         for record in job.records(file, options.source.framing())? {

@@ -77,6 +77,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::OutputWithoutPosition { .. } => {
             "bring the state back, or start over with --restart, which moves it aside"
         }
+        Error::OutputForeign { .. } => {
+            "-o FILE or --append FILE keeps the results apart from what others write"
+        }
         Error::OutputMissing { .. } => "bring it back, or start over with --restart",
         Error::OutputShorter { .. } => {
             "if the shell emptied it with >, use -o FILE or >>; --restart starts over"
