@@ -35,7 +35,8 @@
 //!   what may be done about it.
 //! - [`Checkpoints`]: when what is done survives a kill, and when a power cut.
 //!
-//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
+//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, a JSON file, an SQLite
+//! database, or, with the feature `redis`, a Redis server ([`Builder::state`]).
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
