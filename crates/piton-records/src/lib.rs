@@ -54,7 +54,9 @@ mod stream;
 pub use body::Body;
 pub use error::Error;
 pub use framing::Framing;
-pub use job::{Builder, Checkpoints, Files, FilesPosition, Items, Job, Output, Own, Records};
+pub use job::{
+    Builder, Checkpoints, Files, FilesPosition, Items, Job, Numbers, Output, Own, Records,
+};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
 pub use source::{Changed, Growth, Position, SourceChange};

@@ -162,3 +162,14 @@ impl<P, T, I: Iterator<Item = (P, T)>> Iterator for Own<I> {
         self.0.next().map(Ok)
     }
 }
+
+/// The numbers of a range, each its own position.
+pub struct Numbers(pub(crate) Range<u64>);
+
+impl Iterator for Numbers {
+    type Item = Result<(u64, u64), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|number| Ok((number, number)))
+    }
+}

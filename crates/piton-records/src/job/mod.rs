@@ -23,7 +23,7 @@ pub(crate) use self::core::{Core, Cursor};
 pub use self::files::Files;
 pub use self::files::FilesPosition;
 pub(crate) use self::items::ItemSource;
-pub use self::items::{Items, Own};
+pub use self::items::{Items, Numbers, Own};
 pub use self::records::Records;
 pub(crate) use self::sources::{SourceOpen, files_from, own_from, range_from};
 pub(crate) use self::ticker::Synced;

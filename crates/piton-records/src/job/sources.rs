@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::files::{Files, FilesPosition};
-use super::items::{ItemSource, Items, Own};
+use super::items::{ItemSource, Items, Numbers, Own};
 use super::records::Records;
 use super::{Job, is_finished};
 use crate::error::Error;
@@ -114,10 +114,7 @@ impl Job {
     ///
     /// # Errors
     /// As [`Job::lines`].
-    pub fn range(
-        &mut self,
-        range: Range<u64>,
-    ) -> Result<Items<u64, impl Iterator<Item = Result<(u64, u64), Error>> + use<>>, Error> {
+    pub fn range(&mut self, range: Range<u64>) -> Result<Items<u64, Numbers>, Error> {
         let last = self.last()?;
         let (inner, records) = range_from(last.as_ref(), &range)?;
         self.items(inner, None, records, ItemSource::Range(range), last.as_ref())
@@ -177,7 +174,7 @@ impl Job {
 pub(crate) fn range_from(
     last: Option<&State>,
     range: &Range<u64>,
-) -> Result<(impl Iterator<Item = Result<(u64, u64), Error>> + use<>, u64), Error> {
+) -> Result<(Numbers, u64), Error> {
     let next = match last.map(|last| &last.source) {
         Some(source @ SourceState::Range { start, end, next }) => {
             let now = SourceState::Range { start: range.start, end: range.end, next: 0 };
@@ -189,8 +186,7 @@ pub(crate) fn range_from(
         Some(source) => return Err(other_kind(source, "a range")),
         None => range.start,
     };
-    let numbers = (next..range.end).map(|number| Ok((number, number)));
-    Ok((numbers, next.saturating_sub(range.start)))
+    Ok((Numbers(next..range.end), next.saturating_sub(range.start)))
 }
 
 /// The files of a folder that are left, and how far it is done.

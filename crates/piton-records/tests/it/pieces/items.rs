@@ -99,8 +99,7 @@ fn files_that_were_added_before_the_position_stop_the_job() {
         drop(job);
         disk.put(name, b"new");
         let mut job = open(&disk);
-        let again =
-            job.par_files("/d", &how, |file| Ok(file.value.to_string_lossy().into_owned()));
+        let again = job.par_files("/d", &how, |file| Ok(file.value.to_string_lossy().into_owned()));
         match again {
             Err(Error::FilesChanged { files: 2, .. }) => assert!(stops, "{name}"),
             Ok(done) => {
