@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use piton_durable::fs::Fs;
 use piton_records::parallel::{Failed, Order};
 use piton_records::{Checkpoints, Error, Job};
 use piton_testkit::disk::SimDisk;
