@@ -4,6 +4,8 @@
 //! cargo run -p piton --example enrich
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "the example writes its own input")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -4,6 +4,8 @@
 //! cargo run -p piton --example paid_calls
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "the example writes its own input")]
+
 use std::error::Error;
 use std::path::Path;
 use std::sync::Mutex;
