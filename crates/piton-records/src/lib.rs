@@ -50,4 +50,4 @@ pub use error::Error;
 pub use framing::Framing;
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
 pub use record::{Entry, Item, Record};
-pub use source::{Changed, Growth, Position, SourceChange};
+pub use source::{Changed, Compression, Growth, Position, SourceChange};

@@ -18,6 +18,8 @@ use crate::state::{Phase, SourceState, State};
 const FULL: usize = 1 << 20;
 /// With so many commits that are not durable, one is made so before the next.
 const OUTSTANDING: u64 = 4096;
+/// So too with so many bytes of them: the store keeps them all.
+const OUTSTANDING_BYTES: usize = 4 << 20;
 /// Work with fewer results a second than this is slow: each result is worth a sync.
 const SLOW: f64 = 100.0;
 
@@ -90,6 +92,7 @@ struct Tick {
     synced_at: u64,
     /// Commits since the last sync in the loop.
     outstanding: u64,
+    outstanding_bytes: usize,
 }
 
 impl Core {
@@ -101,6 +104,7 @@ impl Core {
             committed_at: 0,
             synced_at: 0,
             outstanding: 0,
+            outstanding_bytes: 0,
         };
         Self {
             fs,
@@ -268,7 +272,11 @@ impl Core {
     fn commit_as(&self, phase: Phase) -> Result<(), Error> {
         let cursor = self.cursor.borrow().clone();
         let Some(cursor) = cursor else { return Ok(()) };
-        if self.tick.borrow().outstanding >= OUTSTANDING {
+        let many = {
+            let tick = self.tick.borrow();
+            tick.outstanding >= OUTSTANDING || tick.outstanding_bytes >= OUTSTANDING_BYTES
+        };
+        if many {
             self.sync()?;
         }
         let source = cursor.state()?;
@@ -278,21 +286,25 @@ impl Core {
         let announced = output.as_ref().map(|output| output.announce(bytes));
         let state = State::new(phase, source, announced.clone());
         // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
-        let mark = self.store.commit(&state.encode()?)?;
+        let state = state.encode()?;
+        let mark = self.store.commit(&state)?;
         if let (Some(output), Some(announced)) = (output.as_mut(), announced) {
             output.write(bytes, announced.committed)?;
         }
         pending.drain(..self.done_len.get());
         self.done_len.set(0);
         self.shared.wrote(mark);
-        self.tick.borrow_mut().outstanding += 1;
+        let mut tick = self.tick.borrow_mut();
+        tick.outstanding += 1;
+        tick.outstanding_bytes += state.len();
         Ok(())
     }
 
     /// Makes what was committed survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.shared.sync(self.synced_output().as_ref(), &*self.store)?;
-        self.tick.borrow_mut().outstanding = 0;
+        let mut tick = self.tick.borrow_mut();
+        (tick.outstanding, tick.outstanding_bytes) = (0, 0);
         Ok(())
     }
 

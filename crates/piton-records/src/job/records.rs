@@ -61,9 +61,10 @@ impl Cursor for FileCursor {
 
     fn state(&self) -> Result<SourceState, Error> {
         let position = self.position();
-        let identity = self.reader.borrow_mut().identity(&self.batch.borrow(), position.bytes);
+        let batch = self.batch.borrow();
+        let (identity, restart) = self.reader.borrow_mut().identity(&batch, position.bytes)?;
         let (path, framing) = (self.path.clone(), self.framing.clone());
-        Ok(SourceState::File { path, framing, position, identity })
+        Ok(SourceState::File { path, framing, position, identity, restart })
     }
 }
 
@@ -103,6 +104,13 @@ impl Records {
     /// How far the source is done: without the record that was handed out last.
     pub fn position(&self) -> Position {
         self.cursor.position()
+    }
+
+    /// How many bytes this run decodes again before the first record, since the source is compressed: of a .gz and of
+    /// small blocks little, of a .zst all of the frame up to the position. That happens when the first record is
+    /// asked for.
+    pub fn replays(&self) -> u64 {
+        self.cursor.reader.borrow().replays()
     }
 
     /// The next batch; `false`: there is none.

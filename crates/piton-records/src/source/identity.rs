@@ -37,6 +37,17 @@ impl Print {
         Self { len: bytes.len() as u64, blake3: blake3::hash(bytes).to_hex().to_string() }
     }
 
+    /// How many bytes it is of.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether these bytes end with the ones that were hashed.
+    pub(super) fn ends(&self, bytes: &[u8]) -> bool {
+        let from = usize::try_from(self.len).ok().and_then(|len| bytes.len().checked_sub(len));
+        from.and_then(|from| bytes.get(from..)).is_some_and(|end| Self::of(end) == *self)
+    }
+
     /// Whether these bytes of the file, from `start`, are the ones that were hashed.
     fn is_at(&self, file: &dyn FsFile, start: u64) -> io::Result<bool> {
         // A state that was edited must not make us allocate what it likes.

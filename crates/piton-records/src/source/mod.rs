@@ -1,6 +1,7 @@
-//! A plain local file, read in batches: a batch is one buffer and the ends of its records.
+//! A local file, plain or compressed, read in batches: a batch is one buffer and the ends of its records.
 
 mod batch;
+mod coded;
 mod identity;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,9 @@ use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
 
 pub(crate) use batch::{Batch, Unit};
 use batch::{advance, advance_into};
+pub use coded::Compression;
+use coded::{Decoded, Entry, Known, Opening};
+pub(crate) use coded::{Point, Restart};
 pub(crate) use identity::Identity;
 pub use identity::{Changed, Growth, Position, SourceChange};
 use identity::{HEAD, Print, TAIL, hash_up_to, hex};
@@ -25,6 +29,26 @@ pub(crate) struct Reading {
     pub(crate) growth: Growth,
     pub(crate) changed: Changed,
     pub(crate) verify: bool,
+    pub(crate) compression: Compression,
+    pub(crate) max_window: u64,
+}
+
+/// What the last commit says of a source.
+pub(crate) struct Before<'a> {
+    pub(crate) position: Position,
+    pub(crate) identity: &'a Identity,
+    /// Where decoding starts; `None`: the source is plain.
+    pub(crate) restart: Option<(&'a Restart, Point)>,
+}
+
+/// Where the bytes come from.
+enum Input {
+    /// The file itself.
+    Plain {
+        /// Where the next read begins.
+        at: u64,
+    },
+    Coded(Box<Decoded>),
 }
 
 /// Reads a file in order, batch after batch.
@@ -33,10 +57,9 @@ pub(crate) struct Reader {
     file: Arc<dyn FsFile>,
     scanner: Scanner,
     reading: Reading,
-    /// Where reading ends.
+    input: Input,
+    /// Where reading ends, in bytes of the file.
     len: u64,
-    /// Where the next read begins.
-    at: u64,
     /// Records in all batches so far.
     records: u64,
     /// The first bytes of the file.
@@ -52,7 +75,7 @@ impl Reader {
         fs: &dyn Fs,
         path: &Path,
         reading: Reading,
-        before: Option<(Position, &Identity)>,
+        before: Option<Before<'_>>,
     ) -> Result<(Self, Batch), Error> {
         let not_a_file = || Error::NotAFile { path: path.to_owned() };
         // Before it is opened: that waits for a FIFO.
@@ -64,69 +87,106 @@ impl Reader {
         if !stat.is_file {
             return Err(not_a_file());
         }
-        let read = Error::io("read", path);
-        let position = before.map_or(Position::default(), |(position, _)| position);
-        let differs = |change| Error::SourceChanged { path: path.to_owned(), change };
-        let len = match before {
+        let len = match &before {
             None => stat.len,
-            Some(_) if reading.changed == Changed::Rebase => match stat.len < position.bytes {
-                true => {
-                    let position = position.bytes;
-                    return Err(differs(SourceChange::EndsBefore { position, len: stat.len }));
-                }
-                false => stat.len,
-            },
-            Some((_, identity)) => identity
-                .check(&*file, position.bytes, stat.len, reading.growth)
-                .map_err(read)?
-                .map_err(differs)?,
+            Some(before) => before.check(&*file, path, stat.len, reading)?,
         };
-        let hash = match reading.verify {
-            true => Some(hash_up_to(&*file, position.bytes).map_err(Error::io("read", path))?),
-            false => None,
-        };
-        if let (Some(hash), Some((_, Identity { sha256: Some(wanted), .. })), Changed::Stop) =
-            (&hash, before, reading.changed)
-            && hex(hash.clone()) != *wanted
-        {
-            return Err(differs(SourceChange::Digest { position: position.bytes }));
-        }
         let mut head = vec![0; HEAD.min(usize::try_from(len).unwrap_or(HEAD))];
         let filled = read_full_at(&*file, &mut head, 0).map_err(Error::io("read", path))?;
         head.truncate(filled);
-        let known = usize::try_from(position.bytes).unwrap_or(TAIL).min(TAIL);
-        let base = position.bytes - known as u64;
-        let mut bytes = vec![0; known];
-        let filled = read_full_at(&*file, &mut bytes, base).map_err(Error::io("read", path))?;
-        if filled < known {
-            let position = position.bytes;
-            return Err(differs(SourceChange::EndsBefore { position, len: base + filled as u64 }));
-        }
-        let open_end = before.is_some_and(|(_, identity)| identity.open_end);
-        let framing = reading.framing;
-        let batch = Batch {
-            bytes,
-            filled: known,
-            base,
-            start: known,
-            open_end,
-            hash,
-            ..Batch::empty(framing)
-        };
-        let reader = Self {
+        let (scanner, position) = (reading.framing.scanner(), Before::position(before.as_ref()));
+        let (input, batch) = Self::enter(&file, path, reading, before, (&head, len))?;
+        let mut reader = Self {
             path: path.to_owned(),
             file,
-            scanner: framing.scanner(),
+            input,
+            scanner,
             reading,
             len,
-            at: position.bytes,
             records: position.records,
             head,
             head_print: None,
             device: stat.id.device,
             inode: stat.id.inode,
         };
+        let mut batch = batch;
+        if reading.changed == Changed::Rebase {
+            // What the commit says of the bytes before the position is not true any more.
+            reader.catch_up(&mut batch)?;
+        }
         Ok((reader, batch))
+    }
+
+    /// The bytes from the position on, and a batch that ends there.
+    fn enter(
+        file: &Arc<dyn FsFile>,
+        path: &Path,
+        reading: Reading,
+        before: Option<Before<'_>>,
+        (head, len): (&[u8], u64),
+    ) -> Result<(Input, Batch), Error> {
+        let Position { bytes: position, .. } = Before::position(before.as_ref());
+        let open_end = before.as_ref().is_some_and(|before| before.identity.open_end);
+        let batch = Batch { open_end, ..Batch::empty(reading.framing) };
+        let (restart, point) = match before.map(|before| before.restart) {
+            None => {
+                let found = match reading.compression {
+                    Compression::Detect => Compression::of(head),
+                    chosen => chosen,
+                };
+                (None, Point::start(found))
+            }
+            Some(None) => (None, None),
+            Some(Some((restart, point))) => (Some(restart), Some(point)),
+        };
+        if let Some(point) = point {
+            let checked = reading.changed == Changed::Stop;
+            let entry = Entry { point, restart, position, checked };
+            let Reading { growth, verify: hash, max_window, .. } = reading;
+            let how = Opening { len, growth, hash, max_window };
+            let opened = Decoded::open(file, entry, &how).map_err(|fault| fault.of(path))?;
+            let (decoded, trace) = opened;
+            let batch = Batch { base: position, trace: Some(Arc::new(trace)), ..batch };
+            return Ok((Input::Coded(Box::new(decoded)), batch));
+        }
+        let hash = match reading.verify {
+            true => Some(hash_up_to(&**file, position).map_err(Error::io("read", path))?),
+            false => None,
+        };
+        let known = usize::try_from(position).unwrap_or(TAIL).min(TAIL);
+        let base = position - known as u64;
+        let mut bytes = vec![0; known];
+        let filled = read_full_at(&**file, &mut bytes, base).map_err(Error::io("read", path))?;
+        if filled < known {
+            let change = SourceChange::EndsBefore { position, len: base + filled as u64 };
+            return Err(Error::SourceChanged { path: path.to_owned(), change });
+        }
+        let batch = Batch { bytes, filled: known, base, start: known, hash, ..batch };
+        Ok((Input::Plain { at: position }, batch))
+    }
+
+    /// Decodes what lies between the restart point and the position, if that was not done yet.
+    fn catch_up(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let Input::Coded(decoded) = &mut self.input else { return Ok(()) };
+        let path = &self.path;
+        let differs = |change| Error::SourceChanged { path: path.clone(), change };
+        decoded.catch_up(batch, |fault| fault.of(path), differs)
+    }
+
+    /// How many bytes a resume decodes again, since its source is compressed.
+    pub(crate) fn replays(&self) -> u64 {
+        match &self.input {
+            Input::Plain { .. } => 0,
+            Input::Coded(decoded) => decoded.replays(),
+        }
+    }
+
+    /// Whether there is more than what a finished job has read.
+    pub(crate) fn grew(&self, position: u64, len: Option<u64>) -> bool {
+        match &self.input {
+            Input::Plain { .. } => self.len > position,
+            Input::Coded(_) => len.is_none_or(|len| self.len > len),
+        }
     }
 
     /// How far it is read.
@@ -155,32 +215,17 @@ impl Reader {
     }
 
     fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
+        self.catch_up(batch)?;
         loop {
             if let Some(taken) = unit.whole(batch) {
                 return Ok(self.take(batch, taken));
             }
             let filled = batch.filled;
-            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
-            let wanted = unit.read(filled - batch.start).min(left);
-            if wanted == 0 && !self.grows(batch)? {
+            if self.read(batch, unit.read(filled - batch.start))? == 0 {
                 self.end(batch)?;
                 let rest = batch.ends.len();
                 return Ok(self.take(batch, rest));
             }
-            if batch.bytes.len() < filled + wanted {
-                batch.bytes.resize(filled + wanted, 0);
-            }
-            let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
-            let read = read_full_at(&*self.file, room, self.at);
-            let read = read.map_err(Error::io("read", &self.path))?;
-            batch.filled += read;
-            if read < wanted {
-                // It was cut while we read.
-                let (was, now) = (self.len, self.at + read as u64);
-                let change = SourceChange::Shrunk { was, now };
-                return Err(Error::SourceChanged { path: self.path.clone(), change });
-            }
-            self.at += read as u64;
             let (new, first) = (batch.bytes.get(filled..batch.filled), batch.ends.len());
             self.scanner.scan(new.unwrap_or_default(), &mut batch.ends);
             let new = batch.ends.get_mut(first..).unwrap_or_default();
@@ -190,6 +235,45 @@ impl Reader {
                 return Ok(self.take(batch, rest));
             }
         }
+    }
+
+    /// Appends up to so many bytes to the batch. None: the source ends.
+    fn read(&mut self, batch: &mut Batch, wanted: usize) -> Result<usize, Error> {
+        let (filled, was) = (batch.filled, self.len);
+        let changed = |path: &Path, change| Error::SourceChanged { path: path.to_owned(), change };
+        let at = match &mut self.input {
+            Input::Plain { at } => *at,
+            Input::Coded(decoded) => {
+                let read = decoded.fill(batch, wanted).map_err(|fault| fault.of(&self.path))?;
+                self.len = decoded.len();
+                if read > 0 && batch.open_end {
+                    let change = SourceChange::LastRecordGrew { was, now: self.len };
+                    return Err(changed(&self.path, change));
+                }
+                return Ok(read);
+            }
+        };
+        let mut left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        if left == 0 && self.grows(batch)? {
+            left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        }
+        let wanted = wanted.min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        if batch.bytes.len() < filled + wanted {
+            batch.bytes.resize(filled + wanted, 0);
+        }
+        let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
+        let read = read_full_at(&*self.file, room, at).map_err(Error::io("read", &self.path))?;
+        batch.filled += read;
+        if read < wanted {
+            // It was cut while we read.
+            let change = SourceChange::Shrunk { was, now: at + read as u64 };
+            return Err(changed(&self.path, change));
+        }
+        self.input = Input::Plain { at: at + read as u64 };
+        Ok(read)
     }
 
     /// So many records of the batch count.
@@ -254,7 +338,10 @@ impl Reader {
         });
         let Some((index, from)) = long else { return Ok(false) };
         // The records before it come first; then it is the first one.
-        self.at = batch.base + from as u64;
+        match &mut self.input {
+            Input::Plain { at } => *at = batch.base + from as u64,
+            Input::Coded(decoded) => decoded.unread(batch.read().get(from..).unwrap_or_default()),
+        }
         batch.filled = from;
         batch.ends.truncate(index);
         self.scanner = self.reading.framing.scanner();
@@ -269,12 +356,29 @@ impl Reader {
         })
     }
 
-    /// What is known of the file when everything before this position, in this batch, is done.
-    pub(crate) fn identity(&mut self, batch: &Batch, position: u64) -> Identity {
+    /// What is known of the file when everything before this position, in this batch, is done; and where decoding
+    /// starts then, if it is compressed. The batch may be an earlier one.
+    pub(crate) fn identity(
+        &mut self,
+        batch: &Batch,
+        position: u64,
+    ) -> Result<(Identity, Option<Restart>), Error> {
         let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
         let at = at.min(batch.filled);
-        let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
-        let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
+        let known = match &self.input {
+            Input::Plain { .. } => None,
+            Input::Coded(decoded) => decoded.known(batch, at).map_err(Error::Position)?,
+        };
+        let (read, tail, hash, restart) = match known {
+            None => {
+                let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+                (position, Print::of(tail), batch.hash_up_to(at), None)
+            }
+            Some(Known { restart, seen }) => {
+                (seen.read, Print::of(&seen.tail), seen.hash, Some(restart))
+            }
+        };
+        let head_len = usize::try_from(read).unwrap_or(HEAD).min(self.head.len());
         let whole = head_len == HEAD;
         let head = match &self.head_print {
             Some(print) if whole => print.clone(),
@@ -283,15 +387,73 @@ impl Reader {
         if whole && self.head_print.is_none() {
             self.head_print = Some(head.clone());
         }
-        let sha256 = batch.hash_up_to(at).map(hex);
-        Identity {
+        let identity = Identity {
             len: self.len,
             head,
-            tail: Print::of(tail),
+            tail,
             open_end: batch.open_end && at == batch.filled,
-            sha256,
+            sha256: hash.map(hex),
             device: self.device,
             inode: self.inode,
+        };
+        Ok((identity, restart))
+    }
+}
+
+impl Before<'_> {
+    fn position(this: Option<&Self>) -> Position {
+        this.map_or(Position::default(), |this| this.position)
+    }
+
+    /// Up to where the identity knows the file.
+    fn read(&self) -> u64 {
+        match &self.restart {
+            None => self.position.bytes,
+            Some((restart, _)) => restart.read,
         }
+    }
+
+    /// How the source was compressed.
+    fn compression(&self) -> Compression {
+        match &self.restart {
+            None => Compression::None,
+            Some((_, point)) => point.compression(),
+        }
+    }
+
+    /// Compares the file, of `now` bytes, with this; returns how far it is to be read.
+    fn check(
+        &self,
+        file: &dyn FsFile,
+        path: &Path,
+        now: u64,
+        reading: Reading,
+    ) -> Result<u64, Error> {
+        let differs = |change| Error::SourceChanged { path: path.to_owned(), change };
+        let (was, chosen) = (self.compression(), reading.compression);
+        if chosen != Compression::Detect && chosen != was {
+            let (was, now) = (was.word().to_owned(), chosen.word().to_owned());
+            return Err(Error::JobDiffers { what: "compression", was, now });
+        }
+        if reading.changed == Changed::Rebase {
+            let position = match &self.restart {
+                None => self.position.bytes,
+                Some((_, point)) => point.byte(),
+            };
+            return match now < position {
+                true => Err(differs(SourceChange::EndsBefore { position, len: now })),
+                false => Ok(now),
+            };
+        }
+        let (identity, position) = (self.identity, self.read());
+        let len = identity.check(file, position, now, reading.growth);
+        let len = len.map_err(Error::io("read", path))?.map_err(differs)?;
+        if let (true, Some(wanted)) = (reading.verify, &identity.sha256) {
+            let hash = hash_up_to(file, position).map_err(Error::io("read", path))?;
+            if hex(hash) != *wanted {
+                return Err(differs(SourceChange::Digest { position }));
+            }
+        }
+        Ok(len)
     }
 }
