@@ -1,4 +1,4 @@
-//! CRC32C: the checksum of extents and of journal records.
+//! CRC32C, the checksum of extents and of journal records, and CRC-64.
 //!
 //! It finds bytes that a crash lost or a tool changed by accident. It does not stop somebody who changes
 //! them on purpose.
@@ -6,6 +6,11 @@
 /// CRC32C of `bytes`.
 pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
+}
+
+/// CRC-64/NVME of `bytes`: a name for what they are, wherever 32 bits are too few.
+pub fn crc64(bytes: &[u8]) -> u64 {
+    crc_fast::crc64_nvme(bytes)
 }
 
 /// CRC32C of two runs of bytes that follow each other, from their own CRCs and the length of the

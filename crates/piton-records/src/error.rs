@@ -160,6 +160,45 @@ pub enum Error {
     /// The output file could not be locked, written, synced or renamed.
     #[error(transparent)]
     Output(HeldError),
+    /// The reader of the pipe that gets the results has ended. What it accepted counts.
+    #[error("the program that reads the results has closed its end")]
+    PipeClosed,
+    /// The results could not be delivered.
+    #[error("cannot write the results: {0}")]
+    Pipe(io::Error),
+    /// A piece failed, and there is no file for dead letters. Everything before it is done, and what was finished behind it
+    /// is kept.
+    #[error("{} failed{}: {why}", place(*line, *offset, *records), after(*attempts))]
+    PieceFailed {
+        /// The number of its first record, from 1.
+        line: u64,
+        /// Where it begins in the source.
+        offset: u64,
+        /// Records in it.
+        records: u64,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why it failed.
+        why: String,
+        /// What the command wrote to standard error last.
+        stderr: String,
+    },
+    /// More records failed than allowed. They are among the dead letters.
+    #[error("{failed} of {records} records failed, more than allowed")]
+    TooManyFailures {
+        /// Records that failed.
+        failed: u64,
+        /// Records that are done.
+        records: u64,
+    },
+    /// A result that waited for its turn cannot be read back. The next run does that piece again.
+    #[error("the result for byte {start} in {} is damaged", path.display())]
+    SpoolDamaged {
+        /// The spool.
+        path: PathBuf,
+        /// Where the piece begins.
+        start: u64,
+    },
     /// The source could not be read.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -201,7 +240,7 @@ impl Error {
             Self::Store(error) => error.is_transient(),
             Self::Output(error) => error.is_transient(),
             Self::Io { source, .. } => may_pass(source),
-            Self::Thread(_) => true,
+            Self::Thread(_) | Self::SpoolDamaged { .. } => true,
             _ => false,
         }
     }
@@ -209,6 +248,18 @@ impl Error {
     pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, path: path.to_owned(), source }
     }
+}
+
+/// Which records, for people.
+fn place(line: u64, offset: u64, records: u64) -> String {
+    match records {
+        1 => format!("record {line}, at byte {offset},"),
+        _ => format!("records {line} to {}, at byte {offset},", line + records.saturating_sub(1)),
+    }
+}
+
+fn after(attempts: u32) -> String {
+    if attempts > 1 { format!(" after {attempts} attempts") } else { String::new() }
 }
 
 impl From<HeldError> for Error {

@@ -38,16 +38,20 @@
 //! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
+mod body;
 mod error;
 pub mod framing;
 mod job;
 mod output;
+pub mod parallel;
 mod record;
 mod source;
 mod state;
+mod stream;
 
+pub use body::Body;
 pub use error::Error;
 pub use framing::Framing;
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
-pub use record::{Entry, Item, Record};
+pub use record::{Entry, Item, Record, RecordRef};
 pub use source::{Changed, Compression, Growth, Position, SourceChange};

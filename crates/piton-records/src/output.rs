@@ -8,13 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_durable::crc::crc32c;
+use piton_durable::crc::{combine, crc32c};
 use piton_durable::fs::{Existing, Fs, FsFile, parent_dir, write_all_at};
 use piton_durable::held::{Held, HeldError, Trust};
 use piton_durable::links;
 use piton_durable::part::{Extent, PartError, Target};
 use piton_durable::verify;
 
+use crate::body::Body;
 use crate::error::Error;
 use crate::state::{Committed, OutputMode, OutputState, Phase, State};
 
@@ -26,51 +27,65 @@ pub(crate) struct OutputFile {
     committed: Committed,
 }
 
-/// What opening an output has found.
-pub(crate) enum Opened {
-    /// It can be written to; the state is the last one that counts, if there was any.
-    Open { file: OutputFile, last: Option<State>, set_aside: Option<PathBuf> },
-    /// It was finished, and only its final name is missing.
-    Unnamed { file: OutputFile, last: State },
-    /// It was finished before, and has its final name.
-    Finished { last: State },
+/// Which output of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Results,
+    DeadLetters,
 }
 
-impl OutputFile {
-    /// Opens the output and cuts it back to the last of these states that counts: the first if `durable`, and each
-    /// later one whose bytes are there.
-    pub(crate) fn open(
-        fs: &Arc<dyn Fs>,
-        path: &Path,
-        mode: OutputMode,
-        durable: bool,
-        states: Vec<State>,
-        restart: bool,
-    ) -> Result<Opened, Error> {
-        let live = match mode {
-            OutputMode::Part => Target::new(path.to_owned()).part(),
-            OutputMode::Append => target(&**fs, path)?,
-        };
-        let Some(newest) = states.last().cloned() else {
-            let (file, set_aside) = Self::begin(fs, path, &live, mode, restart)?;
-            return Ok(Opened::Open { file, last: None, set_aside });
-        };
-        for state in &states {
-            check_same(state, path, mode)?;
+impl Which {
+    fn of(self, state: &State) -> Option<&OutputState> {
+        match self {
+            Self::Results => state.output.as_ref(),
+            Self::DeadLetters => state.letters.as_ref(),
         }
-        let trust = trust(mode);
-        let Some(held) = Held::open(fs, &live, trust)? else {
-            let renamed = newest.phase == Phase::Finished && mode == OutputMode::Part;
-            return match renamed {
-                true => Ok(Opened::Finished { last: newest }),
-                false => Err(Error::OutputMissing { path: live }),
-            };
-        };
-        let (last, committed) = recover(&held, durable, &states)?;
-        let announced = states.iter().filter_map(|state| state.output.as_ref());
-        let announced = announced.map(|output| output.committed.length).max().unwrap_or(0);
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Results => "output",
+            Self::DeadLetters => "dead letters",
+        }
+    }
+}
+
+/// What opening an output has found.
+pub(crate) enum Opened {
+    /// No commit knows it.
+    New { file: OutputFile, set_aside: Option<PathBuf> },
+    /// It is there, and has to be cut back.
+    There(Earlier),
+    /// It was finished before, and has its final name.
+    Renamed,
+}
+
+/// An output of earlier runs, before it is decided to which of their commits it is cut back.
+pub(crate) struct Earlier {
+    held: Held,
+    path: PathBuf,
+    mode: OutputMode,
+    /// What each commit that counts says of it.
+    committed: Vec<Option<Committed>>,
+    /// How far any commit has announced bytes.
+    announced: u64,
+}
+
+impl Earlier {
+    /// So many of the commits count, as far as this output goes: the first ones.
+    pub(crate) fn counts(&self) -> usize {
+        self.committed.len()
+    }
+
+    /// Cuts it back to what the last of so many commits says.
+    pub(crate) fn cut(self, commits: usize) -> Result<(OutputFile, Option<PathBuf>), Error> {
+        let Self { held, path, mode, committed, announced } = self;
+        let live = held.path().to_owned();
         let len = held.file().stat().map_err(HeldError::io("inspect", &live))?.len;
-        let set_aside = match len > announced {
+        let last = commits.checked_sub(1).and_then(|last| committed.get(last).copied().flatten());
+        // Before the first commit that knows it, nothing in it is of the job.
+        let committed = last.unwrap_or(Committed { from: len, length: len, crc32c: 0 });
+        let set_aside = match len > announced && last.is_some() {
             true => Some(held.copy_aside(committed.length)?),
             false => None,
         };
@@ -78,11 +93,44 @@ impl OutputFile {
             held.file().set_len(committed.length).map_err(HeldError::io("cut back", &live))?;
         }
         held.file().sync_data().map_err(HeldError::io("sync", &live))?;
-        let file = Self { held, path: path.to_owned(), mode, committed };
-        if last.phase == Phase::Finished && mode == OutputMode::Part {
-            return Ok(Opened::Unnamed { file, last });
+        Ok((OutputFile { held, path, mode, committed }, set_aside))
+    }
+}
+
+impl OutputFile {
+    /// Opens the output, and finds out how many of these commits count: the first one if `durable`, and each later one
+    /// whose bytes are there.
+    pub(crate) fn open(
+        fs: &Arc<dyn Fs>,
+        path: &Path,
+        (which, mode): (Which, OutputMode),
+        durable: bool,
+        states: &[State],
+        restart: bool,
+    ) -> Result<Opened, Error> {
+        let live = match mode {
+            OutputMode::Part => Target::new(path.to_owned()).part(),
+            OutputMode::Append | OutputMode::Stream => target(&**fs, path)?,
+        };
+        let known = states.iter().any(|state| which.of(state).is_some());
+        let Some(newest) = states.last().filter(|_| known || which == Which::Results) else {
+            let (file, set_aside) = Self::begin(fs, path, &live, mode, restart)?;
+            return Ok(Opened::New { file, set_aside });
+        };
+        for state in states {
+            check_same(which, state, path, mode)?;
         }
-        Ok(Opened::Open { file, last: Some(last), set_aside })
+        let Some(held) = Held::open(fs, &live, trust(mode))? else {
+            let renamed = newest.phase == Phase::Finished && mode == OutputMode::Part;
+            return match renamed {
+                true => Ok(Opened::Renamed),
+                false => Err(Error::OutputMissing { path: live }),
+            };
+        };
+        let committed = recover(&held, which, durable, states)?;
+        let announced = states.iter().filter_map(|state| which.of(state));
+        let announced = announced.map(|output| output.committed.length).max().unwrap_or(0);
+        Ok(Opened::There(Earlier { held, path: path.to_owned(), mode, committed, announced }))
     }
 
     /// The output of a job that begins.
@@ -121,16 +169,20 @@ impl OutputFile {
         Ok((Self { held, path: path.to_owned(), mode, committed }, set_aside))
     }
 
-    /// What a commit has to say before these bytes are written. Without any, what the last one said of its own: so there
-    /// are always some to compare.
-    pub(crate) fn announce(&self, bytes: &[u8]) -> OutputState {
-        if bytes.is_empty() {
-            return self.state(self.committed);
+    /// What a commit has to say before these bytes, and those of `body` behind them, are written. Without any, what the
+    /// last one said of its own: so there are always some to compare.
+    pub(crate) fn announce(&self, bytes: &[u8], body: Option<&Body>) -> Result<OutputState, Error> {
+        let len = bytes.len() as u64 + body.map_or(0, Body::len);
+        if len == 0 {
+            return Ok(self.state(self.committed));
+        }
+        let mut crc = crc32c(bytes);
+        if let Some(body) = body {
+            let of_body = body.crc().map_err(HeldError::io("read the results for", &self.path))?;
+            crc = combine(crc, of_body, body.len());
         }
         let from = self.committed.length;
-        let length = from + bytes.len() as u64;
-        let committed = Committed { from, length, crc32c: crc32c(bytes) };
-        self.state(committed)
+        Ok(self.state(Committed { from, length: from + len, crc32c: crc }))
     }
 
     fn state(&self, committed: Committed) -> OutputState {
@@ -138,13 +190,22 @@ impl OutputFile {
     }
 
     /// Writes the bytes that were announced.
-    pub(crate) fn write(&mut self, bytes: &[u8], announced: Committed) -> Result<(), Error> {
+    pub(crate) fn write(
+        &mut self,
+        bytes: &[u8],
+        body: Option<&Body>,
+        announced: Committed,
+    ) -> Result<(), Error> {
         self.held.check()?;
-        if bytes.is_empty() {
+        if announced == self.committed {
             return Ok(());
         }
-        write_all_at(&**self.held.file(), bytes, announced.from)
-            .map_err(HeldError::io("write", self.held.path()))?;
+        let (file, path) = (&**self.held.file(), self.held.path());
+        let written = write_all_at(file, bytes, announced.from).and_then(|()| match body {
+            Some(body) => body.write_to(file, announced.from + bytes.len() as u64),
+            None => Ok(()),
+        });
+        written.map_err(HeldError::io("write", path))?;
         self.committed = announced;
         Ok(())
     }
@@ -180,7 +241,7 @@ impl OutputFile {
 
     /// Gives the finished file, which is settled, its final name.
     pub(crate) fn name(&mut self) -> Result<(), Error> {
-        if self.mode == OutputMode::Append {
+        if self.mode != OutputMode::Part {
             return Ok(());
         }
         let path = self.path.clone();
@@ -205,7 +266,7 @@ fn target(fs: &dyn Fs, path: &Path) -> Result<PathBuf, Error> {
 fn trust(mode: OutputMode) -> Trust {
     match mode {
         OutputMode::Part => Trust::Ours,
-        OutputMode::Append => Trust::Any,
+        OutputMode::Append | OutputMode::Stream => Trust::Any,
     }
 }
 
@@ -215,41 +276,48 @@ fn text(path: &Path) -> String {
 
 /// Whether the job was begun with this output. Its name and what is in it say so; the folder may have been moved, or be
 /// named in another way.
-fn check_same(state: &State, path: &Path, mode: OutputMode) -> Result<(), Error> {
-    let what = |path: &str, mode| match mode {
-        OutputMode::Part => path.to_owned(),
-        OutputMode::Append => format!("{path}, appended to"),
-    };
-    let was = state.output.as_ref();
+fn check_same(which: Which, state: &State, path: &Path, mode: OutputMode) -> Result<(), Error> {
+    let was = which.of(state);
     // As the state has it, also if it is not UTF-8.
     let now = text(path);
     let same_name = |was: &str| Path::new(was).file_name() == Path::new(&now).file_name();
-    if was.is_some_and(|was| was.mode == mode && same_name(&was.path)) {
-        return Ok(());
+    match was {
+        Some(was) if was.mode == mode && same_name(&was.path) => return Ok(()),
+        // They may be wanted later than the job began.
+        None if which == Which::DeadLetters => return Ok(()),
+        _ => {}
     }
-    let was = was.map_or_else(|| "none".to_owned(), |was| what(&was.path, was.mode));
-    Err(Error::JobDiffers { what: "output", was, now: what(&now, mode) })
+    let was = was.map_or_else(|| "none".to_owned(), |was| was.mode.of(&was.path));
+    Err(Error::JobDiffers { what: which.what(), was, now: mode.of(&now) })
 }
 
-/// The last state that counts. The bytes of those that were not durable are written again where they are: a sync of the
-/// last run may have failed, and then only pages that are written again reach the disk (G7).
-fn recover(held: &Held, durable: bool, states: &[State]) -> Result<(State, Committed), Error> {
+/// The commits that count, from the first one. The bytes of those that were not durable are written again where they are:
+/// a sync of the last run may have failed, and then only pages that are written again reach the disk (G7).
+fn recover(
+    held: &Held,
+    which: Which,
+    durable: bool,
+    states: &[State],
+) -> Result<Vec<Option<Committed>>, Error> {
     let path = held.path();
     let len = held.file().stat().map_err(HeldError::io("inspect", path))?.len;
-    let mut found: Option<(State, Committed)> = None;
+    let mut counts: Vec<Option<Committed>> = Vec::new();
     for (index, state) in states.iter().enumerate() {
-        let Some(OutputState { committed, .. }) = &state.output else { continue };
+        let Some(OutputState { committed, .. }) = which.of(state) else {
+            counts.push(None);
+            continue;
+        };
         let sure = durable && index == 0;
         if sure && len < committed.length {
             let (path, committed) = (path.to_owned(), committed.length);
             return Err(Error::OutputShorter { path, len, committed });
         }
-        let follows = found
-            .as_ref()
-            .is_none_or(|(_, before)| before.length == committed.from || before == committed);
+        let before = counts.last().copied().flatten();
+        let follows =
+            before.is_none_or(|before| before.length == committed.from || before == *committed);
         let there = follows && len >= committed.length && is_there(held, *committed, !sure)?;
         match (there, sure) {
-            (true, _) => found = Some((state.clone(), *committed)),
+            (true, _) => counts.push(Some(*committed)),
             (false, true) => {
                 let (path, committed) = (path.to_owned(), committed.length);
                 return Err(Error::OutputChanged { path, committed });
@@ -257,7 +325,10 @@ fn recover(held: &Held, durable: bool, states: &[State]) -> Result<(State, Commi
             (false, false) => break,
         }
     }
-    found.ok_or_else(|| Error::OutputWithoutPosition { path: path.to_owned() })
+    match counts.is_empty() {
+        true => Err(Error::OutputWithoutPosition { path: path.to_owned() }),
+        false => Ok(counts),
+    }
 }
 
 /// Whether these bytes are what was announced; if `again`, they are written again.

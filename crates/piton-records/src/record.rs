@@ -4,6 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use piton_durable::crc::crc64;
+
+use crate::framing::Framing;
 use crate::source::Batch;
 
 /// Something that results can be written for.
@@ -22,21 +25,66 @@ pub struct Record {
 }
 
 impl Record {
+    /// The same, borrowed.
+    #[inline]
+    pub fn borrowed(&self) -> RecordRef<'_> {
+        let raw = self.batch.bytes.get(self.start..self.end).unwrap_or_default();
+        let offset = self.batch.base + self.start as u64;
+        RecordRef { raw, framing: self.batch.framing, offset, number: self.number }
+    }
+
     /// Its bytes, without what ends it.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
-        self.batch.framing.trim(self.raw())
+        self.borrowed().bytes()
     }
 
     /// Its bytes, all of them.
     #[inline]
     pub fn raw(&self) -> &[u8] {
-        self.batch.bytes.get(self.start..self.end).unwrap_or_default()
+        self.borrowed().raw
     }
 
     /// Where it begins in the source, in bytes.
     pub fn offset(&self) -> u64 {
-        self.batch.base + self.start as u64
+        self.borrowed().offset
+    }
+
+    /// The number of its line, or of its record, from 1.
+    pub fn line(&self) -> u64 {
+        self.borrowed().line()
+    }
+
+    /// As [`RecordRef::id`].
+    pub fn id(&self) -> String {
+        self.borrowed().id()
+    }
+}
+
+/// A record of a file, borrowed from the buffer that it was read into.
+#[derive(Clone, Copy)]
+pub struct RecordRef<'a> {
+    pub(crate) raw: &'a [u8],
+    pub(crate) framing: Framing,
+    pub(crate) offset: u64,
+    pub(crate) number: u64,
+}
+
+impl<'a> RecordRef<'a> {
+    /// Its bytes, without what ends it.
+    #[inline]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.framing.trim(self.raw)
+    }
+
+    /// Its bytes, all of them.
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Where it begins in the source, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The number of its line, or of its record, from 1.
@@ -45,12 +93,29 @@ impl Record {
     }
 
     /// A name that is the same in every attempt, and another one for every other record of this source: where
-    /// it begins, and a hash of what it holds. Fit for an `Idempotency-Key`.
+    /// it begins, and a CRC-64 of what it holds. Fit for an `Idempotency-Key`.
     pub fn id(&self) -> String {
-        let hash = blake3::hash(self.raw());
-        let short: String =
-            hash.as_bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{:x}-{short}", self.offset())
+        id(self.offset, self.raw)
+    }
+}
+
+/// The name of what begins at `offset`.
+pub(crate) fn id(offset: u64, bytes: &[u8]) -> String {
+    format!("{offset:x}-{:016x}", crc64(bytes))
+}
+
+impl Deref for RecordRef<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl fmt::Debug for RecordRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.bytes());
+        f.debug_struct("Record").field("offset", &self.offset).field("text", &text).finish()
     }
 }
 
@@ -77,8 +142,7 @@ impl AsRef<[u8]> for Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(self.bytes());
-        f.debug_struct("Record").field("offset", &self.offset()).field("text", &text).finish()
+        self.borrowed().fmt(f)
     }
 }
 

@@ -16,6 +16,52 @@ pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) source: SourceState,
     pub(crate) output: Option<OutputState>,
+    /// Where records go that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) letters: Option<OutputState>,
+    /// How the records are processed, if that is done in pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) work: Option<WorkState>,
+}
+
+/// Pieces that run in parallel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WorkState {
+    /// Of which job the spool is.
+    pub(crate) id: u64,
+    /// What is done with them: the command, if it is one.
+    pub(crate) what: String,
+    /// How large they are.
+    pub(crate) size: String,
+    pub(crate) order: Order,
+    /// Pieces that are done behind ones that are not, joined where they touch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ahead: Vec<Ahead>,
+    /// Records that failed, and are among the dead letters.
+    #[serde(default)]
+    pub(crate) failed: u64,
+}
+
+/// Whether results are in the order of the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// In the order of the source, whatever is finished first.
+    #[default]
+    Source,
+    /// As they are finished: all of them, each once.
+    Any,
+}
+
+/// Pieces from `from` to `to`, in the unit of the source's position, are done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ahead {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Records in them.
+    pub(crate) records: u64,
+    /// CRC-64 of the last piece.
+    pub(crate) key: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +121,19 @@ pub(crate) enum OutputMode {
     Part,
     /// In the file itself, behind what it held before.
     Append,
+    /// Delivered to a pipe.
+    Stream,
+}
+
+impl OutputMode {
+    /// The output at this path, for people.
+    pub(crate) fn of(self, path: &str) -> String {
+        match self {
+            Self::Part => path.to_owned(),
+            Self::Append => format!("{path}, appended to"),
+            Self::Stream => "a pipe".to_owned(),
+        }
+    }
 }
 
 /// What a commit says of the output: so long it is, and these are the bytes since the commit before.
@@ -87,8 +146,14 @@ pub(crate) struct Committed {
 }
 
 impl State {
-    pub(crate) fn new(phase: Phase, source: SourceState, output: Option<OutputState>) -> Self {
-        Self { version: VERSION, phase, source, output }
+    pub(crate) fn new(
+        phase: Phase,
+        source: SourceState,
+        output: Option<OutputState>,
+        letters: Option<OutputState>,
+        work: Option<WorkState>,
+    ) -> Self {
+        Self { version: VERSION, phase, source, output, letters, work }
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {

@@ -39,6 +39,11 @@ pub trait Fs: Send + Sync {
     fn rename(&self, from: &Path, to: &Path, existing: Existing) -> io::Result<()>;
     /// Removes the file at `path`. Durable only after [`Fs::sync_dir`].
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes the folder `dir`, which is empty. `Unsupported`, and it stays, where there are no such folders.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let _ = dir;
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Makes every creation, rename and removal in `dir` durable. Also an error if the file system
     /// failed before this call and does not report it.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;

@@ -18,6 +18,7 @@ const MAX_WINDOW: u64 = 128 << 20;
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {
+    pub(super) name: PathBuf,
     pub(super) fs: Arc<dyn Fs>,
     place: Place,
     pub(super) growth: Growth,
@@ -41,6 +42,7 @@ impl Builder {
         let mut path = name.as_os_str().to_owned();
         path.push(".piton-job");
         Self {
+            name: name.to_owned(),
             fs: Arc::new(OsFs),
             place: Place::Journal(path.into()),
             growth: Growth::default(),

@@ -1,18 +1,21 @@
 //! The commit point: what is done, and how it becomes durable.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use piton_checkpoint::store::Store;
+use piton_checkpoint::store::{Mark, Store};
 use piton_durable::fs::Fs;
 
-use super::ticker::{Output, Shared, Ticker};
+use super::ticker::{Shared, Synced, Ticker};
+use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
-use crate::state::{Phase, SourceState, State};
+use crate::parallel::Monitor;
+use crate::state::{Phase, SourceState, State, WorkState};
+use crate::stream::Stream;
 
 /// Results of done records are written when there are so many bytes of them.
 const FULL: usize = 1 << 20;
@@ -48,6 +51,22 @@ pub(crate) trait Cursor {
     fn records(&self) -> u64;
     /// Everything up to here is done.
     fn state(&self) -> Result<SourceState, Error>;
+    /// Results so far: of records, or of pieces.
+    fn results(&self) -> u64 {
+        self.records()
+    }
+    /// How the records are processed, if that is done in pieces.
+    fn work(&self) -> Option<WorkState> {
+        None
+    }
+}
+
+/// Where results go.
+pub(crate) enum Sink {
+    /// Into a file, which is cut back to what counts.
+    File(Box<OutputFile>),
+    /// Into a pipe: what it has accepted counts.
+    Stream(Stream),
 }
 
 /// What job, iterator and output share.
@@ -55,11 +74,13 @@ pub(crate) struct Core {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) checkpoints: Checkpoints,
-    pub(crate) output: RefCell<Option<OutputFile>>,
+    pub(crate) output: RefCell<Option<Sink>>,
+    pub(crate) letters: RefCell<Option<OutputFile>>,
     pub(crate) cursor: RefCell<Option<Rc<dyn Cursor>>>,
     /// Results: first those of done records, then those of the current one.
     pending: RefCell<Vec<u8>>,
     done_len: Cell<usize>,
+    pending_letters: RefCell<Vec<u8>>,
     /// Whether something was written for the current record.
     written: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
@@ -69,6 +90,7 @@ pub(crate) struct Core {
     shared: Arc<Shared>,
     ticker: RefCell<Option<Ticker>>,
     tick: RefCell<Tick>,
+    monitor: RefCell<Option<Arc<Monitor>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +107,7 @@ enum Life {
 /// What the last tick saw.
 struct Tick {
     at: Instant,
-    done: u64,
+    results: u64,
     /// Time that syncs took in the loop since then.
     synced: Duration,
     committed_at: u64,
@@ -99,7 +121,7 @@ impl Core {
     pub(crate) fn new(fs: Arc<dyn Fs>, store: Arc<dyn Store>, checkpoints: Checkpoints) -> Self {
         let tick = Tick {
             at: Instant::now(),
-            done: 0,
+            results: 0,
             synced: Duration::ZERO,
             committed_at: 0,
             synced_at: 0,
@@ -111,9 +133,11 @@ impl Core {
             store,
             checkpoints,
             output: RefCell::new(None),
+            letters: RefCell::new(None),
             cursor: RefCell::new(None),
             pending: RefCell::new(Vec::new()),
             done_len: Cell::new(0),
+            pending_letters: RefCell::new(Vec::new()),
             written: Cell::new(false),
             current: Cell::new(0),
             exhausted: Cell::new(false),
@@ -121,6 +145,7 @@ impl Core {
             shared: Shared::new(),
             ticker: RefCell::new(None),
             tick: RefCell::new(tick),
+            monitor: RefCell::new(None),
         }
     }
 
@@ -134,17 +159,22 @@ impl Core {
         })?;
         match self.checkpoints {
             Checkpoints::Auto => {
-                let ticker = Ticker::start(&self.shared, self.synced_output(), &self.store)?;
+                let ticker = Ticker::start(&self.shared, self.synced(), &self.store)?;
                 *self.ticker.borrow_mut() = Some(ticker);
             }
             Checkpoints::Records { .. } => self.shared.set_due(true),
             Checkpoints::AtEnd => {}
         }
-        let done = self.records();
+        let (done, results) = (self.records(), self.results());
         let mut tick = self.tick.borrow_mut();
-        (tick.at, tick.done, tick.committed_at, tick.synced_at) =
-            (Instant::now(), done, done, done);
+        (tick.at, tick.results, tick.committed_at, tick.synced_at) =
+            (Instant::now(), results, done, done);
         Ok(())
+    }
+
+    /// This is told of each commit.
+    pub(crate) fn watch(&self, monitor: Arc<Monitor>) {
+        *self.monitor.borrow_mut() = Some(monitor);
     }
 
     pub(crate) fn set_finished(&self) {
@@ -224,6 +254,10 @@ impl Core {
         self.cursor.borrow().as_ref().map_or(0, |cursor| cursor.records())
     }
 
+    fn results(&self) -> u64 {
+        self.cursor.borrow().as_ref().map_or(0, |cursor| cursor.results())
+    }
+
     fn tick_by_records(&self, commit: u64, sync: u64) -> Result<(), Error> {
         let done = self.records();
         let (committed_at, synced_at) = {
@@ -245,13 +279,16 @@ impl Core {
     fn tick_by_time(&self) -> Result<(), Error> {
         self.shared.set_due(false);
         let now = Instant::now();
-        let done = self.records();
+        let results = self.results();
         let slow = {
             let mut tick = self.tick.borrow_mut();
+            if results == tick.results {
+                return Ok(());
+            }
             let worked = (now - tick.at).saturating_sub(tick.synced).as_secs_f64();
-            let results = (done - tick.done) as f64;
-            (tick.at, tick.done, tick.synced) = (now, done, Duration::ZERO);
-            results < SLOW * worked
+            let new = (results - tick.results) as f64;
+            (tick.at, tick.results, tick.synced) = (now, results, Duration::ZERO);
+            new < SLOW * worked
         };
         self.commit()?;
         if slow {
@@ -270,6 +307,11 @@ impl Core {
     }
 
     fn commit_as(&self, phase: Phase) -> Result<(), Error> {
+        self.commit_with(phase, None)
+    }
+
+    /// Commits what is done; `body` follows what is pending.
+    fn commit_with(&self, phase: Phase, body: Option<&Body>) -> Result<(), Error> {
         let cursor = self.cursor.borrow().clone();
         let Some(cursor) = cursor else { return Ok(()) };
         let many = {
@@ -279,40 +321,110 @@ impl Core {
         if many {
             self.sync()?;
         }
-        let source = cursor.state()?;
+        let (source, work) = (cursor.state()?, cursor.work());
         let mut pending = self.pending.borrow_mut();
-        let mut output = self.output.borrow_mut();
+        let mut pending_letters = self.pending_letters.borrow_mut();
+        let (mut output, mut letters) = (self.output.borrow_mut(), self.letters.borrow_mut());
         let bytes = pending.get(..self.done_len.get()).unwrap_or_default();
-        let announced = output.as_ref().map(|output| output.announce(bytes));
-        let state = State::new(phase, source, announced.clone());
+        let announced = match &mut *output {
+            Some(Sink::File(output)) => Some(output.announce(bytes, body)?),
+            // What a pipe has accepted cannot be taken back.
+            Some(Sink::Stream(stream)) => Some(stream.write(bytes, body)?),
+            None => None,
+        };
+        let of_letters = match &*letters {
+            Some(letters) => Some(letters.announce(&pending_letters, None)?),
+            None => None,
+        };
+        let state = State::new(phase, source, announced.clone(), of_letters.clone(), work);
         // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
         let state = state.encode()?;
         let mark = self.store.commit(&state)?;
-        if let (Some(output), Some(announced)) = (output.as_mut(), announced) {
-            output.write(bytes, announced.committed)?;
+        if let (Some(Sink::File(output)), Some(announced)) = (output.as_mut(), announced) {
+            output.write(bytes, body, announced.committed)?;
+        }
+        if let (Some(letters), Some(announced)) = (letters.as_mut(), of_letters) {
+            letters.write(&pending_letters, None, announced.committed)?;
         }
         pending.drain(..self.done_len.get());
+        pending_letters.clear();
         self.done_len.set(0);
         self.shared.wrote(mark);
+        if let Some(monitor) = &*self.monitor.borrow() {
+            monitor.committed();
+        }
         let mut tick = self.tick.borrow_mut();
         tick.outstanding += 1;
         tick.outstanding_bytes += state.len();
         Ok(())
     }
 
+    /// The result of a piece, which is next in the output, and the dead letters of its records. `advance` moves the cursor
+    /// behind it. They count with the next commit.
+    pub(crate) fn place(
+        &self,
+        body: &Body,
+        letters: &[u8],
+        advance: impl FnOnce(),
+    ) -> Result<(), Error> {
+        self.guarded(|| {
+            advance();
+            self.pending_letters.borrow_mut().extend_from_slice(letters);
+            if body.len() >= FULL as u64 {
+                // It goes from where it is into the output, behind what is pending.
+                return self.commit_with(Phase::Running, Some(body));
+            }
+            let mut pending = self.pending.borrow_mut();
+            let append = |bytes: &[u8]| {
+                pending.extend_from_slice(bytes);
+                Ok(())
+            };
+            body.for_each(append).map_err(Error::io("read", Path::new("the spool")))?;
+            let (len, letters) = (pending.len(), self.pending_letters.borrow().len());
+            drop(pending);
+            self.done_len.set(len);
+            if len >= FULL || letters >= FULL { self.commit() } else { Ok(()) }
+        })
+    }
+
+    /// A commit or a sync may be due, although no record is done.
+    pub(crate) fn breathe(&self) -> Result<(), Error> {
+        self.check()?;
+        if self.shared.is_due() { self.tick() } else { Ok(()) }
+    }
+
+    /// Commits what is done, if anything is: it survives a kill.
+    pub(crate) fn commit_placed(&self) -> Result<(), Error> {
+        self.guarded(|| self.commit())
+    }
+
+    /// This file has to be synced before the next sync of the store.
+    pub(crate) fn sync_too(&self, output: Synced) {
+        self.shared.sync_too(output);
+    }
+
+    /// The last commit that survives a power cut, and the last one at all.
+    pub(crate) fn marks(&self) -> (Option<Mark>, Option<Mark>) {
+        self.shared.marks()
+    }
+
     /// Makes what was committed survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.shared.sync(self.synced_output().as_ref(), &*self.store)?;
+        self.shared.sync(&self.synced(), &*self.store)?;
         let mut tick = self.tick.borrow_mut();
         (tick.outstanding, tick.outstanding_bytes) = (0, 0);
         Ok(())
     }
 
-    fn synced_output(&self) -> Option<Output> {
-        let output = self.output.borrow();
-        output
-            .as_ref()
-            .map(|output| Output { file: output.file(), path: PathBuf::from(output.live()) })
+    /// The files that are synced before the store.
+    fn synced(&self) -> Vec<Synced> {
+        let (output, letters) = (self.output.borrow(), self.letters.borrow());
+        let output = match &*output {
+            Some(Sink::File(output)) => Some(&**output),
+            _ => None,
+        };
+        let files = output.into_iter().chain(letters.as_ref());
+        files.map(|file| Synced { file: file.file(), path: PathBuf::from(file.live()) }).collect()
     }
 
     /// Commits and syncs what is done.
@@ -343,12 +455,12 @@ impl Core {
                 return Err(error);
             }
             self.commit()?;
-            if let Some(output) = &*self.output.borrow() {
+            if let Some(Sink::File(output)) = &*self.output.borrow() {
                 output.settle(&*self.fs)?;
             }
             self.commit_as(Phase::Finished)?;
             self.sync()?;
-            if let Some(output) = &mut *self.output.borrow_mut() {
+            if let Some(Sink::File(output)) = &mut *self.output.borrow_mut() {
                 output.name()?;
             }
             Ok(())

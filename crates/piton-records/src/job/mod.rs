@@ -6,6 +6,7 @@ mod items;
 mod records;
 mod ticker;
 
+use std::io::Write;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,27 +19,40 @@ use serde::de::DeserializeOwned;
 
 pub use self::builder::Builder;
 pub use self::core::Checkpoints;
-use self::core::Core;
+use self::core::Sink;
+pub(crate) use self::core::{Core, Cursor};
 pub use self::items::Items;
 pub use self::records::Records;
+pub(crate) use self::ticker::Synced;
 use crate::error::Error;
 use crate::framing::Framing;
-use crate::output::{Opened, OutputFile};
+use crate::output::{Earlier, Opened, OutputFile, Which};
+use crate::parallel::Spool;
 use crate::record::Entry;
-use crate::source::{Before, Position, Reader, Reading, SourceChange};
-use crate::state::{OutputMode, Phase, SourceState, State};
+use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
+use crate::state::{OutputMode, OutputState, Phase, SourceState, State};
+use crate::stream::Stream;
 
 /// A job that this run has taken.
 ///
 /// First comes its output, if it has one, then its source, then [`Job::finish`]. A job that is dropped before that
 /// keeps what is done, and the next run resumes there.
 pub struct Job {
-    core: Rc<Core>,
+    pub(crate) core: Rc<Core>,
     how: Builder,
     epoch: u64,
     /// What earlier runs have committed, until the output or the source says which of it counts.
     found: Found,
+    letters: Option<Letters>,
+    /// Of a run of pieces, until the job is finished.
+    pub(crate) spool: Option<Spool>,
     set_aside: Option<PathBuf>,
+}
+
+/// The file of dead letters, until it is known which commit counts.
+enum Letters {
+    New(OutputFile),
+    Earlier(Box<Earlier>),
 }
 
 enum Found {
@@ -97,7 +111,15 @@ impl Job {
         let states = texts.map(|text| State::decode(text, &place)).collect::<Result<_, _>>()?;
         let core = Rc::new(Core::new(Arc::clone(&how.fs), store, how.checkpoints));
         let found = Found::Commits { states, durable };
-        Ok(Self { core, how, epoch: taken.epoch, found, set_aside: None })
+        Ok(Self {
+            core,
+            how,
+            epoch: taken.epoch,
+            found,
+            letters: None,
+            spool: None,
+            set_aside: None,
+        })
     }
 
     /// Which run of the job this is: 1 for the first.
@@ -133,30 +155,109 @@ impl Job {
         self.open_output(path.as_ref(), OutputMode::Append)
     }
 
-    fn open_output(&mut self, path: &Path, mode: OutputMode) -> Result<Output, Error> {
-        let found = std::mem::replace(&mut self.found, Found::Used);
-        let Found::Commits { states, durable } = found else {
-            return Err(Error::Order("a job has one output, which is opened before its source"));
-        };
-        let fs = &self.core.fs;
-        let last = match OutputFile::open(fs, path, mode, durable, states, self.how.restart)? {
-            Opened::Open { file, last, set_aside } => {
-                *self.core.output.borrow_mut() = Some(file);
-                self.set_aside = set_aside;
-                last
+    /// Results go into this pipe. What it has accepted counts as delivered; a kill right then delivers the results of the
+    /// last commit again.
+    ///
+    /// # Errors
+    /// [`Error::JobDiffers`] if the job was begun with another output.
+    pub fn stream(&mut self, to: impl Write + 'static) -> Result<Output, Error> {
+        let (states, _) = self.commits()?;
+        let delivered = match states.last() {
+            None => 0,
+            Some(State { output: Some(was), .. }) if was.mode == OutputMode::Stream => {
+                was.committed.length
             }
-            Opened::Unnamed { mut file, last } => {
-                // It must not have its name before the state is durable that says so.
-                let mark = self.core.store.commit(&last.encode()?)?;
-                file.settle(&**fs)?;
-                self.core.store.sync(mark)?;
-                file.name()?;
-                Some(last)
+            Some(State { output, .. }) => {
+                let was = output.as_ref().map_or("none".to_owned(), |was| was.mode.of(&was.path));
+                let now = OutputMode::Stream.of("");
+                return Err(Error::JobDiffers { what: "output", was, now });
             }
-            Opened::Finished { last } => Some(last),
         };
-        self.found = Found::Last(last.map(Box::new));
+        let stream = Stream::new(Box::new(to), delivered);
+        *self.core.output.borrow_mut() = Some(Sink::Stream(stream));
+        self.count(states)?;
         Ok(Output { core: Rc::clone(&self.core) })
+    }
+
+    /// Records that fail in the pieces of [`Job::par_map`] and of commands go into this file, with their errors, and the job
+    /// continues. It is appended to; each record is in it once.
+    ///
+    /// # Errors
+    /// As [`Job::output`]. This comes first.
+    pub fn dead_letters(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let (mut states, durable) = self.commits()?;
+        let which = (Which::DeadLetters, OutputMode::Append);
+        let opened =
+            OutputFile::open(&self.core.fs, path.as_ref(), which, durable, &states, false)?;
+        self.letters = match opened {
+            Opened::New { file, .. } => Some(Letters::New(file)),
+            Opened::There(earlier) => {
+                states.truncate(earlier.counts());
+                Some(Letters::Earlier(Box::new(earlier)))
+            }
+            Opened::Renamed => None,
+        };
+        self.found = Found::Commits { states, durable };
+        Ok(())
+    }
+
+    fn open_output(&mut self, path: &Path, mode: OutputMode) -> Result<Output, Error> {
+        let (mut states, durable) = self.commits()?;
+        let (fs, which) = (&self.core.fs, (Which::Results, mode));
+        match OutputFile::open(fs, path, which, durable, &states, self.how.restart)? {
+            Opened::New { file, set_aside } => self.set_output(file, set_aside),
+            Opened::Renamed => {}
+            Opened::There(earlier) => {
+                states.truncate(earlier.counts());
+                let (mut file, set_aside) = earlier.cut(states.len())?;
+                match states.last() {
+                    Some(last) if is_finished(Some(last)) && mode == OutputMode::Part => {
+                        // It must not have its name before the state is durable that says so.
+                        let mark = self.core.store.commit(&last.encode()?)?;
+                        file.settle(&**fs)?;
+                        self.core.store.sync(mark)?;
+                        file.name()?;
+                    }
+                    _ => self.set_output(file, set_aside),
+                }
+            }
+        }
+        self.count(states)?;
+        Ok(Output { core: Rc::clone(&self.core) })
+    }
+
+    fn set_output(&mut self, file: OutputFile, set_aside: Option<PathBuf>) {
+        *self.core.output.borrow_mut() = Some(Sink::File(Box::new(file)));
+        self.set_aside = set_aside;
+    }
+
+    /// Of these commits the last one counts.
+    fn count(&mut self, mut states: Vec<State>) -> Result<(), Error> {
+        let letters = match self.letters.take() {
+            Some(Letters::New(file)) => Some(file),
+            Some(Letters::Earlier(earlier)) => Some(earlier.cut(states.len())?.0),
+            None => None,
+        };
+        let last = states.pop();
+        if let (None, Some(OutputState { path, .. })) =
+            (&letters, last.as_ref().and_then(|last| last.letters.as_ref()))
+        {
+            let (was, now) = (path.clone(), "none".to_owned());
+            return Err(Error::JobDiffers { what: "dead letters", was, now });
+        }
+        *self.core.letters.borrow_mut() = letters;
+        self.found = Found::Last(last.map(Box::new));
+        Ok(())
+    }
+
+    /// The commits of earlier runs, and whether the first one is surely durable.
+    fn commits(&mut self) -> Result<(Vec<State>, bool), Error> {
+        match std::mem::replace(&mut self.found, Found::Used) {
+            Found::Commits { states, durable } => Ok((states, durable)),
+            _ => Err(Error::Order(
+                "a job has one output, which is opened after the dead letters and before the source",
+            )),
+        }
     }
 
     /// The lines of a file.
@@ -198,7 +299,27 @@ impl Job {
     /// As [`Job::lines`].
     pub fn records(&mut self, path: impl AsRef<Path>, framing: Framing) -> Result<Records, Error> {
         let (path, last) = (path.as_ref(), self.last()?);
-        let before = match &last {
+        alone(last.as_ref())?;
+        let SourceOpen { reader, batch, position, finished } =
+            self.open_source(path, framing, last.as_ref())?;
+        let path = path.to_string_lossy().into_owned();
+        let records = Records::new(&self.core, reader, batch, position, path);
+        if finished {
+            self.core.set_finished();
+            return Ok(records.end());
+        }
+        self.core.start(records.cursor())?;
+        Ok(records)
+    }
+
+    /// Opens a file of records, where earlier runs have left it.
+    pub(crate) fn open_source(
+        &self,
+        path: &Path,
+        framing: Framing,
+        last: Option<&State>,
+    ) -> Result<SourceOpen, Error> {
+        let before = match last {
             Some(State {
                 source: SourceState::File { framing: was, position, identity, restart, .. },
                 ..
@@ -229,23 +350,16 @@ impl Job {
         };
         let was = before.as_ref().map(|before| before.identity.len);
         let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
-        let finished = is_finished(last.as_ref());
+        let finished = is_finished(last);
         let grew = reader.grew(position.bytes, was);
-        let has_output = last.as_ref().is_some_and(|last| last.output.is_some());
+        let has_output = last.is_some_and(|last| last.output.is_some());
         if finished && grew && has_output && self.core.output.borrow().is_none() {
             // The output has its name already.
             let (was, now) = (position.bytes, reader.len());
             let change = SourceChange::Grew { was, now };
             return Err(Error::SourceChanged { path: path.to_owned(), change });
         }
-        let path = path.to_string_lossy().into_owned();
-        let records = Records::new(&self.core, reader, batch, position, path);
-        if finished && !grew {
-            self.core.set_finished();
-            return Ok(records.end());
-        }
-        self.core.start(records.cursor())?;
-        Ok(records)
+        Ok(SourceOpen { reader, batch, position, finished: finished && !grew })
     }
 
     /// The numbers of a range.
@@ -257,6 +371,7 @@ impl Job {
         range: Range<u64>,
     ) -> Result<Items<u64, impl Iterator<Item = (u64, u64)> + use<>>, Error> {
         let last = self.last()?;
+        alone(last.as_ref())?;
         let next = match &last {
             Some(State { source: source @ SourceState::Range { start, end, next }, .. }) => {
                 let now = SourceState::Range { start: range.start, end: range.end, next: 0 };
@@ -293,6 +408,7 @@ impl Job {
         I: IntoIterator<Item = (P, T)>,
     {
         let last = self.last()?;
+        alone(last.as_ref())?;
         let (done, records): (Option<P>, _) = match &last {
             Some(State { source: SourceState::Positions { records, position }, .. }) => {
                 let position = serde_json::from_value(position.clone()).map_err(Error::Position)?;
@@ -312,19 +428,19 @@ impl Job {
     }
 
     /// The last commit that counts.
-    fn last(&mut self) -> Result<Option<State>, Error> {
+    pub(crate) fn last(&mut self) -> Result<Option<State>, Error> {
+        if let Found::Commits { states, .. } = &mut self.found {
+            let states = std::mem::take(states);
+            // Nothing proves more than that they were committed, and without an output nothing has to.
+            if let Some(output) = states.last().and_then(|last| last.output.as_ref()) {
+                let (was, now) = (output.mode.of(&output.path), "none".to_owned());
+                return Err(Error::JobDiffers { what: "output", was, now });
+            }
+            self.count(states)?;
+        }
         match std::mem::replace(&mut self.found, Found::Used) {
             Found::Last(last) => Ok(last.map(|last| *last)),
-            Found::Commits { mut states, .. } => {
-                let last = states.pop();
-                // Nothing proves more than that they were committed, and without an output nothing has to.
-                if let Some(output) = last.as_ref().and_then(|last| last.output.as_ref()) {
-                    let (was, now) = (output.path.clone(), "none".to_owned());
-                    return Err(Error::JobDiffers { what: "output", was, now });
-                }
-                Ok(last)
-            }
-            Found::Used => Err(Error::Order("a job has one source")),
+            Found::Commits { .. } | Found::Used => Err(Error::Order("a job has one source")),
         }
     }
 
@@ -343,8 +459,43 @@ impl Job {
     /// # Errors
     /// [`Error::NotExhausted`] if the source was not read to its end; [`Error::OutputExists`] if meanwhile another file got
     /// the name of the output.
-    pub fn finish(self) -> Result<(), Error> {
-        self.core.finish()
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.core.finish()?;
+        self.spool.take().map_or(Ok(()), Spool::remove)
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        self.core.output.borrow().is_some()
+    }
+
+    pub(crate) fn has_letters(&self) -> bool {
+        self.core.letters.borrow().is_some()
+    }
+
+    pub(crate) fn name(&self) -> &Path {
+        &self.how.name
+    }
+
+    pub(crate) fn random(&self) -> Result<u64, Error> {
+        self.core.fs.random().map_err(Error::io("get random bytes for", &self.how.name))
+    }
+}
+
+/// A file of records, open.
+pub(crate) struct SourceOpen {
+    pub(crate) reader: Reader,
+    pub(crate) batch: Batch,
+    /// Everything before this is done.
+    pub(crate) position: Position,
+    /// Whether there is nothing more to do.
+    pub(crate) finished: bool,
+}
+
+/// A job of pieces has done more than its position says.
+fn alone(last: Option<&State>) -> Result<(), Error> {
+    match last.and_then(|last| last.work.as_ref()) {
+        Some(work) => differs("pieces of", &work.size, "none"),
+        None => Ok(()),
     }
 }
 

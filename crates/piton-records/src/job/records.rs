@@ -61,8 +61,9 @@ impl Cursor for FileCursor {
 
     fn state(&self) -> Result<SourceState, Error> {
         let position = self.position();
-        let batch = self.batch.borrow();
-        let (identity, restart) = self.reader.borrow_mut().identity(&batch, position.bytes)?;
+        let mut reader = self.reader.borrow_mut();
+        let behind = reader.behind(&self.batch.borrow(), position);
+        let (identity, restart) = reader.identity(&behind)?;
         let (path, framing) = (self.path.clone(), self.framing.clone());
         Ok(SourceState::File { path, framing, position, identity, restart })
     }

@@ -46,6 +46,8 @@ struct State {
     written: Option<Mark>,
     /// The last one that is durable.
     synced: Option<Mark>,
+    /// What was written beside the output since the last sync.
+    beside: Vec<Synced>,
     failed: Option<Error>,
     stop: bool,
 }
@@ -76,24 +78,40 @@ impl Shared {
         self.state().failed.take()
     }
 
-    /// Syncs what is written but not durable yet, output first.
-    pub(crate) fn sync(&self, output: Option<&Output>, store: &dyn Store) -> Result<(), Error> {
+    /// This was written beside the output, and is synced before it.
+    pub(crate) fn sync_too(&self, output: Synced) {
+        let mut state = self.state();
+        if state.beside.iter().all(|beside| beside.path != output.path) {
+            state.beside.push(output);
+        }
+    }
+
+    /// The last durable commit, and the last one.
+    pub(crate) fn marks(&self) -> (Option<Mark>, Option<Mark>) {
+        let state = self.state();
+        (state.synced, state.written)
+    }
+
+    /// Syncs what is written but not durable yet, outputs first.
+    pub(crate) fn sync(&self, outputs: &[Synced], store: &dyn Store) -> Result<(), Error> {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if *turn == Syncs::Failed {
             return Err(Error::Over);
         }
-        let mark = {
-            let state = self.state();
-            state.written.filter(|written| state.synced.is_none_or(|synced| synced < *written))
+        let (mark, beside) = {
+            let mut state = self.state();
+            let mark = state.written.filter(|written| state.synced.is_none_or(|it| it < *written));
+            (mark, std::mem::take(&mut state.beside))
         };
-        let Some(mark) = mark else { return Ok(()) };
-        if let Some(Output { file, path }) = output {
+        let outputs = if mark.is_some() { outputs } else { &[] };
+        for Synced { file, path } in beside.iter().chain(outputs) {
             let synced = file.sync_data();
             if synced.is_err() {
                 *turn = Syncs::Failed;
             }
             synced.map_err(HeldError::io("sync", path))?;
         }
+        let Some(mark) = mark else { return Ok(()) };
         store.sync(mark)?;
         let mut state = self.state();
         state.synced = state.synced.max(Some(mark));
@@ -119,9 +137,9 @@ impl Shared {
     }
 }
 
-/// The output that is synced before the store.
+/// A file that is synced before the store.
 #[derive(Clone)]
-pub(crate) struct Output {
+pub(crate) struct Synced {
     pub(crate) file: Arc<dyn FsFile>,
     pub(crate) path: std::path::PathBuf,
 }
@@ -135,7 +153,7 @@ pub(crate) struct Ticker {
 impl Ticker {
     pub(crate) fn start(
         shared: &Arc<Shared>,
-        output: Option<Output>,
+        outputs: Vec<Synced>,
         store: &Arc<dyn Store>,
     ) -> Result<Self, Error> {
         // If the second thread cannot start, dropping this stops the first.
@@ -150,17 +168,17 @@ impl Ticker {
         let (syncs, store) = (Arc::clone(shared), Arc::clone(store));
         let syncs = Builder::new()
             .name("piton-sync".to_owned())
-            .spawn(move || sync_all_along(&syncs, output.as_ref(), &*store));
+            .spawn(move || sync_all_along(&syncs, &outputs, &*store));
         ticker.threads.push(syncs.map_err(Error::Thread)?);
         Ok(ticker)
     }
 }
 
-fn sync_all_along(shared: &Shared, output: Option<&Output>, store: &dyn Store) {
+fn sync_all_along(shared: &Shared, outputs: &[Synced], store: &dyn Store) {
     let mut pause = SYNC;
     while shared.wait(pause) {
         let began = Instant::now();
-        if let Err(error) = shared.sync(output, store) {
+        if let Err(error) = shared.sync(outputs, store) {
             shared.state().failed = Some(error);
             shared.set_due(true);
             return;

@@ -9,7 +9,7 @@ use super::identity::TAIL;
 use crate::framing::Framing;
 
 /// How much is read at a time: what fits a core's cache beside the rest.
-const READ: usize = 128 << 10;
+pub(super) const READ: usize = 128 << 10;
 /// How much is read at a time of a unit that is larger.
 const MOST: usize = 16 << 20;
 
@@ -180,7 +180,7 @@ mod tests {
     fn only_whole_units_count() {
         let batch = Batch { ends: vec![3, 6, 9, 12, 20], ..Batch::empty(Framing::LINES) };
         assert_eq!(Unit::Bytes(7).whole(&batch), Some(5));
-        assert_eq!(Unit::Bytes(6).whole(&batch), Some(4));
+        assert_eq!(Unit::Bytes(12).whole(&batch), Some(4));
         assert_eq!(Unit::Bytes(21).whole(&batch), None);
         assert_eq!(Unit::Records(2).whole(&batch), Some(4));
     }

@@ -11,6 +11,8 @@ use piton_durable::fs::{FsFile, read_full_at};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::coded::Entered;
+
 /// The longest head that is hashed.
 pub(super) const HEAD: usize = 64 << 10;
 /// How many bytes before the position are hashed.
@@ -23,6 +25,17 @@ pub struct Position {
     pub bytes: u64,
     /// Records.
     pub records: u64,
+}
+
+/// What is known of a source up to a position, as long as the job runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Behind {
+    pub(crate) position: Position,
+    pub(super) tail: Print,
+    pub(super) open_end: bool,
+    pub(super) sha256: Option<String>,
+    /// Where decoding can start, if it is compressed.
+    pub(super) entered: Option<Entered>,
 }
 
 /// A hash of some bytes.
@@ -95,6 +108,13 @@ pub enum SourceChange {
         /// Its length.
         len: u64,
     },
+    /// What was processed ahead of the position is not what is there now.
+    Ahead {
+        /// Where it began.
+        from: u64,
+        /// Where it ended.
+        to: u64,
+    },
     /// Its first bytes differ: it is another file, or was edited.
     Head {
         /// How many bytes were compared.
@@ -142,6 +162,9 @@ impl fmt::Display for SourceChange {
                 f,
                 "the {compared} bytes before byte {position} are not those that were read"
             ),
+            Self::Ahead { from, to } => {
+                write!(f, "{from} to {to} were processed already, and records end elsewhere now")
+            }
             Self::Digest { position } => {
                 write!(f, "the SHA-256 of its first {position} bytes is not that of what was read")
             }

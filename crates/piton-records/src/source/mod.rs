@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
+use sha2::Digest;
 
 pub(crate) use batch::{Batch, Unit};
 use batch::{advance, advance_into};
 pub use coded::Compression;
-use coded::{Decoded, Entry, Known, Opening};
+use coded::{Decoded, Entered, Entry, Opening};
 pub(crate) use coded::{Point, Restart};
-pub(crate) use identity::Identity;
+pub(crate) use identity::{Behind, Identity};
 pub use identity::{Changed, Growth, Position, SourceChange};
 use identity::{HEAD, Print, TAIL, hash_up_to, hex};
 
@@ -49,6 +50,16 @@ enum Input {
         at: u64,
     },
     Coded(Box<Decoded>),
+}
+
+impl Input {
+    /// These bytes, which were read last and begin here, come again.
+    fn unread(&mut self, offset: u64, bytes: &[u8]) {
+        match self {
+            Self::Plain { at } => *at = offset,
+            Self::Coded(decoded) => decoded.unread(bytes),
+        }
+    }
 }
 
 /// Reads a file in order, batch after batch.
@@ -181,6 +192,14 @@ impl Reader {
         }
     }
 
+    /// How many bytes come out of it, if that is known before the end.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        match &self.input {
+            Input::Plain { .. } => Some(self.len),
+            Input::Coded(_) => None,
+        }
+    }
+
     /// Whether there is more than what a finished job has read.
     pub(crate) fn grew(&self, position: u64, len: Option<u64>) -> bool {
         match &self.input {
@@ -212,6 +231,83 @@ impl Reader {
         let mut batch = advance_into(batch, buffer);
         let result = self.fill(&mut batch, unit);
         (batch, result)
+    }
+
+    /// The first record of the file, as it is, before anything was read.
+    pub(crate) fn first_record(&mut self) -> Result<Vec<u8>, Error> {
+        let start = self.at_start()?;
+        let (input, records) = (std::mem::replace(&mut self.input, start), self.records);
+        self.records = 0;
+        let mut batch = Batch::empty(self.reading.framing);
+        let more = self.fill(&mut batch, Unit::Records(1));
+        (self.input, self.records) = (input, records);
+        self.scanner = self.reading.framing.scanner();
+        let first = more?.then(|| batch.ends.first().copied()).flatten().unwrap_or(0);
+        Ok(batch.bytes.get(..first).unwrap_or_default().to_vec())
+    }
+
+    /// The bytes of the file from its start.
+    fn at_start(&self) -> Result<Input, Error> {
+        let Input::Coded(decoded) = &self.input else { return Ok(Input::Plain { at: 0 }) };
+        let Some(point) = Point::start(decoded.compression()) else {
+            return Ok(Input::Plain { at: 0 });
+        };
+        let entry = Entry { point, restart: None, position: 0, checked: true };
+        let how = Opening {
+            len: self.len,
+            growth: self.reading.growth,
+            hash: false,
+            max_window: self.reading.max_window,
+        };
+        let opened = Decoded::open(&self.file, entry, &how);
+        let (decoded, _) = opened.map_err(|fault| fault.of(&self.path))?;
+        Ok(Input::Coded(Box::new(decoded)))
+    }
+
+    /// Only the first record of this batch, which was read last, counts.
+    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
+        self.records -= (batch.taken as u64).saturating_sub(1);
+        batch.taken = batch.taken.min(1);
+    }
+
+    /// Passes the record that comes next, whatever its length, without keeping it.
+    pub(crate) fn skip_record(&mut self, batch: &Batch) -> Result<Batch, Error> {
+        self.scanner = self.reading.framing.scanner();
+        let mut hash = batch.hash_up_to(batch.start);
+        let mut tail = batch.bytes.get(..batch.start).unwrap_or_default().to_vec();
+        let (mut ends, mut open_end) = (Vec::new(), false);
+        let offset = batch.base + batch.start as u64;
+        // What is read at a time, at the place where it is in the source.
+        let (base, trace) = (offset, batch.trace.clone());
+        let mut some = Batch { base, trace, ..Batch::empty(self.reading.framing) };
+        while ends.is_empty() {
+            some.filled = 0;
+            let read = self.read(&mut some, batch::READ)?;
+            if read == 0 {
+                open_end = true;
+                break;
+            }
+            self.scanner.scan(some.read(), &mut ends);
+            let used = ends.first().copied().unwrap_or(read);
+            let (new, rest) = some.read().split_at_checked(used).unwrap_or_default();
+            if let Some(hash) = &mut hash {
+                hash.update(new);
+            }
+            tail.extend_from_slice(new);
+            tail.drain(..tail.len().saturating_sub(identity::TAIL));
+            let next = some.base + used as u64;
+            self.input.unread(next, rest);
+            some.base = next;
+        }
+        if self.scanner.ending() == Ending::InQuotes && open_end {
+            let path = self.path.clone();
+            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
+        }
+        self.scanner = self.reading.framing.scanner();
+        self.records += 1;
+        let (filled, base, trace) = (tail.len(), some.base - tail.len() as u64, some.trace);
+        let empty = Batch::empty(self.reading.framing);
+        Ok(Batch { bytes: tail, filled, base, start: filled, open_end, hash, trace, ..empty })
     }
 
     fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
@@ -338,10 +434,8 @@ impl Reader {
         });
         let Some((index, from)) = long else { return Ok(false) };
         // The records before it come first; then it is the first one.
-        match &mut self.input {
-            Input::Plain { at } => *at = batch.base + from as u64,
-            Input::Coded(decoded) => decoded.unread(batch.read().get(from..).unwrap_or_default()),
-        }
+        let rest = batch.read().get(from..).unwrap_or_default();
+        self.input.unread(batch.base + from as u64, rest);
         batch.filled = from;
         batch.ends.truncate(index);
         self.scanner = self.reading.framing.scanner();
@@ -356,28 +450,35 @@ impl Reader {
         })
     }
 
-    /// What is known of the file when everything before this position, in this batch, is done; and where decoding
-    /// starts then, if it is compressed. The batch may be an earlier one.
+    /// What is known of the source when everything before this place of the batch is done. The batch may be an
+    /// earlier one.
+    pub(crate) fn behind(&self, batch: &Batch, position: Position) -> Behind {
+        let at = usize::try_from(position.bytes.saturating_sub(batch.base)).unwrap_or(usize::MAX);
+        let at = at.min(batch.filled);
+        let open_end = batch.open_end && at == batch.filled;
+        match &self.input {
+            Input::Plain { .. } => {
+                let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
+                let sha256 = batch.hash_up_to(at).map(hex);
+                Behind { position, tail: Print::of(tail), open_end, sha256, entered: None }
+            }
+            Input::Coded(decoded) => {
+                let entered = decoded.entered(batch, at);
+                let tail = Print::of(&entered.seen.tail);
+                let sha256 = entered.seen.hash.clone().map(hex);
+                Behind { position, tail, open_end, sha256, entered: Some(entered) }
+            }
+        }
+    }
+
+    /// The same as the state of a job has it, and where decoding starts if the source is compressed.
     pub(crate) fn identity(
         &mut self,
-        batch: &Batch,
-        position: u64,
+        behind: &Behind,
     ) -> Result<(Identity, Option<Restart>), Error> {
-        let at = usize::try_from(position.saturating_sub(batch.base)).unwrap_or(usize::MAX);
-        let at = at.min(batch.filled);
-        let known = match &self.input {
-            Input::Plain { .. } => None,
-            Input::Coded(decoded) => decoded.known(batch, at).map_err(Error::Position)?,
-        };
-        let (read, tail, hash, restart) = match known {
-            None => {
-                let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
-                (position, Print::of(tail), batch.hash_up_to(at), None)
-            }
-            Some(Known { restart, seen }) => {
-                (seen.read, Print::of(&seen.tail), seen.hash, Some(restart))
-            }
-        };
+        let restart = behind.entered.as_ref().map(Entered::restart).transpose();
+        let restart = restart.map_err(Error::Position)?;
+        let read = restart.as_ref().map_or(behind.position.bytes, |restart| restart.read);
         let head_len = usize::try_from(read).unwrap_or(HEAD).min(self.head.len());
         let whole = head_len == HEAD;
         let head = match &self.head_print {
@@ -390,9 +491,9 @@ impl Reader {
         let identity = Identity {
             len: self.len,
             head,
-            tail,
-            open_end: batch.open_end && at == batch.filled,
-            sha256: hash.map(hex),
+            tail: behind.tail.clone(),
+            open_end: behind.open_end,
+            sha256: behind.sha256.clone(),
             device: self.device,
             inode: self.inode,
         };

@@ -10,6 +10,7 @@ mod harness;
 mod killed;
 mod outputs;
 mod pace;
+mod pieces;
 mod root_only;
 mod sources;
 mod tampered;

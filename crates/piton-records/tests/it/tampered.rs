@@ -12,6 +12,8 @@ use piton_testkit::disk::SimDisk;
 pub(crate) enum Rule {
     /// It is never cut: what is appended comes behind all that is there.
     NoCut,
+    /// It is as always, but what earlier runs have left in the spool is not found.
+    NoSpool,
     /// Of its syncs, this one fails, counted from 1.
     FailsSync {
         /// Which.
@@ -38,6 +40,9 @@ impl Tampered {
 
 impl Fs for Tampered {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn FsFile>> {
+        if let (Rule::NoSpool, Open::CreateNew { .. }, true) = (self.rule, how, in_spool(path)) {
+            let _ = self.inner.remove(path);
+        }
         let inner = self.inner.open(path, how)?;
         match path.extension().is_some_and(|it| it == "part") {
             true => {
@@ -47,8 +52,19 @@ impl Fs for Tampered {
         }
     }
 
+    fn list(&self, dir: &Path) -> io::Result<Vec<std::path::PathBuf>> {
+        match self.rule {
+            Rule::NoSpool if in_spool(&dir.join("0")) => Ok(Vec::new()),
+            _ => self.inner.list(dir),
+        }
+    }
+
     piton_testkit::forward_fs!(this => this.inner;
-        stat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
+        stat rename remove sync_dir create_dir canonicalize user new_file_mode random);
+}
+
+fn in_spool(path: &Path) -> bool {
+    path.parent().is_some_and(|dir| dir.to_string_lossy().ends_with(".piton-spool"))
 }
 
 struct PartFile {
@@ -64,7 +80,7 @@ impl FsFile for PartFile {
                 let end = self.inner.stat()?.len;
                 self.inner.write_at(buf, offset.max(end))
             }
-            Rule::FailsSync { .. } => self.inner.write_at(buf, offset),
+            Rule::FailsSync { .. } | Rule::NoSpool => self.inner.write_at(buf, offset),
         }
     }
     fn sync_data(&self) -> io::Result<()> {
@@ -72,13 +88,13 @@ impl FsFile for PartFile {
         match self.rule {
             // Once; then it is a success, as on Linux.
             Rule::FailsSync { at } if at == before + 1 => Err(io::Error::from_raw_os_error(5)),
-            Rule::FailsSync { .. } | Rule::NoCut => self.inner.sync_data(),
+            Rule::FailsSync { .. } | Rule::NoCut | Rule::NoSpool => self.inner.sync_data(),
         }
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
         match self.rule {
             Rule::NoCut => Ok(()),
-            Rule::FailsSync { .. } => self.inner.set_len(len),
+            Rule::FailsSync { .. } | Rule::NoSpool => self.inner.set_len(len),
         }
     }
 

@@ -132,6 +132,10 @@ impl<P: Root> Fs for P {
         Ok(with_name(self, path, remove_at)??)
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        Ok(with_name(self, dir, remove_dir_at)??)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let at = self.directory(dir)?;
         let fd = open_at(&at, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
@@ -234,6 +238,10 @@ fn rename_at(from: &At, to: &At) -> Result<(), Errno> {
 
 fn remove_at(at: &At) -> Result<(), Errno> {
     retry_on_intr(|| rustix::fs::unlinkat(&at.dir, at.path, AtFlags::empty()))
+}
+
+fn remove_dir_at(at: &At) -> Result<(), Errno> {
+    retry_on_intr(|| rustix::fs::unlinkat(&at.dir, at.path, AtFlags::REMOVEDIR))
 }
 
 /// `RENAME_NOREPLACE`; where the file system lacks it, link and unlink; where it has no links

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use piton_durable::fs::{FsFile, read_full_at};
 
 use super::feed::Seen;
-use super::{Coded, Fault, Opening, Point, Restart};
+use super::{Coded, Compression, Fault, Opening, Point, Restart};
 use crate::error::Error;
 use crate::source::batch::Batch;
 use crate::source::identity::{Print, SourceChange, TAIL};
@@ -20,7 +20,7 @@ pub(in crate::source) struct Trace {
     /// Restart points: the last one before its first record, and those inside.
     points: Vec<Arc<Point>>,
     /// How much of the file was read for it.
-    seen: Seen,
+    seen: Arc<Seen>,
 }
 
 /// The uncompressed bytes of a source, from a position on.
@@ -29,6 +29,8 @@ pub(in crate::source) struct Decoded {
     /// What comes before the first batch: bytes that are decoded again.
     pending: Option<Pending>,
     replays: u64,
+    /// Where decoding has started.
+    start: Arc<Point>,
 }
 
 struct Pending {
@@ -49,10 +51,19 @@ pub(in crate::source) struct Entry<'a> {
     pub(in crate::source) checked: bool,
 }
 
-/// What the identity of a compressed source is made of, at a position.
-pub(in crate::source) struct Known {
-    pub(in crate::source) restart: Restart,
-    pub(in crate::source) seen: Seen,
+/// What is known of a compressed source at a position. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::source) struct Entered {
+    pub(in crate::source) seen: Arc<Seen>,
+    point: Arc<Point>,
+    before: Print,
+}
+
+impl Entered {
+    /// The same for a commit.
+    pub(in crate::source) fn restart(&self) -> Result<Restart, serde_json::Error> {
+        Restart::new(self.seen.read, self.before.clone(), &self.point)
+    }
 }
 
 impl Decoded {
@@ -83,13 +94,19 @@ impl Decoded {
             before: restart.before.clone(),
             checked,
         });
-        let trace = Trace { points: vec![Arc::new(point)], seen };
-        Ok((Self { coded, pending, replays }, trace))
+        let start = Arc::new(point);
+        let trace = Trace { points: vec![Arc::clone(&start)], seen: Arc::new(seen) };
+        Ok((Self { coded, pending, replays, start }, trace))
     }
 
     /// How many bytes this run decodes again before the first new one.
     pub(in crate::source) fn replays(&self) -> u64 {
         self.replays
+    }
+
+    /// How the file is compressed.
+    pub(in crate::source) fn compression(&self) -> Compression {
+        self.start.compression()
     }
 
     /// How far the file is read.
@@ -156,38 +173,36 @@ impl Decoded {
         Ok(())
     }
 
-    /// What a commit says at this place of the batch.
-    pub(in crate::source) fn known(
-        &self,
-        batch: &Batch,
-        at: usize,
-    ) -> Result<Option<Known>, serde_json::Error> {
-        let Some(trace) = &batch.trace else { return Ok(None) };
+    /// What is known at this place of the batch.
+    pub(in crate::source) fn entered(&self, batch: &Batch, at: usize) -> Entered {
         let position = batch.base + at as u64;
-        let last = trace.points.partition_point(|point| point.at <= position).checked_sub(1);
-        let Some(point) = last.and_then(|last| trace.points.get(last)) else { return Ok(None) };
+        let trace = batch.trace.as_deref();
+        let points = trace.map_or(&[][..], |trace| &trace.points);
+        let last = points.partition_point(|point| point.at <= position).checked_sub(1);
+        let point = last.and_then(|last| points.get(last)).unwrap_or(&self.start);
         let before = match &self.pending {
             // Nothing was decoded yet.
             Some(pending) => pending.before.clone(),
             None => {
-                let len = usize::try_from(position - point.at).unwrap_or(TAIL).min(TAIL);
+                let len = position.saturating_sub(point.at);
+                let len = usize::try_from(len).unwrap_or(TAIL).min(TAIL);
                 Print::of(batch.read().get(at.saturating_sub(len)..at).unwrap_or_default())
             }
         };
-        let restart = Restart::new(trace.seen.read, before, point)?;
-        Ok(Some(Known { restart, seen: trace.seen.clone() }))
+        let seen = trace.map(|trace| Arc::clone(&trace.seen)).unwrap_or_default();
+        Entered { seen, point: Arc::clone(point), before }
     }
 }
 
 /// The batch learns of the restart points that were passed, and of what was read.
 fn note(coded: &mut Coded, batch: &mut Batch) {
     let start = batch.base + batch.start as u64;
-    let (mut points, mut seen) = (Vec::new(), coded.seen());
+    let (mut points, mut seen) = (Vec::new(), Arc::new(coded.seen()));
     if let Some(trace) = &batch.trace {
         points.clone_from(&trace.points);
         if trace.seen.read > seen.read {
             // An earlier run has read more.
-            seen = trace.seen.clone();
+            seen = Arc::clone(&trace.seen);
         }
     }
     points.extend(coded.passed());

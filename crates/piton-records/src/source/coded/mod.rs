@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use piton_durable::fs::{FsFile, read_full_at};
 
-pub(super) use batches::{Decoded, Entry, Known, Trace};
+pub(super) use batches::{Decoded, Entered, Entry, Trace};
 use fault::Fault;
 use feed::{Extent, Feed};
 use point::{Marks, Place};

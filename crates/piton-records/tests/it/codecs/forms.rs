@@ -18,7 +18,6 @@ const TOOLS: [(&str, &str); 7] = [
 /// One way to compress a file.
 pub(crate) struct Form {
     pub(crate) name: &'static str,
-    pub(crate) codec: &'static str,
     /// The most that a resume may decode again, in bytes.
     pub(crate) again: u64,
     make: fn(&[u8]) -> Vec<u8>,
@@ -108,7 +107,7 @@ const BZIP2_1: u64 = 100_000;
 const ALL: u64 = u64::MAX;
 
 pub(crate) fn forms() -> Vec<Form> {
-    let form = |codec, name, again, make| Form { name, codec, again, make };
+    let form = |_codec: &str, name, again, make| Form { name, again, make };
     vec![
         form("gzip", "gzip -6", GZIP, |it| tool("gzip -6", it)),
         form("gzip", "gzip -1", GZIP, |it| tool("gzip -1", it)),

@@ -1,0 +1,114 @@
+//! Results: bytes in memory, or in a file where they are too many.
+
+use std::io;
+use std::sync::Arc;
+
+use piton_durable::crc::{combine, crc32c};
+use piton_durable::fs::{FsFile, read_full_at, write_all_at};
+use piton_durable::verify;
+
+/// Copied at a time.
+const COPY: usize = 1 << 20;
+
+/// The result of a piece.
+#[derive(Clone, Default)]
+pub struct Body {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone)]
+enum Part {
+    Bytes(Vec<u8>),
+    /// These bytes of a file, which nobody changes any more.
+    File {
+        file: Arc<dyn FsFile>,
+        start: u64,
+        len: u64,
+    },
+}
+
+impl Body {
+    /// So many bytes of a file, from `start`. Nobody changes them as long as this lives.
+    pub fn of_file(file: Arc<dyn FsFile>, start: u64, len: u64) -> Self {
+        Self { parts: vec![Part::File { file, start, len }] }
+    }
+
+    /// Bytes in it.
+    pub fn len(&self) -> u64 {
+        self.parts.iter().map(Part::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What follows this.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.parts.append(&mut other.parts);
+    }
+
+    /// CRC32C of all bytes.
+    pub(crate) fn crc(&self) -> io::Result<u32> {
+        self.parts.iter().try_fold(0, |sum, part| {
+            let crc = match part {
+                Part::Bytes(bytes) => crc32c(bytes),
+                Part::File { file, start, len } => {
+                    let range = *start..start.saturating_add(*len);
+                    let crc = verify::crc(&**file, range, &mut verify::buffer())?;
+                    crc.ok_or(io::ErrorKind::UnexpectedEof)?
+                }
+            };
+            Ok(combine(sum, crc, part.len()))
+        })
+    }
+
+    /// Writes all bytes into this file, from `at`.
+    pub(crate) fn write_to(&self, target: &dyn FsFile, at: u64) -> io::Result<()> {
+        let mut at = at;
+        self.for_each(|bytes| {
+            write_all_at(target, bytes, at)?;
+            at += bytes.len() as u64;
+            Ok(())
+        })
+    }
+
+    /// Hands out all bytes, run by run.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        for part in &self.parts {
+            match part {
+                Part::Bytes(bytes) => each(bytes)?,
+                Part::File { file, start, len } => {
+                    let mut buffer = vec![0; COPY];
+                    let (mut at, end) = (*start, start.saturating_add(*len));
+                    while at < end {
+                        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+                        let wanted = buffer.len().min(left);
+                        let room = buffer.get_mut(..wanted).unwrap_or_default();
+                        if read_full_at(&**file, room, at)? < wanted {
+                            return Err(io::ErrorKind::UnexpectedEof.into());
+                        }
+                        each(room)?;
+                        at += wanted as u64;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { parts: vec![Part::Bytes(bytes)] }
+    }
+}

@@ -1,0 +1,218 @@
+//! The ways to process a job's records in pieces.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::order::Track;
+use super::piece::{FilePiece, FilePlan};
+use super::plan::{Piece, Plan};
+use super::run::{Done, Run};
+use super::spool::{Outcome, Spool};
+use super::worker::{Attempt, End, Failed, Failure, Gone, Process, Worker};
+use super::{Order, Parallel};
+use crate::body::Body;
+use crate::error::Error;
+use crate::framing::Framing;
+use crate::job::{Job, SourceOpen};
+use crate::record::RecordRef;
+use crate::state::WorkState;
+
+/// What is done with each piece of a file. Several threads do it at once.
+pub trait Work: Sync {
+    /// Processes a piece; `number` counts its attempts, from 1.
+    fn attempt(&self, piece: &FilePiece, number: u32) -> Attempt;
+
+    /// The run ends by an error: whatever can be stopped is stopped.
+    fn stop(&self) {}
+}
+
+impl Job {
+    /// Processes the records of a file on several threads; each result is in the output once. A record that fails goes to
+    /// the [dead letters](Job::dead_letters), or ends the run; without them, everything before it is done, and what was
+    /// finished behind it is kept for the next run.
+    ///
+    /// ```
+    /// use piton_records::parallel::{Failed, Parallel};
+    /// use piton_records::{Framing, Job};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = |name| dir.path().join(name);
+    /// # std::fs::write(path("numbers"), "1\n2\n3\n")?;
+    /// let mut job = Job::open(path("square"))?;
+    /// job.output(path("squares"))?;
+    /// let how = Parallel::new(4.try_into()?).what("square");
+    /// job.par_map(path("numbers"), Framing::LINES, &how, |record| {
+    ///     let number: u64 = String::from_utf8_lossy(record).parse().map_err(|_| Failed::from("no number"))?;
+    ///     Ok(format!("{}\n", number * number))
+    /// })?;
+    /// job.finish()?;
+    /// assert_eq!(std::fs::read_to_string(path("squares"))?, "1\n4\n9\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Job::lines`]; [`Error::PieceFailed`]; [`Error::TooManyFailures`].
+    pub fn par_map<R: AsRef<[u8]>>(
+        &mut self,
+        path: impl AsRef<Path>,
+        framing: Framing,
+        how: &Parallel,
+        map: impl Fn(&RecordRef<'_>) -> Result<R, Failed> + Sync,
+    ) -> Result<Done, Error> {
+        self.pieces(path.as_ref(), framing, how, &Map(map))
+    }
+
+    /// The same for whole pieces: see [`Work`].
+    ///
+    /// # Errors
+    /// As [`Job::par_map`].
+    pub fn process(
+        &mut self,
+        path: impl AsRef<Path>,
+        framing: Framing,
+        how: &Parallel,
+        work: &impl Work,
+    ) -> Result<Done, Error> {
+        self.pieces(path.as_ref(), framing, how, &Whole(work))
+    }
+
+    fn pieces(
+        &mut self,
+        path: &Path,
+        framing: Framing,
+        how: &Parallel,
+        work: &impl Process<FilePiece>,
+    ) -> Result<Done, Error> {
+        let last = self.last()?;
+        let known = self.work(last.as_ref(), how)?;
+        let SourceOpen { reader, batch, position, finished } =
+            self.open_source(path, framing, last.as_ref())?;
+        let mut plan = FilePlan::new(path.to_owned(), reader, batch, position, how.size.unit());
+        plan.long_ones = self.has_letters();
+        if how.header {
+            plan.keep_header()?;
+        }
+        let head = plan.begin();
+        self.run_pieces(plan, head, known, how, finished, work)
+    }
+
+    /// What is done with the records, compared with what earlier runs did.
+    fn work(&self, last: Option<&crate::state::State>, how: &Parallel) -> Result<WorkState, Error> {
+        let apart = if how.header { ", the first record apart" } else { "" };
+        let size = format!("{}{apart}", how.size);
+        // Without an output nothing has an order.
+        let had_output = last.is_some_and(|last| last.output.is_some());
+        let order = if self.has_output() || had_output { how.order } else { Order::Any };
+        let differs = |what, was: &str, now: &str| {
+            Err(Error::JobDiffers { what, was: was.to_owned(), now: now.to_owned() })
+        };
+        let Some(last) = last else {
+            let id = self.random()?;
+            let what = how.what.clone();
+            return Ok(WorkState { id, what, size, order, ahead: Vec::new(), failed: 0 });
+        };
+        let Some(was) = &last.work else { return differs("pieces of", "none", &size) };
+        if was.size != size {
+            return differs("pieces of", &was.size, &size);
+        }
+        if was.order != order {
+            let name = |order| if order == Order::Any { "any order" } else { "source order" };
+            return differs("results in", name(was.order), name(order));
+        }
+        if was.what != how.what && !how.accept_other_work {
+            return differs("the work", &was.what, &how.what);
+        }
+        Ok(WorkState { what: how.what.clone(), ..was.clone() })
+    }
+
+    fn run_pieces<S: Plan + 'static>(
+        &mut self,
+        plan: S,
+        head: S::Behind,
+        work_state: WorkState,
+        how: &Parallel,
+        finished: bool,
+        work: &impl Process<S::Piece>,
+    ) -> Result<Done, Error> {
+        let (position, records) = plan.position(&head);
+        let dir = how.spool.clone().unwrap_or_else(|| self.spool_dir());
+        let (id, failed) = (work_state.id, work_state.failed);
+        let spool = Spool::open(&self.core.fs, &dir, id, how.spool_limit, position)?;
+        if finished {
+            self.core.set_finished();
+            spool.remove()?;
+            return Ok(Done { pieces: 0, records, failed, stopped: false });
+        }
+        let monitor = &how.monitor;
+        monitor.begun_at.store(position, Relaxed);
+        let track = Rc::new(Track::new(plan, head, work_state));
+        self.core.watch(how.monitor.clone());
+        self.core.start(Rc::clone(&track) as Rc<dyn crate::job::Cursor>)?;
+        let (core, letters) = (Rc::clone(&self.core), self.has_letters());
+        let (done, spool) = Run { core, track, spool, options: how, letters }.all(work)?;
+        self.spool = Some(spool);
+        Ok(done)
+    }
+
+    fn spool_dir(&self) -> PathBuf {
+        let mut path = self.name().as_os_str().to_owned();
+        path.push(".piton-spool");
+        path.into()
+    }
+}
+
+/// Whole pieces.
+struct Whole<'a, W>(&'a W);
+
+impl<W: Work> Process<FilePiece> for Whole<'_, W> {
+    fn process(&self, piece: &FilePiece, worker: &Worker<'_>) -> End {
+        worker.finish(piece, &mut |piece, number| self.0.attempt(piece, number))
+    }
+
+    fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// Record by record.
+struct Map<F>(F);
+
+impl<R: AsRef<[u8]>, F> Process<FilePiece> for Map<F>
+where
+    F: Fn(&RecordRef<'_>) -> Result<R, Failed> + Sync,
+{
+    fn process(&self, piece: &FilePiece, worker: &Worker<'_>) -> End {
+        if let Some(why) = piece.refused() {
+            return End::Done(Outcome::of_letter(piece, &Failed::permanent(why), 0));
+        }
+        let mut results = Vec::new();
+        let mut outcome = Outcome::default();
+        for (index, record) in piece.records().enumerate() {
+            let attempt = worker.attempts(|_| match (self.0)(&record) {
+                Ok(result) => {
+                    results.extend_from_slice(result.as_ref());
+                    Attempt::Done(Body::default())
+                }
+                Err(failed) => Attempt::Failed(failed),
+            });
+            match attempt {
+                Ok(_) => {}
+                Err(Gone::Stopped) => return End::Stopped,
+                Err(Gone::Broken(error)) => return End::Broken(error),
+                Err(Gone::Failed(failed, attempts)) if worker.letters => {
+                    let alone = piece.only(index);
+                    outcome.append(Outcome::of_letter(&alone, &failed, attempts));
+                }
+                Err(Gone::Failed(failed, attempts)) => {
+                    let (line, offset) = (record.line(), record.offset());
+                    return End::Failed(Failure { line, offset, records: 1, attempts, failed });
+                }
+            }
+        }
+        outcome.body = results.into();
+        End::Done(outcome)
+    }
+}

@@ -1,0 +1,248 @@
+//! The thread that hands out pieces and places their results.
+
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::order::Track;
+use super::plan::{Piece, Plan};
+use super::spool::{Outcome, Spool};
+use super::worker::{End, Failure, Process, Worker};
+use super::{Parallel, Size};
+use crate::error::Error;
+use crate::job::Core;
+use crate::state::Order;
+
+/// How long nothing may happen before commits, stops and pauses are looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How a run of pieces has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Done {
+    /// Pieces that this run has finished.
+    pub pieces: u64,
+    /// Records of the source that are done, by all runs.
+    pub records: u64,
+    /// Records among the dead letters, of all runs.
+    pub failed: u64,
+    /// Whether the run was stopped before the end of the source; another one continues.
+    pub stopped: bool,
+}
+
+/// A run over the pieces of a source.
+pub(crate) struct Run<'a, S: Plan> {
+    pub(crate) core: Rc<Core>,
+    pub(crate) track: Rc<Track<S>>,
+    pub(crate) spool: Spool,
+    pub(crate) options: &'a Parallel,
+    pub(crate) letters: bool,
+}
+
+/// Why no further piece is started.
+enum Ending {
+    /// The source has no more.
+    Exhausted,
+    Stopped,
+    Error(Error),
+    Panic(Box<dyn std::any::Any + Send>),
+}
+
+impl<S: Plan> Run<'_, S> {
+    /// Processes all pieces. What is finished counts, also if this ends in an error.
+    pub(crate) fn all(mut self, work: &impl Process<S::Piece>) -> Result<(Done, Spool), Error> {
+        let worker = Worker::new(self.options, self.letters);
+        let (jobs, queue) = channel();
+        let (queue, (results, finished)) = (Mutex::new(queue), channel());
+        let ending = thread::scope(|scope| {
+            for number in 0..self.options.workers.get() {
+                let (worker, queue, results) = (&worker, &queue, results.clone());
+                let thread = thread::Builder::new().name(format!("piton-work-{number}"));
+                let serve = move || worker.serve(queue, &results, work);
+                thread.spawn_scoped(scope, serve).map_err(Error::Thread)?;
+            }
+            drop(results);
+            let next = |wait| finished.recv_timeout(wait);
+            let ending = self.coordinate(&jobs, next, &worker, work);
+            if ending.is_err() {
+                worker.end();
+                work.stop();
+            }
+            // The workers end when the queue does.
+            drop(jobs);
+            ending
+        })?;
+        let (_, records) = self.track.position();
+        let pieces = self.options.monitor.pieces.load(Relaxed);
+        let (failed, stopped) = (self.track.failed(), matches!(ending, Ending::Stopped));
+        match ending {
+            Ending::Exhausted => self.core.exhausted.set(true),
+            Ending::Stopped => self.core.commit_now()?,
+            Ending::Error(error) => {
+                self.core.commit_now()?;
+                return Err(error);
+            }
+            Ending::Panic(payload) => {
+                self.core.commit_now()?;
+                std::panic::resume_unwind(payload);
+            }
+        }
+        Ok((Done { pieces, records, failed, stopped }, self.spool))
+    }
+
+    fn coordinate(
+        &mut self,
+        jobs: &Sender<S::Piece>,
+        next: impl Fn(Duration) -> Result<(S::Piece, End), RecvTimeoutError>,
+        worker: &Worker<'_>,
+        work: &impl Process<S::Piece>,
+    ) -> Result<Ending, Error> {
+        let monitor = &*self.options.monitor;
+        let (mut in_flight, mut ending) = (0, None);
+        // A few wait, so that no worker does.
+        let workers = self.options.workers.get();
+        let window = match self.options.size {
+            // A record may be processed in no time.
+            Size::Records(_) if !self.options.commit_each => workers * 4,
+            _ => workers + 1,
+        };
+        loop {
+            if monitor.is_stopped() {
+                ending.get_or_insert(Ending::Stopped);
+            }
+            while ending.is_none()
+                && in_flight < window
+                && !monitor.is_paused()
+                && (in_flight == 0 || self.spool.has_room())
+            {
+                let piece = self.track.plan.borrow_mut().next();
+                match piece {
+                    Ok(Some(piece)) if self.is_known(&piece)? => self.place_waiting()?,
+                    Ok(Some(piece)) => {
+                        in_flight += 1;
+                        // It is received as long as this holds the queue.
+                        let _ = jobs.send(piece);
+                    }
+                    Ok(None) => ending = Some(Ending::Exhausted),
+                    Err(error) => ending = Some(Ending::Error(error)),
+                }
+            }
+            if !matches!(ending, None | Some(Ending::Exhausted)) {
+                worker.end();
+            }
+            if in_flight == 0
+                && let Some(ending) = ending
+            {
+                return Ok(ending);
+            }
+            if let Ok((piece, end)) = next(TICK) {
+                in_flight -= 1;
+                let ends = match end {
+                    End::Done(outcome) => self.done(&piece, &outcome)?,
+                    End::Failed(failure) => Some(Ending::Error(failure.into())),
+                    End::Stopped => Some(Ending::Stopped),
+                    End::Broken(error) => {
+                        work.stop();
+                        Some(Ending::Error(error))
+                    }
+                    End::Panicked(payload) => Some(Ending::Panic(payload)),
+                };
+                if let Some(ends) = ends
+                    && !matches!(ending, Some(Ending::Error(_) | Ending::Panic(_)))
+                {
+                    ending = Some(ends);
+                }
+            }
+            self.core.breathe()?;
+            let (durable, last) = self.core.marks();
+            self.spool.collect(durable, last)?;
+            self.show();
+        }
+    }
+
+    /// Whether an earlier run has finished this piece.
+    fn is_known(&mut self, piece: &S::Piece) -> Result<bool, Error> {
+        let known = match self.track.order() {
+            Order::Any => self.track.is_done(piece)?,
+            Order::Source => self.spool.has(piece)?,
+        };
+        if known {
+            self.track.finish(piece);
+        }
+        Ok(known)
+    }
+
+    /// A worker has finished a piece.
+    fn done(&mut self, piece: &S::Piece, outcome: &Outcome) -> Result<Option<Ending>, Error> {
+        let monitor = &self.options.monitor;
+        monitor.pieces.fetch_add(1, Relaxed);
+        monitor.bytes.fetch_add(piece.end().saturating_sub(piece.start()), Relaxed);
+        let next = piece.start() == self.track.position().0;
+        let mut placed = true;
+        match self.track.order() {
+            Order::Source if !next => {
+                self.track.count(0);
+                let file = self.spool.put(piece, outcome)?;
+                self.core.sync_too(file);
+                self.track.finish(piece);
+                placed = false;
+            }
+            _ => {
+                self.track.count(outcome.failed);
+                let track = &self.track;
+                self.core.place(&outcome.body, &outcome.letters, || track.finish(piece))?;
+                self.place_waiting()?;
+            }
+        }
+        if placed && self.options.commit_each {
+            self.core.commit_placed()?;
+        }
+        let (failed, (_, records)) = (self.track.failed(), self.track.position());
+        let too_many = self.options.max_failures.filter(|most| most.exceeded(failed, records));
+        Ok(too_many.map(|_| Ending::Error(Error::TooManyFailures { failed, records })))
+    }
+
+    /// What is finished and next in line goes to its place.
+    fn place_waiting(&mut self) -> Result<(), Error> {
+        while let Some(start) = self.track.next_in_line() {
+            if self.track.order() == Order::Any {
+                self.track.advance();
+                continue;
+            }
+            let outcome = self.spool.take(start)?;
+            let outcome = outcome.ok_or_else(|| self.spool.damaged(start))?;
+            self.track.fail(outcome.failed);
+            let track = &self.track;
+            self.core.place(&outcome.body, &outcome.letters, || track.advance())?;
+        }
+        Ok(())
+    }
+
+    fn show(&self) {
+        let monitor = &self.options.monitor;
+        let (position, records) = self.track.position();
+        monitor.position.store(position, Relaxed);
+        monitor.records.store(records, Relaxed);
+        monitor.failed.store(self.track.failed(), Relaxed);
+        monitor.spooled.store(self.spool.used(), Relaxed);
+        let whole = self.track.plan.borrow().whole();
+        monitor.whole.store(whole.unwrap_or(0), Relaxed);
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let Failure { line, offset, records, attempts, failed } = failure;
+        Self::PieceFailed {
+            line,
+            offset,
+            records,
+            attempts,
+            why: failed.why,
+            stderr: String::from_utf8_lossy(&failed.stderr).into_owned(),
+        }
+    }
+}
