@@ -82,7 +82,7 @@ pub(crate) enum SourceState {
         identity: Identity,
         /// Where decoding starts, if the file is compressed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        restart: Option<Restart>,
+        restart: Option<Box<Restart>>,
     },
     Range {
         start: u64,

@@ -331,7 +331,7 @@ impl Job {
                 };
                 let restart = restart.as_ref().map(|restart| {
                     let point = restart.point(position.bytes).map_err(invalid)?;
-                    Ok::<_, Error>((restart, point))
+                    Ok::<_, Error>((&**restart, point))
                 });
                 Some(Before { position: *position, identity, restart: restart.transpose()? })
             }

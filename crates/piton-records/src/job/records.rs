@@ -65,6 +65,7 @@ impl Cursor for FileCursor {
         let behind = reader.behind(&self.batch.borrow(), position);
         let (identity, restart) = reader.identity(&behind)?;
         let (path, framing) = (self.path.clone(), self.framing.clone());
+        let restart = restart.map(Box::new);
         Ok(SourceState::File { path, framing, position, identity, restart })
     }
 }

@@ -319,7 +319,8 @@ impl Plan for FilePlan {
     fn state(&mut self, behind: &Behind) -> Result<SourceState, Error> {
         let (identity, restart) = self.reader.identity(behind)?;
         let (path, framing) = (self.path.to_string_lossy().into_owned(), self.framing.clone());
-        Ok(SourceState::File { path, framing, position: behind.position, identity, restart })
+        let (position, restart) = (behind.position, restart.map(Box::new));
+        Ok(SourceState::File { path, framing, position, identity, restart })
     }
 
     fn changed(&self, from: u64, to: u64) -> Error {

@@ -189,7 +189,7 @@ impl Xz {
             let uncompressed = index.number()?.ok_or_else(invalid)?;
             sizes = add_sizes(sizes, unpadded, uncompressed);
         }
-        while index.len % 4 != 0 {
+        while !index.len.is_multiple_of(4) {
             if index.byte()? != 0 {
                 return Err(invalid());
             }
