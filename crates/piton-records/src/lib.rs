@@ -54,4 +54,7 @@ pub use error::Error;
 pub use framing::Framing;
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
 pub use record::{Entry, Item, Record, RecordRef};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use source::coded::properties;
 pub use source::{Changed, Compression, Growth, Position, SourceChange};

@@ -1,7 +1,7 @@
 //! A local file, plain or compressed, read in batches: a batch is one buffer and the ends of its records.
 
 mod batch;
-mod coded;
+pub(crate) mod coded;
 mod identity;
 
 use std::path::{Path, PathBuf};

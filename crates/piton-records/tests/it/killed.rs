@@ -99,32 +99,47 @@ fn at_every_syscall() {
 
 #[test]
 fn at_random_moments_until_it_is_done() {
-    let mut kills = 0;
-    for round in 0..4 {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("in"), input()).unwrap();
-        for turn in 0..200 {
-            let mut child = program()
-                .env(CHILD, folder.path())
-                .command()
-                .stdout(Stdio::null())
-                .stderr(Stdio::inherit())
-                .spawn()
-                .unwrap();
-            std::thread::sleep(Duration::from_millis(20 + draw(round * 1000 + turn, 250)));
-            // It may be over.
-            let _ = child.kill();
-            if child.wait().unwrap().success() {
-                break;
-            }
-            kills += 1;
-        }
-        assert!(
-            std::fs::read(path("out")).unwrap() == wanted(input().strip_suffix(b"\n").unwrap())
-        );
-        // Each byte behind a commit is explained: nothing was set aside.
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
-    }
+    let kills: u32 = (0..4).map(|round| until_it_is_done(&input(), &input(), round)).sum();
     assert!(kills > 4, "{kills} kills");
+}
+
+#[test]
+fn in_compressed_sources_at_random_moments_until_it_is_done() {
+    if !crate::codecs::available() {
+        return;
+    }
+    let input = input();
+    let mut kills = 0;
+    for (round, form) in (100..).zip(crate::codecs::few()) {
+        kills += until_it_is_done(&form.made(&input), &input, round);
+    }
+    assert!(kills > 7, "{kills} kills");
+}
+
+/// Kills the child over and over; its output is right in the end. Returns the number of kills.
+fn until_it_is_done(source: &[u8], plain: &[u8], round: u64) -> u32 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("in"), source).unwrap();
+    let mut kills = 0;
+    for turn in 0..200 {
+        let mut child = program()
+            .env(CHILD, folder.path())
+            .command()
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(20 + draw(round * 1000 + turn, 250)));
+        // It may be over.
+        let _ = child.kill();
+        if child.wait().unwrap().success() {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(std::fs::read(path("out")).unwrap() == wanted(plain.strip_suffix(b"\n").unwrap()));
+    // Each byte behind a commit is explained: nothing was set aside.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    kills
 }

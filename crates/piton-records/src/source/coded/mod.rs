@@ -9,6 +9,8 @@ mod fault;
 mod feed;
 mod gzip;
 mod point;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod properties;
 mod xz;
 mod zstd;
 

@@ -3,6 +3,7 @@
 mod changes;
 mod damage;
 mod forms;
+mod pieces;
 mod resumes;
 
 use std::sync::Arc;

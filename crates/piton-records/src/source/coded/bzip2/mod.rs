@@ -200,10 +200,12 @@ impl Decoder for Bzip2 {
         let mut room = stream.room(bytes, offset);
         // At the end of the file nothing more can be a mark.
         let ends = bytes.len() < AHEAD && stream.ahead.is_none();
+        let shift = (stream.origin % 8) as u32;
         if ends {
-            room = bytes.len();
+            // Of bits that were moved the last byte is not whole.
+            room = bytes.len().saturating_sub(usize::from(shift > 0));
         }
-        let input = match (stream.origin % 8) as u32 {
+        let input = match shift {
             0 => bytes.get(..room).unwrap_or_default(),
             shift => {
                 shifted(bytes, shift, &mut self.moved, room);
