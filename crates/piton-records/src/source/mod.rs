@@ -139,6 +139,8 @@ impl Reader {
         let Position { bytes: position, .. } = Before::position(before.as_ref());
         let open_end = before.as_ref().is_some_and(|before| before.identity.open_end);
         let batch = Batch { open_end, ..Batch::empty(reading.framing) };
+        // Of a file that was empty when the job began nothing is known yet.
+        let before = before.filter(|before| before.identity.len > 0 || before.restart.is_some());
         let (restart, point) = match before.map(|before| before.restart) {
             None => {
                 let found = match reading.compression {

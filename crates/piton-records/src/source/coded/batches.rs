@@ -76,7 +76,7 @@ impl Decoded {
         let Entry { point, restart, position, checked } = entry;
         let coded = Coded::open(Arc::clone(file), &point, how)?;
         let mut seen = coded.seen();
-        if let Some(restart) = restart.filter(|restart| restart.read > seen.read) {
+        if let Some(restart) = restart.filter(|restart| checked && restart.read > seen.read) {
             // What was read before stays known, although it was not read again yet.
             seen.read = restart.read;
             let from = restart.read.saturating_sub(TAIL as u64);

@@ -240,3 +240,19 @@ fn a_source_that_is_cut_while_it_is_read_is_noticed() {
         );
     }
 }
+
+#[test]
+fn a_file_that_was_empty_at_first_is_what_it_becomes() {
+    if !available() {
+        return;
+    }
+    let input = text(3000);
+    for form in few() {
+        let disk = disk(1, b"");
+        append(&disk, Growth::Accept).unwrap();
+        disk.restart();
+        disk.put(SOURCE, &form.made(&input));
+        append(&disk, Growth::Accept).unwrap();
+        assert!(disk.bytes(OUT).unwrap() == wanted_lines(&input), "{}", form.name);
+    }
+}

@@ -125,3 +125,61 @@ impl Drop for Inflate {
         let _ = unsafe { z::inflateEnd(&raw mut *self.stream) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zlib_rs::{Deflate, DeflateFlush};
+
+    use super::*;
+
+    /// Two blocks and the last one, raw.
+    fn stream(parts: &[&[u8]]) -> Vec<u8> {
+        let (mut deflate, mut out) = (Deflate::new(6, false, 15), vec![0; 1 << 16]);
+        for (index, part) in parts.iter().enumerate() {
+            let last = index + 1 == parts.len();
+            let flush = if last { DeflateFlush::Finish } else { DeflateFlush::PartialFlush };
+            let from = deflate.total_out() as usize;
+            deflate.compress(part, &mut out[from..], flush).unwrap();
+        }
+        out.truncate(deflate.total_out() as usize);
+        out
+    }
+
+    #[test]
+    fn decoding_starts_again_at_every_block() {
+        let parts: [&[u8]; 3] = [b"the first block, ", b"the second block, ", b"the block"];
+        let whole = parts.concat();
+        let (input, mut out) = (stream(&parts), vec![0; whole.len() + 9]);
+        let (mut inflate, mut at, mut made) = (Inflate::new().unwrap(), 0, 0);
+        let mut restarts = 0;
+        loop {
+            let step = inflate.step(&input[at..], &mut out[made..], true).unwrap();
+            (at, made) = (at + step.taken, made + step.made);
+            match step.stopped {
+                Stopped::AtEnd => break,
+                Stopped::Between => {}
+                Stopped::AtBlock { bits } => {
+                    let window = inflate.window();
+                    assert!(out[..made].ends_with(&window));
+                    let byte = at.checked_sub(1).map_or(0, |at| input[at]);
+                    let mut again = Inflate::at_block(&window, bits, byte).unwrap();
+                    let mut rest = vec![0; whole.len() + 9];
+                    let step = again.step(&input[at..], &mut rest, false).unwrap();
+                    assert_eq!(step.stopped, Stopped::AtEnd);
+                    assert_eq!(&rest[..step.made], &whole[made..]);
+                    restarts += 1;
+                }
+            }
+        }
+        assert_eq!(&out[..made], whole);
+        assert!(restarts >= 2, "{restarts}");
+    }
+
+    #[test]
+    fn what_is_no_deflate_stream_is_an_error() {
+        let mut out = [0; 9];
+        let step = Inflate::new().unwrap().step(&[0xff; 20], &mut out, true);
+        assert!(matches!(step, Err(InflateError::Data)));
+        assert!(Inflate::at_block(&[7; 40_000], 7, 0xff).is_ok());
+    }
+}
