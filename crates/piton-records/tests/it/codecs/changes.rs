@@ -256,3 +256,25 @@ fn a_file_that_was_empty_at_first_is_what_it_becomes() {
         assert!(disk.bytes(OUT).unwrap() == wanted_lines(&input), "{}", form.name);
     }
 }
+
+#[test]
+fn an_edit_right_before_the_position_is_noticed_before_a_record_comes() {
+    if !available() {
+        return;
+    }
+    // Stored blocks: the edit decodes, and the CRC of the member comes much later.
+    let input = text(20_000);
+    let bytes = tool("pigz -n -0", &input);
+    let disk = disk(1, &bytes);
+    let (_, position) = run_to(builder(&disk), Framing::LINES, 10_000).unwrap();
+    disk.restart();
+    let before = &input[position as usize - 30..position as usize];
+    let at = memchr::memmem::find(&bytes, before).unwrap();
+    let mut edited = bytes.clone();
+    edited[at] ^= 1;
+    disk.put(SOURCE, &edited);
+    let part = disk.bytes("/out.part");
+    let change = change(run(builder(&disk), Framing::LINES));
+    assert!(matches!(change, SourceChange::BeforePosition { position: p, .. } if p == position));
+    assert_eq!(disk.bytes("/out.part"), part);
+}

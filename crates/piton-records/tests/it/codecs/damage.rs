@@ -134,7 +134,7 @@ fn a_damaged_checksum_is_noticed_also_after_a_resume() {
     }
     let input = text(30_000);
     // Where the last checksum is, from the end of the file.
-    let cases = [("gzip -6", 8), ("one frame", 1), ("bzip2 -9", 2), ("blocks", 13)];
+    let cases = [("gzip -6", 8), ("gzip -6", 2), ("one frame", 1), ("bzip2 -9", 2), ("blocks", 13)];
     for (name, from_end) in cases {
         let form = forms().into_iter().find(|form| form.name == name).unwrap();
         let mut bytes = form.made(&input);
@@ -147,6 +147,34 @@ fn a_damaged_checksum_is_noticed_also_after_a_resume() {
         let error = run(builder(&disk).changed(piton_records::Changed::Rebase), Framing::LINES);
         assert!(matches!(error, Err(Error::SourceDamaged { .. })), "{name}: {error:?}");
     }
+}
+
+#[test]
+fn an_xz_index_of_other_blocks_is_noticed_also_after_a_resume() {
+    if !available() {
+        return;
+    }
+    let input = text(30_000);
+    let form = forms().into_iter().find(|form| form.name == "blocks").unwrap();
+    let mut bytes = form.made(&input);
+    let disk = disk(1, &bytes);
+    run_to(builder(&disk), Framing::LINES, 20_000).unwrap();
+    disk.restart();
+    // The sizes of the first block are others; the checksum of the index is right.
+    let footer = bytes.len() - 12;
+    let size = u32::from_le_bytes(bytes[footer + 4..footer + 8].try_into().unwrap());
+    let index = footer - (size as usize + 1) * 4;
+    assert_eq!(bytes[index], 0);
+    bytes[index + 2] ^= 4;
+    let crc = super::forms::crc_of(&bytes[index..footer - 4]);
+    bytes[footer - 4..footer].copy_from_slice(&crc.to_le_bytes());
+    disk.put(SOURCE, &bytes);
+    let what = "the index of an xz stream does not list its blocks";
+    let error = run(builder(&disk), Framing::LINES).unwrap_err();
+    assert!(matches!(error, Error::SourceDamaged { what: it, .. } if it == what), "{error}");
+    let fresh = crate::harness::disk(1, &bytes);
+    let error = run(builder(&fresh), Framing::LINES).unwrap_err();
+    assert!(matches!(error, Error::SourceDamaged { what: it, .. } if it == what), "{error}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn with_all_fields(input: &[u8]) -> Vec<u8> {
 }
 
 /// CRC-32, bit by bit: the test does not use what it tests.
-fn crc_of(bytes: &[u8]) -> u32 {
+pub(crate) fn crc_of(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0_u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
     })
