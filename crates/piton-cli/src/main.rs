@@ -64,6 +64,8 @@ fn run(cli: Cli) -> Result<Exit, Trouble> {
         Command::Get(args) => commands::get(*args, load()?, &environment),
         Command::Resume(args) => commands::resume(*args, load()?, &environment),
         Command::Retry(args) => commands::retry(*args, load()?, &environment),
+        Command::Lines(args) => commands::lines(*args, &environment),
+        Command::Each(args) => commands::each(*args, &environment),
         Command::Failures(args) => commands::failures(&args),
         Command::Status(args) => commands::status(&args),
         Command::Show(args) => commands::show(&args),

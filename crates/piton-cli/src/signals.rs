@@ -2,6 +2,7 @@
 //! piton started stay ignored, so `nohup piton …` outlives the terminal. SIGXFSZ never ends it.
 
 use std::io;
+use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -60,11 +61,60 @@ impl Signals {
     }
 }
 
+/// What a signal asks of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pull {
+    /// The first of SIGINT, SIGTERM and SIGHUP.
+    Stop,
+    /// The second: the process ends right after this.
+    Quit,
+    /// SIGTSTP (Ctrl-Z): the process is suspended right after this.
+    Suspend,
+}
+
+/// The signals of a command that does not run in a runtime.
+pub(crate) struct Brakes {
+    pulled: Arc<OnceLock<Exit>>,
+}
+
+impl Brakes {
+    /// From now on signals go to `pull`, on a thread of its own.
+    pub(crate) fn install(pull: impl Fn(Pull) + Send + Sync + 'static) -> io::Result<Self> {
+        let pulled = Arc::new(OnceLock::new());
+        let (tell, told) = std::sync::mpsc::channel();
+        let set = Arc::clone(&pulled);
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let (runtime, mut caught) = match Caught::begin() {
+                Ok(begun) => begun,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            drop(tell.send(Ok(())));
+            runtime.block_on(async {
+                let first = caught.next_or_suspend(&pull).await;
+                // Only the first one decides.
+                let _ = set.set(first);
+                pull(Pull::Stop);
+                let second = caught.next_or_suspend(&pull).await;
+                pull(Pull::Quit);
+                std::process::exit(second.code().into());
+            });
+        })?;
+        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
+        Ok(Self { pulled })
+    }
+
+    /// The exit code for the first signal, if one came.
+    pub(crate) fn pulled(&self) -> Option<Exit> {
+        self.pulled.get().copied()
+    }
+}
+
 /// The signals that stop piton. `None`: ignored since before piton started.
 struct Caught {
     interrupt: Option<Signal>,
     terminate: Option<Signal>,
     hangup: Option<Signal>,
+    suspend: Option<Signal>,
 }
 
 impl Caught {
@@ -80,9 +130,31 @@ impl Caught {
             interrupt: catch(SignalKind::interrupt())?,
             terminate: catch(SignalKind::terminate())?,
             hangup: catch(SignalKind::hangup())?,
+            suspend: None,
         };
         drop(entered);
         Ok((runtime, caught))
+    }
+
+    /// The next signal that ends the process. Meanwhile Ctrl-Z suspends it, when `pull` has saved everything.
+    async fn next_or_suspend(&mut self, pull: &impl Fn(Pull)) -> Exit {
+        if self.suspend.is_none() && !Ignored::read().has(SUSPEND) {
+            // Without it Ctrl-Z suspends at once, which is what it does anyway.
+            self.suspend = signal(SUSPEND).ok();
+        }
+        loop {
+            let Self { interrupt, terminate, hangup, suspend } = self;
+            tokio::select! {
+                () = received(interrupt) => return Exit::Interrupted,
+                () = received(terminate) => return Exit::Terminated,
+                () = received(hangup) => return Exit::Terminated,
+                () = received(suspend) => {
+                    pull(Pull::Suspend);
+                    // It cannot fail for the own process.
+                    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+                }
+            }
+        }
     }
 
     async fn next(&mut self) -> Exit {
@@ -93,6 +165,8 @@ impl Caught {
         }
     }
 }
+
+const SUSPEND: SignalKind = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
 
 async fn received(signal: &mut Option<Signal>) {
     match signal {

@@ -48,6 +48,22 @@ impl Body {
         self.parts.append(&mut other.parts);
     }
 
+    /// The same without its first bytes.
+    pub(crate) fn without(mut self, mut first: u64) -> Self {
+        for part in &mut self.parts {
+            let cut = first.min(part.len());
+            first -= cut;
+            match part {
+                Part::Bytes(bytes) => drop(bytes.drain(..usize::try_from(cut).unwrap_or(0))),
+                Part::File { start, len, .. } => {
+                    *start += cut;
+                    *len -= cut;
+                }
+            }
+        }
+        self
+    }
+
     /// CRC32C of all bytes.
     pub(crate) fn crc(&self) -> io::Result<u32> {
         self.parts.iter().try_fold(0, |sum, part| {

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use piton_checkpoint::store::StoreError;
+use piton_checkpoint::store::{SpecError, StoreError};
 use piton_durable::held::{HeldError, may_pass};
 
+use crate::command::RunError;
 use crate::source::SourceChange;
 
 /// Why a job stopped. What is done stays done: running the same job again resumes there, unless a variant says
@@ -16,6 +17,9 @@ pub enum Error {
     /// The state of the job cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The text that says where the state is kept has no such meaning.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
     /// The state is whole, and this program does not understand it.
     #[error("the state {place} is invalid: {why}")]
     State {
@@ -133,6 +137,16 @@ pub enum Error {
         /// The unfinished output.
         path: PathBuf,
     },
+    /// Somebody else has appended to the output, and that is not to be moved aside.
+    #[error("{} has {len} bytes, and the job wrote it up to byte {written}: another program appended to it", path.display())]
+    OutputForeign {
+        /// The output.
+        path: PathBuf,
+        /// Its length.
+        len: u64,
+        /// What the job wrote at most.
+        written: u64,
+    },
     /// The output is gone.
     #[error("{} is gone: another program moved or removed it", path.display())]
     OutputMissing {
@@ -183,6 +197,9 @@ pub enum Error {
         /// What the command wrote to standard error last.
         stderr: String,
     },
+    /// The command could not be run at all.
+    #[error(transparent)]
+    Command(RunError),
     /// More records failed than allowed. They are among the dead letters.
     #[error("{failed} of {records} records failed, more than allowed")]
     TooManyFailures {
@@ -238,6 +255,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
+            Self::Command(error) => error.is_transient(),
             Self::Output(error) => error.is_transient(),
             Self::Io { source, .. } => may_pass(source),
             Self::Thread(_) | Self::SpoolDamaged { .. } => true,

@@ -39,6 +39,7 @@
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
+pub mod command;
 mod error;
 pub mod framing;
 mod job;
@@ -53,6 +54,7 @@ pub use body::Body;
 pub use error::Error;
 pub use framing::Framing;
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
+pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

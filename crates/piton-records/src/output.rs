@@ -60,6 +60,16 @@ pub(crate) enum Opened {
     Renamed,
 }
 
+/// What happens if somebody else has appended to an output.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Foreign {
+    /// What they wrote is copied to `OUT.aside-N`, and cut off the output.
+    #[default]
+    SetAside,
+    /// The job stops, and the output stays as it is.
+    Refuse,
+}
+
 /// An output of earlier runs, before it is decided to which of their commits it is cut back.
 pub(crate) struct Earlier {
     held: Held,
@@ -78,7 +88,11 @@ impl Earlier {
     }
 
     /// Cuts it back to what the last of so many commits says.
-    pub(crate) fn cut(self, commits: usize) -> Result<(OutputFile, Option<PathBuf>), Error> {
+    pub(crate) fn cut(
+        self,
+        commits: usize,
+        foreign: Foreign,
+    ) -> Result<(OutputFile, Option<PathBuf>), Error> {
         let Self { held, path, mode, committed, announced } = self;
         let live = held.path().to_owned();
         let len = held.file().stat().map_err(HeldError::io("inspect", &live))?.len;
@@ -86,6 +100,9 @@ impl Earlier {
         // Before the first commit that knows it, nothing in it is of the job.
         let committed = last.unwrap_or(Committed { from: len, length: len, crc32c: 0 });
         let set_aside = match len > announced && last.is_some() {
+            true if foreign == Foreign::Refuse => {
+                return Err(Error::OutputForeign { path: live, len, written: announced });
+            }
             true => Some(held.copy_aside(committed.length)?),
             false => None,
         };

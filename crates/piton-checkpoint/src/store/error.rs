@@ -28,7 +28,58 @@ pub enum StoreError {
     Damaged {
         /// The store.
         place: String,
+        /// Its file, if the whole file is in doubt.
+        file: Option<PathBuf>,
         /// What is wrong.
+        why: String,
+    },
+    /// What this run committed is not there any more: the server lost it, or somebody removed it or put an older copy in
+    /// its place. This run has to stop; the next one sees what is left.
+    #[error("the state {place} is gone, or older than what was committed: {why}")]
+    Lost {
+        /// The store.
+        place: String,
+        /// What is there.
+        why: String,
+    },
+    /// It belongs to another program. Nothing was changed; the user has to choose another place.
+    #[error("{place} belongs to another program; it was left unchanged")]
+    Foreign {
+        /// The store.
+        place: String,
+    },
+    /// Another process kept the database locked for too long.
+    #[error("{place} is kept busy by another process")]
+    Busy {
+        /// The store.
+        place: String,
+    },
+    /// There is no space: on the disk, or in the memory that the server may use.
+    #[error("no space left for the state {place}")]
+    Full {
+        /// The store.
+        place: String,
+    },
+    /// It cannot be written to.
+    #[error("the state {place} is read-only")]
+    ReadOnly {
+        /// The store.
+        place: String,
+    },
+    /// The server cannot be reached, or did not answer in time.
+    #[error("cannot reach {place}: {why}")]
+    Unreachable {
+        /// The store.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// The server or the database refused an operation, in its own words.
+    #[error("cannot use {place}: {why}")]
+    Rejected {
+        /// The store.
+        place: String,
+        /// Why.
         why: String,
     },
     /// A newer version of piton wrote it. Nothing was changed.
@@ -62,7 +113,10 @@ impl StoreError {
     /// Whether the same call may succeed later, without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked { .. } => true,
+            Self::Locked { .. }
+            | Self::Busy { .. }
+            | Self::Full { .. }
+            | Self::Unreachable { .. } => true,
             Self::File(error) => error.is_transient(),
             _ => false,
         }
@@ -71,13 +125,18 @@ impl StoreError {
     /// The file to be set aside, if that is what is wrong.
     pub fn damaged(&self) -> Option<PathBuf> {
         match self {
-            Self::Damaged { place, .. } => Some(PathBuf::from(place)),
+            Self::Damaged { file, .. } => file.clone(),
             _ => None,
         }
     }
 
     pub(super) fn damage(path: &Path, why: impl std::fmt::Display) -> Self {
-        Self::Damaged { place: place(path), why: why.to_string() }
+        Self::Damaged { place: place(path), file: Some(path.to_owned()), why: why.to_string() }
+    }
+
+    /// Damage of one job in a place that holds others.
+    pub(super) fn damage_within(place: &str, why: impl std::fmt::Display) -> Self {
+        Self::Damaged { place: place.to_owned(), file: None, why: why.to_string() }
     }
 }
 

@@ -9,7 +9,7 @@ use piton_durable::held::{Held, HeldError, Trust};
 
 use super::error::place;
 use super::run::Run;
-use super::{Kept, Mark, Store, StoreError, Taken};
+use super::{Kept, Mark, Store, StoreError, Survival, Survives, Taken};
 
 const FORMAT: Format = Format {
     magic: *b"\x89PITJOB\n",
@@ -27,6 +27,7 @@ const DURABLE: u8 = 3;
 /// other runs out by a lock; where locks do nothing, it notices that another process wrote.
 pub struct JournalStore {
     fs: Arc<dyn Fs>,
+    path: PathBuf,
     run: Run<Open>,
     /// One sync at a time: of two at once only one is told of an error (G7), and only one may compact.
     turn: Mutex<()>,
@@ -43,7 +44,8 @@ struct Open {
 impl JournalStore {
     /// The store in the file at `path`. Nothing is touched yet.
     pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
-        Self { fs, run: Run::new(path), turn: Mutex::new(()) }
+        let path = path.into();
+        Self { fs, run: Run::new(place(&path)), path, turn: Mutex::new(()) }
     }
 
     /// Does something with the open log. After an error that leaves doubt about the file, this run is over.
@@ -55,7 +57,7 @@ impl JournalStore {
     }
 
     fn open(&self) -> Result<Open, StoreError> {
-        let path = self.run.path();
+        let path = &self.path;
         match Log::open(&self.fs, path, FORMAT)? {
             Some((log, frames)) => Open::resume(log, &frames, path),
             None => {
@@ -85,7 +87,7 @@ impl Store for JournalStore {
         if let Err(error) = file.sync_data() {
             // Another thread may have ended the run meanwhile.
             let _ = self.run.end();
-            return Err(HeldError::io("sync", self.run.path())(error).into());
+            return Err(HeldError::io("sync", &self.path)(error).into());
         }
         self.with(|open| {
             open.log.synced(last);
@@ -98,7 +100,11 @@ impl Store for JournalStore {
     }
 
     fn place(&self) -> String {
-        place(self.run.path())
+        self.run.place()
+    }
+
+    fn survives(&self) -> Survives {
+        Survives::of(Survival::Kill, Survival::PowerCut)
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::place;
 use super::run::Run;
-use super::{Kept, Mark, Store, StoreError, Taken};
+use super::{Kept, Mark, Store, StoreError, Survival, Survives, Taken};
 
 const VERSION: u16 = 1;
 const MAX_LEN: u64 = 64 << 20;
@@ -20,6 +20,7 @@ const MAX_LEN: u64 = 64 << 20;
 /// changed stops.
 pub struct JsonStore {
     fs: Arc<dyn Fs>,
+    path: PathBuf,
     run: Run<Open>,
 }
 
@@ -48,7 +49,8 @@ struct Document {
 impl JsonStore {
     /// The store in the file at `path`. Nothing is touched yet.
     pub fn new(fs: Arc<dyn Fs>, path: impl Into<PathBuf>) -> Self {
-        Self { fs, run: Run::new(path) }
+        let path = path.into();
+        Self { fs, run: Run::new(place(&path)), path }
     }
 
     /// Moves the file at `path` aside, so that the next run starts from nothing; returns its new name. For a
@@ -69,7 +71,7 @@ impl JsonStore {
     }
 
     fn open(&self) -> Result<Open, StoreError> {
-        let path = self.run.path();
+        let path = &self.path;
         match Held::open(&self.fs, path, Trust::Ours)? {
             Some(held) => {
                 let written = read_all(&held, MAX_LEN)?;
@@ -94,7 +96,7 @@ impl Store for JsonStore {
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
-        let path = self.run.path();
+        let path = &self.path;
         self.with(|open| {
             if let Err(error) = serde_json::from_slice::<Value>(state) {
                 let why = format!("it is not JSON: {error}");
@@ -108,7 +110,7 @@ impl Store for JsonStore {
 
     fn sync(&self, through: Mark) -> Result<(), StoreError> {
         self.with(|open| match open.kept.settle(through) {
-            true => open.replace(self.run.path()),
+            true => open.replace(&self.path),
             false => Ok(()),
         })
     }
@@ -118,7 +120,11 @@ impl Store for JsonStore {
     }
 
     fn place(&self) -> String {
-        place(self.run.path())
+        self.run.place()
+    }
+
+    fn survives(&self) -> Survives {
+        Survives::of(Survival::PowerCut, Survival::PowerCut)
     }
 }
 

@@ -10,17 +10,47 @@
 //! |---|---|---|
 //! | [`JournalStore`] | a file of framed records | one write |
 //! | [`JsonStore`] | a file that people can read and edit | a new file, synced and renamed |
+//! | [`SqliteStore`] | rows of a database, which may hold many jobs | a transaction, not synced |
+//! | `RedisStore` (feature `redis`) | a key of a server | a script, one round trip |
+//!
+//! [`Spec`] is the text form of each, as a command line has it; [`open`] opens one.
+//!
+//! # Another store
+//!
+//! A store keeps a number (the epoch) and a list of commits, and changes them under one condition: that nobody else has.
+//! Wherever a compare-and-set is possible, a store is. In PostgreSQL, [`Store::take`] is `UPDATE jobs SET epoch = epoch + 1 …
+//! RETURNING`, in a transaction with a read of the commits; [`Store::commit`] is an `INSERT` that joins `jobs` on the
+//! epoch of the run, and zero rows mean [`StoreError::Fenced`]; [`Store::sync`] has nothing to wait for with
+//! `synchronous_commit = on`, and marks the commit.
+//!
+//! For a commit inside the user's own transaction, which makes results in the same database exactly once without any
+//! file, the store is made of that transaction's connection: `commit` runs its statements there and does not end the
+//! transaction. The user's `COMMIT` makes results and position durable in one step, and [`Store::sync`] is that `COMMIT`. A
+//! fenced run finds zero rows changed and rolls back, results included. Nothing above the trait has to know.
+//!
+//! The conformance suite is `piton_testkit::stores`.
 
 mod error;
+mod head;
 mod journal;
 mod json;
+#[cfg(feature = "redis")]
+mod redis;
 mod run;
+mod spec;
+mod sqlite;
+mod survives;
 
 pub use error::StoreError;
 pub use journal::JournalStore;
 pub use json::JsonStore;
+#[cfg(feature = "redis")]
+pub use redis::{RedisPlace, RedisStore};
+pub use spec::{Spec, SpecError, open};
+pub use sqlite::SqliteStore;
+pub use survives::{Survival, Survives};
 
-/// Which commit of a run; they count up from 1.
+/// Which commit of a run; later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(u64);
 
@@ -65,8 +95,11 @@ pub trait Store: Send + Sync {
     /// It may still be there.
     fn remove(&self) -> Result<(), StoreError>;
 
-    /// Where it is, for messages.
+    /// Where it is, for messages. Never with a password.
     fn place(&self) -> String;
+
+    /// What a commit and a sync survive here. A store on a server knows it once it was taken.
+    fn survives(&self) -> Survives;
 }
 
 /// The commits that a run has to keep: the last durable one and those after it.

@@ -1,14 +1,12 @@
 //! The life of a run at a store: taken once, and over after an error that leaves doubt.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
-use super::error::place;
 
-/// What one run has of the store at a path: what it opened, until it is over.
+/// What one run has of a store: what it opened, until it is over.
 pub(super) struct Run<T> {
-    path: PathBuf,
+    place: String,
     life: Mutex<Life<T>>,
 }
 
@@ -20,12 +18,13 @@ enum Life<T> {
 }
 
 impl<T> Run<T> {
-    pub(super) fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), life: Mutex::new(Life::NotTaken) }
+    /// At this place, as messages name it.
+    pub(super) fn new(place: String) -> Self {
+        Self { place, life: Mutex::new(Life::NotTaken) }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    pub(super) fn place(&self) -> String {
+        self.place.clone()
     }
 
     fn life(&self) -> MutexGuard<'_, Life<T>> {
@@ -40,7 +39,7 @@ impl<T> Run<T> {
     ) -> Result<R, StoreError> {
         let mut life = self.life();
         if !matches!(*life, Life::NotTaken) {
-            return Err(StoreError::Fenced { place: place(&self.path) });
+            return Err(StoreError::Fenced { place: self.place() });
         }
         let open = Box::new(open()?);
         let result = result(&open);
@@ -72,7 +71,7 @@ impl<T> Run<T> {
     }
 
     fn not_taken(&self, life: &Life<T>) -> StoreError {
-        let place = place(&self.path);
+        let place = self.place();
         match life {
             Life::Over => StoreError::Fenced { place },
             Life::NotTaken | Life::Taken(_) => StoreError::NotTaken { place },

@@ -14,4 +14,7 @@ mod opening;
 mod properties;
 mod reading;
 mod root_only;
+mod specs;
 mod stores;
+mod stores_redis;
+mod stores_sqlite;

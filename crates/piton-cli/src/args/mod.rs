@@ -4,11 +4,14 @@
 //! value that it refuses, and a login must not be repeated.
 
 mod adopt;
+mod each;
 mod failures;
 mod fetch;
 mod forget;
 mod generate;
 mod get;
+mod job;
+mod lines;
 mod list;
 mod network;
 mod output;
@@ -27,11 +30,14 @@ use clap::{Parser, Subcommand};
 use crate::exit::Exit;
 
 pub(crate) use adopt::{AdoptArgs, AdoptionOptions};
+pub(crate) use each::EachArgs;
 pub(crate) use failures::FailuresArgs;
 pub(crate) use fetch::FetchOptions;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use get::{CheckOptions, FileOptions, GetArgs};
+pub(crate) use job::{Every, JobOptions};
+pub(crate) use lines::LinesArgs;
 pub(crate) use list::{ListFlow, ListOptions, ListSource};
 pub(crate) use network::{HttpVersion, NetworkOptions};
 pub(crate) use output::OutputOptions;
@@ -40,7 +46,7 @@ pub(crate) use retry::RetryArgs;
 pub(crate) use show::ShowArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use transfer::TransferOptions;
-pub(crate) use value::{Bytes, Span};
+pub(crate) use value::{Bytes, FailureLimit, Span};
 pub(crate) use whose::Whose;
 
 /// Crash-safe, resumable downloads
@@ -79,6 +85,8 @@ Examples:
   piton adopt --done finished.txt -i list.txt  mark what a script has finished of a list
   piton status list.txt                       show the progress of a list
   piton retry list.txt --class timeout        try the items that timed out again
+  piton lines big.log -o errors.txt -- grep ERROR   process a log in chunks, or resume it
+  piton each ids.txt -o out.txt -- ./ask {}   run a command for each line, or resume it
 
 More commands:
   piton completions SHELL                     print completions for bash, zsh, fish, ...
@@ -99,6 +107,8 @@ pub(crate) enum Command {
     Adopt(Box<AdoptArgs>),
     Retry(Box<RetryArgs>),
     Failures(FailuresArgs),
+    Lines(Box<LinesArgs>),
+    Each(Box<EachArgs>),
     Status(StatusArgs),
     Show(ShowArgs),
     Forget(ForgetArgs),

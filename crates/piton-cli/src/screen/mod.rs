@@ -4,6 +4,7 @@ mod bars;
 mod block;
 mod colour;
 pub(crate) mod human;
+pub(crate) mod job;
 mod json;
 mod json_lines;
 mod kind;

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_checkpoint::store::{JournalStore, JsonStore, Store, StoreError};
+use piton_checkpoint::store::{Spec, Store};
 use piton_durable::fs::{Fs, OsFs};
-use piton_durable::held::HeldError;
 
 use super::{Checkpoints, Job};
 use crate::error::Error;
+use crate::output::Foreign;
 use crate::source::{Changed, Compression, Growth};
 
 /// The longest record, unless another limit is set.
@@ -29,11 +29,13 @@ pub struct Builder {
     pub(super) max_window: u64,
     pub(super) checkpoints: Checkpoints,
     pub(super) restart: bool,
+    pub(super) foreign: Foreign,
 }
 
 enum Place {
-    Journal(PathBuf),
-    Json(PathBuf),
+    Spec(Spec),
+    /// As it was given: an error waits until the job is opened.
+    Text(String),
     Store(Arc<dyn Store>),
 }
 
@@ -44,7 +46,7 @@ impl Builder {
         Self {
             name: name.to_owned(),
             fs: Arc::new(OsFs),
-            place: Place::Journal(path.into()),
+            place: Place::Spec(Spec::Journal(path.into())),
             growth: Growth::default(),
             changed: Changed::default(),
             max_record: MAX_RECORD,
@@ -53,20 +55,29 @@ impl Builder {
             max_window: MAX_WINDOW,
             checkpoints: Checkpoints::default(),
             restart: false,
+            foreign: Foreign::default(),
         }
     }
 
     /// Keeps the state in a journal at this path, instead of `NAME.piton-job`.
     #[must_use]
     pub fn journal(mut self, path: impl Into<PathBuf>) -> Self {
-        self.place = Place::Journal(path.into());
+        self.place = Place::Spec(Spec::Journal(path.into()));
         self
     }
 
     /// Keeps the state in a JSON file that people can read and edit. Each commit costs milliseconds.
     #[must_use]
     pub fn json(mut self, path: impl Into<PathBuf>) -> Self {
-        self.place = Place::Json(path.into());
+        self.place = Place::Spec(Spec::Json(path.into()));
+        self
+    }
+
+    /// Keeps the state where this text says: `file:PATH`, `json:PATH`, `sqlite:PATH?job=NAME`, or, with the feature
+    /// `redis`, `redis://HOST/DB?job=NAME` ([`Spec`] has all of it).
+    #[must_use]
+    pub fn state(mut self, spec: impl Into<String>) -> Self {
+        self.place = Place::Text(spec.into());
         self
     }
 
@@ -136,6 +147,13 @@ impl Builder {
         self
     }
 
+    /// What happens if somebody else has appended to the output.
+    #[must_use]
+    pub fn foreign(mut self, foreign: Foreign) -> Self {
+        self.foreign = foreign;
+        self
+    }
+
     /// The file system: that of the system, unless a test has another.
     #[must_use]
     pub fn file_system(mut self, fs: Arc<dyn Fs>) -> Self {
@@ -146,7 +164,8 @@ impl Builder {
     /// Takes the job: from now on no other run can write to it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if another run has it, [`StoreError::Damaged`] if its state cannot be believed; nothing was
+    /// [`StoreError::Locked`](piton_checkpoint::store::StoreError::Locked) if another run has it,
+    /// [`StoreError::Damaged`](piton_checkpoint::store::StoreError::Damaged) if its state cannot be believed; nothing was
     /// changed then.
     pub fn open(self) -> Result<Job, Error> {
         let store = self.place()?;
@@ -154,37 +173,19 @@ impl Builder {
     }
 
     fn place(&self) -> Result<Arc<dyn Store>, Error> {
-        let fs = || Arc::clone(&self.fs);
-        Ok(match &self.place {
-            Place::Journal(path) => {
-                self.clear(path)?;
-                Arc::new(JournalStore::new(fs(), path))
-            }
-            Place::Json(path) => {
-                self.clear(path)?;
-                Arc::new(JsonStore::new(fs(), path))
-            }
+        let spec = match &self.place {
+            Place::Spec(spec) => spec.clone(),
+            Place::Text(text) => text.parse()?,
             Place::Store(_) if self.restart => {
                 return Err(Error::Order(
                     "a job in a store of its own starts over in an empty store",
                 ));
             }
-            Place::Store(store) => Arc::clone(store),
-        })
-    }
-
-    /// Moves the state of earlier runs aside, if it is to start over.
-    fn clear(&self, path: &Path) -> Result<(), Error> {
-        if !self.restart {
-            return Ok(());
+            Place::Store(store) => return Ok(Arc::clone(store)),
+        };
+        if self.restart {
+            spec.set_aside(&self.fs)?;
         }
-        match JournalStore::set_aside(&self.fs, path) {
-            Err(StoreError::File(HeldError::Io { source, .. }))
-                if source.kind() == std::io::ErrorKind::NotFound =>
-            {
-                Ok(())
-            }
-            result => Ok(result.map(drop)?),
-        }
+        Ok(spec.open(&self.fs)?)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use piton_checkpoint::store::{Mark, Store};
 use piton_durable::fs::Fs;
 
-use super::ticker::{Shared, Synced, Ticker};
+use super::ticker::{Cadence, Shared, Synced, Ticker};
 use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
@@ -41,7 +41,9 @@ pub enum Checkpoints {
         /// Records between syncs.
         sync: u64,
     },
-    /// Only when the job stops, and when a mebibyte of results has gathered.
+    /// After this time what is done survives a kill and a power cut.
+    Time(Duration),
+    /// Only when the job stops, and when a mebibyte of results has gathered for a file.
     AtEnd,
 }
 
@@ -158,8 +160,12 @@ impl Core {
             self.sync()
         })?;
         match self.checkpoints {
-            Checkpoints::Auto => {
-                let ticker = Ticker::start(&self.shared, self.synced(), &self.store)?;
+            Checkpoints::Auto | Checkpoints::Time(_) => {
+                let pace = match self.checkpoints {
+                    Checkpoints::Time(every) => Cadence::every(every),
+                    _ => Cadence::AUTO,
+                };
+                let ticker = Ticker::start(&self.shared, self.synced(), &self.store, pace)?;
                 *self.ticker.borrow_mut() = Some(ticker);
             }
             Checkpoints::Records { .. } => self.shared.set_due(true),
@@ -236,16 +242,30 @@ impl Core {
         self.guarded(|| self.tick_now())
     }
 
+    /// Hands what is done to the pipe, and leaves the commit to the end.
+    fn deliver(&self) -> Result<bool, Error> {
+        let (mut pending, mut output) = (self.pending.borrow_mut(), self.output.borrow_mut());
+        let Some(Sink::Stream(stream)) = &mut *output else { return Ok(false) };
+        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), None)?;
+        pending.drain(..self.done_len.get());
+        self.done_len.set(0);
+        Ok(true)
+    }
+
     fn tick_now(&self) -> Result<(), Error> {
         if let Some(error) = self.shared.take_failure() {
             return Err(error);
         }
         match self.checkpoints {
             Checkpoints::Records { commit, sync } => self.tick_by_records(commit, sync),
+            Checkpoints::AtEnd if self.deliver()? => Ok(()),
             Checkpoints::AtEnd => self.commit(),
             Checkpoints::Auto if self.shared.is_due() => self.tick_by_time(),
-            // Only the buffer is full.
-            Checkpoints::Auto => self.commit(),
+            // Or only the buffer is full.
+            Checkpoints::Auto | Checkpoints::Time(_) => {
+                self.shared.set_due(false);
+                self.commit()
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use piton_checkpoint::store::Store;
+use piton_checkpoint::store::{Store, Survives};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,7 +26,7 @@ pub use self::records::Records;
 pub(crate) use self::ticker::Synced;
 use crate::error::Error;
 use crate::framing::Framing;
-use crate::output::{Earlier, Opened, OutputFile, Which};
+use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};
 use crate::parallel::Spool;
 use crate::record::Entry;
 use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
@@ -127,6 +127,11 @@ impl Job {
         self.epoch
     }
 
+    /// What the state of this job survives, to be printed before it starts.
+    pub fn survives(&self) -> Survives {
+        self.core.store.survives()
+    }
+
     /// Whether it was finished, by this run or an earlier one: there is nothing to do. Known once output and source are
     /// open.
     pub fn is_finished(&self) -> bool {
@@ -209,7 +214,7 @@ impl Job {
             Opened::Renamed => {}
             Opened::There(earlier) => {
                 states.truncate(earlier.counts());
-                let (mut file, set_aside) = earlier.cut(states.len())?;
+                let (mut file, set_aside) = earlier.cut(states.len(), self.how.foreign)?;
                 match states.last() {
                     Some(last) if is_finished(Some(last)) && mode == OutputMode::Part => {
                         // It must not have its name before the state is durable that says so.
@@ -235,7 +240,9 @@ impl Job {
     fn count(&mut self, mut states: Vec<State>) -> Result<(), Error> {
         let letters = match self.letters.take() {
             Some(Letters::New(file)) => Some(file),
-            Some(Letters::Earlier(earlier)) => Some(earlier.cut(states.len())?.0),
+            Some(Letters::Earlier(earlier)) => {
+                Some(earlier.cut(states.len(), Foreign::SetAside)?.0)
+            }
             None => None,
         };
         let last = states.pop();

@@ -14,8 +14,26 @@ use piton_durable::held::HeldError;
 
 use crate::error::Error;
 
-const TICK: Duration = Duration::from_millis(100);
-const SYNC: Duration = Duration::from_secs(1);
+/// When commits and syncs are due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cadence {
+    commit: Duration,
+    /// The first sync comes after this, and later ones at least as far apart.
+    sync: Duration,
+}
+
+impl Cadence {
+    /// What costs at most 2 % of the time.
+    pub(crate) const AUTO: Self =
+        Self { commit: Duration::from_millis(100), sync: Duration::from_secs(1) };
+
+    /// Both each so often.
+    pub(crate) fn every(time: Duration) -> Self {
+        let time = time.max(Duration::from_millis(1));
+        Self { commit: time, sync: time }
+    }
+}
+
 const LONGEST: Duration = Duration::from_secs(30);
 /// Syncs take at most one part in this many of the time.
 const SHARE: u32 = 50;
@@ -155,12 +173,13 @@ impl Ticker {
         shared: &Arc<Shared>,
         outputs: Vec<Synced>,
         store: &Arc<dyn Store>,
+        cadence: Cadence,
     ) -> Result<Self, Error> {
         // If the second thread cannot start, dropping this stops the first.
         let mut ticker = Self { shared: Arc::clone(shared), threads: Vec::new() };
         let ticks = Arc::clone(shared);
         let ticks = Builder::new().name("piton-tick".to_owned()).spawn(move || {
-            while ticks.wait(TICK) {
+            while ticks.wait(cadence.commit) {
                 ticks.set_due(true);
             }
         });
@@ -168,14 +187,14 @@ impl Ticker {
         let (syncs, store) = (Arc::clone(shared), Arc::clone(store));
         let syncs = Builder::new()
             .name("piton-sync".to_owned())
-            .spawn(move || sync_all_along(&syncs, &outputs, &*store));
+            .spawn(move || sync_all_along(&syncs, &outputs, &*store, cadence.sync));
         ticker.threads.push(syncs.map_err(Error::Thread)?);
         Ok(ticker)
     }
 }
 
-fn sync_all_along(shared: &Shared, outputs: &[Synced], store: &dyn Store) {
-    let mut pause = SYNC;
+fn sync_all_along(shared: &Shared, outputs: &[Synced], store: &dyn Store, least: Duration) {
+    let mut pause = least;
     while shared.wait(pause) {
         let began = Instant::now();
         if let Err(error) = shared.sync(outputs, store) {
@@ -183,13 +202,13 @@ fn sync_all_along(shared: &Shared, outputs: &[Synced], store: &dyn Store) {
             shared.set_due(true);
             return;
         }
-        pause = pause_after(began.elapsed());
+        pause = pause_after(began.elapsed(), least);
     }
 }
 
 /// How long to wait after a sync that took so long.
-fn pause_after(took: Duration) -> Duration {
-    (took * (SHARE - 1)).clamp(SYNC, LONGEST)
+fn pause_after(took: Duration, least: Duration) -> Duration {
+    (took * (SHARE - 1)).min(LONGEST).max(least)
 }
 
 impl Drop for Ticker {
@@ -210,8 +229,8 @@ mod tests {
     #[test]
     fn syncs_take_two_percent_and_come_each_half_minute() {
         let ms = Duration::from_millis;
-        assert_eq!(pause_after(ms(5)), ms(1000));
-        assert_eq!(pause_after(ms(100)), ms(4900));
-        assert_eq!(pause_after(ms(10_000)), ms(30_000));
+        let pause = |took| pause_after(ms(took), Cadence::AUTO.sync);
+        assert_eq!([5, 100, 10_000].map(pause), [1000, 4900, 30_000].map(ms));
+        assert_eq!(pause_after(ms(5), ms(60_000)), ms(60_000));
     }
 }

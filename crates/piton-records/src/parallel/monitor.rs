@@ -26,6 +26,8 @@ pub struct Monitor {
 struct State {
     stopped: bool,
     paused: bool,
+    /// How often somebody wanted everything saved, and how often that was done.
+    saves: (u64, u64),
     committed: Option<Instant>,
 }
 
@@ -98,6 +100,26 @@ impl Monitor {
     pub fn pause(&self, pause: bool) {
         self.state().paused = pause;
         self.changed.notify_all();
+    }
+
+    /// Commits what is finished, durably, and waits until that is done, or for so long.
+    pub fn save(&self, most: Duration) {
+        let mut state = self.state();
+        state.saves.0 += 1;
+        let wanted = state.saves.0;
+        let undone = |state: &mut State| state.saves.1 < wanted && !state.stopped;
+        drop(self.changed.wait_timeout_while(state, most, undone));
+    }
+
+    /// Saves, if somebody wants that.
+    pub(crate) fn save_if_wanted<E>(&self, save: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let (wanted, done) = self.state().saves;
+        if wanted > done {
+            save()?;
+            self.state().saves.1 = wanted;
+            self.changed.notify_all();
+        }
+        Ok(())
     }
 
     pub(crate) fn is_paused(&self) -> bool {

@@ -54,6 +54,11 @@ impl FilePiece {
         self.before + 1
     }
 
+    /// Records in it.
+    pub fn count(&self) -> u64 {
+        Piece::records(self)
+    }
+
     /// A name that is the same in every attempt, and another one for every other piece of this file: where it begins, and
     /// a CRC-64 of what it holds. Fit for an `Idempotency-Key`.
     pub fn id(&self) -> String {

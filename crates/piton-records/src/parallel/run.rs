@@ -157,6 +157,7 @@ impl<S: Plan> Run<'_, S> {
                 }
             }
             self.core.breathe()?;
+            monitor.save_if_wanted(|| self.core.commit_now())?;
             let (durable, last) = self.core.marks();
             self.spool.collect(durable, last)?;
             self.show();

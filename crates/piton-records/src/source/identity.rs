@@ -188,6 +188,9 @@ pub enum Growth {
     Refuse,
     /// It is processed too.
     Accept,
+    /// It is processed too, and a last record without an end waits until the rest of it is written: for logs that another
+    /// program appends to.
+    Follow,
 }
 
 /// What happens if a source is not what was read before.
@@ -228,7 +231,7 @@ impl Identity {
             _ if now == was => Ok(was),
             _ if self.open_end => Err(SourceChange::LastRecordGrew { was: position, now }),
             Growth::Refuse => Err(SourceChange::Grew { was, now }),
-            Growth::Accept => Ok(now),
+            Growth::Accept | Growth::Follow => Ok(now),
         })
     }
 }

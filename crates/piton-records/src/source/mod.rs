@@ -399,7 +399,7 @@ impl Reader {
     /// The end of the source: what is left is a record.
     fn end(&mut self, batch: &mut Batch) -> Result<(), Error> {
         let known = batch.ends.last().copied().unwrap_or(batch.start);
-        if batch.filled == known {
+        if batch.filled == known || self.reading.growth == Growth::Follow {
             return Ok(());
         }
         if self.scanner.ending() == Ending::InQuotes {

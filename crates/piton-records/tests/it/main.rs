@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod codecs;
+mod command;
 mod crash;
 mod framing;
 mod harness;
@@ -13,5 +14,6 @@ mod pace;
 mod pieces;
 mod root_only;
 mod sources;
+mod stores;
 mod tampered;
 mod usage;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use piton_checkpoint::store::{JournalStore, Mark, Store, StoreError, Taken};
+use piton_checkpoint::store::{JournalStore, Mark, Store, StoreError, Survives, Taken};
 use piton_records::{Checkpoints, Error, Job};
 use piton_testkit::disk::{Crash, SimDisk};
 
@@ -271,6 +271,9 @@ impl Store for Deaf {
     fn place(&self) -> String {
         self.inner.place()
     }
+    fn survives(&self) -> Survives {
+        self.inner.survives()
+    }
 }
 
 /// Every commit is believed as it is, as if its output were always durable before it.
@@ -294,6 +297,9 @@ impl Store for Credulous {
     }
     fn place(&self) -> String {
         self.0.place()
+    }
+    fn survives(&self) -> Survives {
+        self.0.survives()
     }
 }
 

@@ -9,10 +9,10 @@ use piton_testkit::seed::{draw, seed};
 use piton_testkit::syscalls::Program;
 
 use crate::harness::wanted;
-use crate::killed::{CHILD, SOURCE, program};
+use crate::killed::{CHILD, SOURCE, STATE, program};
 
-/// A round of cuts, until one run reaches the end.
-fn cuts(kind: FsKind, rounds: u64) {
+/// A round of cuts, until one run reaches the end. The state is where this says, of the folder of the job.
+fn cuts(kind: FsKind, rounds: u64, state: Option<fn(&Path) -> String>) {
     let input: Vec<u8> = (0..300_000)
         .flat_map(|n| format!("line {n} {}\n", "z".repeat(n % 40)).into_bytes())
         .collect();
@@ -26,7 +26,13 @@ fn cuts(kind: FsKind, rounds: u64) {
             Ok(volume) => volume,
             Err(reason) => return piton_testkit::skip(reason),
         };
-        let run = |folder: &Path| -> Program { program().env(CHILD, folder).env(SOURCE, &source) };
+        let run = |folder: &Path| -> Program {
+            let program = program().env(CHILD, folder).env(SOURCE, &source);
+            match state {
+                Some(state) => program.env(STATE, state(folder)),
+                None => program,
+            }
+        };
         for turn in 0..100 {
             let mut child = run(&volume.path())
                 .command()
@@ -60,10 +66,16 @@ fn cuts(kind: FsKind, rounds: u64) {
 
 #[test]
 fn power_cuts_on_ext4() {
-    cuts(FsKind::Ext4, 4);
+    cuts(FsKind::Ext4, 4, None);
 }
 
 #[test]
 fn power_cuts_on_xfs() {
-    cuts(FsKind::Xfs, 3);
+    cuts(FsKind::Xfs, 3, None);
+}
+
+#[test]
+fn power_cuts_with_a_state_in_sqlite() {
+    let state = |folder: &Path| format!("sqlite:{}", folder.join("jobs.db").display());
+    cuts(FsKind::Ext4, 3, Some(state));
 }

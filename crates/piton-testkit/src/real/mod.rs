@@ -4,11 +4,13 @@
 //! A server lives as long as its value: dropping it kills its process group. Where the program is
 //! missing, `available()` says which package has it, and a test calls [`crate::skip`] and returns.
 
+mod between;
 mod command;
 mod group;
 mod nginx;
 mod port;
 mod process;
+mod redis;
 mod socks;
 mod squid;
 #[cfg(test)]
@@ -17,8 +19,10 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use self::between::{Between, Rule};
 pub use self::command::{Invocation, Outcome, StopWhen, data_bytes};
 pub use self::nginx::{Access, Nginx, NginxBuilder};
+pub use self::redis::Redis;
 pub use self::socks::Socks5;
 pub use self::squid::Squid;
 

@@ -110,7 +110,7 @@ fn name_of_total(now: &Progress, rates: Rates, room: usize) -> String {
 }
 
 /// A bar in place of the map.
-fn bar(have: u64, size: u64, widths: Widths) -> Map {
+pub(in crate::screen) fn bar(have: u64, size: u64, widths: Widths) -> Map {
     let full = (u128::from(have) * widths.map as u128).checked_div(u128::from(size));
     let full = usize::try_from(full.unwrap_or(0)).unwrap_or(0).min(widths.map);
     let drawn = format!("{}{}", "█".repeat(full), "·".repeat(widths.map.saturating_sub(full)));

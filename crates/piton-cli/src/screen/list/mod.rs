@@ -3,9 +3,9 @@
 //! Ten thousand files may end in one second. So people see figures that are polled, and of single items
 //! only those that failed; only `--json` has a line for each.
 
-mod bars;
+pub(super) mod bars;
 mod json;
-mod pace;
+pub(super) mod pace;
 mod plain;
 mod quiet;
 pub(crate) mod sentence;

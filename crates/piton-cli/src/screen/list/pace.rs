@@ -10,23 +10,23 @@ const STEP: Duration = Duration::from_millis(250);
 
 /// The figures of the last seconds.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(in crate::screen) struct Pace {
     /// When, files, bytes; oldest first.
     noted: VecDeque<(Instant, u64, u64)>,
 }
 
 /// Rates at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Rates {
+pub(in crate::screen) struct Rates {
     /// Per second.
-    pub(super) files: f64,
+    pub(in crate::screen) files: f64,
     /// Per second.
-    pub(super) bytes: f64,
+    pub(in crate::screen) bytes: f64,
 }
 
 impl Pace {
     /// Records the files and bytes so far; returns the rates since the oldest figures kept.
-    pub(super) fn note(&mut self, at: Instant, files: u64, bytes: u64) -> Rates {
+    pub(in crate::screen) fn note(&mut self, at: Instant, files: u64, bytes: u64) -> Rates {
         while self.noted.get(1).is_some_and(|(then, ..)| at.duration_since(*then) >= WINDOW) {
             self.noted.pop_front();
         }

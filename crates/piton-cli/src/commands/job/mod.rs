@@ -1,0 +1,55 @@
+//! `piton lines` and `piton each`.
+
+mod guarantee;
+mod open;
+mod run;
+mod tail;
+mod trouble;
+
+use std::num::NonZeroU64;
+
+use piton::records::command::{CommandLine, Input};
+use piton::records::parallel::Size;
+
+use crate::args::{Bytes, EachArgs, JobOptions, LinesArgs};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::trouble::Trouble;
+use run::Task;
+
+/// The size of a chunk, unless another one is given.
+const CHUNK: NonZeroU64 = NonZeroU64::new(1 << 20).unwrap();
+
+pub(crate) fn lines(args: LinesArgs, environment: &Environment) -> Result<Exit, Trouble> {
+    let LinesArgs { what, chunk, split_failed, options } = args;
+    if what.command.is_empty() {
+        if chunk.is_some() || split_failed {
+            return Err(Trouble::usage("--chunk and --split-failed need a CMD"));
+        }
+        return tail::tail(&what.file, &options);
+    }
+    let chunk = match chunk {
+        None => CHUNK,
+        Some(Bytes(size)) => NonZeroU64::new(size).ok_or_else(|| Trouble::usage("--chunk 0"))?,
+    };
+    let (size, input) = (Size::Bytes(chunk), Input::Stdin);
+    let line = CommandLine::new(what.command).map_err(trouble::of_command)?;
+    let task = Task { file: what.file, line, input, size, split_failed, options };
+    run::run(&task, environment)
+}
+
+pub(crate) fn each(args: EachArgs, environment: &Environment) -> Result<Exit, Trouble> {
+    let EachArgs { what, options } = args;
+    if what.command.is_empty() {
+        return Err(Trouble::usage("piton each needs a CMD")
+            .hint("piton each FILE -- CMD {} runs CMD for each record of FILE"));
+    }
+    let JobOptions { source, .. } = &options;
+    if source.header {
+        return Err(Trouble::usage("--header works with piton lines only"));
+    }
+    let (size, input) = (Size::Records(std::num::NonZeroUsize::MIN), Input::Argument);
+    let line = CommandLine::new(what.command).map_err(trouble::of_command)?;
+    let task = Task { file: what.file, line, input, size, split_failed: false, options };
+    run::run(&task, environment)
+}

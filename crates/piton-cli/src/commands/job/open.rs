@@ -1,0 +1,142 @@
+//! Opens a job as its options say.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use piton::records::{Builder, Changed, Checkpoints, Foreign, Growth, Job, Output};
+
+use super::trouble::of_job;
+use crate::args::{Bytes, Every, JobOptions};
+use crate::exit::Exit;
+use crate::trouble::Trouble;
+
+/// Where results go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sink {
+    /// A file that appears when the job is done.
+    File(PathBuf),
+    /// The end of a file.
+    Append(PathBuf),
+    /// The file that is standard output: `>>` of the shell.
+    Stdout(PathBuf),
+    /// A pipe or a terminal.
+    Stream,
+}
+
+impl Sink {
+    /// Of these options; standard output may be a file.
+    pub(super) fn of(options: &JobOptions) -> Result<Self, Trouble> {
+        let results = &options.results;
+        let sink = match (&results.output, &results.append) {
+            (Some(path), _) => Self::File(path.clone()),
+            (None, Some(path)) => Self::Append(path.clone()),
+            (None, None) => match regular_stdout()? {
+                Some(path) => Self::Stdout(path),
+                None => Self::Stream,
+            },
+        };
+        if options.screen.json && matches!((&results.output, &results.append), (None, None)) {
+            return Err(Trouble::usage("--json writes to standard output, as the results do")
+                .hint("-o FILE or --append FILE writes the results elsewhere"));
+        }
+        if results.commit_at_end && sink != Self::Stream {
+            return Err(Trouble::usage("--commit-at-end is for a pipe, not for a file"));
+        }
+        Ok(sink)
+    }
+
+    /// The job has ended. Its results were written at their place; whoever shares standard output continues behind them.
+    pub(super) fn close(&self) {
+        if matches!(self, Self::Stdout(_)) {
+            // If that fails, nobody shares it.
+            let _ = rustix::fs::seek(io::stdout(), rustix::fs::SeekFrom::End(0));
+        }
+    }
+
+    /// The file, if it is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Append(path) | Self::Stdout(path) => Some(path),
+            Self::Stream => None,
+        }
+    }
+}
+
+/// The path of standard output, if that is a file: `>>` of the shell.
+fn regular_stdout() -> Result<Option<PathBuf>, Trouble> {
+    let cannot = |error: io::Error| {
+        Trouble::new(Exit::Local, format!("cannot inspect standard output: {error}"))
+    };
+    let stdout = io::stdout();
+    let file = File::from(stdout.as_fd().try_clone_to_owned().map_err(cannot)?);
+    let opened = file.metadata().map_err(cannot)?;
+    if !opened.is_file() {
+        return Ok(None);
+    }
+    let path = std::fs::read_link("/proc/self/fd/1").map_err(cannot)?;
+    let named = std::fs::metadata(&path).ok();
+    match named.is_some_and(|it| (it.dev(), it.ino()) == (opened.dev(), opened.ino())) {
+        true => Ok(Some(path)),
+        false => Err(Trouble::new(Exit::Local, "standard output is a file without a name")
+            .hint("-o FILE or --append FILE names the file for the results")),
+    }
+}
+
+/// What the state of the job is named after.
+pub(super) fn name(file: &Path, sink: &Sink) -> PathBuf {
+    sink.path().unwrap_or(file).to_owned()
+}
+
+/// The job as these options say, with its state.
+pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Growth) -> Builder {
+    // What others write to standard output may belong there.
+    let foreign = match sink {
+        Sink::Stdout(_) => Foreign::Refuse,
+        _ => Foreign::SetAside,
+    };
+    let (source, results) = (&options.source, &options.results);
+    let growth = if source.accept_append { Growth::Accept } else { growth };
+    let changed = if source.rebase { Changed::Rebase } else { Changed::Stop };
+    let checkpoints = match results.checkpoint_every {
+        _ if results.commit_at_end => Checkpoints::AtEnd,
+        None => Checkpoints::Auto,
+        Some(Every::Records(records)) => {
+            let records = records.get();
+            Checkpoints::Records { commit: records, sync: records }
+        }
+        Some(Every::Time(time)) => Checkpoints::Time(time),
+    };
+    let mut builder = Job::builder(name)
+        .growth(growth)
+        .changed(changed)
+        .checkpoints(checkpoints)
+        .foreign(foreign)
+        .verify_source(source.verify_source.is_some());
+    if let Some(state) = &results.state {
+        builder = builder.state(state.clone());
+    }
+    if let Some(Bytes(most)) = source.max_record {
+        builder = builder.max_record(most);
+    }
+    if source.restart { builder.restart() } else { builder }
+}
+
+/// Opens the outputs of a job.
+pub(super) fn outputs(
+    job: &mut Job,
+    sink: &Sink,
+    dead_letters: Option<&Path>,
+) -> Result<Output, Trouble> {
+    if let Some(path) = dead_letters {
+        job.dead_letters(path).map_err(of_job)?;
+    }
+    let output = match sink {
+        Sink::File(path) => job.output(path),
+        Sink::Append(path) | Sink::Stdout(path) => job.append(path),
+        Sink::Stream => job.stream(io::stdout()),
+    };
+    output.map_err(of_job)
+}

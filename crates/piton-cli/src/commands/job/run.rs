@@ -1,0 +1,172 @@
+//! Runs a command over the records of a file.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use piton::durable::fs::parent_dir;
+use piton::lists::run::MaxFailures as ListLimit;
+use piton::records::command::{CommandLine, CommandWork, Input, Limits, Stop};
+use piton::records::parallel::{Done, MaxFailures, Monitor, Order, Parallel, Size};
+use piton::records::{Error, Growth, Job};
+
+use super::open::{self, Sink};
+use super::trouble::of_job;
+use super::{guarantee, open::outputs};
+use crate::args::{Bytes, FailureLimit, JobOptions, Span};
+use crate::environment::Environment;
+use crate::exit::Exit;
+use crate::screen::job::{self, Ended, Shared};
+use crate::signals::{Brakes, Pull};
+use crate::trouble::Trouble;
+
+/// Attempts after the first one, unless another number is given.
+const RETRIES: u32 = 3;
+/// Before the first of them.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long Ctrl-Z waits until everything is saved.
+const SUSPEND: Duration = Duration::from_secs(5);
+
+/// What to run over what.
+pub(super) struct Task {
+    pub(super) file: PathBuf,
+    pub(super) line: CommandLine,
+    pub(super) input: Input,
+    pub(super) size: Size,
+    pub(super) split_failed: bool,
+    pub(super) options: JobOptions,
+}
+
+impl Task {
+    fn workers(&self) -> NonZeroUsize {
+        let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.options.work.jobs.unwrap_or_else(cores)
+    }
+
+    fn parallel(&self, work: &CommandWork, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
+        let options = &self.options.work;
+        let order = if options.unordered { Order::Any } else { Order::Source };
+        let mut parallel = Parallel::new(self.workers())
+            .size(self.size)
+            .order(order)
+            .header(self.options.source.header)
+            .what(work.what())
+            .accept_other_work(options.accept_command)
+            .retries(options.retries.unwrap_or(RETRIES), PAUSE)
+            .rate(options.rate.map(|rate| 1.0 / rate.spacing().as_secs_f64()))
+            .split_failed(self.split_failed)
+            .max_failures(options.max_failures.map(limit))
+            .spool(beside(&open::name(&self.file, sink), ".piton-spool"))
+            .commit_each(!self.options.results.commit_at_end)
+            .monitor(Arc::clone(monitor));
+        if let Some(Bytes(limit)) = options.spool_limit {
+            parallel = parallel.spool_limit(limit);
+        }
+        parallel
+    }
+
+    fn work(&self, sink: &Sink, stop: &Stop, screen: &Shared) -> CommandWork {
+        let options = &self.options.work;
+        let name = open::name(&self.file, sink);
+        let mut limits = Limits::new(parent_dir(&name));
+        limits.timeout = options.timeout.map(|Span(time)| time);
+        let screen = screen.clone();
+        CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)
+            .transient_codes(options.retry_on.iter().copied())
+            .on_stderr(Box::new(move |line, bytes| screen.from_command(line, bytes)))
+    }
+}
+
+pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Trouble> {
+    let options = &task.options;
+    let sink = Sink::of(options)?;
+    let monitor = Arc::new(Monitor::default());
+    let stop = Stop::new().map_err(|error| Trouble::cannot_start(&error))?;
+    let screen = Shared::new(job::choose(options.screen, environment));
+    let work = task.work(&sink, &stop, &screen);
+    let parallel = task.parallel(&work, &monitor, &sink);
+    let mut job = open::builder(&open::name(&task.file, &sink), &sink, options, Growth::Refuse)
+        .open()
+        .map_err(of_job)?;
+    outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
+    for line in promises(task, &sink) {
+        screen.lock().note(&line);
+    }
+    note_set_aside(&job, &screen);
+    let brakes = Brakes::install({
+        let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
+        move |pull| match pull {
+            Pull::Stop => {
+                screen.lock().saving();
+                monitor.stop();
+                stop.stop();
+            }
+            Pull::Quit => stop.kill(),
+            Pull::Suspend => monitor.save(SUSPEND),
+        }
+    })
+    .map_err(|error| Trouble::cannot_start(&error))?;
+    let began = Instant::now();
+    let drawing = screen.draw_while(&monitor).map_err(|error| Trouble::cannot_start(&error))?;
+    let framing = options.source.framing();
+    let processed = job.process(&task.file, framing, &parallel, &work);
+    let was_finished = job.is_finished();
+    let ended = processed.and_then(|done| match done.stopped {
+        true => Ok(done),
+        false => job.finish().map(|()| done),
+    });
+    sink.close();
+    drop(drawing);
+    let (done, trouble) = match ended {
+        Ok(done) => (Some(done), None),
+        // The reader of a pipe may want no more: `| head`.
+        Err(Error::PipeClosed) => (None, None),
+        Err(error) => (None, Some(of_job(error))),
+    };
+    let exit = match (&trouble, done, brakes.pulled()) {
+        (Some(trouble), ..) => trouble.exit,
+        (None, Some(Done { stopped: true, .. }), Some(exit)) => exit,
+        (None, Some(Done { failed: 1.., .. }), _) => Exit::Items,
+        _ => Exit::Done,
+    };
+    let dead_letters = options.work.dead_letter.as_deref();
+    let (figures, took) = (monitor.figures(), began.elapsed());
+    let end = Ended { exit, was_finished, done, figures, dead_letters, took };
+    let closed = screen.lock().close(&end);
+    closed.map_err(|error| crate::out::stdout_failed(&error))?;
+    trouble.map_or(Ok(exit), Err)
+}
+
+/// The lines that say what holds.
+fn promises(task: &Task, sink: &Sink) -> Vec<String> {
+    let results = &task.options.results;
+    // One piece waits, so that no worker does; it is not begun.
+    let again = task.workers().get() as u64;
+    vec![
+        guarantee::of_output(sink, results.commit_at_end),
+        guarantee::of_effects(again, task.input),
+    ]
+}
+
+pub(super) fn note_set_aside(job: &Job, screen: &Shared) {
+    if let Some(path) = job.set_aside() {
+        let path = path.display();
+        screen.lock().note(&format!("what another program wrote is in {path}"));
+    }
+}
+
+fn limit(FailureLimit(limit): FailureLimit) -> MaxFailures {
+    match limit {
+        ListLimit::Count(count) => MaxFailures::Count(count),
+        ListLimit::Percent(share) => MaxFailures::Percent(share),
+    }
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}

@@ -1,0 +1,100 @@
+//! Failures of jobs, as exit codes and messages.
+
+use piton::checkpoint::store::StoreError;
+use piton::durable::held::HeldError;
+use piton::records::command::RunError;
+use piton::records::{Error, SourceChange};
+
+use crate::exit::Exit;
+use crate::redact;
+use crate::trouble::Trouble;
+
+pub(super) fn of_job(error: Error) -> Trouble {
+    let exit = match &error {
+        Error::Store(StoreError::Locked { .. }) => Exit::Locked,
+        Error::Store(StoreError::Fenced { .. }) => Exit::Locked,
+        Error::Output(HeldError::Locked { .. }) => Exit::Locked,
+        Error::SourceChanged { .. } | Error::JobDiffers { .. } => Exit::Changed,
+        Error::PieceFailed { .. }
+        | Error::TooManyFailures { .. }
+        | Error::RecordTooLong { .. }
+        | Error::UnclosedQuote { .. } => Exit::Items,
+        Error::Command(error) => return of_command_ref(error),
+        Error::Order(_) | Error::NotCurrent { .. } | Error::Position(_) | Error::NotExhausted => {
+            Exit::Unexpected
+        }
+        _ => Exit::Local,
+    };
+    let trouble = Trouble::new(exit, redact::text(&error.to_string()));
+    match hint(&error) {
+        Some(hint) => trouble.hint(hint),
+        None => trouble,
+    }
+}
+
+pub(super) fn of_command(error: RunError) -> Trouble {
+    of_command_ref(&error)
+}
+
+fn of_command_ref(error: &RunError) -> Trouble {
+    let trouble = Trouble::new(Exit::Local, error.to_string());
+    match error {
+        RunError::NotFound { .. } => trouble.hint("check its name and PATH"),
+        RunError::NotExecutable { .. } => trouble.hint("chmod +x makes a script executable"),
+        RunError::Spill { .. } => {
+            trouble.hint("free some space and run the same command again: all results are kept")
+        }
+        _ => trouble,
+    }
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::Store(StoreError::Locked { .. }) => "wait for the other process, or stop it",
+        Error::Store(StoreError::Damaged { .. }) | Error::State { .. } => {
+            "--restart moves it aside and starts over"
+        }
+        Error::Store(StoreError::File(_)) => {
+            "--state file:PATH saves the position in a place that you can write to"
+        }
+        Error::JobDiffers { what: "the work", .. } => {
+            "--accept-command continues with the new command, --restart starts over"
+        }
+        Error::JobDiffers { what: "dead letters", .. } => {
+            "name the same file again with --dead-letter"
+        }
+        Error::JobDiffers { .. } => "use the same options again, or start over with --restart",
+        Error::SourceChanged { change: SourceChange::Grew { .. }, .. } => {
+            "--accept-append also processes what was appended"
+        }
+        Error::SourceChanged { change: SourceChange::LastRecordGrew { .. }, .. } => {
+            "--restart starts over; the last record was processed before it was complete"
+        }
+        Error::SourceChanged { .. } => {
+            "--rebase continues at the saved position in the new file, --restart starts over"
+        }
+        Error::OutputExists { .. } => "remove it, or choose another file with -o FILE",
+        Error::OutputWithoutPosition { .. } => {
+            "bring the state back, or start over with --restart, which moves it aside"
+        }
+        Error::OutputForeign { .. } => {
+            "-o FILE or --append FILE keeps the results apart from what others write"
+        }
+        Error::OutputMissing { .. } => "bring it back, or start over with --restart",
+        Error::OutputShorter { .. } => {
+            "if the shell emptied it with >, use -o FILE or >>; --restart starts over"
+        }
+        Error::OutputChanged { .. } => "bring it back, or start over with --restart",
+        Error::PieceFailed { .. } => {
+            "fix the cause and run the same command again, or continue with --dead-letter FILE"
+        }
+        Error::TooManyFailures { .. } => "--max-failures raises the limit",
+        Error::RecordTooLong { .. } => {
+            "--max-record SIZE raises the limit; --dead-letter FILE continues without it"
+        }
+        Error::UnclosedQuote { .. } => "fix the file, or read it without --csv",
+        Error::Thread(_) => "raise the limit on the number of processes (ulimit -u, pids.max)",
+        Error::SpoolDamaged { .. } => "run the same command again: that chunk runs once more",
+        _ => return None,
+    })
+}

@@ -1,0 +1,192 @@
+//! A command as the work of a job: a fresh one for each piece.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use super::{CommandLine, Ended, Limits, Ran, RunError, Runner, Stop};
+use crate::body::Body;
+use crate::error::Error;
+use crate::framing::Framing;
+use crate::parallel::{Attempt, Failed, FilePiece, Work};
+
+/// By this a command says that trying again may help (`EX_TEMPFAIL` of sysexits.h).
+pub const TRY_AGAIN: i32 = 75;
+
+/// How a command gets a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// On its standard input, behind the header if the job keeps that apart.
+    Stdin,
+    /// The record in place of each `{}` of its arguments, or as the last one. Its standard input is empty.
+    Argument,
+}
+
+/// Gets what a command writes to its standard error, with the number of the first record of its piece.
+pub type OnStderr = dyn Fn(u64, &[u8]) + Send + Sync;
+
+/// Runs a command for each piece of a job. Its output is the result if it exits with 0.
+///
+/// A command finds these in its environment: `PITON_CHUNK_ID` (the same in every attempt, fit for an
+/// `Idempotency-Key`), `PITON_OFFSET` and `PITON_LENGTH` (in bytes of the source), `PITON_LINE` (the number of its first
+/// record, from 1), `PITON_RECORDS` and `PITON_ATTEMPT` (from 1).
+pub struct CommandWork {
+    line: CommandLine,
+    input: Input,
+    limits: Limits,
+    framing: Framing,
+    stop: Stop,
+    transient: Vec<i32>,
+    on_stderr: Box<OnStderr>,
+    /// Runners that no thread uses now.
+    free: Mutex<Vec<Runner>>,
+}
+
+impl CommandWork {
+    /// Runs this command; `stop` ends it.
+    pub fn new(
+        line: CommandLine,
+        input: Input,
+        framing: Framing,
+        limits: Limits,
+        stop: &Stop,
+    ) -> Self {
+        Self {
+            line,
+            input,
+            limits,
+            framing,
+            stop: stop.clone(),
+            transient: vec![TRY_AGAIN],
+            on_stderr: Box::new(|_, _| ()),
+            free: Mutex::default(),
+        }
+    }
+
+    /// These exit codes say that trying again may help, beside [`TRY_AGAIN`].
+    #[must_use]
+    pub fn transient_codes(mut self, codes: impl IntoIterator<Item = i32>) -> Self {
+        self.transient.extend(codes);
+        self
+    }
+
+    /// What to do with what commands write to standard error.
+    #[must_use]
+    pub fn on_stderr(mut self, show: Box<OnStderr>) -> Self {
+        self.on_stderr = show;
+        self
+    }
+
+    /// What the job remembers of it: the command, and how it gets a piece.
+    pub fn what(&self) -> String {
+        match self.input {
+            Input::Stdin => self.line.to_string(),
+            Input::Argument => format!("each: {}", self.line),
+        }
+    }
+
+    fn run(&self, piece: &FilePiece, number: u32) -> Result<Ran, RunError> {
+        let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut runner =
+            free().pop().unwrap_or_else(|| Runner::new(self.limits.clone(), &self.stop));
+        let (id, of_number) = (piece.id(), |number: u64| OsString::from(number.to_string()));
+        let values = [
+            ("PITON_CHUNK_ID", OsString::from(id)),
+            ("PITON_OFFSET", of_number(piece.offset())),
+            ("PITON_LENGTH", of_number(piece.bytes().len() as u64)),
+            ("PITON_LINE", of_number(piece.line())),
+            ("PITON_RECORDS", of_number(piece.count())),
+            ("PITON_ATTEMPT", of_number(number.into())),
+        ];
+        let env = values.each_ref().map(|(name, value)| (*name, value.as_os_str()));
+        let mut show = |bytes: &[u8]| (self.on_stderr)(piece.line(), bytes);
+        let ran = match self.input {
+            Input::Stdin => {
+                let input = match piece.header() {
+                    Some(header) => Cow::Owned([header, piece.bytes()].concat()),
+                    None => Cow::Borrowed(piece.bytes()),
+                };
+                runner.run(&self.line.as_given(), Some(&input), &env, &mut show)
+            }
+            Input::Argument => {
+                let record = self.framing.trim(piece.bytes());
+                let invocation = self.line.with_record(record)?;
+                runner.run(&invocation, None, &env, &mut show)
+            }
+        };
+        free().push(runner);
+        ran
+    }
+
+    /// What the command wrote, without the header that stands in the output already.
+    fn result(&self, piece: &FilePiece, output: Body) -> Result<Body, Error> {
+        // The first piece has the header for all.
+        if piece.header().is_none() || piece.line() <= 2 {
+            return Ok(output);
+        }
+        let first = self.first_record(&output).map_err(Error::io("read", &self.limits.spill))?;
+        Ok(output.without(first))
+    }
+
+    /// Bytes of the first record of an output.
+    fn first_record(&self, output: &Body) -> io::Result<u64> {
+        let (mut scanner, mut ends, mut before) = (self.framing.scanner(), Vec::new(), 0);
+        let mut first = None;
+        output.for_each(|bytes| {
+            if first.is_none() {
+                scanner.scan(bytes, &mut ends);
+                first = ends.first().map(|end| before + *end as u64);
+                before += bytes.len() as u64;
+            }
+            Ok(())
+        })?;
+        Ok(first.unwrap_or(before))
+    }
+
+    fn failed(&self, ran: &Ran) -> Failed {
+        let (why, transient) = match ran.ended {
+            Ended::Code(code) => (format!("exit code {code}"), self.transient.contains(&code)),
+            Ended::Signal(signal) => (format!("it was killed by signal {signal}"), false),
+            Ended::HeldOpen => {
+                ("it left a process behind that holds its output open".to_owned(), false)
+            }
+            Ended::TimedOut => ("it took too long and was ended".to_owned(), true),
+            Ended::Stopped => ("it was stopped".to_owned(), true),
+        };
+        Failed { why, stderr: ran.stderr.clone(), transient }
+    }
+}
+
+impl Work for CommandWork {
+    fn attempt(&self, piece: &FilePiece, number: u32) -> Attempt {
+        match self.run(piece, number) {
+            Ok(ran) if ran.ended.is_success() => match self.result(piece, ran.output.into()) {
+                Ok(body) => Attempt::Done(body),
+                Err(error) => Attempt::Broken(error),
+            },
+            Ok(ran) if ran.ended == Ended::Stopped => Attempt::Stopped,
+            Ok(ran) => Attempt::Failed(self.failed(&ran)),
+            Err(error) if error.is_of_the_record() => {
+                Attempt::Failed(Failed::permanent(error.to_string()))
+            }
+            Err(error @ RunError::Start { .. }) => {
+                Attempt::Failed(Failed::transient(error.to_string()))
+            }
+            Err(error) => Attempt::Broken(Error::Command(error)),
+        }
+    }
+
+    fn stop(&self) {
+        self.stop.stop();
+    }
+}
+
+impl From<super::Body> for Body {
+    fn from(output: super::Body) -> Self {
+        match output {
+            super::Body::Memory(bytes) => bytes.into(),
+            super::Body::File { file, len } => Self::of_file(file, 0, len),
+        }
+    }
+}
