@@ -46,6 +46,22 @@ pub enum Error {
         /// How.
         change: SourceChange,
     },
+    /// Files of the folder were added, removed or renamed before the place where the job continues.
+    #[error("the first {files} files in {} are not those that were processed", dir.display())]
+    FilesChanged {
+        /// The folder.
+        dir: PathBuf,
+        /// How many were processed.
+        files: u64,
+    },
+    /// What was processed ahead of the position is not what the iterator gives now.
+    #[error("items {from} to {to} were processed already, and other ones come there now")]
+    ItemsChanged {
+        /// The first one, from 0.
+        from: u64,
+        /// The one behind the last.
+        to: u64,
+    },
     /// The source is a folder, a device, a FIFO or a socket.
     #[error("{} is not a regular file", path.display())]
     NotAFile {

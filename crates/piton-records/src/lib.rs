@@ -35,7 +35,8 @@
 //!   what may be done about it.
 //! - [`Checkpoints`]: when what is done survives a kill, and when a power cut.
 //!
-//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
+//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, a JSON file, an SQLite
+//! database, or, with the feature `redis`, a Redis server ([`Builder::state`]).
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
@@ -53,7 +54,9 @@ mod stream;
 pub use body::Body;
 pub use error::Error;
 pub use framing::Framing;
-pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
+pub use job::{
+    Builder, Checkpoints, Files, FilesPosition, Items, Job, Numbers, Output, Own, Records,
+};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -89,6 +89,10 @@ pub(crate) enum SourceState {
         end: u64,
         next: u64,
     },
+    Files {
+        path: String,
+        position: Value,
+    },
     Positions {
         records: u64,
         position: Value,
@@ -101,6 +105,7 @@ impl SourceState {
         match self {
             Self::File { framing, .. } => format!("a file of {framing}"),
             Self::Range { start, end, .. } => format!("the range {start}..{end}"),
+            Self::Files { path, .. } => format!("the files in {path}"),
             Self::Positions { .. } => "positions of the program's own".to_owned(),
         }
     }

@@ -139,7 +139,8 @@ impl Builder {
         self
     }
 
-    /// Starts over: the state of earlier runs and an unfinished output are moved aside, also if they are damaged. A
+    /// Starts over: the state of earlier runs and an unfinished output are moved aside, also if they are damaged; in a
+    /// database and on a server, only what belongs to this job. A
     /// finished output stays, and is in the way of a new one.
     #[must_use]
     pub fn restart(mut self) -> Self {

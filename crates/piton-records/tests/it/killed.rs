@@ -68,21 +68,31 @@ pub(crate) fn program() -> Program {
 /// The child at each of its file syscalls: killed, failed, written short. Then once more, untouched.
 #[test]
 fn at_every_syscall() {
-    let input = lines(7);
-    for action in [
-        Action::KillBefore,
-        Action::KillHalfway,
-        Action::KillAfter,
-        Action::Fail(Errno::IO),
-        Action::Fail(Errno::NOSPC),
-        Action::Short,
-    ] {
+    use Action::*;
+    let actions = [KillBefore, KillHalfway, KillAfter, Fail(Errno::IO), Fail(Errno::NOSPC), Short];
+    every_syscall(None, &lines(7), &actions);
+}
+
+/// SQLite has many syscalls of its own, and recovers from what they left.
+#[test]
+fn at_every_syscall_with_a_state_in_sqlite() {
+    use Action::*;
+    let state: fn(&Path) -> String =
+        |folder| format!("sqlite:{}", folder.join("jobs.db").display());
+    every_syscall(Some(state), &lines(3), &[KillHalfway, Fail(Errno::IO), Fail(Errno::NOSPC)]);
+}
+
+fn every_syscall(state: Option<fn(&Path) -> String>, input: &[u8], actions: &[Action]) {
+    for &action in actions {
         let mut cases = 0;
         for at in 1_u64.. {
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name);
-            std::fs::write(path("in"), &input).unwrap();
-            let program = program().env(CHILD, folder.path()).env(EACH, "1");
+            std::fs::write(path("in"), input).unwrap();
+            let mut program = program().env(CHILD, folder.path()).env(EACH, "1");
+            if let Some(state) = state {
+                program = program.env(STATE, state(folder.path()));
+            }
             let plan = Plan { at, action };
             let outcome =
                 run(&program, folder.path(), Some(plan), Duration::from_secs(60)).unwrap();
@@ -98,7 +108,7 @@ fn at_every_syscall() {
             let again = program.command().stdout(Stdio::null()).status().unwrap();
             let what = format!("{action:?} at {at}, {:?}", outcome.hit);
             assert!(again.success(), "{what}: {again}");
-            assert_eq!(std::fs::read(path("out")).unwrap(), wanted(&input), "{what}");
+            assert_eq!(std::fs::read(path("out")).unwrap(), wanted(input), "{what}");
         }
         assert!(cases > 40, "{action:?}: {cases}");
     }

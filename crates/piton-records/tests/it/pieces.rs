@@ -2,6 +2,7 @@
 
 mod crash;
 mod failures;
+mod items;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU64, NonZeroUsize};

@@ -76,7 +76,7 @@ impl Task {
         let screen = screen.clone();
         CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)
             .transient_codes(options.retry_on.iter().copied())
-            .on_stderr(Box::new(move |line, bytes| screen.from_command(line, bytes)))
+            .on_stderr(Box::new(move |line, bytes| screen.heard(line, bytes)))
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
         .open()
         .map_err(of_job)?;
     outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
-    for line in promises(task, &sink) {
+    for line in promises(task, &sink, &job) {
         screen.lock().note(&line);
     }
     note_set_aside(&job, &screen);
@@ -141,14 +141,15 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
 }
 
 /// The lines that say what holds.
-fn promises(task: &Task, sink: &Sink) -> Vec<String> {
+fn promises(task: &Task, sink: &Sink, job: &Job) -> Vec<String> {
     let results = &task.options.results;
     // One piece waits, so that no worker does; it is not begun.
     let again = task.workers().get() as u64;
-    vec![
-        guarantee::of_output(sink, results.commit_at_end),
-        guarantee::of_effects(again, task.input),
-    ]
+    let output = guarantee::of_output(sink, results.commit_at_end);
+    let mut promises = vec![output, guarantee::of_effects(again, task.input)];
+    // A file beside the output has the default, which the lines above speak of.
+    promises.extend(results.state.as_ref().map(|_| format!("position: {}", job.survives())));
+    promises
 }
 
 pub(super) fn note_set_aside(job: &Job, screen: &Shared) {
