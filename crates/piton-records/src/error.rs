@@ -68,6 +68,57 @@ pub enum Error {
         /// The source.
         path: PathBuf,
     },
+    /// A compressed source ends in the middle of something.
+    #[error("{} ends in the middle of {within}, at byte {at}", path.display())]
+    SourceCut {
+        /// The source.
+        path: PathBuf,
+        /// What is not whole.
+        within: &'static str,
+        /// Where it ends, in bytes of the file.
+        at: u64,
+    },
+    /// A compressed source contradicts its format or its checksums.
+    #[error(
+        "{} is damaged at byte {at}: {what}; what it holds from its uncompressed byte {since} on may be wrong",
+        path.display()
+    )]
+    SourceDamaged {
+        /// The source.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+        /// Where that was seen, in bytes of the file.
+        at: u64,
+        /// Where what the wrong checksum covers begins, in uncompressed bytes. Records from there on that were handed out
+        /// may be wrong.
+        since: u64,
+    },
+    /// A compressed source uses something of its format that is not supported.
+    #[error("{} cannot be decoded at byte {at}: {what}", path.display())]
+    SourceUnsupported {
+        /// The source.
+        path: PathBuf,
+        /// What that is.
+        what: &'static str,
+        /// Where, in bytes of the file.
+        at: u64,
+    },
+    /// A compressed source needs more memory than allowed ([`Builder::max_window`](crate::Builder::max_window)).
+    #[error(
+        "{} needs a window of {needed} bytes at byte {at}, and {allowed} are allowed",
+        path.display()
+    )]
+    WindowTooLarge {
+        /// The source.
+        path: PathBuf,
+        /// The window that it needs, in bytes.
+        needed: u64,
+        /// What is allowed.
+        allowed: u64,
+        /// Where, in bytes of the file.
+        at: u64,
+    },
     /// A record has more bytes than allowed.
     #[error("record {record} of {}, at byte {offset}, is longer than {limit} bytes", path.display())]
     RecordTooLong {

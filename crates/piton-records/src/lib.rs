@@ -59,4 +59,7 @@ pub use job::{
 };
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
-pub use source::{Changed, Growth, Position, SourceChange};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use source::coded::properties;
+pub use source::{Changed, Compression, Growth, Position, SourceChange};

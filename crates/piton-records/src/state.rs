@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::source::{Identity, Position};
+use crate::source::{Identity, Position, Restart};
 
 /// The version of this layout.
 const VERSION: u16 = 1;
@@ -75,10 +75,28 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum SourceState {
-    File { path: String, framing: String, position: Position, identity: Identity },
-    Range { start: u64, end: u64, next: u64 },
-    Files { path: String, position: Value },
-    Positions { records: u64, position: Value },
+    File {
+        path: String,
+        framing: String,
+        position: Position,
+        identity: Identity,
+        /// Where decoding starts, if the file is compressed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restart: Option<Box<Restart>>,
+    },
+    Range {
+        start: u64,
+        end: u64,
+        next: u64,
+    },
+    Files {
+        path: String,
+        position: Value,
+    },
+    Positions {
+        records: u64,
+        position: Value,
+    },
 }
 
 impl SourceState {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use piton_checkpoint::store::Mark;
 
-use super::core::{Core, FULL, Life, OUTSTANDING, Sink};
+use super::core::{Core, FULL, Life, OUTSTANDING, OUTSTANDING_BYTES, Sink};
 use super::ticker::Synced;
 use crate::body::Body;
 use crate::error::Error;
@@ -19,7 +19,11 @@ impl Core {
     fn commit_with(&self, phase: Phase, body: Option<&Body>) -> Result<(), Error> {
         let cursor = self.cursor.borrow().clone();
         let Some(cursor) = cursor else { return Ok(()) };
-        if self.tick.borrow().outstanding >= OUTSTANDING {
+        let many = {
+            let tick = self.tick.borrow();
+            tick.outstanding >= OUTSTANDING || tick.outstanding_bytes >= OUTSTANDING_BYTES
+        };
+        if many {
             self.sync()?;
         }
         let (source, work) = (cursor.state()?, cursor.work());
@@ -39,7 +43,8 @@ impl Core {
         };
         let state = State::new(phase, source, announced.clone(), of_letters.clone(), work);
         // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
-        let mark = self.store.commit(&state.encode()?)?;
+        let state = state.encode()?;
+        let mark = self.store.commit(&state)?;
         if let (Some(Sink::File(output)), Some(announced)) = (output.as_mut(), announced) {
             output.write(bytes, body, announced.committed)?;
         }
@@ -53,7 +58,9 @@ impl Core {
         if let Some(monitor) = &*self.monitor.borrow() {
             monitor.committed();
         }
-        self.tick.borrow_mut().outstanding += 1;
+        let mut tick = self.tick.borrow_mut();
+        tick.outstanding += 1;
+        tick.outstanding_bytes += state.len();
         Ok(())
     }
 
@@ -109,7 +116,8 @@ impl Core {
     /// Makes what was committed survive a power cut.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.shared.sync(&self.synced(), &*self.store)?;
-        self.tick.borrow_mut().outstanding = 0;
+        let mut tick = self.tick.borrow_mut();
+        (tick.outstanding, tick.outstanding_bytes) = (0, 0);
         Ok(())
     }
 

@@ -19,6 +19,8 @@ use crate::stream::Stream;
 pub(super) const FULL: usize = 1 << 20;
 /// With so many commits that are not durable, one is made so before the next.
 pub(super) const OUTSTANDING: u64 = 4096;
+/// So too with so many bytes of them: the store keeps them all.
+pub(super) const OUTSTANDING_BYTES: usize = 4 << 20;
 /// Work with fewer results a second than this is slow: each result is worth a sync.
 const SLOW: f64 = 100.0;
 
@@ -112,6 +114,7 @@ pub(super) struct Tick {
     synced_at: u64,
     /// Commits since the last sync in the loop.
     pub(super) outstanding: u64,
+    pub(super) outstanding_bytes: usize,
 }
 
 impl Core {
@@ -123,6 +126,7 @@ impl Core {
             committed_at: 0,
             synced_at: 0,
             outstanding: 0,
+            outstanding_bytes: 0,
         };
         Self {
             fs,

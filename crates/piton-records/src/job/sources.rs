@@ -15,7 +15,7 @@ use super::records::Records;
 use super::{Job, is_finished};
 use crate::error::Error;
 use crate::framing::Framing;
-use crate::source::{Batch, Position, Reader, Reading, SourceChange};
+use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
 use crate::state::{SourceState, State};
 
 impl Job {
@@ -80,26 +80,37 @@ impl Job {
     ) -> Result<SourceOpen, Error> {
         let before = match last {
             Some(State {
-                source: SourceState::File { framing: was, position, identity, .. },
+                source: SourceState::File { framing: was, position, identity, restart, .. },
                 ..
             }) => {
                 differs("a file of", was, &framing.to_string())?;
-                Some((*position, identity))
+                let invalid = |why: &str| Error::State {
+                    place: self.core.store.place(),
+                    why: why.to_owned(),
+                };
+                let restart = restart.as_ref().map(|restart| {
+                    let point = restart.point(position.bytes).map_err(invalid)?;
+                    Ok::<_, Error>((&**restart, point))
+                });
+                Some(Before { position: *position, identity, restart: restart.transpose()? })
             }
             Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
             None => None,
         };
-        let position = before.map_or(Position::default(), |(position, _)| position);
+        let position = before.as_ref().map_or(Position::default(), |before| before.position);
         let reading = Reading {
             framing,
             max_record: self.how.max_record,
             growth: self.how.growth,
             changed: self.how.changed,
             verify: self.how.verify,
+            compression: self.how.compression,
+            max_window: self.how.max_window,
         };
+        let was = before.as_ref().map(|before| before.identity.len);
         let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
         let finished = is_finished(last);
-        let grew = reader.len() > position.bytes;
+        let grew = reader.grew(position.bytes, was);
         let has_output = last.is_some_and(|last| last.output.is_some());
         if finished && grew && has_output && self.core.output.borrow().is_none() {
             // The output has its name already.

@@ -178,6 +178,7 @@ impl Job {
         let known = self.work(last.as_ref(), how)?;
         let SourceOpen { reader, batch, position, finished } =
             self.open_source(path, framing, last.as_ref())?;
+        how.monitor.replays.store(reader.replays(), Relaxed);
         let mut plan = FilePlan::new(path.to_owned(), reader, batch, position, how.size.unit());
         plan.long_ones = self.has_letters();
         if how.header {

@@ -119,17 +119,31 @@ fn at_random_moments_until_it_is_done() {
     let kills: u32 = (0..4)
         .map(|round| {
             let folder = tempfile::tempdir().unwrap();
-            kill_until_done(folder.path(), None, round, 3)
+            kill_until_done(folder.path(), None, &input(), round, 3)
         })
         .sum();
     assert!(kills > 4, "{kills} kills");
 }
 
 #[test]
+fn in_compressed_sources_at_random_moments_until_it_is_done() {
+    if !crate::codecs::available() {
+        return;
+    }
+    let input = input();
+    let mut kills = 0;
+    for (round, form) in (100..).zip(crate::codecs::few()) {
+        let folder = tempfile::tempdir().unwrap();
+        kills += kill_until_done(folder.path(), None, &form.made(&input), round, 3);
+    }
+    assert!(kills > 7, "{kills} kills");
+}
+
+#[test]
 fn at_random_moments_with_a_state_in_json() {
     let folder = tempfile::tempdir().unwrap();
     let state = format!("json:{}", folder.path().join("job.json").display());
-    assert!(kill_until_done(folder.path(), Some(&state), 10, 3) > 1);
+    assert!(kill_until_done(folder.path(), Some(&state), &input(), 10, 3) > 1);
 }
 
 #[test]
@@ -138,7 +152,7 @@ fn at_random_moments_with_a_state_in_sqlite() {
     for round in 20..23 {
         let folder = tempfile::tempdir().unwrap();
         let state = format!("sqlite:{}?job=a", folder.path().join("jobs.db").display());
-        kills += kill_until_done(folder.path(), Some(&state), round, 3);
+        kills += kill_until_done(folder.path(), Some(&state), &input(), round, 3);
     }
     assert!(kills > 3, "{kills} kills");
 }
@@ -153,15 +167,21 @@ fn at_random_moments_with_a_state_in_redis() {
     for round in 30..33 {
         let folder = tempfile::tempdir().unwrap();
         let state = format!("{}?job=round-{round}", redis.url());
-        kills += kill_until_done(folder.path(), Some(&state), round, 2);
+        kills += kill_until_done(folder.path(), Some(&state), &input(), round, 2);
     }
     assert!(kills > 3, "{kills} kills");
 }
 
 /// Starts the child until it is done, and kills it at random moments. Returns how often.
-fn kill_until_done(folder: &Path, state: Option<&str>, round: u64, files: usize) -> u32 {
+fn kill_until_done(
+    folder: &Path,
+    state: Option<&str>,
+    source: &[u8],
+    round: u64,
+    files: usize,
+) -> u32 {
     let path = |name: &str| folder.join(name);
-    std::fs::write(path("in"), input()).unwrap();
+    std::fs::write(path("in"), source).unwrap();
     let mut kills = 0;
     for turn in 0..200 {
         let mut child = with_state(folder, state).spawn().unwrap();
