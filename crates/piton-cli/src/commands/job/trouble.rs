@@ -19,6 +19,7 @@ pub(super) fn of_job(error: Error) -> Trouble {
         | Error::TooManyFailures { .. }
         | Error::RecordTooLong { .. }
         | Error::UnclosedQuote { .. } => Exit::Items,
+        Error::SourceCut { .. } | Error::SourceDamaged { .. } => Exit::Integrity,
         Error::Command(error) => return of_command_ref(error),
         Error::Order(_) | Error::NotCurrent { .. } | Error::Position(_) | Error::NotExhausted => {
             Exit::Unexpected
@@ -105,6 +106,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::SourceChanged { .. } => {
             "--rebase continues at the saved position in the new file, --restart starts over"
         }
+        Error::SourceCut { .. } => "get the whole file, then start over with --restart",
+        Error::SourceDamaged { .. } => "get the file again, then start over with --restart",
+        Error::WindowTooLarge { .. } => "--max-window SIZE allows it",
         Error::OutputExists { .. } => "remove it, or choose another file with -o FILE",
         Error::OutputWithoutPosition { .. } => {
             "bring the state back, or start over with --restart, which moves it aside"

@@ -20,6 +20,9 @@ use crate::args::OutputOptions;
 use crate::environment::Environment;
 use crate::exit::Exit;
 
+/// Fewer bytes are decoded again in no time.
+const WORTH_A_NOTE: u64 = 64 << 20;
+
 /// One way to show a job.
 pub(crate) trait JobScreen: Send {
     /// How often [`JobScreen::draw`] is called; `None`: never.
@@ -92,8 +95,13 @@ impl Shared {
         let over = Arc::new(AtomicBool::new(false));
         let (screen, monitor, flag) = (self.clone(), Arc::clone(monitor), Arc::clone(&over));
         let draw = move || {
+            let mut replays = 0;
             while !flag.load(Ordering::Relaxed) {
                 let frame = Frame { at: Instant::now(), figures: monitor.figures() };
+                let again = std::mem::replace(&mut replays, frame.figures.replays);
+                if again != frame.figures.replays && frame.figures.replays >= WORTH_A_NOTE {
+                    screen.lock().note(&sentence::replays(frame.figures.replays));
+                }
                 screen.lock().draw(&frame);
                 thread::park_timeout(interval);
             }
