@@ -83,6 +83,8 @@ pub(crate) struct Core {
     pending_letters: RefCell<Vec<u8>>,
     /// Whether something was written for the current record.
     written: Cell<bool>,
+    /// Whether the result of a piece was placed since the last commit.
+    placed: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
     current: Cell<u64>,
     pub(crate) exhausted: Cell<bool>,
@@ -137,6 +139,7 @@ impl Core {
             done_len: Cell::new(0),
             pending_letters: RefCell::new(Vec::new()),
             written: Cell::new(false),
+            placed: Cell::new(false),
             current: Cell::new(0),
             exhausted: Cell::new(false),
             life: Cell::new(Life::New),
@@ -238,11 +241,11 @@ impl Core {
         self.guarded(|| self.tick_now())
     }
 
-    /// Hands what is done to the pipe, and leaves the commit to the end.
-    fn deliver(&self) -> Result<bool, Error> {
+    /// Hands what is done, and `body` behind it, to the pipe, and leaves the commit to the end. `false`: it is no pipe.
+    fn deliver(&self, body: Option<&Body>) -> Result<bool, Error> {
         let (mut pending, mut output) = (self.pending.borrow_mut(), self.output.borrow_mut());
         let Some(Sink::Stream(stream)) = &mut *output else { return Ok(false) };
-        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), None)?;
+        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), body)?;
         pending.drain(..self.done_len.get());
         self.done_len.set(0);
         Ok(true)
@@ -254,7 +257,7 @@ impl Core {
         }
         match self.checkpoints {
             Checkpoints::Records { commit, sync } => self.tick_by_records(commit, sync),
-            Checkpoints::AtEnd if self.deliver()? => Ok(()),
+            Checkpoints::AtEnd if self.deliver(None)? => Ok(()),
             Checkpoints::AtEnd => self.commit(),
             Checkpoints::Auto if self.shared.is_due() => self.tick_by_time(),
             // Or only the buffer is full.
@@ -360,6 +363,7 @@ impl Core {
         pending.drain(..self.done_len.get());
         pending_letters.clear();
         self.done_len.set(0);
+        self.placed.set(false);
         self.shared.wrote(mark);
         if let Some(monitor) = &*self.monitor.borrow() {
             monitor.committed();
@@ -378,8 +382,13 @@ impl Core {
     ) -> Result<(), Error> {
         self.guarded(|| {
             advance();
+            self.placed.set(true);
             self.pending_letters.borrow_mut().extend_from_slice(letters);
+            let at_end = self.checkpoints == Checkpoints::AtEnd;
             if body.len() >= FULL as u64 {
+                if at_end && self.deliver(Some(body))? {
+                    return Ok(());
+                }
                 // It goes from where it is into the output, behind what is pending.
                 return self.commit_with(Phase::Running, Some(body));
             }
@@ -392,7 +401,11 @@ impl Core {
             let (len, letters) = (pending.len(), self.pending_letters.borrow().len());
             drop(pending);
             self.done_len.set(len);
-            if len >= FULL || letters >= FULL { self.commit() } else { Ok(()) }
+            match len >= FULL || letters >= FULL {
+                true if at_end && self.deliver(None)? => Ok(()),
+                true => self.commit(),
+                false => Ok(()),
+            }
         })
     }
 
@@ -402,9 +415,14 @@ impl Core {
         if self.shared.is_due() { self.tick() } else { Ok(()) }
     }
 
-    /// Commits what is done, if anything is: it survives a kill.
+    /// Commits what was placed, if anything was: it survives a kill.
     pub(crate) fn commit_placed(&self) -> Result<(), Error> {
-        self.guarded(|| self.commit())
+        if self.placed.get() { self.guarded(|| self.commit()) } else { Ok(()) }
+    }
+
+    /// Whether results go into a pipe.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(&*self.output.borrow(), Some(Sink::Stream(_)))
     }
 
     /// This file has to be synced before the next sync of the store.
@@ -412,9 +430,10 @@ impl Core {
         self.shared.sync_too(output);
     }
 
-    /// The last commit that survives a power cut, and the last one at all.
+    /// The last commit that survives a power cut, and the last one at all if it says everything that was placed.
     pub(crate) fn marks(&self) -> (Option<Mark>, Option<Mark>) {
-        self.shared.marks()
+        let (durable, last) = self.shared.marks();
+        (durable, last.filter(|_| !self.placed.get()))
     }
 
     /// Makes what was committed survive a power cut.

@@ -2,6 +2,7 @@
 
 mod crash;
 mod failures;
+mod large;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -167,6 +168,47 @@ fn what_is_finished_behind_a_slow_piece_never_runs_again() {
             (40, true),
             "{order:?}"
         );
+    }
+}
+
+/// What was in the spool has its place in the output, but no commit says so yet: it must not be given up.
+#[test]
+fn the_spool_keeps_results_until_a_commit_says_that_they_are_in_the_output() {
+    let input = lines(8);
+    let (disk, calls) = (disk(1, &input), Calls::default());
+    let run = |map: &(dyn Fn(&[u8]) -> Result<Vec<u8>, Failed> + Sync)| {
+        let checkpoints = Checkpoints::Time(Duration::from_secs(3600));
+        let mut job =
+            Job::builder("/job").file_system(fs(&disk)).checkpoints(checkpoints).open()?;
+        job.output(OUT)?;
+        job.par_map(SOURCE, Framing::LINES, &workers(2), |record| map(record))?;
+        job.finish()
+    };
+    let killed = run(&|record| {
+        match record[0] {
+            b'0' => calls.wait_for(5),
+            // When those before it are in their place and nothing happens any more.
+            b'6' => {
+                calls.wait_for(6);
+                std::thread::sleep(Duration::from_millis(300));
+                disk.crash(piton_testkit::disk::Crash::Kill);
+            }
+            b'7' => return Err(Failed::permanent("never")),
+            _ => {}
+        }
+        calls.add(record);
+        Ok(result(record))
+    });
+    assert!(killed.is_err());
+    disk.restart();
+    run(&|record| {
+        calls.add(record);
+        Ok(result(record))
+    })
+    .unwrap();
+    assert!(disk.bytes(OUT).unwrap() == wanted(&input));
+    for record in input.split(|byte| *byte == b'\n').filter(|it| (b'1'..b'6').contains(&it[0])) {
+        assert_eq!(calls.of(record), 1, "{}", String::from_utf8_lossy(record));
     }
 }
 
