@@ -334,13 +334,10 @@ impl Spool {
 
     /// Removes everything: the job is finished.
     pub(crate) fn remove(self) -> Result<(), Error> {
-        if self.segments.is_empty() {
-            return Ok(());
-        }
         for segment in self.segments.values() {
             remove(&*self.fs, &segment.path)?;
         }
-        // It may hold what is not ours, and nothing depends on it.
+        // It may hold what is not ours, or never have existed, and nothing depends on it.
         let _ = self.fs.remove_dir(&self.dir);
         Ok(())
     }

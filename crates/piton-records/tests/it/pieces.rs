@@ -176,15 +176,14 @@ fn what_is_finished_behind_a_slow_piece_never_runs_again() {
 fn the_spool_keeps_results_until_a_commit_says_that_they_are_in_the_output() {
     let input = lines(8);
     let (disk, calls) = (disk(1, &input), Calls::default());
-    let run = |map: &(dyn Fn(&[u8]) -> Result<Vec<u8>, Failed> + Sync)| {
+    let job = || {
         let checkpoints = Checkpoints::Time(Duration::from_secs(3600));
-        let mut job =
-            Job::builder("/job").file_system(fs(&disk)).checkpoints(checkpoints).open()?;
-        job.output(OUT)?;
-        job.par_map(SOURCE, Framing::LINES, &workers(2), |record| map(record))?;
-        job.finish()
+        let job = Job::builder("/job").file_system(fs(&disk)).checkpoints(checkpoints);
+        let mut job = job.open().unwrap();
+        job.output(OUT).unwrap();
+        job
     };
-    let killed = run(&|record| {
+    let killed = job().par_map(SOURCE, Framing::LINES, &workers(2), |record| {
         match record[0] {
             b'0' => calls.wait_for(5),
             // When those before it are in their place and nothing happens any more.
@@ -197,15 +196,18 @@ fn the_spool_keeps_results_until_a_commit_says_that_they_are_in_the_output() {
             _ => {}
         }
         calls.add(record);
-        Ok(result(record))
+        Ok::<_, Failed>(result(record))
     });
     assert!(killed.is_err());
     disk.restart();
-    run(&|record| {
-        calls.add(record);
-        Ok(result(record))
-    })
-    .unwrap();
+    let mut second = job();
+    second
+        .par_map(SOURCE, Framing::LINES, &workers(2), |record| {
+            calls.add(record);
+            Ok(result(record))
+        })
+        .unwrap();
+    second.finish().unwrap();
     assert!(disk.bytes(OUT).unwrap() == wanted(&input));
     for record in input.split(|byte| *byte == b'\n').filter(|it| (b'1'..b'6').contains(&it[0])) {
         assert_eq!(calls.of(record), 1, "{}", String::from_utf8_lossy(record));

@@ -143,11 +143,11 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
 /// The lines that say what holds.
 fn promises(task: &Task, sink: &Sink) -> Vec<String> {
     let results = &task.options.results;
-    // One piece waits, so that no worker does; it is not begun.
-    let again = task.workers().get() as u64;
+    // Those that run, and one that has ended: its worker runs the next one before its result is saved.
+    let again = task.workers().get() as u64 + 1;
     vec![
         guarantee::of_output(sink, results.commit_at_end),
-        guarantee::of_effects(again, task.input),
+        guarantee::of_effects(again, task.input, results.commit_at_end),
     ]
 }
 
