@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use piton_checkpoint::store::Mark;
 
-use super::core::{Core, FULL, Life, OUTSTANDING, OUTSTANDING_BYTES, Sink};
+use super::core::{Checkpoints, Core, FULL, Life, OUTSTANDING, OUTSTANDING_BYTES, Sink};
 use super::ticker::Synced;
 use crate::body::Body;
 use crate::error::Error;
@@ -54,6 +54,7 @@ impl Core {
         pending.drain(..self.done_len.get());
         pending_letters.clear();
         self.done_len.set(0);
+        self.placed.set(false);
         self.shared.wrote(mark);
         if let Some(monitor) = &*self.monitor.borrow() {
             monitor.committed();
@@ -74,8 +75,13 @@ impl Core {
     ) -> Result<(), Error> {
         self.guarded(|| {
             advance();
+            self.placed.set(true);
             self.pending_letters.borrow_mut().extend_from_slice(letters);
+            let at_end = self.checkpoints == Checkpoints::AtEnd;
             if body.len() >= FULL as u64 {
+                if at_end && self.deliver(Some(body))? {
+                    return Ok(());
+                }
                 // It goes from where it is into the output, behind what is pending.
                 return self.commit_with(Phase::Running, Some(body));
             }
@@ -88,7 +94,11 @@ impl Core {
             let (len, letters) = (pending.len(), self.pending_letters.borrow().len());
             drop(pending);
             self.done_len.set(len);
-            if len >= FULL || letters >= FULL { self.commit() } else { Ok(()) }
+            match len >= FULL || letters >= FULL {
+                true if at_end && self.deliver(None)? => Ok(()),
+                true => self.commit(),
+                false => Ok(()),
+            }
         })
     }
 
@@ -98,9 +108,14 @@ impl Core {
         if self.shared.is_due() { self.tick() } else { Ok(()) }
     }
 
-    /// Commits what is done, if anything is: it survives a kill.
+    /// Commits what was placed, if anything was: it survives a kill.
     pub(crate) fn commit_placed(&self) -> Result<(), Error> {
-        self.guarded(|| self.commit())
+        if self.placed.get() { self.guarded(|| self.commit()) } else { Ok(()) }
+    }
+
+    /// Whether results go into a pipe.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(&*self.output.borrow(), Some(Sink::Stream(_)))
     }
 
     /// This file has to be synced before the next sync of the store.
@@ -108,9 +123,10 @@ impl Core {
         self.shared.sync_too(output);
     }
 
-    /// The last commit that survives a power cut, and the last one at all.
+    /// The last commit that survives a power cut, and the last one at all if it says everything that was placed.
     pub(crate) fn marks(&self) -> (Option<Mark>, Option<Mark>) {
-        self.shared.marks()
+        let (durable, last) = self.shared.marks();
+        (durable, last.filter(|_| !self.placed.get()))
     }
 
     /// Makes what was committed survive a power cut.

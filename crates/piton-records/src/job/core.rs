@@ -9,6 +9,7 @@ use piton_checkpoint::store::Store;
 use piton_durable::fs::Fs;
 
 use super::ticker::{Cadence, Shared, Ticker};
+use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
 use crate::parallel::Monitor;
@@ -83,6 +84,8 @@ pub(crate) struct Core {
     pub(super) pending_letters: RefCell<Vec<u8>>,
     /// Whether something was written for the current record.
     pub(super) written: Cell<bool>,
+    /// Whether the result of a piece was placed since the last commit.
+    pub(super) placed: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
     pub(super) current: Cell<u64>,
     pub(crate) exhausted: Cell<bool>,
@@ -139,6 +142,7 @@ impl Core {
             done_len: Cell::new(0),
             pending_letters: RefCell::new(Vec::new()),
             written: Cell::new(false),
+            placed: Cell::new(false),
             current: Cell::new(0),
             exhausted: Cell::new(false),
             life: Cell::new(Life::New),
@@ -240,11 +244,11 @@ impl Core {
         self.guarded(|| self.tick_now())
     }
 
-    /// Hands what is done to the pipe, and leaves the commit to the end.
-    fn deliver(&self) -> Result<bool, Error> {
+    /// Hands what is done, and `body` behind it, to the pipe, and leaves the commit to the end. `false`: it is no pipe.
+    pub(super) fn deliver(&self, body: Option<&Body>) -> Result<bool, Error> {
         let (mut pending, mut output) = (self.pending.borrow_mut(), self.output.borrow_mut());
         let Some(Sink::Stream(stream)) = &mut *output else { return Ok(false) };
-        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), None)?;
+        stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), body)?;
         pending.drain(..self.done_len.get());
         self.done_len.set(0);
         Ok(true)
@@ -256,7 +260,7 @@ impl Core {
         }
         match self.checkpoints {
             Checkpoints::Records { commit, sync } => self.tick_by_records(commit, sync),
-            Checkpoints::AtEnd if self.deliver()? => Ok(()),
+            Checkpoints::AtEnd if self.deliver(None)? => Ok(()),
             Checkpoints::AtEnd => self.commit(),
             Checkpoints::Auto if self.shared.is_due() => self.tick_by_time(),
             // Or only the buffer is full.

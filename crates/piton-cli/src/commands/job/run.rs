@@ -143,10 +143,11 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
 /// The lines that say what holds.
 fn promises(task: &Task, sink: &Sink, job: &Job) -> Vec<String> {
     let results = &task.options.results;
-    // One piece waits, so that no worker does; it is not begun.
-    let again = task.workers().get() as u64;
+    // Those that run, and one that has ended: its worker runs the next one before its result is saved.
+    let again = task.workers().get() as u64 + 1;
     let output = guarantee::of_output(sink, results.commit_at_end);
-    let mut promises = vec![output, guarantee::of_effects(again, task.input)];
+    let effects = guarantee::of_effects(again, task.input, results.commit_at_end);
+    let mut promises = vec![output, effects];
     // A file beside the output has the default, which the lines above speak of.
     promises.extend(results.state.as_ref().map(|_| format!("position: {}", job.survives())));
     promises
