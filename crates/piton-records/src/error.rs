@@ -46,6 +46,16 @@ pub enum Error {
         /// How.
         change: SourceChange,
     },
+    /// The source was renamed, and another file has its name: a log that was rotated. Only with
+    /// [`Growth::Follow`](crate::Growth::Follow). Read the rest of the old one first, then the new one with
+    /// [`Changed::FromStart`](crate::Changed::FromStart).
+    #[error("{} was rotated: what was read is {} now", path.display(), old.display())]
+    SourceRotated {
+        /// The source.
+        path: PathBuf,
+        /// The file that was read.
+        old: PathBuf,
+    },
     /// Files of the folder were added, removed or renamed before the place where the job continues.
     #[error("the first {files} files in {} are not those that were processed", dir.display())]
     FilesChanged {

@@ -97,7 +97,6 @@ impl Job {
             Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
             None => None,
         };
-        let position = before.as_ref().map_or(Position::default(), |before| before.position);
         let reading = Reading {
             framing,
             max_record: self.how.max_record,
@@ -109,6 +108,7 @@ impl Job {
         };
         let was = before.as_ref().map(|before| before.identity.len);
         let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
+        let position = reader.began();
         let finished = is_finished(last);
         let grew = reader.grew(position.bytes, was);
         let has_output = last.is_some_and(|last| last.output.is_some());

@@ -201,6 +201,8 @@ pub enum Changed {
     Stop,
     /// The job continues at its position, whatever is before it.
     Rebase,
+    /// The job continues at the start of what is there now: a log that was rotated.
+    FromStart,
 }
 
 impl Identity {

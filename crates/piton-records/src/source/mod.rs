@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod coded;
 mod identity;
+mod rotated;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +74,7 @@ pub(crate) struct Reader {
     len: u64,
     /// Records in all batches so far.
     records: u64,
+    began: Position,
     /// The first bytes of the file.
     head: Vec<u8>,
     head_print: Option<Print>,
@@ -98,10 +100,22 @@ impl Reader {
         if !stat.is_file {
             return Err(not_a_file());
         }
-        let len = match &before {
-            None => stat.len,
-            Some(before) => before.check(&*file, path, stat.len, reading)?,
-        };
+        let (mut before, mut len) = (before, stat.len);
+        if let Some(known) = &before {
+            match known.check(&*file, path, stat.len, reading) {
+                Ok(checked) => len = checked,
+                Err(Error::SourceChanged { .. }) if reading.changed == Changed::FromStart => {
+                    before = None;
+                }
+                Err(error @ Error::SourceChanged { .. }) if reading.growth == Growth::Follow => {
+                    let position = known.read();
+                    let old = rotated::find(fs, path, known.identity, position);
+                    let path = path.to_owned();
+                    return Err(old.map_or(error, |old| Error::SourceRotated { path, old }));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let mut head = vec![0; HEAD.min(usize::try_from(len).unwrap_or(HEAD))];
         let filled = read_full_at(&*file, &mut head, 0).map_err(Error::io("read", path))?;
         head.truncate(filled);
@@ -115,6 +129,7 @@ impl Reader {
             reading,
             len,
             records: position.records,
+            began: position,
             head,
             head_print: None,
             device: stat.id.device,
@@ -208,6 +223,11 @@ impl Reader {
             Input::Plain { .. } => self.len > position,
             Input::Coded(_) => len.is_none_or(|len| self.len > len),
         }
+    }
+
+    /// Where reading began: where earlier runs have left it, or at its start.
+    pub(crate) fn began(&self) -> Position {
+        self.began
     }
 
     /// How far it is read.
