@@ -40,6 +40,7 @@
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
+mod bookmark;
 pub mod command;
 mod error;
 pub mod framing;
@@ -52,6 +53,7 @@ mod state;
 mod stream;
 
 pub use body::Body;
+pub use bookmark::{Bookmark, RecordFile};
 pub use error::Error;
 pub use framing::Framing;
 pub use job::{

@@ -9,12 +9,7 @@ use piton_durable::fs::{Fs, OsFs};
 use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
-use crate::source::{Changed, Compression, Growth};
-
-/// The longest record, unless another limit is set.
-const MAX_RECORD: u64 = 16 << 20;
-/// The largest window, unless another limit is set.
-const MAX_WINDOW: u64 = 128 << 20;
+use crate::source::{Changed, Compression, Growth, MAX_RECORD, MAX_WINDOW};
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {

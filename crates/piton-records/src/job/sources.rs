@@ -78,25 +78,6 @@ impl Job {
         framing: Framing,
         last: Option<&State>,
     ) -> Result<SourceOpen, Error> {
-        let before = match last {
-            Some(State {
-                source: SourceState::File { framing: was, position, identity, restart, .. },
-                ..
-            }) => {
-                differs("a file of", was, &framing.to_string())?;
-                let invalid = |why: &str| Error::State {
-                    place: self.core.store.place(),
-                    why: why.to_owned(),
-                };
-                let restart = restart.as_ref().map(|restart| {
-                    let point = restart.point(position.bytes).map_err(invalid)?;
-                    Ok::<_, Error>((&**restart, point))
-                });
-                Some(Before { position: *position, identity, restart: restart.transpose()? })
-            }
-            Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
-            None => None,
-        };
         let reading = Reading {
             framing,
             max_record: self.how.max_record,
@@ -106,8 +87,10 @@ impl Job {
             compression: self.how.compression,
             max_window: self.how.max_window,
         };
-        let was = before.as_ref().map(|before| before.identity.len);
-        let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
+        let before = last.map(|last| &last.source);
+        let was = before.and_then(SourceState::file_len);
+        let place = self.core.store.place();
+        let (reader, batch) = open_file(&*self.core.fs, path, reading, before, &place)?;
         let position = reader.began();
         let finished = is_finished(last);
         let grew = reader.grew(position.bytes, was);
@@ -179,6 +162,30 @@ impl Job {
         self.core.start(items.cursor())?;
         Ok(items)
     }
+}
+
+/// Opens a file of records where it was left; `place` keeps what is known of it, for messages.
+pub(crate) fn open_file(
+    fs: &dyn Fs,
+    path: &Path,
+    reading: Reading,
+    before: Option<&SourceState>,
+    place: &str,
+) -> Result<(Reader, Batch), Error> {
+    let before = match before {
+        Some(SourceState::File { framing: was, position, identity, restart, .. }) => {
+            differs("a file of", was, &reading.framing.to_string())?;
+            let invalid = |why: &str| Error::State { place: place.to_owned(), why: why.to_owned() };
+            let restart = restart.as_ref().map(|restart| {
+                let point = restart.point(position.bytes).map_err(invalid)?;
+                Ok::<_, Error>((&**restart, point))
+            });
+            Some(Before { position: *position, identity, restart: restart.transpose()? })
+        }
+        Some(source) => return Err(other_kind(source, "a file of records")),
+        None => None,
+    };
+    Reader::open(fs, path, reading, before)
 }
 
 /// The numbers of a range that are left, and how many are done.

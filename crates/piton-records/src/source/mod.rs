@@ -22,6 +22,12 @@ use identity::{HEAD, Print, TAIL, hash_up_to, hex};
 
 use crate::error::Error;
 use crate::framing::{Ending, Framing, Scanner};
+use crate::state::SourceState;
+
+/// The longest record, unless another limit is set.
+pub(crate) const MAX_RECORD: u64 = 16 << 20;
+/// The largest window, unless another limit is set.
+pub(crate) const MAX_WINDOW: u64 = 128 << 20;
 
 /// How a source is read.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +39,21 @@ pub(crate) struct Reading {
     pub(crate) verify: bool,
     pub(crate) compression: Compression,
     pub(crate) max_window: u64,
+}
+
+impl Reading {
+    /// As it is without any choices.
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self {
+            framing,
+            max_record: MAX_RECORD,
+            growth: Growth::default(),
+            changed: Changed::default(),
+            verify: false,
+            compression: Compression::default(),
+            max_window: MAX_WINDOW,
+        }
+    }
 }
 
 /// What the last commit says of a source.
@@ -493,11 +514,20 @@ impl Reader {
         }
     }
 
-    /// The same as the state of a job has it, and where decoding starts if the source is compressed.
-    pub(crate) fn identity(
+    /// What is known of the source, as a commit has it.
+    pub(crate) fn state(
         &mut self,
+        path: String,
+        framing: String,
         behind: &Behind,
-    ) -> Result<(Identity, Option<Restart>), Error> {
+    ) -> Result<SourceState, Error> {
+        let (identity, restart) = self.identity(behind)?;
+        let (position, restart) = (behind.position, restart.map(Box::new));
+        Ok(SourceState::File { path, framing, position, identity, restart })
+    }
+
+    /// The same as the state of a job has it, and where decoding starts if the source is compressed.
+    fn identity(&mut self, behind: &Behind) -> Result<(Identity, Option<Restart>), Error> {
         let restart = behind.entered.as_ref().map(Entered::restart).transpose();
         let restart = restart.map_err(Error::Position)?;
         let read = restart.as_ref().map_or(behind.position.bytes, |restart| restart.read);
