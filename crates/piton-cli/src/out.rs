@@ -50,7 +50,12 @@ pub(crate) fn stdout_failed(error: &io::Error) -> Trouble {
 
 /// Writes a line to stderr. If that fails, there is no one to tell.
 pub(crate) fn say(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{}", clean(&line.to_string()));
+    say_clean(clean(&line.to_string()));
+}
+
+/// The same for a line that is clean, and may be coloured.
+pub(crate) fn say_clean(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Writes an error to stderr, with the name of the file it is about.

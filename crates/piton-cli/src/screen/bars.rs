@@ -149,9 +149,10 @@ impl Screen for Bars {
             self.complete = self.complete.saturating_add(outcome.size);
         }
         for (index, line) in sentence::ended(file, ended).into_iter().enumerate() {
-            let coloured = self.colours && index == 0;
-            let line = if coloured { first_word(&line, ended.exit()) } else { line };
-            self.block.print(&line);
+            match self.colours && index == 0 {
+                true => self.block.print_clean(&first_word(&line, ended.exit())),
+                false => self.block.print(&line),
+            }
         }
     }
 

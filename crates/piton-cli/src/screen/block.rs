@@ -30,7 +30,12 @@ impl Block {
 
     /// Writes a line above the block.
     pub(super) fn print(&self, line: &str) {
-        self.bar.println(crate::out::clean(line));
+        self.print_clean(&crate::out::clean(line));
+    }
+
+    /// The same for a line that is clean, and may be coloured.
+    pub(super) fn print_clean(&self, line: &str) {
+        self.bar.println(line);
         home();
     }
 

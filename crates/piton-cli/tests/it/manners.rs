@@ -183,3 +183,30 @@ fn a_reader_that_goes_away_stops_no_download() {
         assert!(is_whole(&place, 2 * MIB), "{screen}");
     }
 }
+
+/// On a terminal, as `script` gives one.
+#[test]
+fn the_outcome_is_coloured_on_a_terminal() {
+    let place = Place::new();
+    fs::write(place.dir.path().join("in"), "a\nb\n").unwrap();
+    let piton = place.command(&[]).get_program().to_string_lossy().into_owned();
+    let url = format!("file://{}/in", place.dir.path().display());
+    for (arguments, first) in [
+        (format!("get {url} -o copy"), "\u{1b}[32mcopy\u{1b}[0m"),
+        ("lines in -o out -- cat".to_owned(), "\u{1b}[32mdone:\u{1b}[0m"),
+    ] {
+        let line = format!("{piton} {arguments}");
+        let ran = Command::new("script")
+            .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+            .current_dir(&place.dir)
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success(), "{shown}");
+        assert!(shown.contains(first), "{shown:?}");
+        assert!(!shown.contains('\u{fffd}'), "{shown:?}");
+    }
+}

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Ended, Frame, JobScreen, sentence};
 use crate::screen::block::{Block, terminal_size};
-use crate::screen::colour::first_word;
+use crate::screen::colour::last_lines;
 use crate::screen::human;
 use crate::screen::line::{Line, room_for_name, widths_by_name};
 use crate::screen::list::bars::bar;
@@ -93,13 +93,8 @@ impl JobScreen for Bars {
 
     fn close(&mut self, end: &Ended<'_>) -> io::Result<()> {
         self.block.clear();
-        let mut lines = sentence::end(end);
-        if self.colours
-            && let Some(first) = lines.first_mut()
-        {
-            *first = first_word(first, end.exit);
-        }
-        lines.iter().for_each(crate::out::say);
+        let lines = last_lines(sentence::end(end), self.colours, end.exit);
+        lines.iter().for_each(crate::out::say_clean);
         Ok(())
     }
 }

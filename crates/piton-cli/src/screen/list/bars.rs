@@ -12,7 +12,7 @@ use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 use crate::screen::block::{Block, terminal_size};
-use crate::screen::colour::first_word;
+use crate::screen::colour::last_lines;
 use crate::screen::line::{Line, Map, Widths, room_for_name, widths, widths_by_name};
 use crate::screen::{file_name, human};
 
@@ -54,13 +54,7 @@ impl Bars {
 
     /// The last lines, which stay.
     fn end(&self, ended: &Ended<'_>) -> Vec<String> {
-        let mut lines = sentence::end(ended);
-        if self.colours
-            && let Some(first) = lines.first_mut()
-        {
-            *first = first_word(first, ended.exit);
-        }
-        lines
+        last_lines(sentence::end(ended), self.colours, ended.exit)
     }
 
     /// The line of the whole list.
@@ -160,7 +154,7 @@ impl ListScreen for Bars {
 
     fn close(&mut self, ended: &Ended<'_>) -> io::Result<()> {
         self.block.clear();
-        self.end(ended).iter().for_each(out::say);
+        self.end(ended).iter().for_each(out::say_clean);
         Ok(())
     }
 }
