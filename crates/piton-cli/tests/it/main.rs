@@ -19,6 +19,7 @@ mod exchanged;
 mod forget;
 mod help;
 mod hostile_state;
+mod jobs;
 mod kills;
 mod lesser;
 mod list_kills;

@@ -76,7 +76,7 @@ impl Task {
         let screen = screen.clone();
         CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)
             .transient_codes(options.retry_on.iter().copied())
-            .on_stderr(Box::new(move |line, bytes| screen.from_command(line, bytes)))
+            .on_stderr(Box::new(move |line, bytes| screen.stderr_line(line, bytes)))
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) trait JobScreen: Send {
     /// A message of the command itself.
     fn note(&mut self, line: &str);
     /// A line that a command wrote to standard error, for the piece that begins with this record.
-    fn from_command(&mut self, record: u64, line: &str);
+    fn stderr_line(&mut self, record: u64, line: &str);
     /// A signal arrived: what runs is ended, what is finished is saved.
     fn saving(&mut self);
     /// The job has ended. The error is the first one of writing the output for a program.
@@ -78,11 +78,11 @@ impl Shared {
     }
 
     /// What a command wrote to standard error: whole lines, unless it writes single bytes.
-    pub(crate) fn from_command(&self, record: u64, bytes: &[u8]) {
+    pub(crate) fn stderr_line(&self, record: u64, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let mut screen = self.lock();
         for line in text.lines().filter(|line| !line.is_empty()) {
-            screen.from_command(record, line);
+            screen.stderr_line(record, line);
         }
     }
 
