@@ -35,13 +35,18 @@
 //!   what may be done about it.
 //! - [`Checkpoints`]: when what is done survives a kill, and when a power cut.
 //!
+//! - [`inspect`] and [`find_jobs`]: what jobs there are and how far each is, without a lock and without changing anything;
+//!   [`forget`] gives one up.
+//!
 //! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
 pub mod command;
 mod error;
+mod forget;
 pub mod framing;
+mod inspect;
 mod job;
 mod output;
 pub mod parallel;
@@ -52,7 +57,9 @@ mod stream;
 
 pub use body::Body;
 pub use error::Error;
+pub use forget::{Forgotten, forget};
 pub use framing::Framing;
+pub use inspect::{Inspected, Known, ResultsAt, find_jobs, inspect, name_of, state_beside};
 pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};

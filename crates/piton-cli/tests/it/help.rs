@@ -26,9 +26,9 @@ fn short_help_fits_a_screen() {
       failures  Print the failed items of a list, as a list
       lines     Process a file of records with a command, and resume exactly where it stopped
       each      Run a command once for each record of a file, and resume exactly where it stopped
-      status    Show unfinished downloads, or the progress of a list
-      show      Show a journal, record by record
-      forget    Give up unfinished downloads or lists and remove their state
+      status    Show unfinished downloads and jobs, or the progress of a list
+      show      Show the journal of a download or a job, record by record
+      forget    Give up unfinished downloads, lists or jobs and remove their state
       help      Print this message or the help of the given subcommand(s)
 
     Options:

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use piton_checkpoint::store::{Spec, Store};
 use piton_durable::fs::{Fs, OsFs};
 
+use serde_json::Value;
+
 use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
@@ -26,6 +28,7 @@ pub struct Builder {
     pub(super) checkpoints: Checkpoints,
     pub(super) restart: bool,
     pub(super) foreign: Foreign,
+    pub(super) note: Option<Value>,
 }
 
 enum Place {
@@ -50,6 +53,7 @@ impl Builder {
             checkpoints: Checkpoints::default(),
             restart: false,
             foreign: Foreign::default(),
+            note: None,
         }
     }
 
@@ -129,6 +133,14 @@ impl Builder {
     #[must_use]
     pub fn foreign(mut self, foreign: Foreign) -> Self {
         self.foreign = foreign;
+        self
+    }
+
+    /// Keeps this value with the job, in every commit, for [`inspect`](crate::inspect): how the program was called, for
+    /// example. It replaces that of earlier runs. Keep it short.
+    #[must_use]
+    pub fn note(mut self, note: Option<Value>) -> Self {
+        self.note = note;
         self
     }
 

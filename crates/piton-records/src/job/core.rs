@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
 use crate::parallel::Monitor;
-use crate::state::{Phase, SourceState, State, WorkState};
+use crate::state::{About, Phase, SourceState, State, WorkState};
 use crate::stream::Stream;
 
 /// Results of done records are written when there are so many bytes of them.
@@ -91,6 +91,8 @@ pub(crate) struct Core {
     ticker: RefCell<Option<Ticker>>,
     tick: RefCell<Tick>,
     monitor: RefCell<Option<Arc<Monitor>>>,
+    /// What every commit repeats.
+    pub(crate) about: RefCell<About>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +146,7 @@ impl Core {
             ticker: RefCell::new(None),
             tick: RefCell::new(tick),
             monitor: RefCell::new(None),
+            about: RefCell::default(),
         }
     }
 
@@ -348,7 +351,14 @@ impl Core {
             Some(letters) => Some(letters.announce(&pending_letters, None)?),
             None => None,
         };
-        let state = State::new(phase, source, announced.clone(), of_letters.clone(), work);
+        let state = State::new(
+            phase,
+            source,
+            announced.clone(),
+            of_letters.clone(),
+            work,
+            self.about.borrow().clone(),
+        );
         // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
         let mark = self.store.commit(&state.encode()?)?;
         if let (Some(Sink::File(output)), Some(announced)) = (output.as_mut(), announced) {

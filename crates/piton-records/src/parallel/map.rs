@@ -138,7 +138,7 @@ impl Job {
         work: &impl Process<S::Piece>,
     ) -> Result<Done, Error> {
         let (position, records) = plan.position(&head);
-        let dir = how.spool.clone().unwrap_or_else(|| self.spool_dir());
+        let dir = how.spool.clone().unwrap_or_else(|| spool_beside(self.name()));
         let (id, failed) = (work_state.id, work_state.failed);
         let spool = Spool::open(&self.core.fs, &dir, id, how.spool_limit, position)?;
         if finished {
@@ -156,12 +156,13 @@ impl Job {
         self.spool = Some(spool);
         Ok(done)
     }
+}
 
-    fn spool_dir(&self) -> PathBuf {
-        let mut path = self.name().as_os_str().to_owned();
-        path.push(".piton-spool");
-        path.into()
-    }
+/// Where the job of this name keeps results that wait for their turn.
+pub(crate) fn spool_beside(name: &Path) -> PathBuf {
+    let mut path = name.as_os_str().to_owned();
+    path.push(".piton-spool");
+    path.into()
 }
 
 /// Whole pieces.

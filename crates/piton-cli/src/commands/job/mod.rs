@@ -1,8 +1,14 @@
 //! `piton lines` and `piton each`.
 
+mod forget;
 mod guarantee;
+mod kept;
 mod open;
+mod place;
+mod resume;
 mod run;
+mod show;
+mod status;
 mod tail;
 mod trouble;
 
@@ -16,6 +22,12 @@ use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::trouble::Trouble;
 use run::Task;
+
+pub(super) use forget::forget;
+pub(super) use place::{find, is_job, look, spec};
+pub(super) use resume::show as show_how_to_resume;
+pub(super) use show::show;
+pub(super) use status::print as print_status;
 
 /// The size of a chunk, unless another one is given.
 const CHUNK: NonZeroU64 = NonZeroU64::new(1 << 20).unwrap();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use piton::records::{Builder, Changed, Checkpoints, Foreign, Growth, Job, Output};
 
+use super::kept;
 use super::trouble::of_job;
 use crate::args::{Bytes, Every, JobOptions};
 use crate::exit::Exit;
@@ -114,6 +115,7 @@ pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Gr
         .changed(changed)
         .checkpoints(checkpoints)
         .foreign(foreign)
+        .note(kept::invocation())
         .verify_source(source.verify_source.is_some());
     if let Some(state) = &results.state {
         builder = builder.state(state.clone());
