@@ -42,7 +42,7 @@ pub(crate) use list::{ListFlow, ListOptions, ListSource};
 pub(crate) use network::{HttpVersion, NetworkOptions};
 pub(crate) use output::OutputOptions;
 pub(crate) use resume::ResumeArgs;
-pub(crate) use retry::RetryArgs;
+pub(crate) use retry::{LetterOptions, RetryArgs};
 pub(crate) use show::ShowArgs;
 pub(crate) use status::StatusArgs;
 pub(crate) use transfer::TransferOptions;

@@ -22,8 +22,8 @@ fn short_help_fits_a_screen() {
       get       Fetch files, resuming where an earlier run stopped
       resume    Resume unfinished downloads
       adopt     Continue a file that curl, wget, aria2 or a browser started
-      retry     Try the failed items of a list again
-      failures  Print the failed items of a list, as a list
+      retry     Try the failed items of a list, or the dead letters of a job, again
+      failures  Print the failed items of a list, as a list, or the records of dead letters
       lines     Process a file of records with a command, and resume exactly where it stopped
       each      Run a command once for each record of a file, and resume exactly where it stopped
       status    Show unfinished downloads and jobs, or the progress of a list

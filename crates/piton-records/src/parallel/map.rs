@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::letters::Letter;
 use super::order::Track;
 use super::piece::{FilePiece, FilePlan};
 use super::plan::{Piece, Plan};
@@ -22,6 +23,11 @@ use crate::state::WorkState;
 pub trait Work: Sync {
     /// Processes a piece; `number` counts its attempts, from 1.
     fn attempt(&self, piece: &FilePiece, number: u32) -> Attempt;
+
+    /// The dead letter of a piece that failed. `None`: the usual one.
+    fn letter(&self, _piece: &FilePiece, _failed: &Failed, _attempts: u32) -> Option<Letter> {
+        None
+    }
 
     /// The run ends by an error: whatever can be stopped is stopped.
     fn stop(&self) {}
@@ -170,7 +176,11 @@ struct Whole<'a, W>(&'a W);
 
 impl<W: Work> Process<FilePiece> for Whole<'_, W> {
     fn process(&self, piece: &FilePiece, worker: &Worker<'_>) -> End {
-        worker.finish(piece, &mut |piece, number| self.0.attempt(piece, number))
+        let letter = |piece: &FilePiece, failed: &Failed, attempts| {
+            let own = self.0.letter(piece, failed, attempts);
+            own.unwrap_or_else(|| piece.letter(failed, attempts))
+        };
+        worker.finish(piece, &mut |piece, number| self.0.attempt(piece, number), &letter)
     }
 
     fn stop(&self) {

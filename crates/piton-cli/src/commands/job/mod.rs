@@ -3,6 +3,7 @@
 mod forget;
 mod guarantee;
 mod kept;
+mod letters;
 mod open;
 mod place;
 mod resume;
@@ -21,9 +22,10 @@ use crate::args::{Bytes, EachArgs, JobOptions, LinesArgs};
 use crate::environment::Environment;
 use crate::exit::Exit;
 use crate::trouble::Trouble;
-use run::Task;
+use run::{Kind, Task};
 
 pub(super) use forget::forget;
+pub(super) use letters::{are_letters, failures, retry};
 pub(super) use place::{find, is_job, look, spec};
 pub(super) use resume::show as show_how_to_resume;
 pub(super) use show::show;
@@ -46,7 +48,8 @@ pub(crate) fn lines(args: LinesArgs, environment: &Environment) -> Result<Exit, 
     };
     let (size, input) = (Size::Bytes(chunk), Input::Stdin);
     let line = CommandLine::new(what.command).map_err(trouble::of_command)?;
-    let task = Task { file: what.file, line, input, size, split_failed, options };
+    let task =
+        Task { file: what.file, line, input, size, split_failed, kind: Kind::Records, options };
     run::run(&task, environment)
 }
 
@@ -62,6 +65,14 @@ pub(crate) fn each(args: EachArgs, environment: &Environment) -> Result<Exit, Tr
     }
     let (size, input) = (Size::Records(std::num::NonZeroUsize::MIN), Input::Argument);
     let line = CommandLine::new(what.command).map_err(trouble::of_command)?;
-    let task = Task { file: what.file, line, input, size, split_failed: false, options };
+    let task = Task {
+        file: what.file,
+        line,
+        input,
+        size,
+        split_failed: false,
+        kind: Kind::Records,
+        options,
+    };
     run::run(&task, environment)
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use piton::durable::fs::parent_dir;
 use piton::lists::run::MaxFailures as ListLimit;
-use piton::records::command::{CommandLine, CommandWork, Input, Limits, Stop};
-use piton::records::parallel::{Done, MaxFailures, Monitor, Order, Parallel, Size};
-use piton::records::{Error, Growth, Job};
+use piton::records::command::{CommandLine, CommandWork, Input, LetterWork, Limits, Stop};
+use piton::records::parallel::{Done, MaxFailures, Monitor, Order, Parallel, Size, Work};
+use piton::records::{Error, Framing, Growth, Job};
 
 use super::open::{self, Sink};
 use super::trouble::of_job;
@@ -37,29 +37,48 @@ pub(super) struct Task {
     pub(super) input: Input,
     pub(super) size: Size,
     pub(super) split_failed: bool,
+    pub(super) kind: Kind,
     pub(super) options: JobOptions,
 }
 
+/// What the records of the file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What the command is given.
+    Records,
+    /// Dead letters, which hold it.
+    Letters,
+}
+
 impl Task {
+    /// What the state of the job is named after.
+    fn name(&self, sink: &Sink) -> PathBuf {
+        match (self.kind, sink) {
+            // What is appended to has the state of the job that made the letters beside it.
+            (Kind::Letters, Sink::Append(_) | Sink::Stdout(_)) => self.file.clone(),
+            _ => open::name(&self.file, sink),
+        }
+    }
+
     fn workers(&self) -> NonZeroUsize {
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.options.work.jobs.unwrap_or_else(cores)
     }
 
-    fn parallel(&self, work: &CommandWork, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
+    fn parallel(&self, what: String, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
         let options = &self.options.work;
         let order = if options.unordered { Order::Any } else { Order::Source };
         let mut parallel = Parallel::new(self.workers())
             .size(self.size)
             .order(order)
             .header(self.options.source.header)
-            .what(work.what())
+            .what(what)
             .accept_other_work(options.accept_command)
             .retries(options.retries.unwrap_or(RETRIES), PAUSE)
             .rate(options.rate.map(|rate| 1.0 / rate.spacing().as_secs_f64()))
             .split_failed(self.split_failed)
             .max_failures(options.max_failures.map(limit))
-            .spool(beside(&open::name(&self.file, sink), ".piton-spool"))
+            .spool(beside(&self.name(sink), ".piton-spool"))
             .commit_each(!self.options.results.commit_at_end)
             .monitor(Arc::clone(monitor));
         if let Some(Bytes(limit)) = options.spool_limit {
@@ -70,7 +89,7 @@ impl Task {
 
     fn work(&self, sink: &Sink, stop: &Stop, screen: &Shared) -> CommandWork {
         let options = &self.options.work;
-        let name = open::name(&self.file, sink);
+        let name = self.name(sink);
         let mut limits = Limits::new(parent_dir(&name));
         limits.timeout = options.timeout.map(|Span(time)| time);
         let screen = screen.clone();
@@ -81,21 +100,41 @@ impl Task {
 }
 
 pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Trouble> {
-    let options = &task.options;
-    let sink = Sink::of(options)?;
-    let monitor = Arc::new(Monitor::default());
+    let sink = Sink::of(&task.options)?;
     let stop = Stop::new().map_err(|error| Trouble::cannot_start(&error))?;
-    let screen = Shared::new(job::choose(options.screen, environment));
+    let screen = Shared::new(job::choose(task.options.screen, environment));
     let work = task.work(&sink, &stop, &screen);
-    let parallel = task.parallel(&work, &monitor, &sink);
-    let mut job = open::builder(&open::name(&task.file, &sink), &sink, options, Growth::Refuse)
-        .open()
-        .map_err(of_job)?;
-    outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
-    for line in promises(task, &sink) {
+    match task.kind {
+        Kind::Records => {
+            let (what, framing) = (work.what(), task.options.source.framing());
+            drive(task, &sink, stop, &screen, what, framing, &work)
+        }
+        Kind::Letters => {
+            let work = work.on_letters();
+            drive(task, &sink, stop, &screen, work.what(), LetterWork::FRAMING, &work)
+        }
+    }
+}
+
+fn drive(
+    task: &Task,
+    sink: &Sink,
+    stop: Stop,
+    screen: &Shared,
+    what: String,
+    framing: Framing,
+    work: &impl Work,
+) -> Result<Exit, Trouble> {
+    let options = &task.options;
+    let monitor = Arc::new(Monitor::default());
+    let parallel = task.parallel(what, &monitor, sink);
+    let mut job =
+        open::builder(&task.name(sink), sink, options, Growth::Refuse).open().map_err(of_job)?;
+    outputs(&mut job, sink, options.work.dead_letter.as_deref())?;
+    for line in promises(task, sink) {
         screen.lock().note(&line);
     }
-    note_set_aside(&job, &screen);
+    note_set_aside(&job, screen);
     let brakes = Brakes::install({
         let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
         move |pull| match pull {
@@ -111,8 +150,7 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
     .map_err(|error| Trouble::cannot_start(&error))?;
     let began = Instant::now();
     let drawing = screen.draw_while(&monitor).map_err(|error| Trouble::cannot_start(&error))?;
-    let framing = options.source.framing();
-    let processed = job.process(&task.file, framing, &parallel, &work);
+    let processed = job.process(&task.file, framing, &parallel, work);
     let was_finished = job.is_finished();
     let ended = processed.and_then(|done| match done.stopped {
         true => Ok(done),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod known;
+mod letters;
 
 use serde_json::Value;
 
