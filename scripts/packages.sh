@@ -4,7 +4,7 @@
 # The servers and file systems that the tests run against.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(gcc libc6-dev nginx squid microsocks mount e2fsprogs xfsprogs btrfs-progs fuse3
-    aria2 curl wget strace util-linux redis-server)
+    aria2 curl wget strace util-linux redis-server logtail parallel)
 
 # install_missing PACKAGE…: installs what is missing where that is possible, says what is missing
 # where it is not, and succeeds either way..

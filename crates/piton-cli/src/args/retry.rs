@@ -116,6 +116,8 @@ impl LetterOptions {
             rebase: false,
             verify_source: None,
             restart: self.restart,
+            adopt: None,
+            adopt_as: None,
         };
         let state = list.source.state.as_ref().map(|state| state.to_string_lossy().into_owned());
         let results = ResultOptions {

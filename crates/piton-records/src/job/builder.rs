@@ -12,6 +12,7 @@ use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
 use crate::source::{Changed, Growth};
+use crate::start::Start;
 
 /// The longest record, unless another limit is set.
 const MAX_RECORD: u64 = 16 << 20;
@@ -29,6 +30,7 @@ pub struct Builder {
     pub(super) restart: bool,
     pub(super) foreign: Foreign,
     pub(super) note: Option<Value>,
+    pub(super) start: Option<Start>,
 }
 
 enum Place {
@@ -54,6 +56,7 @@ impl Builder {
             restart: false,
             foreign: Foreign::default(),
             note: None,
+            start: None,
         }
     }
 
@@ -141,6 +144,14 @@ impl Builder {
     #[must_use]
     pub fn note(mut self, note: Option<Value>) -> Self {
         self.note = note;
+        self
+    }
+
+    /// A file of records begins here, since another program has done the rest. Only for a job that has no state yet: opening
+    /// the source fails with [`Error::StartedBefore`] otherwise. One pass through what is done finds the place.
+    #[must_use]
+    pub fn begin_at(mut self, start: Start) -> Self {
+        self.start = Some(start);
         self
     }
 

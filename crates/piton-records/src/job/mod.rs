@@ -31,7 +31,7 @@ use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};
 use crate::parallel::Spool;
 use crate::record::Entry;
 use crate::source::{Batch, Position, Reader, Reading, SourceChange};
-use crate::state::{About, OutputMode, OutputState, Phase, SourceState, State};
+use crate::state::{About, Ahead, OutputMode, OutputState, Phase, SourceState, State};
 use crate::stream::Stream;
 
 /// A job that this run has taken.
@@ -308,8 +308,11 @@ impl Job {
     pub fn records(&mut self, path: impl AsRef<Path>, framing: Framing) -> Result<Records, Error> {
         let (path, last) = (path.as_ref(), self.last()?);
         alone(last.as_ref())?;
-        let SourceOpen { reader, batch, position, finished } =
+        let SourceOpen { reader, batch, position, finished, ahead } =
             self.open_source(path, framing, last.as_ref())?;
+        if !ahead.is_empty() {
+            return Err(Error::StartOutOfOrder { first: position.records + 1 });
+        }
         let path = path.to_string_lossy().into_owned();
         let records = Records::new(&self.core, reader, batch, position, path);
         if finished {
@@ -327,6 +330,18 @@ impl Job {
         framing: Framing,
         last: Option<&State>,
     ) -> Result<SourceOpen, Error> {
+        let reading = Reading {
+            framing,
+            max_record: self.how.max_record,
+            growth: self.how.growth,
+            changed: self.how.changed,
+            verify: self.how.verify,
+        };
+        let begun = match (&self.how.start, last) {
+            (Some(_), Some(_)) => return Err(Error::StartedBefore),
+            (Some(start), None) => Some(start.find(&*self.core.fs, path, reading)?),
+            (None, _) => None,
+        };
         let before = match last {
             Some(State {
                 source: SourceState::File { framing: was, position, identity, .. },
@@ -336,16 +351,9 @@ impl Job {
                 Some((*position, identity))
             }
             Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
-            None => None,
+            None => begun.as_ref().map(|begun| (begun.position, &begun.identity)),
         };
         let position = before.map_or(Position::default(), |(position, _)| position);
-        let reading = Reading {
-            framing,
-            max_record: self.how.max_record,
-            growth: self.how.growth,
-            changed: self.how.changed,
-            verify: self.how.verify,
-        };
         let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
         let finished = is_finished(last);
         let grew = reader.len() > position.bytes;
@@ -356,7 +364,8 @@ impl Job {
             let change = SourceChange::Grew { was, now };
             return Err(Error::SourceChanged { path: path.to_owned(), change });
         }
-        Ok(SourceOpen { reader, batch, position, finished: finished && !grew })
+        let ahead = begun.map(|begun| begun.ahead).unwrap_or_default();
+        Ok(SourceOpen { reader, batch, position, finished: finished && !grew, ahead })
     }
 
     /// The numbers of a range.
@@ -502,6 +511,8 @@ pub(crate) struct SourceOpen {
     pub(crate) position: Position,
     /// Whether there is nothing more to do.
     pub(crate) finished: bool,
+    /// What another program has done behind the position.
+    pub(crate) ahead: Vec<Ahead>,
 }
 
 /// A job of pieces has done more than its position says.

@@ -93,9 +93,15 @@ impl Job {
         work: &impl Process<FilePiece>,
     ) -> Result<Done, Error> {
         let last = self.last()?;
-        let known = self.work(last.as_ref(), how)?;
-        let SourceOpen { reader, batch, position, finished } =
+        let mut known = self.work(last.as_ref(), how)?;
+        let SourceOpen { reader, batch, position, finished, ahead } =
             self.open_source(path, framing, last.as_ref())?;
+        if !ahead.is_empty() {
+            if known.order == Order::Source {
+                return Err(Error::StartOutOfOrder { first: position.records + 1 });
+            }
+            known.ahead = ahead;
+        }
         let mut plan = FilePlan::new(path.to_owned(), reader, batch, position, how.size.unit());
         plan.long_ones = self.has_letters();
         if how.header {

@@ -1,5 +1,6 @@
 //! `piton lines` and `piton each`.
 
+mod adopt;
 mod forget;
 mod guarantee;
 mod kept;
@@ -36,6 +37,7 @@ const CHUNK: NonZeroU64 = NonZeroU64::new(1 << 20).unwrap();
 
 pub(crate) fn lines(args: LinesArgs, environment: &Environment) -> Result<Exit, Trouble> {
     let LinesArgs { what, chunk, split_failed, options } = args;
+    adopt::refuse_joblog(&options)?;
     if what.command.is_empty() {
         if chunk.is_some() || split_failed {
             return Err(Trouble::usage("--chunk and --split-failed need a CMD"));

@@ -128,8 +128,9 @@ fn drive(
     let options = &task.options;
     let monitor = Arc::new(Monitor::default());
     let parallel = task.parallel(what, &monitor, sink);
-    let mut job =
-        open::builder(&task.name(sink), sink, options, Growth::Refuse).open().map_err(of_job)?;
+    let mut job = open::builder(&task.file, &task.name(sink), sink, options, Growth::Refuse)?
+        .open()
+        .map_err(of_job)?;
     outputs(&mut job, sink, options.work.dead_letter.as_deref())?;
     for line in promises(task, sink) {
         screen.lock().note(&line);

@@ -34,7 +34,8 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
         move |_| stopped.store(true, Ordering::Relaxed)
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
-    let mut job = open::builder(file, &sink, options, Growth::Follow).open().map_err(of_job)?;
+    let builder = open::builder(file, file, &sink, options, Growth::Follow)?;
+    let mut job = builder.open().map_err(of_job)?;
     let mut out = outputs(&mut job, &sink, None)?;
     let mut print = || -> Result<(), Error> {
         for record in job.records(file, options.source.framing())? {

@@ -1,5 +1,6 @@
 //! `piton lines` and `piton each`, and what other commands know of their jobs.
 
+mod adopt;
 mod commands;
 mod known;
 mod letters;
