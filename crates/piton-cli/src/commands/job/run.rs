@@ -18,6 +18,7 @@ use super::{guarantee, open::outputs};
 use crate::args::{Bytes, FailureLimit, JobOptions, Span};
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::keyboard::{HELP, Key, Keyboard, Terminal};
 use crate::screen::job::{self, Ended, Shared};
 use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
@@ -136,19 +137,33 @@ fn drive(
         screen.lock().note(&line);
     }
     note_set_aside(&job, screen);
+    let terminal = Terminal::find();
     let brakes = Brakes::install({
-        let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
+        let (monitor, screen, terminal) = (Arc::clone(&monitor), screen.clone(), terminal.clone());
+        let at_terminal = move |act: fn(&Terminal)| terminal.iter().for_each(|it| act(it));
         move |pull| match pull {
             Pull::Stop => {
                 screen.lock().saving();
                 monitor.stop();
                 stop.stop();
             }
-            Pull::Quit => stop.kill(),
-            Pull::Suspend => monitor.save(SUSPEND),
+            Pull::Quit => {
+                stop.kill();
+                at_terminal(Terminal::leave);
+            }
+            Pull::Suspend => {
+                monitor.save(SUSPEND);
+                at_terminal(Terminal::suspend);
+            }
+            Pull::Continue => at_terminal(Terminal::resume),
         }
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
+    let keyboard = terminal.map(|terminal| {
+        let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
+        Keyboard::listen(terminal, move |key| press(key, &monitor, &screen))
+    });
+    let keyboard = keyboard.transpose().map_err(|error| Trouble::cannot_start(&error))?;
     let began = Instant::now();
     let drawing = screen.draw_while(&monitor).map_err(|error| Trouble::cannot_start(&error))?;
     let processed = job.process(&task.file, framing, &parallel, work);
@@ -158,7 +173,7 @@ fn drive(
         false => job.finish().map(|()| done),
     });
     sink.close();
-    drop(drawing);
+    drop((keyboard, drawing));
     let (done, trouble) = match ended {
         Ok(done) => (Some(done), None),
         // The reader of a pipe may want no more: `| head`.
@@ -177,6 +192,19 @@ fn drive(
     let closed = screen.lock().close(&end);
     closed.map_err(|error| crate::out::stdout_failed(&error))?;
     trouble.map_or(Ok(exit), Err)
+}
+
+/// A key was pressed.
+fn press(key: Key, monitor: &Monitor, screen: &Shared) {
+    let line = match (key, monitor.figures().paused) {
+        (Key::Help, _) => HELP,
+        (Key::Pause, false) => "paused: what runs is finished, nothing more starts; p continues",
+        (Key::Pause, true) => "continued",
+    };
+    if key == Key::Pause {
+        monitor.pause(!monitor.figures().paused);
+    }
+    screen.lock().note(line);
 }
 
 /// The lines that say what holds.

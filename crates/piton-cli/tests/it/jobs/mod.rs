@@ -2,6 +2,7 @@
 
 mod adopt;
 mod commands;
+mod keyboard;
 mod known;
 mod letters;
 
