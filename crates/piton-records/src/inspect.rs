@@ -91,9 +91,14 @@ impl Known {
     fn of(state: State) -> Self {
         let (source, kind) = (&state.source, state.source.kind());
         let (path, records, position, whole) = match source {
-            SourceState::File { path, position, identity, .. } => {
-                let whole = identity.len.max(position.bytes);
-                (Some(PathBuf::from(path)), position.records, Some(position.bytes), Some(whole))
+            SourceState::File { path, position, identity, restart, .. } => {
+                // The position in a compressed file is in bytes of what it holds.
+                let whole = restart.is_none().then(|| identity.len.max(position.bytes));
+                (Some(PathBuf::from(path)), position.records, Some(position.bytes), whole)
+            }
+            SourceState::Files { path, position } => {
+                let files = position.get("files").and_then(Value::as_u64).unwrap_or(0);
+                (Some(PathBuf::from(path)), files, None, None)
             }
             SourceState::Range { start, end, next } => {
                 let done = next.saturating_sub(*start);

@@ -8,7 +8,7 @@ use piton_durable::crc::crc64;
 use piton_durable::fs::Fs;
 
 use crate::error::Error;
-use crate::source::{Batch, Identity, Position, Reader, Reading};
+use crate::source::{Batch, Before, Identity, Position, Reader, Reading, Restart};
 use crate::state::Ahead;
 
 /// What of a source is done before the first run of a job.
@@ -39,9 +39,35 @@ impl fmt::Display for Start {
 /// What is done, found in the source.
 pub(crate) struct Found {
     pub(crate) position: Position,
-    pub(crate) identity: Identity,
+    identity: Identity,
+    /// Where decoding starts, if the source is compressed.
+    restart: Option<Restart>,
     /// Behind that.
     pub(crate) ahead: Vec<Ahead>,
+}
+
+impl Found {
+    fn new(reader: &mut Reader, batch: &Batch, position: Position) -> Result<Self, Error> {
+        let (identity, restart) = reader.identity(&reader.behind(batch, position))?;
+        Ok(Self { position, identity, restart, ahead: Vec::new() })
+    }
+
+    /// The position is in this batch.
+    fn describe(&mut self, reader: &mut Reader, batch: &Batch) -> Result<(), Error> {
+        let behind = reader.behind(batch, self.position);
+        (self.identity, self.restart) = reader.identity(&behind)?;
+        Ok(())
+    }
+
+    /// The same as a commit has it.
+    pub(crate) fn before(&self) -> Result<Before<'_>, &'static str> {
+        let point = |restart: &'_ Restart| restart.point(self.position.bytes);
+        let restart = match &self.restart {
+            Some(restart) => Some((restart, point(restart)?)),
+            None => None,
+        };
+        Ok(Before { position: self.position, identity: &self.identity, restart })
+    }
 }
 
 impl Start {
@@ -49,11 +75,7 @@ impl Start {
     pub(crate) fn find(&self, fs: &dyn Fs, path: &Path, reading: Reading) -> Result<Found, Error> {
         let (mut reader, mut batch) = Reader::open(fs, path, reading, None)?;
         let mut done = Position::default();
-        let mut found = Found {
-            position: done,
-            identity: identity(&mut reader, &batch, done),
-            ahead: Vec::new(),
-        };
+        let mut found = Found::new(&mut reader, &batch, done)?;
         let mut touches = true;
         loop {
             if self.is_all(done) {
@@ -92,7 +114,7 @@ impl Start {
                 }
             }
             if found.position.bytes >= batch.base + batch.start as u64 {
-                found.identity = identity(&mut reader, &batch, found.position);
+                found.describe(&mut reader, &batch)?;
             }
         }
     }
@@ -105,11 +127,6 @@ impl Start {
             Self::Done(numbers) => numbers.last().is_none_or(|last| done.records >= *last),
         }
     }
-}
-
-fn identity(reader: &mut Reader, batch: &Batch, position: Position) -> Identity {
-    let behind = reader.behind(batch, position);
-    reader.identity(&behind)
 }
 
 /// One more record is done behind the position. Those that touch are one.

@@ -116,6 +116,8 @@ impl LetterOptions {
             rebase: false,
             verify_source: None,
             restart: self.restart,
+            compression: None,
+            max_window: None,
             adopt: None,
             adopt_as: None,
         };

@@ -19,6 +19,7 @@ mod exchanged;
 mod forget;
 mod help;
 mod hostile_state;
+mod job_kills;
 mod jobs;
 mod kills;
 mod lesser;

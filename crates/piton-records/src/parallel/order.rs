@@ -89,7 +89,14 @@ impl<S: Plan> Track<S> {
         Ok(true)
     }
 
-    /// The piece is finished, and counts when everything before it does.
+    /// The piece is finished and its result is kept: it waits for its turn, also if it is next in line already.
+    pub(crate) fn keep(&self, piece: &S::Piece) {
+        let behind = self.plan.borrow().behind(piece);
+        let kept = Waiting { end: piece.end(), records: piece.records(), key: piece.key(), behind };
+        self.waiting.borrow_mut().insert(piece.start(), kept);
+    }
+
+    /// The piece is finished, its result has its place, and it counts when everything before it does.
     pub(crate) fn finish(&self, piece: &S::Piece) {
         let behind = self.plan.borrow().behind(piece);
         let mut from = piece.start();

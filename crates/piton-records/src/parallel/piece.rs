@@ -322,9 +322,10 @@ impl Plan for FilePlan {
     }
 
     fn state(&mut self, behind: &Behind) -> Result<SourceState, Error> {
-        let identity = self.reader.identity(behind);
+        let (identity, restart) = self.reader.identity(behind)?;
         let (path, framing) = (self.path.to_string_lossy().into_owned(), self.framing.clone());
-        Ok(SourceState::File { path, framing, position: behind.position, identity })
+        let (position, restart) = (behind.position, restart.map(Box::new));
+        Ok(SourceState::File { path, framing, position, identity, restart })
     }
 
     fn changed(&self, from: u64, to: u64) -> Error {
@@ -332,6 +333,6 @@ impl Plan for FilePlan {
     }
 
     fn whole(&self) -> Option<u64> {
-        Some(self.reader.len())
+        self.reader.whole()
     }
 }

@@ -170,8 +170,10 @@ impl<S: Plan> Run<'_, S> {
             Order::Any => self.track.is_done(piece)?,
             Order::Source => self.spool.has(piece)?,
         };
-        if known {
-            self.track.finish(piece);
+        match (known, self.track.order()) {
+            (true, Order::Any) => self.track.finish(piece),
+            (true, Order::Source) => self.track.keep(piece),
+            (false, _) => {}
         }
         Ok(known)
     }
@@ -182,24 +184,20 @@ impl<S: Plan> Run<'_, S> {
         monitor.pieces.fetch_add(1, Relaxed);
         monitor.bytes.fetch_add(piece.end().saturating_sub(piece.start()), Relaxed);
         let next = piece.start() == self.track.position().0;
-        let mut placed = true;
         match self.track.order() {
             Order::Source if !next => {
                 self.track.count(0);
                 let file = self.spool.put(piece, outcome)?;
                 self.core.sync_too(file);
-                self.track.finish(piece);
-                placed = false;
+                self.track.keep(piece);
             }
             _ => {
                 self.track.count(outcome.failed);
                 let track = &self.track;
                 self.core.place(&outcome.body, &outcome.letters, || track.finish(piece))?;
+                self.commit_delivered()?;
                 self.place_waiting()?;
             }
-        }
-        if placed && self.options.commit_each {
-            self.core.commit_placed()?;
         }
         let (failed, (_, records)) = (self.track.failed(), self.track.position());
         let too_many = self.options.max_failures.filter(|most| most.exceeded(failed, records));
@@ -218,8 +216,18 @@ impl<S: Plan> Run<'_, S> {
             self.track.fail(outcome.failed);
             let track = &self.track;
             self.core.place(&outcome.body, &outcome.letters, || track.advance())?;
+            self.commit_delivered()?;
         }
-        Ok(())
+        if self.options.commit_each { self.core.commit_placed() } else { Ok(()) }
+    }
+
+    /// What a pipe has accepted cannot be cut back: so that a kill delivers one result again, and not all that waited for
+    /// their turn, each has a commit.
+    fn commit_delivered(&self) -> Result<(), Error> {
+        match self.options.commit_each && self.core.is_stream() {
+            true => self.core.commit_placed(),
+            false => Ok(()),
+        }
     }
 
     fn show(&self) {

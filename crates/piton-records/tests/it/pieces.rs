@@ -2,6 +2,8 @@
 
 mod crash;
 mod failures;
+mod items;
+mod large;
 
 use std::collections::BTreeMap;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -85,9 +87,9 @@ fn sorted(bytes: &[u8]) -> Vec<Vec<u8>> {
     lines
 }
 
-pub(crate) fn is_gone(disk: &SimDisk, path: &str) -> bool {
+fn spool_is_gone(disk: &SimDisk) -> bool {
     let disk: Arc<dyn Fs> = Arc::new(disk.clone());
-    disk.stat(Path::new(path)).unwrap().is_none()
+    disk.list(Path::new("/job.piton-spool")).is_ok_and(|names| names.is_empty())
 }
 
 #[test]
@@ -156,7 +158,7 @@ fn calls_around_a_slow_piece(
     assert_eq!(done.unwrap().records, 40, "{order:?}");
     assert_eq!(calls.of(b"0-"), 1);
     assert_eq!(sorted(&disk.bytes(OUT).unwrap()), sorted(&wanted(&input)));
-    (calls.total(), is_gone(&disk, "/job.piton-spool/0"))
+    (calls.total(), spool_is_gone(&disk))
 }
 
 #[test]
@@ -167,6 +169,49 @@ fn what_is_finished_behind_a_slow_piece_never_runs_again() {
             (40, true),
             "{order:?}"
         );
+    }
+}
+
+/// What was in the spool has its place in the output, but no commit says so yet: it must not be given up.
+#[test]
+fn the_spool_keeps_results_until_a_commit_says_that_they_are_in_the_output() {
+    let input = lines(8);
+    let (disk, calls) = (disk(1, &input), Calls::default());
+    let job = || {
+        let checkpoints = Checkpoints::Time(Duration::from_secs(3600));
+        let job = Job::builder("/job").file_system(fs(&disk)).checkpoints(checkpoints);
+        let mut job = job.open().unwrap();
+        job.output(OUT).unwrap();
+        job
+    };
+    let killed = job().par_map(SOURCE, Framing::LINES, &workers(2), |record| {
+        match record[0] {
+            b'0' => calls.wait_for(5),
+            // When those before it are in their place and nothing happens any more.
+            b'6' => {
+                calls.wait_for(6);
+                std::thread::sleep(Duration::from_millis(300));
+                disk.crash(piton_testkit::disk::Crash::Kill);
+            }
+            b'7' => return Err(Failed::permanent("never")),
+            _ => {}
+        }
+        calls.add(record);
+        Ok::<_, Failed>(result(record))
+    });
+    assert!(killed.is_err());
+    disk.restart();
+    let mut second = job();
+    second
+        .par_map(SOURCE, Framing::LINES, &workers(2), |record| {
+            calls.add(record);
+            Ok(result(record))
+        })
+        .unwrap();
+    second.finish().unwrap();
+    assert!(disk.bytes(OUT).unwrap() == wanted(&input));
+    for record in input.split(|byte| *byte == b'\n').filter(|it| (b'1'..b'6').contains(&it[0])) {
+        assert_eq!(calls.of(record), 1, "{}", String::from_utf8_lossy(record));
     }
 }
 

@@ -25,7 +25,11 @@ pub(super) fn of_output(sink: &Sink, at_end: bool) -> String {
 }
 
 /// What the command does beside its output.
-pub(super) fn of_effects(again: u64, input: Input) -> String {
+pub(super) fn of_effects(again: u64, input: Input, at_end: bool) -> String {
+    if at_end {
+        return "side effects of CMD: at least once (any of them again after an interruption)"
+            .to_owned();
+    }
     let pieces = match input {
         Input::Stdin => human::counted(again, "chunk", "chunks"),
         Input::Argument => human::counted(again, "record", "records"),

@@ -96,7 +96,7 @@ impl Task {
         let screen = screen.clone();
         CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)
             .transient_codes(options.retry_on.iter().copied())
-            .on_stderr(Box::new(move |line, bytes| screen.stderr_line(line, bytes)))
+            .on_stderr(Box::new(move |line, bytes| screen.heard(line, bytes)))
     }
 }
 
@@ -133,7 +133,7 @@ fn drive(
         .open()
         .map_err(of_job)?;
     outputs(&mut job, sink, options.work.dead_letter.as_deref())?;
-    for line in promises(task, sink) {
+    for line in promises(task, sink, &job) {
         screen.lock().note(&line);
     }
     note_set_aside(&job, screen);
@@ -208,14 +208,16 @@ fn press(key: Key, monitor: &Monitor, screen: &Shared) {
 }
 
 /// The lines that say what holds.
-fn promises(task: &Task, sink: &Sink) -> Vec<String> {
+fn promises(task: &Task, sink: &Sink, job: &Job) -> Vec<String> {
     let results = &task.options.results;
-    // One piece waits, so that no worker does; it is not begun.
-    let again = task.workers().get() as u64;
-    vec![
-        guarantee::of_output(sink, results.commit_at_end),
-        guarantee::of_effects(again, task.input),
-    ]
+    // Those that run, and one that has ended: its worker runs the next one before its result is saved.
+    let again = task.workers().get() as u64 + 1;
+    let output = guarantee::of_output(sink, results.commit_at_end);
+    let effects = guarantee::of_effects(again, task.input, results.commit_at_end);
+    let mut promises = vec![output, effects];
+    // A file beside the output has the default, which the lines above speak of.
+    promises.extend(results.state.as_ref().map(|_| format!("position: {}", job.survives())));
+    promises
 }
 
 pub(super) fn note_set_aside(job: &Job, screen: &Shared) {

@@ -63,6 +63,30 @@ fn a_job_that_was_adopted_goes_on_as_any_other() {
 }
 
 #[test]
+fn a_compressed_file_is_counted_as_what_it_holds() {
+    let place = Place::new();
+    numbers(&place, "n", 100_000);
+    let gzip = Command::new("gzip").arg("n").current_dir(&place.dir).status();
+    if !gzip.is_ok_and(|status| status.success()) {
+        return skip("gzip is not installed");
+    }
+    place.write("note", b"70000");
+    let shell = "if test -e go; then cat; else kill -9 $PPID; fi";
+    let cmd = ["--", "/bin/sh", "-c", shell];
+    let args = ["lines", "n.gz", "-o", "out", "--chunk", "10k"];
+    let adopt = ["--adopt", "note", "--as", "lines-done"];
+    let killed = place.command(&[&args[..], &adopt, &cmd].concat()).output().unwrap();
+    assert_eq!(killed.status.code(), None, "{killed:?}");
+    let seen = super::json(&place.piton(&["status", "--json", "out"]).stdout);
+    assert_eq!((&seen["records"], &seen["size"]), (&70_000.into(), &serde_json::Value::Null));
+    place.write("go", b"");
+    let ran = place.piton(&[&args[..], &cmd].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let wanted: String = (70_001..=100_000).map(|number| format!("{number}\n")).collect();
+    assert!(read(&place, "out") == wanted);
+}
+
+#[test]
 fn a_place_that_is_none_is_refused() {
     let place = Place::new();
     numbers(&place, "n", 20);

@@ -94,7 +94,9 @@ fn retry_resumes_where_it_was_killed() {
     let ran = place.piton(&args);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(read(&place, "again"), "1\n2\n3\n4\n5\n");
-    assert_eq!(read(&place, "ran"), "1\n2\n3\n3\n4\n5\n");
+    // What is printed before: those that run, and one whose result is not saved yet.
+    let again = read(&place, "ran").lines().count() - 5;
+    assert!((1..=2).contains(&again), "{}", read(&place, "ran"));
 }
 
 #[test]
