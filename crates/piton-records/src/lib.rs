@@ -43,6 +43,7 @@
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
+mod bookmark;
 pub mod command;
 mod error;
 mod forget;
@@ -59,6 +60,7 @@ mod state;
 mod stream;
 
 pub use body::Body;
+pub use bookmark::{Bookmark, RecordFile};
 pub use error::Error;
 pub use forget::{Forgotten, forget};
 pub use framing::Framing;

@@ -8,8 +8,8 @@ use piton_durable::crc::crc64;
 use piton_durable::fs::Fs;
 
 use crate::error::Error;
-use crate::source::{Batch, Before, Identity, Position, Reader, Reading, Restart};
-use crate::state::Ahead;
+use crate::source::{Batch, Identity, Position, Reader, Reading, Restart};
+use crate::state::{Ahead, SourceState};
 
 /// What of a source is done before the first run of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,18 +38,26 @@ impl fmt::Display for Start {
 
 /// What is done, found in the source.
 pub(crate) struct Found {
-    pub(crate) position: Position,
+    path: String,
+    framing: String,
+    position: Position,
     identity: Identity,
     /// Where decoding starts, if the source is compressed.
     restart: Option<Restart>,
     /// Behind that.
-    pub(crate) ahead: Vec<Ahead>,
+    ahead: Vec<Ahead>,
 }
 
 impl Found {
-    fn new(reader: &mut Reader, batch: &Batch, position: Position) -> Result<Self, Error> {
+    fn new(
+        path: &Path,
+        reader: &mut Reader,
+        batch: &Batch,
+        position: Position,
+    ) -> Result<Self, Error> {
         let (identity, restart) = reader.identity(&reader.behind(batch, position))?;
-        Ok(Self { position, identity, restart, ahead: Vec::new() })
+        let (path, framing) = (path.to_string_lossy().into_owned(), batch.framing.to_string());
+        Ok(Self { path, framing, position, identity, restart, ahead: Vec::new() })
     }
 
     /// The position is in this batch.
@@ -59,14 +67,11 @@ impl Found {
         Ok(())
     }
 
-    /// The same as a commit has it.
-    pub(crate) fn before(&self) -> Result<Before<'_>, &'static str> {
-        let point = |restart: &'_ Restart| restart.point(self.position.bytes);
-        let restart = match &self.restart {
-            Some(restart) => Some((restart, point(restart)?)),
-            None => None,
-        };
-        Ok(Before { position: self.position, identity: &self.identity, restart })
+    /// The source as a commit has it, and what is done behind its position.
+    pub(crate) fn into_parts(self) -> (SourceState, Vec<Ahead>) {
+        let Self { path, framing, position, identity, restart, ahead } = self;
+        let restart = restart.map(Box::new);
+        (SourceState::File { path, framing, position, identity, restart }, ahead)
     }
 }
 
@@ -75,7 +80,7 @@ impl Start {
     pub(crate) fn find(&self, fs: &dyn Fs, path: &Path, reading: Reading) -> Result<Found, Error> {
         let (mut reader, mut batch) = Reader::open(fs, path, reading, None)?;
         let mut done = Position::default();
-        let mut found = Found::new(&mut reader, &batch, done)?;
+        let mut found = Found::new(path, &mut reader, &batch, done)?;
         let mut touches = true;
         loop {
             if self.is_all(done) {

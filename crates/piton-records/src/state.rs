@@ -113,6 +113,14 @@ pub(crate) enum SourceState {
 }
 
 impl SourceState {
+    /// The length of the file when the job began, if it is one.
+    pub(crate) fn file_len(&self) -> Option<u64> {
+        match self {
+            Self::File { identity, .. } => Some(identity.len),
+            _ => None,
+        }
+    }
+
     /// What kind of source it is, for people.
     pub(crate) fn kind(&self) -> String {
         match self {

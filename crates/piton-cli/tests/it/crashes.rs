@@ -20,7 +20,7 @@ use piton_testkit::syscalls::{Action, Ended, Errno, Outcome, Plan, available};
 use self::place::{Place, Source};
 use piton_testkit::seed::{draw, seed};
 
-const ACTIONS: [Action; 7] = [
+pub(crate) const ACTIONS: [Action; 7] = [
     Action::KillBefore,
     Action::KillHalfway,
     Action::KillAfter,
@@ -230,7 +230,7 @@ fn ways() -> [(Source, Option<bool>); 3] {
 
 /// Calls `case` with 1, 2, 3 … on several threads, until the program has no such syscall. `case` says
 /// whether it had.
-fn for_every_number(case: impl Fn(u64) -> Result<bool, String> + Sync) {
+pub(crate) fn for_every_number(case: impl Fn(u64) -> Result<bool, String> + Sync) {
     let (turns, untouched) = (AtomicU64::new(0), AtomicU64::new(0));
     let problems = Mutex::new(Vec::new());
     thread::scope(|scope| {

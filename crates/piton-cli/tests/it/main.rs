@@ -19,6 +19,8 @@ mod exchanged;
 mod forget;
 mod help;
 mod hostile_state;
+mod job_attacks;
+mod job_crashes;
 mod job_kills;
 mod jobs;
 mod kills;

@@ -2,6 +2,7 @@
 
 mod failing;
 mod few_threads;
+mod job_disks;
 mod planted;
 mod power;
 mod power_lists;

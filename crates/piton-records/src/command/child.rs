@@ -21,6 +21,9 @@ use super::run::timespec;
 /// A process that the kernel cannot end (it hangs in a disk, or another user owns it) is left behind after this.
 pub(super) const HOPELESS: Duration = Duration::from_secs(5);
 
+/// How long a tracer takes to let go of a command that has ended, about.
+const TRACED: Duration = Duration::from_millis(1);
+
 /// The command, until it is reaped. Dropped before, it and its children are killed.
 pub(super) struct Child {
     child: StdChild,
@@ -100,10 +103,16 @@ impl Child {
 
     /// The result of a command that has ended. No signal may be sent afterwards.
     pub(super) fn reap(&mut self) -> Result<ExitStatus, RunError> {
-        let status = self.child.try_wait().and_then(|status| {
-            status.ok_or_else(|| io::Error::other("it has ended and has no exit status"))
-        });
-        let status = status.map_err(|source| RunError::Io { what: "wait for", source })?;
+        let until = Instant::now() + HOPELESS;
+        let ended = |source| RunError::Io { what: "wait for", source };
+        let status = loop {
+            match self.child.try_wait().map_err(ended)? {
+                Some(status) => break status,
+                // Under a tracer (`strace -f`) it is the tracer's first.
+                None if Instant::now() < until => std::thread::sleep(TRACED),
+                None => return Err(ended(io::Error::other("it has ended and has no exit status"))),
+            }
+        };
         self.stage = Stage::Reaped;
         Ok(status)
     }

@@ -11,13 +11,8 @@ use serde_json::Value;
 use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
-use crate::source::{Changed, Compression, Growth};
+use crate::source::{Changed, Compression, Growth, MAX_RECORD, MAX_WINDOW};
 use crate::start::Start;
-
-/// The longest record, unless another limit is set.
-const MAX_RECORD: u64 = 16 << 20;
-/// The largest window, unless another limit is set.
-const MAX_WINDOW: u64 = 128 << 20;
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {

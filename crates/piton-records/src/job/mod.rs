@@ -26,7 +26,7 @@ pub use self::files::FilesPosition;
 pub(crate) use self::items::ItemSource;
 pub use self::items::{Items, Numbers, Own};
 pub use self::records::Records;
-pub(crate) use self::sources::{SourceOpen, files_from, own_from, range_from};
+pub(crate) use self::sources::{SourceOpen, files_from, open_file, own_from, range_from};
 pub(crate) use self::ticker::Synced;
 use crate::error::Error;
 use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};

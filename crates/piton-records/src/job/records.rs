@@ -63,10 +63,7 @@ impl Cursor for FileCursor {
         let position = self.position();
         let mut reader = self.reader.borrow_mut();
         let behind = reader.behind(&self.batch.borrow(), position);
-        let (identity, restart) = reader.identity(&behind)?;
-        let (path, framing) = (self.path.clone(), self.framing.clone());
-        let restart = restart.map(Box::new);
-        Ok(SourceState::File { path, framing, position, identity, restart })
+        reader.state(self.path.clone(), self.framing.clone(), &behind)
     }
 }
 

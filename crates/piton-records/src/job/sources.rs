@@ -16,6 +16,7 @@ use super::{Job, is_finished};
 use crate::error::Error;
 use crate::framing::Framing;
 use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
+use crate::start::Found;
 use crate::state::{Ahead, SourceState, State};
 
 impl Job {
@@ -95,25 +96,11 @@ impl Job {
             (Some(start), None) => Some(start.find(&*self.core.fs, path, reading)?),
             (None, _) => None,
         };
-        let invalid =
-            |why: &str| Error::State { place: self.core.store.place(), why: why.to_owned() };
-        let before = match last {
-            Some(State {
-                source: SourceState::File { framing: was, position, identity, restart, .. },
-                ..
-            }) => {
-                differs("a file of", was, &framing.to_string())?;
-                let restart = restart.as_ref().map(|restart| {
-                    let point = restart.point(position.bytes).map_err(invalid)?;
-                    Ok::<_, Error>((&**restart, point))
-                });
-                Some(Before { position: *position, identity, restart: restart.transpose()? })
-            }
-            Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
-            None => begun.as_ref().map(|begun| begun.before()).transpose().map_err(invalid)?,
-        };
-        let was = before.as_ref().map(|before| before.identity.len);
-        let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
+        let (adopted, ahead) = begun.map(Found::into_parts).unzip();
+        let before = last.map(|last| &last.source).or(adopted.as_ref());
+        let was = before.and_then(SourceState::file_len);
+        let place = self.core.store.place();
+        let (reader, batch) = open_file(&*self.core.fs, path, reading, before, &place)?;
         let position = reader.began();
         let finished = is_finished(last);
         let grew = reader.grew(position.bytes, was);
@@ -124,7 +111,7 @@ impl Job {
             let change = SourceChange::Grew { was, now };
             return Err(Error::SourceChanged { path: path.to_owned(), change });
         }
-        let ahead = begun.map(|begun| begun.ahead).unwrap_or_default();
+        let ahead = ahead.unwrap_or_default();
         Ok(SourceOpen { reader, batch, position, finished: finished && !grew, ahead })
     }
 
@@ -186,6 +173,30 @@ impl Job {
         self.core.start(items.cursor())?;
         Ok(items)
     }
+}
+
+/// Opens a file of records where it was left; `place` keeps what is known of it, for messages.
+pub(crate) fn open_file(
+    fs: &dyn Fs,
+    path: &Path,
+    reading: Reading,
+    before: Option<&SourceState>,
+    place: &str,
+) -> Result<(Reader, Batch), Error> {
+    let before = match before {
+        Some(SourceState::File { framing: was, position, identity, restart, .. }) => {
+            differs("a file of", was, &reading.framing.to_string())?;
+            let invalid = |why: &str| Error::State { place: place.to_owned(), why: why.to_owned() };
+            let restart = restart.as_ref().map(|restart| {
+                let point = restart.point(position.bytes).map_err(invalid)?;
+                Ok::<_, Error>((&**restart, point))
+            });
+            Some(Before { position: *position, identity, restart: restart.transpose()? })
+        }
+        Some(source) => return Err(other_kind(source, "a file of records")),
+        None => None,
+    };
+    Reader::open(fs, path, reading, before)
 }
 
 /// The numbers of a range that are left, and how many are done.

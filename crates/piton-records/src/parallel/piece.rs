@@ -322,10 +322,8 @@ impl Plan for FilePlan {
     }
 
     fn state(&mut self, behind: &Behind) -> Result<SourceState, Error> {
-        let (identity, restart) = self.reader.identity(behind)?;
-        let (path, framing) = (self.path.to_string_lossy().into_owned(), self.framing.clone());
-        let (position, restart) = (behind.position, restart.map(Box::new));
-        Ok(SourceState::File { path, framing, position, identity, restart })
+        let path = self.path.to_string_lossy().into_owned();
+        self.reader.state(path, self.framing.clone(), behind)
     }
 
     fn changed(&self, from: u64, to: u64) -> Error {

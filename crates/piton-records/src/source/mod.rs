@@ -1,47 +1,30 @@
 //! A local file, plain or compressed, read in batches: a batch is one buffer and the ends of its records.
 
 mod batch;
+mod before;
 pub(crate) mod coded;
 mod identity;
+mod known;
 mod rotated;
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
-use sha2::Digest;
 
 pub(crate) use batch::{Batch, Unit};
 use batch::{advance, advance_into};
+pub(crate) use before::{Before, MAX_RECORD, MAX_WINDOW, Reading};
 pub use coded::Compression;
-use coded::{Decoded, Entered, Entry, Opening};
+use coded::{Decoded, Entry, Opening};
 pub(crate) use coded::{Point, Restart};
 pub(crate) use identity::{Behind, Identity};
 pub use identity::{Changed, Growth, Position, SourceChange};
-use identity::{HEAD, Print, TAIL, hash_up_to, hex};
+use identity::{HEAD, Print, TAIL, hash_up_to};
 
 use crate::error::Error;
 use crate::framing::{Ending, Framing, Scanner};
-
-/// How a source is read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    pub(crate) framing: Framing,
-    pub(crate) max_record: u64,
-    pub(crate) growth: Growth,
-    pub(crate) changed: Changed,
-    pub(crate) verify: bool,
-    pub(crate) compression: Compression,
-    pub(crate) max_window: u64,
-}
-
-/// What the last commit says of a source.
-pub(crate) struct Before<'a> {
-    pub(crate) position: Position,
-    pub(crate) identity: &'a Identity,
-    /// Where decoding starts; `None`: the source is plain.
-    pub(crate) restart: Option<(&'a Restart, Point)>,
-}
 
 /// Where the bytes come from.
 enum Input {
@@ -255,83 +238,6 @@ impl Reader {
         (batch, result)
     }
 
-    /// The first record of the file, as it is, before anything was read.
-    pub(crate) fn first_record(&mut self) -> Result<Vec<u8>, Error> {
-        let start = self.at_start()?;
-        let (input, records) = (std::mem::replace(&mut self.input, start), self.records);
-        self.records = 0;
-        let mut batch = Batch::empty(self.reading.framing);
-        let more = self.fill(&mut batch, Unit::Records(1));
-        (self.input, self.records) = (input, records);
-        self.scanner = self.reading.framing.scanner();
-        let first = more?.then(|| batch.ends.first().copied()).flatten().unwrap_or(0);
-        Ok(batch.bytes.get(..first).unwrap_or_default().to_vec())
-    }
-
-    /// The bytes of the file from its start.
-    fn at_start(&self) -> Result<Input, Error> {
-        let Input::Coded(decoded) = &self.input else { return Ok(Input::Plain { at: 0 }) };
-        let Some(point) = Point::start(decoded.compression()) else {
-            return Ok(Input::Plain { at: 0 });
-        };
-        let entry = Entry { point, restart: None, position: 0, checked: true };
-        let how = Opening {
-            len: self.len,
-            growth: self.reading.growth,
-            hash: false,
-            max_window: self.reading.max_window,
-        };
-        let opened = Decoded::open(&self.file, entry, &how);
-        let (decoded, _) = opened.map_err(|fault| fault.of(&self.path))?;
-        Ok(Input::Coded(Box::new(decoded)))
-    }
-
-    /// Only the first record of this batch, which was read last, counts.
-    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
-        self.records -= (batch.taken as u64).saturating_sub(1);
-        batch.taken = batch.taken.min(1);
-    }
-
-    /// Passes the record that comes next, whatever its length, without keeping it.
-    pub(crate) fn skip_record(&mut self, batch: &Batch) -> Result<Batch, Error> {
-        self.scanner = self.reading.framing.scanner();
-        let mut hash = batch.hash_up_to(batch.start);
-        let mut tail = batch.bytes.get(..batch.start).unwrap_or_default().to_vec();
-        let (mut ends, mut open_end) = (Vec::new(), false);
-        let offset = batch.base + batch.start as u64;
-        // What is read at a time, at the place where it is in the source.
-        let (base, trace) = (offset, batch.trace.clone());
-        let mut some = Batch { base, trace, ..Batch::empty(self.reading.framing) };
-        while ends.is_empty() {
-            some.filled = 0;
-            let read = self.read(&mut some, batch::READ)?;
-            if read == 0 {
-                open_end = true;
-                break;
-            }
-            self.scanner.scan(some.read(), &mut ends);
-            let used = ends.first().copied().unwrap_or(read);
-            let (new, rest) = some.read().split_at_checked(used).unwrap_or_default();
-            if let Some(hash) = &mut hash {
-                hash.update(new);
-            }
-            tail.extend_from_slice(new);
-            tail.drain(..tail.len().saturating_sub(identity::TAIL));
-            let next = some.base + used as u64;
-            self.input.unread(next, rest);
-            some.base = next;
-        }
-        if self.scanner.ending() == Ending::InQuotes && open_end {
-            let path = self.path.clone();
-            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
-        }
-        self.scanner = self.reading.framing.scanner();
-        self.records += 1;
-        let (filled, base, trace) = (tail.len(), some.base - tail.len() as u64, some.trace);
-        let empty = Batch::empty(self.reading.framing);
-        Ok(Batch { bytes: tail, filled, base, start: filled, open_end, hash, trace, ..empty })
-    }
-
     fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
         self.catch_up(batch)?;
         loop {
@@ -470,113 +376,5 @@ impl Reader {
             record: self.records + 1,
             limit,
         })
-    }
-
-    /// What is known of the source when everything before this place of the batch is done. The batch may be an
-    /// earlier one.
-    pub(crate) fn behind(&self, batch: &Batch, position: Position) -> Behind {
-        let at = usize::try_from(position.bytes.saturating_sub(batch.base)).unwrap_or(usize::MAX);
-        let at = at.min(batch.filled);
-        let open_end = batch.open_end && at == batch.filled;
-        match &self.input {
-            Input::Plain { .. } => {
-                let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
-                let sha256 = batch.hash_up_to(at).map(hex);
-                Behind { position, tail: Print::of(tail), open_end, sha256, entered: None }
-            }
-            Input::Coded(decoded) => {
-                let entered = decoded.entered(batch, at);
-                let tail = Print::of(&entered.seen.tail);
-                let sha256 = entered.seen.hash.clone().map(hex);
-                Behind { position, tail, open_end, sha256, entered: Some(entered) }
-            }
-        }
-    }
-
-    /// The same as the state of a job has it, and where decoding starts if the source is compressed.
-    pub(crate) fn identity(
-        &mut self,
-        behind: &Behind,
-    ) -> Result<(Identity, Option<Restart>), Error> {
-        let restart = behind.entered.as_ref().map(Entered::restart).transpose();
-        let restart = restart.map_err(Error::Position)?;
-        let read = restart.as_ref().map_or(behind.position.bytes, |restart| restart.read);
-        let head_len = usize::try_from(read).unwrap_or(HEAD).min(self.head.len());
-        let whole = head_len == HEAD;
-        let head = match &self.head_print {
-            Some(print) if whole => print.clone(),
-            _ => Print::of(self.head.get(..head_len).unwrap_or_default()),
-        };
-        if whole && self.head_print.is_none() {
-            self.head_print = Some(head.clone());
-        }
-        let identity = Identity {
-            len: self.len,
-            head,
-            tail: behind.tail.clone(),
-            open_end: behind.open_end,
-            sha256: behind.sha256.clone(),
-            device: self.device,
-            inode: self.inode,
-        };
-        Ok((identity, restart))
-    }
-}
-
-impl Before<'_> {
-    fn position(this: Option<&Self>) -> Position {
-        this.map_or(Position::default(), |this| this.position)
-    }
-
-    /// Up to where the identity knows the file.
-    fn read(&self) -> u64 {
-        match &self.restart {
-            None => self.position.bytes,
-            Some((restart, _)) => restart.read,
-        }
-    }
-
-    /// How the source was compressed.
-    fn compression(&self) -> Compression {
-        match &self.restart {
-            None => Compression::None,
-            Some((_, point)) => point.compression(),
-        }
-    }
-
-    /// Compares the file, of `now` bytes, with this; returns how far it is to be read.
-    fn check(
-        &self,
-        file: &dyn FsFile,
-        path: &Path,
-        now: u64,
-        reading: Reading,
-    ) -> Result<u64, Error> {
-        let differs = |change| Error::SourceChanged { path: path.to_owned(), change };
-        let (was, chosen) = (self.compression(), reading.compression);
-        if chosen != Compression::Detect && chosen != was {
-            let (was, now) = (was.word().to_owned(), chosen.word().to_owned());
-            return Err(Error::JobDiffers { what: "compression", was, now });
-        }
-        if reading.changed == Changed::Rebase {
-            let position = match &self.restart {
-                None => self.position.bytes,
-                Some((_, point)) => point.byte(),
-            };
-            return match now < position {
-                true => Err(differs(SourceChange::EndsBefore { position, len: now })),
-                false => Ok(now),
-            };
-        }
-        let (identity, position) = (self.identity, self.read());
-        let len = identity.check(file, position, now, reading.growth);
-        let len = len.map_err(Error::io("read", path))?.map_err(differs)?;
-        if let (true, Some(wanted)) = (reading.verify, &identity.sha256) {
-            let hash = hash_up_to(file, position).map_err(Error::io("read", path))?;
-            if hex(hash) != *wanted {
-                return Err(differs(SourceChange::Digest { position }));
-            }
-        }
-        Ok(len)
     }
 }

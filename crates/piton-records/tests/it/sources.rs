@@ -269,3 +269,37 @@ fn a_log_that_was_rotated_is_found_and_read_to_its_end() {
     let gone = read("log", Changed::Stop);
     assert!(matches!(gone, Err(Error::SourceChanged { .. })), "{gone:?}");
 }
+
+#[test]
+fn a_program_may_keep_the_position_itself() {
+    use piton_records::{Bookmark, RecordFile};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in");
+    let input = crate::harness::lines(40);
+    std::fs::write(&path, &input).unwrap();
+    let (mut saved, mut seen): (Option<String>, Vec<Vec<u8>>) = (None, Vec::new());
+    loop {
+        let mut records = match &saved {
+            None => RecordFile::open(&path, Framing::LINES).unwrap(),
+            Some(saved) => {
+                let bookmark: Bookmark = serde_json::from_str(saved).unwrap();
+                RecordFile::from(&path, Framing::LINES, &bookmark).unwrap()
+            }
+        };
+        let read = (&mut records).take(7).map(|record| record.unwrap().to_vec());
+        let before = seen.len();
+        seen.extend(read);
+        saved = Some(serde_json::to_string(&records.bookmark().unwrap()).unwrap());
+        assert_eq!(records.end().records, seen.len() as u64);
+        if seen.len() == before {
+            break;
+        }
+    }
+    assert_eq!(seen, input.split(|byte| *byte == b'\n').collect::<Vec<_>>());
+    let mut edited = input;
+    edited[3] ^= 1;
+    std::fs::write(&path, edited).unwrap();
+    let bookmark: Bookmark = serde_json::from_str(&saved.unwrap()).unwrap();
+    let changed = RecordFile::from(&path, Framing::LINES, &bookmark).map(drop);
+    assert!(matches!(changed, Err(Error::SourceChanged { .. })), "{changed:?}");
+}

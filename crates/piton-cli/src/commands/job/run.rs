@@ -1,6 +1,7 @@
 //! Runs a command over the records of a file.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +24,8 @@ use crate::screen::job::{self, Ended, Shared};
 use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
 
+/// How much of the output of a command is kept in memory, in bytes.
+const MEMORY: Range<usize> = (2 << 20)..(16 << 20);
 /// Attempts after the first one, unless another number is given.
 const RETRIES: u32 = 3;
 /// Before the first of them.
@@ -92,6 +95,14 @@ impl Task {
         let options = &self.options.work;
         let name = self.name(sink);
         let mut limits = Limits::new(parent_dir(&name));
+        // More than what comes in goes to a temporary file: memory stays bounded whatever a command writes.
+        limits.memory = match self.size {
+            Size::Bytes(chunk) => {
+                usize::try_from(chunk.get()).unwrap_or(MEMORY.end).saturating_mul(2)
+            }
+            Size::Records(_) => 0,
+        }
+        .clamp(MEMORY.start, MEMORY.end);
         limits.timeout = options.timeout.map(|Span(time)| time);
         let screen = screen.clone();
         CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)

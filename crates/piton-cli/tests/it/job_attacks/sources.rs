@@ -1,0 +1,124 @@
+//! Sources that are not what was read before.
+
+use crate::command::Place;
+
+use super::{lines, place, read, run, says};
+
+/// Stops at byte 40, until a file says that it may go on.
+const STOPS: &str = "[ -e go ] || [ $PITON_OFFSET -lt 40 ] || exit 1; cat";
+
+const OUT: [&str; 6] = ["lines", "in", "--chunk", "8", "-o", "out"];
+
+/// A job that has stopped in the middle, and may go on.
+fn stopped(input: &[u8], arguments: &[&str]) -> Place {
+    let place = place(input);
+    says(&run(&place, arguments, STOPS), 13, "exit code 1");
+    place.write("go", b"");
+    place
+}
+
+fn refused(input: &[u8], now: &[u8], text: &str) {
+    let place = stopped(input, &OUT);
+    place.write("in", now);
+    says(&run(&place, &OUT, STOPS), 10, text);
+    assert!(!place.path("out").exists());
+    // Nothing was done about it: with the right source it continues.
+    place.write("in", input);
+    says(&run(&place, &OUT, STOPS), 0, "done");
+    assert_eq!(read(&place, "out").as_bytes(), input);
+}
+
+#[test]
+fn another_file_is_refused() {
+    let input = lines(30);
+    let other: Vec<u8> =
+        input.iter().map(|byte| if *byte == b'1' { b'x' } else { *byte }).collect();
+    refused(&input, &other, "are not those that were read");
+}
+
+#[test]
+fn a_shorter_one_is_refused() {
+    let input = lines(30);
+    refused(&input, &input[..60], "it had 160 bytes and has 60 now");
+    refused(&input, &input[..20], "it has only 20 bytes");
+}
+
+/// The first 64 KiB are the same.
+#[test]
+fn one_with_an_equal_head_is_refused() {
+    let long = |text: &str| {
+        let filler = (0..2000).flat_map(|n| format!("{n} {}\n", "f".repeat(40)).into_bytes());
+        [filler.collect::<Vec<u8>>(), text.repeat(1000).into_bytes()].concat()
+    };
+    let (input, other) = (long("old\n"), long("new\n"));
+    let place = place(&input);
+    let stops = "[ -e go ] || [ $PITON_OFFSET -lt 90000 ] || exit 1; cat";
+    let arguments = ["lines", "in", "--chunk", "1000", "-o", "out"];
+    says(&run(&place, &arguments, stops), 13, "exit code 1");
+    place.write("in", &other);
+    place.write("go", b"");
+    says(&run(&place, &arguments, stops), 10, "bytes before byte");
+}
+
+#[test]
+fn what_was_appended_is_processed_if_that_is_accepted() {
+    let (input, longer) = (lines(30), lines(41));
+    for order in [&[][..], &["--unordered"]] {
+        let arguments = [&OUT[..], order].concat();
+        let place = stopped(&input, &arguments);
+        place.write("in", &longer);
+        says(&run(&place, &arguments, STOPS), 10, "it grew from 160 to 226 bytes");
+        let accepting = [&arguments[..], &["--accept-append"]].concat();
+        says(&run(&place, &accepting, STOPS), 0, "done");
+        let (mut out, mut wanted) =
+            (read(&place, "out"), String::from_utf8(longer.clone()).unwrap());
+        for text in [&mut out, &mut wanted] {
+            let mut sorted: Vec<_> = text.lines().collect();
+            sorted.sort_unstable();
+            *text = sorted.join("\n");
+        }
+        assert_eq!(out, wanted, "{order:?}");
+        assert!(!order.is_empty() || read(&place, "out").as_bytes() == longer);
+    }
+}
+
+/// The last chunk, a short one, was finished before the source grew; the first one was not.
+#[test]
+fn what_was_appended_behind_a_chunk_that_is_done_is_processed_too() {
+    let (input, longer) = (lines(10), lines(13));
+    let script = "[ -e go ] || [ $PITON_OFFSET != 0 ] || exit 1; cat";
+    let arguments = ["lines", "in", "--chunk", "12", "-o", "out"];
+    let place = place(&input);
+    // The first chunk fails at its second attempt: those behind it are done by then.
+    let first = [&arguments[..], &["--jobs", "3", "--retry-on", "1", "--retries", "1"]].concat();
+    says(&run(&place, &first, script), 13, "exit code 1");
+    place.write("in", &longer);
+    place.write("go", b"");
+    says(&run(&place, &[&arguments[..], &["--accept-append"]].concat(), script), 0, "done");
+    assert_eq!(read(&place, "out").as_bytes(), longer);
+}
+
+#[test]
+fn a_last_line_that_grew_is_refused() {
+    let input = lines(30);
+    let place = place(&input[..input.len() - 1]);
+    says(&run(&place, &OUT, "cat"), 0, "done");
+    place.write("in", &[&input[..input.len() - 1], b"7\n"].concat());
+    says(
+        &run(&place, &[&OUT[..], &["--accept-append"]].concat(), "cat"),
+        10,
+        "its last record ended",
+    );
+}
+
+#[test]
+fn a_touched_one_and_a_copy_elsewhere_continue() {
+    let input = lines(30);
+    let place = stopped(&input, &OUT);
+    let file = std::fs::File::options().append(true).open(place.path("in")).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    place.write("elsewhere/copy", &input);
+    let arguments = ["lines", "elsewhere/copy", "--chunk", "8", "-o", "out"];
+    says(&run(&place, &arguments, STOPS), 0, "done");
+    assert_eq!(read(&place, "out").as_bytes(), input);
+}
