@@ -68,10 +68,14 @@ impl Exit {
             Self::NoSuchFile => "the server has no such file (404, 410, other 4xx)",
             Self::Integrity => "integrity: not the expected file (digest, size or type)",
             Self::Locked => "locked by another process",
-            Self::Changed => "the source has changed, and starting over was not allowed",
+            Self::Changed => {
+                "the source, or the command of a job, has changed, and starting over was not allowed"
+            }
             Self::Server => "server error that persisted (5xx)",
             Self::Protocol => "the server violates the protocol",
-            Self::Items => "list: some items are not done, or some lines are invalid",
+            Self::Items => {
+                "some items of a list or records of a job are not done, or some lines are invalid"
+            }
             Self::OnDone => "list: all items are done, but --on-done commands failed",
             Self::Interrupted => "interrupted (SIGINT); everything is saved",
             Self::Terminated => "terminated (SIGTERM, SIGHUP); everything is saved",

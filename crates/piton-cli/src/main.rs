@@ -7,6 +7,7 @@ mod config;
 mod environment;
 mod exit;
 mod hint;
+mod keyboard;
 mod network;
 mod out;
 mod read;

@@ -70,6 +70,8 @@ pub(crate) enum Pull {
     Quit,
     /// SIGTSTP (Ctrl-Z): the process is suspended right after this.
     Suspend,
+    /// It continues after that.
+    Continue,
 }
 
 /// The signals of a command that does not run in a runtime.
@@ -152,6 +154,7 @@ impl Caught {
                     pull(Pull::Suspend);
                     // It cannot fail for the own process.
                     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+                    pull(Pull::Continue);
                 }
             }
         }

@@ -10,7 +10,7 @@ use crate::dirs::sync_found;
 use crate::fs::{Existing, FileId, Fs, FsFile, Open, parent_dir, read_full_at, write_all_at};
 use crate::lock::{LockError, by, lock};
 use crate::named::{self, NameError, Overwrite};
-use crate::own::{self, NotOurs};
+use crate::own::{self, NotOurs, OwnError};
 use crate::replace::{ReplaceError, StageError, StageStep, Write, stage_locked, whole};
 use crate::room::is_full;
 
@@ -191,15 +191,43 @@ impl Held {
 /// # Errors
 /// `FileTooLarge` beyond `limit`.
 pub fn read_all(held: &Held, limit: u64) -> Result<Vec<u8>, HeldError> {
-    let read = || -> io::Result<Vec<u8>> {
-        let len = held.file.stat()?.len;
-        let len = usize::try_from(len).ok().filter(|_| len <= limit);
-        let mut bytes = vec![0; len.ok_or(io::ErrorKind::FileTooLarge)?];
-        let read = read_full_at(&*held.file, &mut bytes, 0)?;
-        bytes.truncate(read);
-        Ok(bytes)
+    all(&*held.file, limit).map_err(HeldError::io("read", &held.path))
+}
+
+/// Opens a state file that another process may hold, to look at it: its bytes, and the process that holds it. `None`: there
+/// is none. Nothing is locked or changed.
+///
+/// # Errors
+/// [`HeldError::NotOurs`]; a file that is longer than `limit`.
+pub fn peek(fs: &dyn Fs, path: &Path, limit: u64) -> Result<Option<Peeked>, HeldError> {
+    let file = match own::open(fs, path) {
+        Ok(file) => file,
+        Err(OwnError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(OwnError::Io(error)) => return Err(HeldError::io("open", path)(error)),
+        Err(OwnError::NotOurs(why)) => {
+            return Err(HeldError::NotOurs { path: path.to_owned(), why });
+        }
     };
-    read().map_err(HeldError::io("read", &held.path))
+    let bytes = all(&*file, limit).map_err(HeldError::io("read", path))?;
+    Ok(Some(Peeked { bytes, holder: file.lock_holder() }))
+}
+
+/// What [`peek`] sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peeked {
+    /// What the file holds.
+    pub bytes: Vec<u8>,
+    /// The process that holds it.
+    pub holder: Option<u32>,
+}
+
+fn all(file: &dyn FsFile, limit: u64) -> io::Result<Vec<u8>> {
+    let len = file.stat()?.len;
+    let len = usize::try_from(len).ok().filter(|_| len <= limit);
+    let mut bytes = vec![0; len.ok_or(io::ErrorKind::FileTooLarge)?];
+    let read = read_full_at(file, &mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
 }
 
 fn temporary_of(path: &Path) -> PathBuf {

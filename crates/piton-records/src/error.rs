@@ -7,7 +7,8 @@ use piton_checkpoint::store::{SpecError, StoreError};
 use piton_durable::held::{HeldError, may_pass};
 
 use crate::command::RunError;
-use crate::source::SourceChange;
+use crate::source::{Position, SourceChange};
+use crate::start::Start;
 
 /// Why a job stopped. What is done stays done: running the same job again resumes there, unless a variant says
 /// otherwise.
@@ -46,6 +47,35 @@ pub enum Error {
         /// How.
         change: SourceChange,
     },
+    /// The source has less than what is said to be done of it.
+    #[error("{start}, it says, and {} has {} records and {} bytes", path.display(), end.records, end.bytes)]
+    StartBeyondEnd {
+        /// The source.
+        path: PathBuf,
+        /// What is said to be done.
+        start: Start,
+        /// What there is.
+        end: Position,
+    },
+    /// The place where the job is to begin is not the start of a record.
+    #[error("byte {offset} of {} is in the middle of a record", path.display())]
+    StartWithinRecord {
+        /// The source.
+        path: PathBuf,
+        /// That place.
+        offset: u64,
+    },
+    /// Records are done that are behind ones that are not, and results are wanted in the order of the source.
+    #[error(
+        "record {first} is not done, and later ones are: their results cannot be in the order of the source"
+    )]
+    StartOutOfOrder {
+        /// The first record that is not done.
+        first: u64,
+    },
+    /// The job has a state already, so that it cannot begin elsewhere.
+    #[error("the job has begun already, and continues at its own position")]
+    StartedBefore,
     /// The source was renamed, and another file has its name: a log that was rotated. Only with
     /// [`Growth::Follow`](crate::Growth::Follow). Read the rest of the old one first, then the new one with
     /// [`Changed::FromStart`](crate::Changed::FromStart).

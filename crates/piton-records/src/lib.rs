@@ -35,6 +35,9 @@
 //!   what may be done about it.
 //! - [`Checkpoints`]: when what is done survives a kill, and when a power cut.
 //!
+//! - [`inspect`] and [`find_jobs`]: what jobs there are and how far each is, without a lock and without changing anything;
+//!   [`forget`] gives one up.
+//!
 //! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, a JSON file, an SQLite
 //! database, or, with the feature `redis`, a Redis server ([`Builder::state`]).
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
@@ -43,25 +46,33 @@ mod body;
 mod bookmark;
 pub mod command;
 mod error;
+mod forget;
 pub mod framing;
+mod inspect;
 mod job;
+mod noted;
 mod output;
 pub mod parallel;
 mod record;
 mod source;
+mod start;
 mod state;
 mod stream;
 
 pub use body::Body;
 pub use bookmark::{Bookmark, RecordFile};
 pub use error::Error;
+pub use forget::{Forgotten, forget};
 pub use framing::Framing;
+pub use inspect::{Inspected, Known, ResultsAt, find_jobs, inspect, name_of, state_beside};
 pub use job::{
     Builder, Checkpoints, Files, FilesPosition, Items, Job, Numbers, Output, Own, Records,
 };
+pub use noted::{Noted, NotedError};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use source::coded::properties;
 pub use source::{Changed, Compression, Growth, Position, SourceChange};
+pub use start::Start;

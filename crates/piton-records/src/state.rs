@@ -22,6 +22,19 @@ pub(crate) struct State {
     /// How the records are processed, if that is done in pieces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) work: Option<WorkState>,
+    #[serde(default, flatten)]
+    pub(crate) about: About,
+}
+
+/// What is kept with a job for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct About {
+    /// When it began, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) begun: Option<i64>,
+    /// What the program wants to know of it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<Value>,
 }
 
 /// Pieces that run in parallel.
@@ -165,8 +178,9 @@ impl State {
         output: Option<OutputState>,
         letters: Option<OutputState>,
         work: Option<WorkState>,
+        about: About,
     ) -> Self {
-        Self { version: VERSION, phase, source, output, letters, work }
+        Self { version: VERSION, phase, source, output, letters, work, about }
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use piton_durable::framed::{Format, Frame, Log};
+use piton_durable::framed::{Format, Frame, Log, LogView, Tear};
 use piton_durable::fs::Fs;
 use piton_durable::held::{Held, HeldError, Trust};
 
 use super::error::place;
 use super::run::Run;
-use super::{Kept, Mark, Store, StoreError, Survival, Survives, Taken};
+use super::{Kept, Mark, Peeked, Store, StoreError, Survival, Survives, Taken};
 
 const FORMAT: Format = Format {
     magic: *b"\x89PITJOB\n",
@@ -178,7 +178,71 @@ fn fold(frames: &[Frame], path: &Path) -> Result<(u64, Kept), StoreError> {
     Ok((epoch, Kept::of(durable, states.collect())))
 }
 
+/// What [`JournalStore::view`] sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JournalView {
+    /// The version of its format.
+    pub version: u16,
+    /// The number that every frame repeats.
+    pub salt: u64,
+    /// The frames: where each begins, its sequence number, and what it says.
+    pub frames: Vec<(u64, u64, JobFrame)>,
+    /// Where they end.
+    pub end: u64,
+    /// Why they end there, unless the file does.
+    pub tear: Option<Tear>,
+}
+
+/// A frame of the journal of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JobFrame {
+    /// A run of this number continues here.
+    Epoch(u64),
+    /// A commit, JSON.
+    Commit(Vec<u8>),
+    /// The commit with this sequence number and all before it are durable.
+    Durable(u64),
+    /// A frame that this version does not know, of this type.
+    Unknown(u8),
+}
+
+impl JobFrame {
+    fn of(frame: &Frame) -> Self {
+        match (frame.kind, <[u8; 8]>::try_from(&frame.payload[..])) {
+            (EPOCH, Ok(number)) => Self::Epoch(u64::from_le_bytes(number)),
+            (DURABLE, Ok(number)) => Self::Durable(u64::from_le_bytes(number)),
+            (COMMIT, _) => Self::Commit(frame.payload.clone()),
+            (kind, _) => Self::Unknown(kind),
+        }
+    }
+}
+
 impl JournalStore {
+    /// Whether a file that begins with these bytes is such a journal, whatever its name.
+    pub fn is_one(start: &[u8]) -> bool {
+        start.starts_with(&FORMAT.magic)
+    }
+
+    /// The journal at `path`, frame by frame. `None`: there is none. Nothing is locked or changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`].
+    pub fn view(fs: &dyn Fs, path: &Path) -> Result<Option<JournalView>, StoreError> {
+        let Some(log) = Log::peek(fs, path, FORMAT)? else { return Ok(None) };
+        let frames = log.placed().map(|(at, frame)| (at, frame.sequence, JobFrame::of(frame)));
+        let frames = frames.collect();
+        let LogView { version, salt, len: end, tear, .. } = log;
+        Ok(Some(JournalView { version, salt, frames, end, tear }))
+    }
+
+    pub(super) fn peek(fs: &dyn Fs, path: &Path) -> Result<Option<Peeked>, StoreError> {
+        let Some(log) = Log::peek(fs, path, FORMAT)? else { return Ok(None) };
+        let (epoch, kept) = fold(&log.frames, path)?;
+        Ok(Some(Peeked::new(kept.taken(epoch), log.holder)))
+    }
+
     /// Moves the file at `path` aside, so that the next run starts from nothing; returns its new name. For a
     /// state that is damaged, when the user has decided.
     ///

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::Fs;
-use piton_durable::held::{Held, Trust, read_all};
+use piton_durable::held::{self, Held, Trust, read_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::place;
 use super::run::Run;
-use super::{Kept, Mark, Store, StoreError, Survival, Survives, Taken};
+use super::{Kept, Mark, Peeked, Store, StoreError, Survival, Survives, Taken};
 
 const VERSION: u16 = 1;
 const MAX_LEN: u64 = 64 << 20;
@@ -60,6 +60,12 @@ impl JsonStore {
     /// [`StoreError::Locked`]; where there is no such file, or it cannot be renamed.
     pub fn set_aside(fs: &Arc<dyn Fs>, path: &Path) -> Result<PathBuf, StoreError> {
         super::journal::set_aside(fs, path)
+    }
+
+    pub(super) fn peek(fs: &dyn Fs, path: &Path) -> Result<Option<Peeked>, StoreError> {
+        let Some(there) = held::peek(fs, path, MAX_LEN)? else { return Ok(None) };
+        let (epoch, kept) = parse(&there.bytes, path)?;
+        Ok(Some(Peeked::new(kept.taken(epoch), there.holder)))
     }
 
     /// Does something with the open file; after an error this run is over, unless only the input was wrong.

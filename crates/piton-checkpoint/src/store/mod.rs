@@ -34,6 +34,7 @@ mod error;
 mod head;
 mod journal;
 mod json;
+mod peek;
 #[cfg(feature = "redis")]
 mod redis;
 mod run;
@@ -42,8 +43,9 @@ mod sqlite;
 mod survives;
 
 pub use error::StoreError;
-pub use journal::JournalStore;
+pub use journal::{JobFrame, JournalStore, JournalView};
 pub use json::JsonStore;
+pub use peek::Peeked;
 #[cfg(feature = "redis")]
 pub use redis::{RedisPlace, RedisStore};
 pub use spec::{Spec, SpecError, open};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use piton::records::{Compression, Framing};
+use piton::records::{Compression, Framing, Noted};
 
 use super::OutputOptions;
 use super::value::{Bytes, FailureLimit, Frequency, Span};
@@ -63,6 +63,47 @@ pub(crate) struct SourceOptions {
     /// Start over: move the saved state and the unfinished output aside
     #[arg(long)]
     pub(crate) restart: bool,
+
+    /// Start where another program noted in this file that it is; --as says what it holds
+    #[arg(
+        long,
+        value_name = "NOTE",
+        requires = "adopt_as",
+        conflicts_with = "rebase",
+        hide_short_help = true
+    )]
+    pub(crate) adopt: Option<PathBuf>,
+
+    /// What NOTE holds: the number of lines that are done, the number of the last one that is done (counted
+    /// from 0 or 1), the bytes that are done, the offset file of logtail, or the joblog of GNU parallel
+    #[arg(long = "as", value_name = "WHAT", requires = "adopt", hide_short_help = true)]
+    pub(crate) adopt_as: Option<AdoptAs>,
+}
+
+/// What another program noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AdoptAs {
+    LinesDone,
+    #[value(name = "last-line0")]
+    LastLine0,
+    #[value(name = "last-line1")]
+    LastLine1,
+    ByteOffset,
+    Logtail,
+    Joblog,
+}
+
+impl From<AdoptAs> for Noted {
+    fn from(what: AdoptAs) -> Self {
+        match what {
+            AdoptAs::LinesDone => Self::LinesDone,
+            AdoptAs::LastLine0 => Self::LastLine0,
+            AdoptAs::LastLine1 => Self::LastLine1,
+            AdoptAs::ByteOffset => Self::ByteOffset,
+            AdoptAs::Logtail => Self::Logtail,
+            AdoptAs::Joblog => Self::Joblog,
+        }
+    }
 }
 
 /// Where results go, and where the position is kept.

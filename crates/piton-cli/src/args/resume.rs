@@ -8,7 +8,8 @@ use super::FetchOptions;
 
 /// Resume unfinished downloads
 ///
-/// URLs and digests come from the journals. Logins are never saved: give them again.
+/// URLs and digests come from the journals. Logins are never saved: give them again. For a job of
+/// "piton lines" or "piton each", shows the command line that continues it, and runs nothing.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct ResumeArgs {

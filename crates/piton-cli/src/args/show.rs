@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Show a journal, record by record
+/// Show the journal of a download or a job, record by record
 ///
 /// Only reads. A torn journal is shown up to the tear.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// The journal, NAME.piton
+    /// The journal, NAME.piton or NAME.piton-job
     #[arg(value_name = "FILE")]
     pub(crate) journal: PathBuf,
 

@@ -10,7 +10,7 @@ use piton::durable::lock::{LockError, lock};
 use piton::durable::part::{Durability, OpenPart, Opened, Part, PartError, Target};
 use piton::fetch::inspect;
 
-use super::list;
+use super::{job, list};
 use crate::args::ForgetArgs;
 use crate::exit::Exit;
 use crate::out;
@@ -20,13 +20,17 @@ use crate::trouble::Trouble;
 pub(crate) fn forget(args: &ForgetArgs) -> Result<Exit, Trouble> {
     let state = args.state.as_deref();
     if state.is_some() && args.paths.len() != 1 {
-        return Err(Trouble::usage("--state FILE works with one list only"));
+        return Err(Trouble::usage("--state works with one list or job only"));
     }
+    let of_job = job::spec(state);
     let mut exit = Exit::Done;
     for path in &args.paths {
-        let removed = match state.is_some() || list::is_list(path) {
-            true => list::forget(path, state),
-            false => forget_one(path),
+        let removed = if of_job.is_some() || (state.is_none() && job::is_job(path)) {
+            job::forget(path, of_job.clone())
+        } else if state.is_some() || list::is_list(path) {
+            list::forget(path, state)
+        } else {
+            forget_one(path)
         };
         match removed {
             Ok(removed) => out::print_text(&removed)?,

@@ -4,8 +4,8 @@ use piton::fetch::{Download, IfExists, Mirror, Place, RateLimit, Unfinished};
 use piton::remote::http::Prefer;
 use url::Url;
 
-use super::batch;
 use super::unfinished::{find, places};
+use super::{batch, job};
 use crate::args::{ResumeArgs, TransferOptions};
 use crate::config::Config;
 use crate::environment::Environment;
@@ -27,7 +27,17 @@ pub(crate) fn resume(
     let mut downloads: Vec<Download> = Vec::new();
     // A download that cannot even start does not stop the others.
     let mut failed = None;
-    for found in find(&args.paths) {
+    let mut shown = false;
+    for found in job::find(&args.paths)? {
+        shown = true;
+        let name = out::path(&found.name);
+        if let Err(trouble) = job::show_how_to_resume(found, options.output.quiet) {
+            out::complain(Some(&name), &trouble);
+            failed.get_or_insert(trouble.exit);
+        }
+    }
+    let paths: Vec<_> = args.paths.iter().filter(|path| !job::is_job(path)).cloned().collect();
+    for found in find(&paths) {
         let download = match found.state {
             Ok(Some(unfinished)) => match (unfinished.running, found.named) {
                 (Some(pid), false) => {
@@ -53,7 +63,7 @@ pub(crate) fn resume(
         }
     }
     if downloads.is_empty() {
-        if failed.is_none() && !options.output.quiet {
+        if failed.is_none() && !shown && !options.output.quiet {
             out::say(format!("nothing to resume in {}", places(&args.paths)));
         }
         return Ok(failed.unwrap_or(Exit::Done));

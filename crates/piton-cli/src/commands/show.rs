@@ -6,6 +6,7 @@ use piton::durable::journal::{self, End, Entry, JournalView, Record};
 use piton::fetch::Meta;
 use serde_json::{Value, json};
 
+use super::job;
 use crate::args::ShowArgs;
 use crate::exit::Exit;
 use crate::screen::human;
@@ -13,6 +14,9 @@ use crate::trouble::Trouble;
 use crate::{out, redact};
 
 pub(crate) fn show(args: &ShowArgs) -> Result<Exit, Trouble> {
+    if job::is_job(&args.journal) {
+        return job::show(&args.journal, args.json);
+    }
     let view = journal::read(&OsFs, &args.journal)?;
     if args.json {
         out::print_json(&object(&view))?;

@@ -1,15 +1,15 @@
 //! `piton status`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use piton::fetch::Unfinished;
 use serde_json::json;
 
-use super::list;
 use super::table::table;
 use super::unfinished::{find, places};
+use super::{job, list};
 use crate::args::StatusArgs;
 use crate::exit::Exit;
 use crate::screen::human;
@@ -21,7 +21,14 @@ use crate::{out, redact};
 pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
     let named = args.source.state.is_some();
     if named && args.paths.len() != 1 {
-        return Err(Trouble::usage("--state FILE works with one list only"));
+        return Err(Trouble::usage("--state works with one list or job only"));
+    }
+    if let Some(spec) = job::spec(args.source.state.as_deref()) {
+        let place = spec.to_string();
+        let found = job::look(spec, Path::new(&place), true);
+        let none = || Trouble::new(Exit::Local, format!("there is no job in {place}"));
+        let failed = job::print_status(vec![found.ok_or_else(none)?], args.json)?;
+        return Ok(failed.map_or(Exit::Done, |trouble| trouble.exit));
     }
     let is_list = |path: &PathBuf| named || list::is_list(path);
     let (lists, files): (Vec<_>, Vec<_>) = args.paths.iter().cloned().partition(is_list);
@@ -42,7 +49,9 @@ pub(crate) fn status(args: &StatusArgs) -> Result<Exit, Trouble> {
 fn status_of_files(paths: &[PathBuf], json: bool) -> Result<Exit, Trouble> {
     let mut unfinished: Vec<Unfinished> = Vec::new();
     let mut exit = Exit::Done;
-    for found in find(paths) {
+    let jobs = job::find(paths)?;
+    let files: Vec<PathBuf> = paths.iter().filter(|path| !job::is_job(path)).cloned().collect();
+    for found in find(&files) {
         match found.state {
             Ok(Some(one)) => unfinished.push(one),
             Ok(None) => {}
@@ -56,8 +65,14 @@ fn status_of_files(paths: &[PathBuf], json: bool) -> Result<Exit, Trouble> {
         unfinished.iter().try_for_each(|one| out::print_json(&object(one)))?;
     } else if !unfinished.is_empty() {
         out::print_text(&rows(&unfinished, &TimeZone::system()))?;
-    } else if exit == Exit::Done {
+    } else if exit == Exit::Done && jobs.is_empty() {
         out::print_text(&format!("nothing is unfinished in {}", places(paths)))?;
+    }
+    if !json && !unfinished.is_empty() && !jobs.is_empty() {
+        out::print_text("\n")?;
+    }
+    if let Some(trouble) = job::print_status(jobs, json)? {
+        exit = trouble.exit;
     }
     Ok(exit)
 }

@@ -22,11 +22,13 @@ fn short_help_fits_a_screen() {
       get       Fetch files, resuming where an earlier run stopped
       resume    Resume unfinished downloads
       adopt     Continue a file that curl, wget, aria2 or a browser started
-      retry     Try the failed items of a list again
-      failures  Print the failed items of a list, as a list
-      status    Show unfinished downloads, or the progress of a list
-      show      Show a journal, record by record
-      forget    Give up unfinished downloads or lists and remove their state
+      retry     Try the failed items of a list, or the dead letters of a job, again
+      failures  Print the failed items of a list, as a list, or the records of dead letters
+      lines     Process a file of records with a command, and resume exactly where it stopped
+      each      Run a command once for each record of a file, and resume exactly where it stopped
+      status    Show unfinished downloads and jobs, or the progress of a list
+      show      Show the journal of a download or a job, record by record
+      forget    Give up unfinished downloads, lists or jobs and remove their state
       help      Print this message or the help of the given subcommand(s)
 
     Options:
@@ -85,7 +87,9 @@ fn short_help_fits_a_screen() {
 
     See --help for all options (logins, proxies, TLS, ...) and examples.
     "#);
-    for command in ["get", "resume", "adopt", "retry", "failures", "status", "show", "forget"] {
+    for command in
+        ["get", "resume", "adopt", "retry", "failures", "lines", "each", "status", "show", "forget"]
+    {
         let help = stdout(&[command, "-h"]);
         assert!(help.lines().count() <= 48, "{command}: {} lines", help.lines().count());
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");

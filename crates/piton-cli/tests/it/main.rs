@@ -22,6 +22,7 @@ mod hostile_state;
 mod job_attacks;
 mod job_crashes;
 mod job_kills;
+mod jobs;
 mod kills;
 mod lesser;
 mod list_kills;

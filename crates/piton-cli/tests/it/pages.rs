@@ -28,9 +28,11 @@ fn a_man_page_per_command() {
         [
             "piton-adopt.1",
             "piton-completions.1",
+            "piton-each.1",
             "piton-failures.1",
             "piton-forget.1",
             "piton-get.1",
+            "piton-lines.1",
             "piton-man.1",
             "piton-resume.1",
             "piton-retry.1",

@@ -6,10 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{AppendError, Framed, HEADER_LEN, Head, Tail, Tear, encode_frame, parse_frame, take};
+use super::{
+    AppendError, FRAME_LEN, Framed, HEADER_LEN, Head, Tail, Tear, encode_frame, parse_frame, take,
+};
 use crate::dirs::sync_found;
 use crate::fs::{Fs, FsFile, parent_dir};
-use crate::held::{Held, HeldError, Trust, read_all};
+use crate::held::{self, Held, HeldError, Peeked, Trust, read_all};
 
 /// Bytes that the log itself puts before each payload.
 const PREFIX: usize = 8;
@@ -96,6 +98,20 @@ impl Log {
         let (bytes, salt) = compose(&**fs, path, format, frames)?;
         let held = Held::create(fs, path, &bytes)?;
         Ok(Self::of(held, format, salt, &bytes, frames.len()))
+    }
+
+    /// What is in the log at `path`, for those who only look: without a lock, and with nothing changed. `None`: there is
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn peek(fs: &dyn Fs, path: &Path, format: Format) -> Result<Option<LogView>, LogError> {
+        let Some(Peeked { bytes, holder }) = held::peek(fs, path, format.max_len)? else {
+            return Ok(None);
+        };
+        let Parsed { head, frames, len, tear } = Parsed::of(&bytes, format, path)?;
+        let Head { version, salt, .. } = head;
+        Ok(Some(LogView { version, salt, frames, len, tear, holder }))
     }
 
     fn of(held: Held, format: Format, salt: u64, bytes: &[u8], frames: usize) -> Self {
@@ -222,11 +238,42 @@ fn compose(
     Ok((bytes, salt))
 }
 
+/// What [`Log::peek`] sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogView {
+    /// The version of its format.
+    pub version: u16,
+    /// The number that every frame repeats.
+    pub salt: u64,
+    /// The frames, in order.
+    pub frames: Vec<Frame>,
+    /// Where the good frames end.
+    pub len: u64,
+    /// Why they end there, unless the file does.
+    pub tear: Option<Tear>,
+    /// The process that has the log open.
+    pub holder: Option<u32>,
+}
+
+impl LogView {
+    /// The frames, each with the byte at which it begins.
+    pub fn placed(&self) -> impl Iterator<Item = (u64, &Frame)> {
+        let mut next = HEADER_LEN as u64;
+        self.frames.iter().map(move |frame| {
+            let at = next;
+            next += (FRAME_LEN + PREFIX + frame.payload.len()) as u64;
+            (at, frame)
+        })
+    }
+}
+
 struct Parsed {
     head: Head,
     frames: Vec<Frame>,
     /// Where the good frames end.
     len: u64,
+    tear: Option<Tear>,
 }
 
 impl Parsed {
@@ -262,7 +309,8 @@ impl Parsed {
             if durable.max(proven) >= sequence {
                 return Err(damaged(at, why));
             }
-            return Ok(Self { head, frames, len: at as u64 });
+            let tear = (!rest.is_empty()).then_some(why);
+            return Ok(Self { head, frames, len: at as u64, tear });
         }
     }
 }

@@ -7,7 +7,7 @@
 mod log;
 mod tail;
 
-pub use log::{Format, Frame, Log, LogError};
+pub use log::{Format, Frame, Log, LogError, LogView};
 pub(crate) use tail::{AppendError, Tail};
 
 use crate::crc::crc32c;

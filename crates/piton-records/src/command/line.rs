@@ -46,6 +46,11 @@ impl CommandLine {
         &self.program
     }
 
+    /// Whether an argument has a `{}`.
+    pub fn takes_record(&self) -> bool {
+        self.holes
+    }
+
     /// The command as it stands, for input that it reads from its standard input.
     pub fn as_given(&self) -> Invocation<'_> {
         let arguments = self.arguments.iter().map(|it| Cow::Borrowed(&**it)).collect();

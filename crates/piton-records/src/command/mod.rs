@@ -53,6 +53,7 @@ mod capture;
 mod child;
 mod error;
 mod input;
+mod letters;
 mod line;
 mod quote;
 mod run;
@@ -62,6 +63,7 @@ mod work;
 
 pub use capture::Body;
 pub use error::RunError;
+pub use letters::LetterWork;
 pub use line::{CommandLine, Invocation};
 pub use stop::Stop;
 pub use work::{CommandWork, Input, OnStderr, TRY_AGAIN};

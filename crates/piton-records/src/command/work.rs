@@ -23,6 +23,17 @@ pub enum Input {
     Argument,
 }
 
+/// What a command is given of a source.
+pub(super) struct Given<'a> {
+    pub(super) id: String,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) line: u64,
+    pub(super) records: u64,
+    pub(super) bytes: &'a [u8],
+    pub(super) header: Option<&'a [u8]>,
+}
+
 /// Gets what a command writes to its standard error, with the number of the first record of its piece.
 pub type OnStderr = dyn Fn(u64, &[u8]) + Send + Sync;
 
@@ -86,37 +97,66 @@ impl CommandWork {
         }
     }
 
-    fn run(&self, piece: &FilePiece, number: u32) -> Result<Ran, RunError> {
+    /// An attempt at what the command is given; `result` makes the result of its output.
+    pub(super) fn try_on(
+        &self,
+        given: &Given<'_>,
+        number: u32,
+        result: impl FnOnce(Body) -> Result<Body, Error>,
+    ) -> Attempt {
+        match self.run(given, number) {
+            Ok(ran) if ran.ended.is_success() => match result(ran.output.into()) {
+                Ok(body) => Attempt::Done(body),
+                Err(error) => Attempt::Broken(error),
+            },
+            Ok(ran) if ran.ended == Ended::Stopped => Attempt::Stopped,
+            Ok(ran) => Attempt::Failed(self.failed(&ran)),
+            Err(error) if error.is_of_the_record() => {
+                Attempt::Failed(Failed::permanent(error.to_string()))
+            }
+            Err(error @ RunError::Start { .. }) => {
+                Attempt::Failed(Failed::transient(error.to_string()))
+            }
+            Err(error) => Attempt::Broken(Error::Command(error)),
+        }
+    }
+
+    fn run(&self, given: &Given<'_>, number: u32) -> Result<Ran, RunError> {
         let free = || self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut runner =
             free().pop().unwrap_or_else(|| Runner::new(self.limits.clone(), &self.stop));
-        let (id, of_number) = (piece.id(), |number: u64| OsString::from(number.to_string()));
+        let of_number = |number: u64| OsString::from(number.to_string());
         let values = [
-            ("PITON_CHUNK_ID", OsString::from(id)),
-            ("PITON_OFFSET", of_number(piece.offset())),
-            ("PITON_LENGTH", of_number(piece.bytes().len() as u64)),
-            ("PITON_LINE", of_number(piece.line())),
-            ("PITON_RECORDS", of_number(piece.count())),
+            ("PITON_CHUNK_ID", OsString::from(&given.id)),
+            ("PITON_OFFSET", of_number(given.offset)),
+            ("PITON_LENGTH", of_number(given.length)),
+            ("PITON_LINE", of_number(given.line)),
+            ("PITON_RECORDS", of_number(given.records)),
             ("PITON_ATTEMPT", of_number(number.into())),
         ];
         let env = values.each_ref().map(|(name, value)| (*name, value.as_os_str()));
-        let mut show = |bytes: &[u8]| (self.on_stderr)(piece.line(), bytes);
+        let mut show = |bytes: &[u8]| (self.on_stderr)(given.line, bytes);
         let ran = match self.input {
             Input::Stdin => {
-                let input = match piece.header() {
-                    Some(header) => Cow::Owned([header, piece.bytes()].concat()),
-                    None => Cow::Borrowed(piece.bytes()),
+                let input = match given.header {
+                    Some(header) => Cow::Owned([header, given.bytes].concat()),
+                    None => Cow::Borrowed(given.bytes),
                 };
                 runner.run(&self.line.as_given(), Some(&input), &env, &mut show)
             }
             Input::Argument => {
-                let record = self.framing.trim(piece.bytes());
+                let record = self.framing.trim(given.bytes);
                 let invocation = self.line.with_record(record)?;
                 runner.run(&invocation, None, &env, &mut show)
             }
         };
         free().push(runner);
         ran
+    }
+
+    /// How it gets what it is given.
+    pub(super) fn input(&self) -> Input {
+        self.input
     }
 
     /// What the command wrote, without the header that stands in the output already.
@@ -160,21 +200,16 @@ impl CommandWork {
 
 impl Work for CommandWork {
     fn attempt(&self, piece: &FilePiece, number: u32) -> Attempt {
-        match self.run(piece, number) {
-            Ok(ran) if ran.ended.is_success() => match self.result(piece, ran.output.into()) {
-                Ok(body) => Attempt::Done(body),
-                Err(error) => Attempt::Broken(error),
-            },
-            Ok(ran) if ran.ended == Ended::Stopped => Attempt::Stopped,
-            Ok(ran) => Attempt::Failed(self.failed(&ran)),
-            Err(error) if error.is_of_the_record() => {
-                Attempt::Failed(Failed::permanent(error.to_string()))
-            }
-            Err(error @ RunError::Start { .. }) => {
-                Attempt::Failed(Failed::transient(error.to_string()))
-            }
-            Err(error) => Attempt::Broken(Error::Command(error)),
-        }
+        let given = Given {
+            id: piece.id(),
+            offset: piece.offset(),
+            length: piece.bytes().len() as u64,
+            line: piece.line(),
+            records: piece.count(),
+            bytes: piece.bytes(),
+            header: piece.header(),
+        };
+        self.try_on(&given, number, |output| self.result(piece, output))
     }
 
     fn stop(&self) {

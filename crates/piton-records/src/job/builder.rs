@@ -6,10 +6,13 @@ use std::sync::Arc;
 use piton_checkpoint::store::{Spec, Store};
 use piton_durable::fs::{Fs, OsFs};
 
+use serde_json::Value;
+
 use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
 use crate::source::{Changed, Compression, Growth, MAX_RECORD, MAX_WINDOW};
+use crate::start::Start;
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {
@@ -25,6 +28,8 @@ pub struct Builder {
     pub(super) checkpoints: Checkpoints,
     pub(super) restart: bool,
     pub(super) foreign: Foreign,
+    pub(super) note: Option<Value>,
+    pub(super) start: Option<Start>,
 }
 
 enum Place {
@@ -51,6 +56,8 @@ impl Builder {
             checkpoints: Checkpoints::default(),
             restart: false,
             foreign: Foreign::default(),
+            note: None,
+            start: None,
         }
     }
 
@@ -147,6 +154,22 @@ impl Builder {
     #[must_use]
     pub fn foreign(mut self, foreign: Foreign) -> Self {
         self.foreign = foreign;
+        self
+    }
+
+    /// Keeps this value with the job, in every commit, for [`inspect`](crate::inspect): how the program was called, for
+    /// example. It replaces that of earlier runs. Keep it short.
+    #[must_use]
+    pub fn note(mut self, note: Option<Value>) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// A file of records begins here, since another program has done the rest. Only for a job that has no state yet: opening
+    /// the source fails with [`Error::StartedBefore`] otherwise. One pass through what is done finds the place.
+    #[must_use]
+    pub fn begin_at(mut self, start: Start) -> Self {
+        self.start = Some(start);
         self
     }
 

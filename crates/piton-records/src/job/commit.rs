@@ -41,7 +41,14 @@ impl Core {
             Some(letters) => Some(letters.announce(&pending_letters, None)?),
             None => None,
         };
-        let state = State::new(phase, source, announced.clone(), of_letters.clone(), work);
+        let state = State::new(
+            phase,
+            source,
+            announced.clone(),
+            of_letters.clone(),
+            work,
+            self.about.borrow().clone(),
+        );
         // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
         let state = state.encode()?;
         let mark = self.store.commit(&state)?;

@@ -13,7 +13,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
 use crate::parallel::Monitor;
-use crate::state::{Phase, SourceState, WorkState};
+use crate::state::{About, Phase, SourceState, WorkState};
 use crate::stream::Stream;
 
 /// Results of done records are written when there are so many bytes of them.
@@ -94,6 +94,8 @@ pub(crate) struct Core {
     pub(super) ticker: RefCell<Option<Ticker>>,
     pub(super) tick: RefCell<Tick>,
     pub(super) monitor: RefCell<Option<Arc<Monitor>>>,
+    /// What every commit repeats.
+    pub(crate) about: RefCell<About>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +152,7 @@ impl Core {
             ticker: RefCell::new(None),
             tick: RefCell::new(tick),
             monitor: RefCell::new(None),
+            about: RefCell::default(),
         }
     }
 

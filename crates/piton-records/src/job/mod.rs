@@ -13,6 +13,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use piton_checkpoint::store::{Store, Survives};
 
@@ -31,7 +32,7 @@ use crate::error::Error;
 use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};
 use crate::parallel::Spool;
 use crate::record::Entry;
-use crate::state::{OutputMode, OutputState, Phase, State};
+use crate::state::{About, OutputMode, OutputState, Phase, State};
 use crate::stream::Stream;
 
 /// A job that this run has taken.
@@ -280,9 +281,19 @@ impl Job {
             self.count(states)?;
         }
         match std::mem::replace(&mut self.found, Found::Used) {
-            Found::Last(last) => Ok(last.map(|last| *last)),
+            Found::Last(last) => {
+                self.describe(last.as_deref());
+                Ok(last.map(|last| *last))
+            }
             Found::Commits { .. } | Found::Used => Err(Error::Order("a job has one source")),
         }
+    }
+
+    /// What every commit of this run says of the job.
+    fn describe(&self, last: Option<&State>) {
+        let earlier = last.map(|last| last.about.clone());
+        let About { begun, note } = earlier.unwrap_or(About { begun: now(), note: None });
+        *self.core.about.borrow_mut() = About { begun, note: self.how.note.clone().or(note) };
     }
 
     /// Commits what is done now, so that it survives a kill and a power cut: before the program stops for a
@@ -320,6 +331,12 @@ impl Job {
     pub(crate) fn random(&self) -> Result<u64, Error> {
         self.core.fs.random().map_err(Error::io("get random bytes for", &self.how.name))
     }
+}
+
+/// Seconds since 1970. `None`: the clock is not set.
+fn now() -> Option<i64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }
 
 fn is_finished(last: Option<&State>) -> bool {

@@ -16,7 +16,8 @@ use super::{Job, is_finished};
 use crate::error::Error;
 use crate::framing::Framing;
 use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
-use crate::state::{SourceState, State};
+use crate::start::Found;
+use crate::state::{Ahead, SourceState, State};
 
 impl Job {
     /// The lines of a file.
@@ -59,8 +60,11 @@ impl Job {
     pub fn records(&mut self, path: impl AsRef<Path>, framing: Framing) -> Result<Records, Error> {
         let (path, last) = (path.as_ref(), self.last()?);
         alone(last.as_ref())?;
-        let SourceOpen { reader, batch, position, finished } =
+        let SourceOpen { reader, batch, position, finished, ahead } =
             self.open_source(path, framing, last.as_ref())?;
+        if !ahead.is_empty() {
+            return Err(Error::StartOutOfOrder { first: position.records + 1 });
+        }
         let path = path.to_string_lossy().into_owned();
         let records = Records::new(&self.core, reader, batch, position, path);
         if finished {
@@ -87,7 +91,13 @@ impl Job {
             compression: self.how.compression,
             max_window: self.how.max_window,
         };
-        let before = last.map(|last| &last.source);
+        let begun = match (&self.how.start, last) {
+            (Some(_), Some(_)) => return Err(Error::StartedBefore),
+            (Some(start), None) => Some(start.find(&*self.core.fs, path, reading)?),
+            (None, _) => None,
+        };
+        let (adopted, ahead) = begun.map(Found::into_parts).unzip();
+        let before = last.map(|last| &last.source).or(adopted.as_ref());
         let was = before.and_then(SourceState::file_len);
         let place = self.core.store.place();
         let (reader, batch) = open_file(&*self.core.fs, path, reading, before, &place)?;
@@ -101,7 +111,8 @@ impl Job {
             let change = SourceChange::Grew { was, now };
             return Err(Error::SourceChanged { path: path.to_owned(), change });
         }
-        Ok(SourceOpen { reader, batch, position, finished: finished && !grew })
+        let ahead = ahead.unwrap_or_default();
+        Ok(SourceOpen { reader, batch, position, finished: finished && !grew, ahead })
     }
 
     /// The numbers of a range.
@@ -249,6 +260,8 @@ pub(crate) struct SourceOpen {
     pub(crate) position: Position,
     /// Whether there is nothing more to do.
     pub(crate) finished: bool,
+    /// What another program has done behind the position.
+    pub(crate) ahead: Vec<Ahead>,
 }
 
 /// A job of pieces has done more than its position says.

@@ -4,6 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::worker::Failed;
+
 /// What failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -56,6 +58,16 @@ impl Letter {
             Err(_) => self.data_base64 = Some(STANDARD.encode(bytes)),
         }
         self
+    }
+
+    /// The same after more attempts.
+    pub(crate) fn failed_again(self, failed: &Failed, attempts: u32) -> Self {
+        Self {
+            attempts: self.attempts.saturating_add(attempts),
+            error: failed.why.clone(),
+            stderr: String::from_utf8_lossy(&failed.stderr).into_owned(),
+            ..self
+        }
     }
 
     /// Its line, with the line end.

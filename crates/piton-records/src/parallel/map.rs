@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::items::{ItemPiece, ItemPlan};
+use super::letters::Letter;
 use super::order::Track;
 use super::piece::{FilePiece, FilePlan};
 use super::plan::{Piece, Plan};
@@ -27,6 +28,11 @@ use crate::state::{Phase, State, WorkState};
 pub trait Work: Sync {
     /// Processes a piece; `number` counts its attempts, from 1.
     fn attempt(&self, piece: &FilePiece, number: u32) -> Attempt;
+
+    /// The dead letter of a piece that failed. `None`: the usual one.
+    fn letter(&self, _piece: &FilePiece, _failed: &Failed, _attempts: u32) -> Option<Letter> {
+        None
+    }
 
     /// The run ends by an error: whatever can be stopped is stopped.
     fn stop(&self) {}
@@ -175,9 +181,15 @@ impl Job {
         work: &impl Process<FilePiece>,
     ) -> Result<Done, Error> {
         let last = self.last()?;
-        let known = self.work(last.as_ref(), how)?;
-        let SourceOpen { reader, batch, position, finished } =
+        let mut known = self.work(last.as_ref(), how)?;
+        let SourceOpen { reader, batch, position, finished, ahead } =
             self.open_source(path, framing, last.as_ref())?;
+        if !ahead.is_empty() {
+            if known.order == Order::Source {
+                return Err(Error::StartOutOfOrder { first: position.records + 1 });
+            }
+            known.ahead = ahead;
+        }
         how.monitor.replays.store(reader.replays(), Relaxed);
         let mut plan = FilePlan::new(path.to_owned(), reader, batch, position, how.size.unit());
         plan.long_ones = self.has_letters();
@@ -227,7 +239,7 @@ impl Job {
         work: &impl Process<S::Piece>,
     ) -> Result<Done, Error> {
         let (position, records) = plan.position(&head);
-        let dir = how.spool.clone().unwrap_or_else(|| self.spool_dir());
+        let dir = how.spool.clone().unwrap_or_else(|| spool_beside(self.name()));
         let (id, failed) = (work_state.id, work_state.failed);
         let spool = Spool::open(&self.core.fs, &dir, id, how.spool_limit, position)?;
         if finished {
@@ -245,12 +257,13 @@ impl Job {
         self.spool = Some(spool);
         Ok(done)
     }
+}
 
-    fn spool_dir(&self) -> PathBuf {
-        let mut path = self.name().as_os_str().to_owned();
-        path.push(".piton-spool");
-        path.into()
-    }
+/// Where the job of this name keeps results that wait for their turn.
+pub(crate) fn spool_beside(name: &Path) -> PathBuf {
+    let mut path = name.as_os_str().to_owned();
+    path.push(".piton-spool");
+    path.into()
 }
 
 /// Whole pieces.
@@ -258,7 +271,11 @@ struct Whole<'a, W>(&'a W);
 
 impl<W: Work> Process<FilePiece> for Whole<'_, W> {
     fn process(&self, piece: &FilePiece, worker: &Worker<'_>) -> End {
-        worker.finish(piece, &mut |piece, number| self.0.attempt(piece, number))
+        let letter = |piece: &FilePiece, failed: &Failed, attempts| {
+            let own = self.0.letter(piece, failed, attempts);
+            own.unwrap_or_else(|| piece.letter(failed, attempts))
+        };
+        worker.finish(piece, &mut |piece, number| self.0.attempt(piece, number), &letter)
     }
 
     fn stop(&self) {

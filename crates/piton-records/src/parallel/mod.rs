@@ -24,6 +24,7 @@ use std::time::Duration;
 pub use self::letters::{Letter, LetterError};
 pub use self::limits::MaxFailures;
 pub use self::map::Work;
+pub(crate) use self::map::spool_beside;
 pub use self::monitor::{Figures, Monitor};
 pub use self::piece::FilePiece;
 pub use self::run::Done;

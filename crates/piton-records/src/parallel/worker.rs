@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Parallel;
+use super::letters::Letter;
 use super::limits::Pace;
 use super::plan::Piece;
 use super::spool::Outcome;
@@ -189,6 +190,7 @@ impl<'a> Worker<'a> {
         &self,
         piece: &P,
         attempt: &mut impl FnMut(&P, u32) -> Attempt,
+        letter: &impl Fn(&P, &Failed, u32) -> Letter,
     ) -> End {
         let gone = match piece.refused() {
             Some(why) => Err(Gone::Failed(Failed::permanent(why), 0)),
@@ -202,11 +204,11 @@ impl<'a> Worker<'a> {
         };
         let halves = piece.halves().filter(|_| self.options.split_failed);
         if let Some((first, second)) = halves {
-            let mut outcome = match self.finish(&first, attempt) {
+            let mut outcome = match self.finish(&first, attempt, letter) {
                 End::Done(outcome) => outcome,
                 end => return end,
             };
-            return match self.finish(&second, attempt) {
+            return match self.finish(&second, attempt, letter) {
                 End::Done(rest) => {
                     outcome.append(rest);
                     End::Done(outcome)
@@ -215,7 +217,9 @@ impl<'a> Worker<'a> {
             };
         }
         if self.letters {
-            return End::Done(Outcome::of_letter(piece, &failed, attempts));
+            let letters = letter(piece, &failed, attempts).line_of();
+            let outcome = Outcome { body: Body::default(), letters, failed: piece.records() };
+            return End::Done(outcome);
         }
         End::Failed(Failure {
             line: piece.line(),

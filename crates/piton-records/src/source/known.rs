@@ -41,7 +41,10 @@ impl Reader {
     }
 
     /// The same as the state of a job has it, and where decoding starts if the source is compressed.
-    fn identity(&mut self, behind: &Behind) -> Result<(Identity, Option<Restart>), Error> {
+    pub(crate) fn identity(
+        &mut self,
+        behind: &Behind,
+    ) -> Result<(Identity, Option<Restart>), Error> {
         let restart = behind.entered.as_ref().map(Entered::restart).transpose();
         let restart = restart.map_err(Error::Position)?;
         let read = restart.as_ref().map_or(behind.position.bytes, |restart| restart.read);

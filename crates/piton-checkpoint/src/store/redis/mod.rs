@@ -17,7 +17,7 @@ pub use self::place::RedisPlace;
 pub(super) use self::place::{Address, Login};
 use super::head::Head;
 use super::run::Run;
-use super::{Mark, Store, StoreError, Survival, Survives, Taken};
+use super::{Mark, Peeked, Store, StoreError, Survival, Survives, Taken};
 
 /// How often a run tries to take a job that others take at the same time.
 const TRIES: u32 = 8;
@@ -71,6 +71,12 @@ impl RedisStore {
             }
         }
         Ok(None)
+    }
+
+    /// Looks at the job. Nobody can tell whether a run has it.
+    pub(super) fn peek(place: &RedisPlace) -> Result<Option<Peeked>, StoreError> {
+        let found = scripts::read(&mut Link::new(place.clone()), place)?;
+        Ok(found.map(|(head, commits)| Peeked::new(head.taken(commits), None)))
     }
 
     fn open(&self) -> Result<(Open, Vec<Vec<u8>>), StoreError> {

@@ -187,6 +187,37 @@ impl Database {
     }
 }
 
+/// Reads the database at `path`, which [`resolve`] gave, and changes nothing in it. `None`: there is none.
+///
+/// # Errors
+/// As [`Database::open`], and those of `look`.
+pub(super) fn peek<T>(
+    path: &Path,
+    look: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    check_owner(path)?;
+    if id_of(path)?.is_none() {
+        return Ok(None);
+    }
+    refuse_foreign(path)?;
+    // Without a WAL everything is in the file, and SQLite need not create one to look.
+    let immutable = if id_of(&beside(path, "-wal"))?.is_some() { "" } else { "?immutable=1" };
+    let url = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let open = || -> rusqlite::Result<Connection> {
+        let conn = Connection::open_with_flags(format!("file:{url}{immutable}"), flags)?;
+        conn.busy_timeout(PATIENCE)?;
+        conn.execute_batch("PRAGMA cell_size_check = ON; PRAGMA trusted_schema = OFF;")?;
+        Ok(conn)
+    };
+    let conn = open().map_err(of_sqlite(path))?;
+    // One moment of the database for all that is read.
+    conn.execute_batch("BEGIN").map_err(of_sqlite(path))?;
+    look(&conn).map(Some)
+}
+
 /// A transaction; it is rolled back unless it is committed.
 pub(super) struct Begun<'a> {
     transaction: Transaction<'a>,

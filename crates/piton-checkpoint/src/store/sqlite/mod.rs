@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, OsFs};
-use piton_durable::held::{Held, HeldError, Trust};
+use piton_durable::held::{self, Held, HeldError, Trust};
 
 use self::database::{Database, resolve};
 use super::head::Head;
 use super::run::Run;
-use super::{Mark, Store, StoreError, Survival, Survives, Taken};
+use super::{Mark, Peeked, Store, StoreError, Survival, Survives, Taken};
 
 /// A job in an SQLite database, which is created if there is none. The file is in WAL mode, so it must be on a local disk.
 /// A commit is written, not synced: it survives a kill. A sync is a transaction that waits for the disk. Another run
@@ -60,6 +60,16 @@ impl SqliteStore {
         let _lock = Lock::take(&path, &self.job, &self.run.place())?;
         let mut database = Database::open(path)?;
         database.set_aside(&self.job)
+    }
+
+    /// Looks at the job of this name in the database at `path`.
+    pub(super) fn peek(path: &Path, job: &str) -> Result<Option<Peeked>, StoreError> {
+        let path = resolve(path)?;
+        let found = database::peek(&path, |conn| rows::find(conn, job, &place(&path, job)))?;
+        let Some((head, commits)) = found.flatten() else { return Ok(None) };
+        let lock = beside(&path, &format!("-{job}.lock"));
+        let running = held::peek(&OsFs, &lock, 0)?.and_then(|there| there.holder);
+        Ok(Some(Peeked::new(head.taken(commits), running)))
     }
 
     fn open(&self) -> Result<(Open, Vec<Vec<u8>>), StoreError> {

@@ -144,6 +144,22 @@ impl Database {
     }
 }
 
+/// The head of a job and its commits, oldest first.
+type Found = (Head, Vec<Vec<u8>>);
+
+/// What there is of the job; `None`: nothing.
+pub(super) fn find(conn: &Connection, job: &str, place: &str) -> Result<Option<Found>, StoreError> {
+    let damage = |why: String| StoreError::damage_within(place, why);
+    let of_rows = |error: rusqlite::Error| damage(error.to_string());
+    let rows = all(conn).map_err(of_rows)?;
+    let Some(row) = rows.iter().find(|row| row.name == job) else { return Ok(None) };
+    if !row.is_whole() {
+        return Err(damage("the row of the job was changed".to_owned()));
+    }
+    let commits = read(conn, row.id).map_err(of_rows)?;
+    Ok(Some((row.head, whole(row, commits).map_err(damage)?)))
+}
+
 /// A row of `jobs`.
 struct Job {
     id: i64,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use piton::records::{Builder, Changed, Checkpoints, Foreign, Growth, Job, Output};
 
 use super::trouble::of_job;
+use super::{adopt, kept};
 use crate::args::{Bytes, Every, JobOptions};
 use crate::exit::Exit;
 use crate::trouble::Trouble;
@@ -91,7 +92,13 @@ pub(super) fn name(file: &Path, sink: &Sink) -> PathBuf {
 }
 
 /// The job as these options say, with its state.
-pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Growth) -> Builder {
+pub(super) fn builder(
+    file: &Path,
+    name: &Path,
+    sink: &Sink,
+    options: &JobOptions,
+    growth: Growth,
+) -> Result<Builder, Trouble> {
     // What others write to standard output may belong there.
     let foreign = match sink {
         Sink::Stdout(_) => Foreign::Refuse,
@@ -114,6 +121,7 @@ pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Gr
         .changed(changed)
         .checkpoints(checkpoints)
         .foreign(foreign)
+        .note(kept::invocation())
         .verify_source(source.verify_source.is_some());
     if let Some(state) = &results.state {
         builder = builder.state(state.clone());
@@ -127,7 +135,10 @@ pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Gr
     if let Some(Bytes(most)) = source.max_record {
         builder = builder.max_record(most);
     }
-    if source.restart { builder.restart() } else { builder }
+    if let Some(start) = adopt::start(file, options)? {
+        builder = builder.begin_at(start);
+    }
+    Ok(if source.restart { builder.restart() } else { builder })
 }
 
 /// Opens the outputs of a job.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use piton::durable::fs::parent_dir;
 use piton::lists::run::MaxFailures as ListLimit;
-use piton::records::command::{CommandLine, CommandWork, Input, Limits, Stop};
-use piton::records::parallel::{Done, MaxFailures, Monitor, Order, Parallel, Size};
-use piton::records::{Error, Growth, Job};
+use piton::records::command::{CommandLine, CommandWork, Input, LetterWork, Limits, Stop};
+use piton::records::parallel::{Done, MaxFailures, Monitor, Order, Parallel, Size, Work};
+use piton::records::{Error, Framing, Growth, Job};
 
 use super::open::{self, Sink};
 use super::trouble::of_job;
@@ -19,6 +19,7 @@ use super::{guarantee, open::outputs};
 use crate::args::{Bytes, FailureLimit, JobOptions, Span};
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::keyboard::{HELP, Key, Keyboard, Terminal};
 use crate::screen::job::{self, Ended, Shared};
 use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
@@ -40,29 +41,48 @@ pub(super) struct Task {
     pub(super) input: Input,
     pub(super) size: Size,
     pub(super) split_failed: bool,
+    pub(super) kind: Kind,
     pub(super) options: JobOptions,
 }
 
+/// What the records of the file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What the command is given.
+    Records,
+    /// Dead letters, which hold it.
+    Letters,
+}
+
 impl Task {
+    /// What the state of the job is named after.
+    fn name(&self, sink: &Sink) -> PathBuf {
+        match (self.kind, sink) {
+            // What is appended to has the state of the job that made the letters beside it.
+            (Kind::Letters, Sink::Append(_) | Sink::Stdout(_)) => self.file.clone(),
+            _ => open::name(&self.file, sink),
+        }
+    }
+
     fn workers(&self) -> NonZeroUsize {
         let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         self.options.work.jobs.unwrap_or_else(cores)
     }
 
-    fn parallel(&self, work: &CommandWork, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
+    fn parallel(&self, what: String, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
         let options = &self.options.work;
         let order = if options.unordered { Order::Any } else { Order::Source };
         let mut parallel = Parallel::new(self.workers())
             .size(self.size)
             .order(order)
             .header(self.options.source.header)
-            .what(work.what())
+            .what(what)
             .accept_other_work(options.accept_command)
             .retries(options.retries.unwrap_or(RETRIES), PAUSE)
             .rate(options.rate.map(|rate| 1.0 / rate.spacing().as_secs_f64()))
             .split_failed(self.split_failed)
             .max_failures(options.max_failures.map(limit))
-            .spool(beside(&open::name(&self.file, sink), ".piton-spool"))
+            .spool(beside(&self.name(sink), ".piton-spool"))
             .commit_each(!self.options.results.commit_at_end)
             .monitor(Arc::clone(monitor));
         if let Some(Bytes(limit)) = options.spool_limit {
@@ -73,7 +93,7 @@ impl Task {
 
     fn work(&self, sink: &Sink, stop: &Stop, screen: &Shared) -> CommandWork {
         let options = &self.options.work;
-        let name = open::name(&self.file, sink);
+        let name = self.name(sink);
         let mut limits = Limits::new(parent_dir(&name));
         // More than what comes in goes to a temporary file: memory stays bounded whatever a command writes.
         limits.memory = match self.size {
@@ -92,45 +112,79 @@ impl Task {
 }
 
 pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Trouble> {
-    let options = &task.options;
-    let sink = Sink::of(options)?;
-    let monitor = Arc::new(Monitor::default());
+    let sink = Sink::of(&task.options)?;
     let stop = Stop::new().map_err(|error| Trouble::cannot_start(&error))?;
-    let screen = Shared::new(job::choose(options.screen, environment));
+    let screen = Shared::new(job::choose(task.options.screen, environment));
     let work = task.work(&sink, &stop, &screen);
-    let parallel = task.parallel(&work, &monitor, &sink);
-    let mut job = open::builder(&open::name(&task.file, &sink), &sink, options, Growth::Refuse)
+    match task.kind {
+        Kind::Records => {
+            let (what, framing) = (work.what(), task.options.source.framing());
+            drive(task, &sink, stop, &screen, what, framing, &work)
+        }
+        Kind::Letters => {
+            let work = work.on_letters();
+            drive(task, &sink, stop, &screen, work.what(), LetterWork::FRAMING, &work)
+        }
+    }
+}
+
+fn drive(
+    task: &Task,
+    sink: &Sink,
+    stop: Stop,
+    screen: &Shared,
+    what: String,
+    framing: Framing,
+    work: &impl Work,
+) -> Result<Exit, Trouble> {
+    let options = &task.options;
+    let monitor = Arc::new(Monitor::default());
+    let parallel = task.parallel(what, &monitor, sink);
+    let mut job = open::builder(&task.file, &task.name(sink), sink, options, Growth::Refuse)?
         .open()
         .map_err(of_job)?;
-    outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
-    for line in promises(task, &sink, &job) {
+    outputs(&mut job, sink, options.work.dead_letter.as_deref())?;
+    for line in promises(task, sink, &job) {
         screen.lock().note(&line);
     }
-    note_set_aside(&job, &screen);
+    note_set_aside(&job, screen);
+    let terminal = Terminal::find();
     let brakes = Brakes::install({
-        let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
+        let (monitor, screen, terminal) = (Arc::clone(&monitor), screen.clone(), terminal.clone());
+        let at_terminal = move |act: fn(&Terminal)| terminal.iter().for_each(|it| act(it));
         move |pull| match pull {
             Pull::Stop => {
                 screen.lock().saving();
                 monitor.stop();
                 stop.stop();
             }
-            Pull::Quit => stop.kill(),
-            Pull::Suspend => monitor.save(SUSPEND),
+            Pull::Quit => {
+                stop.kill();
+                at_terminal(Terminal::leave);
+            }
+            Pull::Suspend => {
+                monitor.save(SUSPEND);
+                at_terminal(Terminal::suspend);
+            }
+            Pull::Continue => at_terminal(Terminal::resume),
         }
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
+    let keyboard = terminal.map(|terminal| {
+        let (monitor, screen) = (Arc::clone(&monitor), screen.clone());
+        Keyboard::listen(terminal, move |key| press(key, &monitor, &screen))
+    });
+    let keyboard = keyboard.transpose().map_err(|error| Trouble::cannot_start(&error))?;
     let began = Instant::now();
     let drawing = screen.draw_while(&monitor).map_err(|error| Trouble::cannot_start(&error))?;
-    let framing = options.source.framing();
-    let processed = job.process(&task.file, framing, &parallel, &work);
+    let processed = job.process(&task.file, framing, &parallel, work);
     let was_finished = job.is_finished();
     let ended = processed.and_then(|done| match done.stopped {
         true => Ok(done),
         false => job.finish().map(|()| done),
     });
     sink.close();
-    drop(drawing);
+    drop((keyboard, drawing));
     let (done, trouble) = match ended {
         Ok(done) => (Some(done), None),
         // The reader of a pipe may want no more: `| head`.
@@ -149,6 +203,19 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
     let closed = screen.lock().close(&end);
     closed.map_err(|error| crate::out::stdout_failed(&error))?;
     trouble.map_or(Ok(exit), Err)
+}
+
+/// A key was pressed.
+fn press(key: Key, monitor: &Monitor, screen: &Shared) {
+    let line = match (key, monitor.figures().paused) {
+        (Key::Help, _) => HELP,
+        (Key::Pause, false) => "paused: what runs is finished, nothing more starts; p continues",
+        (Key::Pause, true) => "continued",
+    };
+    if key == Key::Pause {
+        monitor.pause(!monitor.figures().paused);
+    }
+    screen.lock().note(line);
 }
 
 /// The lines that say what holds.

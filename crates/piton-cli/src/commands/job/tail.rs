@@ -10,7 +10,7 @@ use super::open::{self, Sink, outputs};
 use super::trouble::of_job;
 use crate::args::JobOptions;
 use crate::exit::Exit;
-use crate::signals::Brakes;
+use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
 
 pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
@@ -30,8 +30,12 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
     let stopped = Arc::new(AtomicBool::new(false));
     let brakes = Brakes::install({
         let stopped = Arc::clone(&stopped);
-        // Whatever it is: what is printed is saved at once.
-        move |_| stopped.store(true, Ordering::Relaxed)
+        // What is printed is saved at once, also before it is suspended.
+        move |pull| {
+            if pull != Pull::Continue {
+                stopped.store(true, Ordering::Relaxed);
+            }
+        }
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
     let log = Log { name: file, sink: &sink, options, stopped: &stopped };
@@ -62,7 +66,8 @@ struct Log<'a> {
 impl Log<'_> {
     /// Prints what is new in this file.
     fn print(&self, file: &Path, changed: Changed) -> Result<Result<(), Error>, Trouble> {
-        let mut builder = open::builder(self.name, self.sink, self.options, Growth::Follow);
+        let mut builder =
+            open::builder(self.name, self.name, self.sink, self.options, Growth::Follow)?;
         if changed != Changed::Stop {
             builder = builder.changed(changed);
         }

@@ -19,6 +19,10 @@ pub(super) fn of_job(error: Error) -> Trouble {
         | Error::TooManyFailures { .. }
         | Error::RecordTooLong { .. }
         | Error::UnclosedQuote { .. } => Exit::Items,
+        Error::StartBeyondEnd { .. }
+        | Error::StartWithinRecord { .. }
+        | Error::StartOutOfOrder { .. }
+        | Error::StartedBefore => Exit::Usage,
         Error::SourceCut { .. } | Error::SourceDamaged { .. } => Exit::Integrity,
         Error::Command(error) => return of_command_ref(error),
         Error::Order(_) | Error::NotCurrent { .. } | Error::Position(_) | Error::NotExhausted => {
@@ -105,6 +109,13 @@ fn hint(error: &Error) -> Option<&'static str> {
         }
         Error::SourceChanged { .. } => {
             "--rebase continues at the saved position in the new file, --restart starts over"
+        }
+        Error::StartBeyondEnd { .. } | Error::StartWithinRecord { .. } => {
+            "check that --adopt and --as say what the other program means, and that this is its file"
+        }
+        Error::StartOutOfOrder { .. } => "--unordered writes results as they are finished",
+        Error::StartedBefore => {
+            "leave --adopt out to continue; with --restart too, the job starts where --adopt says"
         }
         Error::SourceCut { .. } => "get the whole file, then start over with --restart",
         Error::SourceDamaged { .. } => "get the file again, then start over with --restart",

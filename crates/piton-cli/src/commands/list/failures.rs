@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use piton::checkpoint::ledger::{Known, Reader};
 use piton::lists::Item;
@@ -13,7 +14,8 @@ use super::bring::{check_kept, source};
 use super::kept::Kept;
 use super::place::Place;
 use super::refuse_input;
-use crate::args::FailuresArgs;
+use crate::args::{FailuresArgs, ListSource};
+use crate::commands::job;
 use crate::exit::Exit;
 use crate::out;
 use crate::redact;
@@ -21,6 +23,13 @@ use crate::trouble::Trouble;
 
 /// Prints the items that are not done. The exit code refers to this command, not to the list.
 pub(crate) fn failures(args: &FailuresArgs) -> Result<Exit, Trouble> {
+    let letters = Path::new(&args.list);
+    if job::are_letters(letters) {
+        if !args.class.is_empty() || args.source != ListSource::default() {
+            return Err(Trouble::usage("--class and the options under List work with a list only"));
+        }
+        return job::failures(letters, args.json);
+    }
     let place = Place::of(&args.list, args.source.state.as_deref())?;
     refuse_input(&place)?;
     let kept = Kept::of(&Reader::open(&place.ledger)?)?.unwrap_or_default();

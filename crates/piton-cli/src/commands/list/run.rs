@@ -1,7 +1,7 @@
 //! `piton get -i` and `piton retry`: from options to a run.
 
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton::checkpoint::ledger::{How, Ledger, Reader};
@@ -23,9 +23,10 @@ use super::on_done::Words;
 use super::place::Place;
 use super::{ledger_durability, now, plan};
 use crate::args::{
-    Bytes, CheckOptions, FetchOptions, FileOptions, GetArgs, ListFlow, ListOptions, RetryArgs, Span,
+    Bytes, CheckOptions, FetchOptions, FileOptions, GetArgs, LetterOptions, ListFlow, ListOptions,
+    RetryArgs, Span,
 };
-use crate::commands::{batch, get::checksum_file};
+use crate::commands::{batch, get::checksum_file, job};
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -62,6 +63,25 @@ pub(crate) fn retry(
     config: Config,
     environment: &Environment,
 ) -> Result<Exit, Trouble> {
+    let letters = Path::new(&args.list);
+    if !args.command.is_empty() {
+        if !args.class.is_empty() || args.directory.is_some() || args.overwrite {
+            return Err(Trouble::usage(
+                "--class, -d and --overwrite work with a list, not with CMD",
+            ));
+        }
+        let options = args.letters.job(&args.options, &args.fetch);
+        return job::retry(letters, args.command, options, environment);
+    }
+    if job::are_letters(letters) {
+        let why = format!("{} holds dead letters, which need a CMD", out::path(letters));
+        return Err(
+            Trouble::usage(why).hint("piton retry LETTERS -o OUT -- CMD runs CMD for each letter")
+        );
+    }
+    if args.letters != LetterOptions::default() {
+        return Err(Trouble::usage("the options under Dead letters need a CMD"));
+    }
     let place = Place::of(&args.list, args.options.source.state.as_deref())?;
     super::refuse_input(&place)?;
     let mut wanted = Wanted::new(place, args.options, args.fetch, config);

@@ -73,9 +73,9 @@ pub(super) fn end(end: &Ended<'_>) -> Vec<String> {
         lines.push("  run the same command again to continue".to_owned());
     }
     if done.failed > 0 {
-        let failed = human::count(done.failed);
+        let failed = human::counted(done.failed, "record", "records");
         let place = end.dead_letters.map(|path| format!(": see {}", out::path(path)));
-        lines.push(format!("  {failed} records failed{}", place.unwrap_or_default()));
+        lines.push(format!("  {failed} failed{}", place.unwrap_or_default()));
     }
     lines
 }

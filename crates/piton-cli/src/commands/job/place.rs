@@ -1,0 +1,76 @@
+//! From what a command line names to the jobs there.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::{Path, PathBuf};
+
+use piton::checkpoint::store::Spec;
+use piton::durable::fs::{Fs, OsFs};
+use piton::records::{Inspected, find_jobs, inspect, name_of, state_beside};
+
+use super::trouble::of_job;
+use crate::trouble::Trouble;
+
+/// A job that was found.
+pub(in crate::commands) struct Found {
+    state: Spec,
+    /// What it is named after: its output, or its source.
+    pub(in crate::commands) name: PathBuf,
+    /// Whether it was named itself, and not only its folder.
+    pub(super) named: bool,
+    pub(super) job: Result<Inspected, Trouble>,
+}
+
+/// The store that `--state` means, if it is not the ledger of a list.
+pub(in crate::commands) fn spec(state: Option<&Path>) -> Option<Spec> {
+    state?.to_str()?.parse().ok()
+}
+
+/// Whether a path itself means a job: it is the state of one, or one lies beside it.
+pub(in crate::commands) fn is_job(path: &Path) -> bool {
+    !is_folder(path) && state_beside(&OsFs, path).is_some()
+}
+
+/// The jobs at these paths, and in folders and below. None is found twice.
+pub(in crate::commands) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Trouble> {
+    let (mut all, mut places) = (Vec::<Found>::new(), HashMap::new());
+    for path in paths {
+        for found in find_at(path)? {
+            let place = match &found.state {
+                Spec::Journal(path) | Spec::Json(path) => OsFs.canonicalize(path).ok(),
+                _ => None,
+            };
+            match places.entry(place.unwrap_or_else(|| found.name.clone())) {
+                Entry::Vacant(entry) => {
+                    entry.insert(all.len());
+                    all.push(found);
+                }
+                Entry::Occupied(entry) => {
+                    if let Some(earlier) = all.get_mut(*entry.get()) {
+                        earlier.named |= found.named;
+                    }
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn find_at(path: &Path) -> Result<Vec<Found>, Trouble> {
+    if is_folder(path) {
+        let states = find_jobs(&OsFs, path).map_err(of_job)?;
+        return Ok(states.into_iter().filter_map(|state| look(state, path, false)).collect());
+    }
+    let state = state_beside(&OsFs, path);
+    Ok(state.and_then(|state| look(state, path, true)).into_iter().collect())
+}
+
+/// The job with this state. `None`: there is none.
+pub(in crate::commands) fn look(state: Spec, meant: &Path, named: bool) -> Option<Found> {
+    let job = inspect(&OsFs, &state).map_err(of_job).transpose()?;
+    Some(Found { name: name_of(&state, meant), named, job, state })
+}
+
+fn is_folder(path: &Path) -> bool {
+    matches!(OsFs.stat(path), Ok(Some(stat)) if stat.is_dir)
+}
