@@ -45,6 +45,9 @@ pub mod framing;
 mod job;
 mod output;
 pub mod parallel;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod properties;
 mod record;
 mod source;
 mod state;
