@@ -57,3 +57,22 @@ mod list;
 pub fn ledger_run(data: &[u8]) {
     list::ledger_run(data);
 }
+
+/// A file in the simulated disk.
+fn file(bytes: &[u8]) -> std::sync::Arc<dyn piton_durable::fs::FsFile> {
+    use piton_durable::fs::{Fs, Open};
+    let disk = piton_testkit::disk::SimDisk::seeded(1);
+    disk.put("/in", bytes);
+    disk.open("/in".as_ref(), Open::Read).unwrap()
+}
+
+/// Compressed sources of jobs, each codec and each of its restart points.
+pub fn compressed(data: &[u8]) {
+    piton_records::properties::compressed(&file(data), data.len() as u64, data);
+}
+
+/// A restart point as a state has it, then a zero, then the file.
+pub fn restart_point(data: &[u8]) {
+    let (text, rest) = data.split_at(data.iter().position(|it| *it == 0).unwrap_or(0));
+    piton_records::properties::restart_point(text, &file(rest), rest.len() as u64);
+}

@@ -1,10 +1,10 @@
 # Debian packages that the project's scripts need; sourced by them.
 # shellcheck shell=bash
 
-# The servers and file systems that the tests run against.
+# The servers, file systems and tools that the tests run against.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(gcc libc6-dev nginx squid microsocks mount e2fsprogs xfsprogs btrfs-progs fuse3
-    aria2 curl wget strace util-linux redis-server)
+    aria2 curl wget strace util-linux redis-server gzip pigz zstd bzip2 pbzip2 lbzip2 xz-utils)
 
 # install_missing PACKAGE…: installs what is missing where that is possible, says what is missing
 # where it is not, and succeeds either way..

@@ -46,11 +46,88 @@ pub enum Error {
         /// How.
         change: SourceChange,
     },
+    /// The source was renamed, and another file has its name: a log that was rotated. Only with
+    /// [`Growth::Follow`](crate::Growth::Follow). Read the rest of the old one first, then the new one with
+    /// [`Changed::FromStart`](crate::Changed::FromStart).
+    #[error("{} was rotated: what was read is {} now", path.display(), old.display())]
+    SourceRotated {
+        /// The source.
+        path: PathBuf,
+        /// The file that was read.
+        old: PathBuf,
+    },
+    /// Files of the folder were added, removed or renamed before the place where the job continues.
+    #[error("the first {files} files in {} are not those that were processed", dir.display())]
+    FilesChanged {
+        /// The folder.
+        dir: PathBuf,
+        /// How many were processed.
+        files: u64,
+    },
+    /// What was processed ahead of the position is not what the iterator gives now.
+    #[error("items {from} to {to} were processed already, and other ones come there now")]
+    ItemsChanged {
+        /// The first one, from 0.
+        from: u64,
+        /// The one behind the last.
+        to: u64,
+    },
     /// The source is a folder, a device, a FIFO or a socket.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
         /// The source.
         path: PathBuf,
+    },
+    /// A compressed source ends in the middle of something.
+    #[error("{} ends in the middle of {within}, at byte {at}", path.display())]
+    SourceCut {
+        /// The source.
+        path: PathBuf,
+        /// What is not whole.
+        within: &'static str,
+        /// Where it ends, in bytes of the file.
+        at: u64,
+    },
+    /// A compressed source contradicts its format or its checksums.
+    #[error(
+        "{} is damaged at byte {at}: {what}; what it holds from its uncompressed byte {since} on may be wrong",
+        path.display()
+    )]
+    SourceDamaged {
+        /// The source.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+        /// Where that was seen, in bytes of the file.
+        at: u64,
+        /// Where what the wrong checksum covers begins, in uncompressed bytes. Records from there on that were handed out
+        /// may be wrong.
+        since: u64,
+    },
+    /// A compressed source uses something of its format that is not supported.
+    #[error("{} cannot be decoded at byte {at}: {what}", path.display())]
+    SourceUnsupported {
+        /// The source.
+        path: PathBuf,
+        /// What that is.
+        what: &'static str,
+        /// Where, in bytes of the file.
+        at: u64,
+    },
+    /// A compressed source needs more memory than allowed ([`Builder::max_window`](crate::Builder::max_window)).
+    #[error(
+        "{} needs a window of {needed} bytes at byte {at}, and {allowed} are allowed",
+        path.display()
+    )]
+    WindowTooLarge {
+        /// The source.
+        path: PathBuf,
+        /// The window that it needs, in bytes.
+        needed: u64,
+        /// What is allowed.
+        allowed: u64,
+        /// Where, in bytes of the file.
+        at: u64,
     },
     /// A record has more bytes than allowed.
     #[error("record {record} of {}, at byte {offset}, is longer than {limit} bytes", path.display())]

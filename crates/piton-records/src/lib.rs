@@ -35,10 +35,12 @@
 //!   what may be done about it.
 //! - [`Checkpoints`]: when what is done survives a kill, and when a power cut.
 //!
-//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, or a JSON file.
+//! The state is in a [`Store`](piton_checkpoint::store::Store): a journal beside the job's name, a JSON file, an SQLite
+//! database, or, with the feature `redis`, a Redis server ([`Builder::state`]).
 //! This library does not print, exit or read the environment. A job stays on the thread that opened it.
 
 mod body;
+mod bookmark;
 pub mod command;
 mod error;
 pub mod framing;
@@ -54,9 +56,12 @@ mod state;
 mod stream;
 
 pub use body::Body;
+pub use bookmark::{Bookmark, RecordFile};
 pub use error::Error;
 pub use framing::Framing;
-pub use job::{Builder, Checkpoints, Items, Job, Output, Records};
+pub use job::{
+    Builder, Checkpoints, Files, FilesPosition, Items, Job, Numbers, Output, Own, Records,
+};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
-pub use source::{Changed, Growth, Position, SourceChange};
+pub use source::{Changed, Compression, Growth, Position, SourceChange};

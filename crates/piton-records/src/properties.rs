@@ -8,6 +8,7 @@ use std::num::NonZeroU64;
 
 use crate::framing::{Ending, Framing};
 use crate::parallel::{Letter, head_holds};
+pub use crate::source::coded::properties::*;
 use crate::state::State;
 
 /// The head of an entry of the spool is what was written, or none. The bytes are tried as they are, and with the checksum

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::source::{Identity, Position};
+use crate::source::{Identity, Position, Restart};
 
 /// The version of this layout.
 const VERSION: u16 = 1;
@@ -75,17 +75,45 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum SourceState {
-    File { path: String, framing: String, position: Position, identity: Identity },
-    Range { start: u64, end: u64, next: u64 },
-    Positions { records: u64, position: Value },
+    File {
+        path: String,
+        framing: String,
+        position: Position,
+        identity: Identity,
+        /// Where decoding starts, if the file is compressed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restart: Option<Box<Restart>>,
+    },
+    Range {
+        start: u64,
+        end: u64,
+        next: u64,
+    },
+    Files {
+        path: String,
+        position: Value,
+    },
+    Positions {
+        records: u64,
+        position: Value,
+    },
 }
 
 impl SourceState {
+    /// The length of the file when the job began, if it is one.
+    pub(crate) fn file_len(&self) -> Option<u64> {
+        match self {
+            Self::File { identity, .. } => Some(identity.len),
+            _ => None,
+        }
+    }
+
     /// What kind of source it is, for people.
     pub(crate) fn kind(&self) -> String {
         match self {
             Self::File { framing, .. } => format!("a file of {framing}"),
             Self::Range { start, end, .. } => format!("the range {start}..{end}"),
+            Self::Files { path, .. } => format!("the files in {path}"),
             Self::Positions { .. } => "positions of the program's own".to_owned(),
         }
     }

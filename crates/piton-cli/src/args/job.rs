@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use piton::records::Framing;
+use piton::records::{Compression, Framing};
 
 use super::OutputOptions;
 use super::value::{Bytes, FailureLimit, Frequency, Span};
@@ -39,6 +39,14 @@ pub(crate) struct SourceOptions {
     /// A longer record goes to the dead letters, or stops the job [default: 16MiB]
     #[arg(long, value_name = "SIZE", hide_short_help = true)]
     pub(crate) max_record: Option<Bytes>,
+
+    /// How FILE is compressed [default: as its first bytes say]
+    #[arg(long, value_name = "FORMAT", hide_short_help = true)]
+    pub(crate) compression: Option<Format>,
+
+    /// Decompress a .zst or .xz that needs more memory than 128 MiB, up to SIZE
+    #[arg(long, value_name = "SIZE", hide_short_help = true)]
+    pub(crate) max_window: Option<Bytes>,
 
     /// Also process what was appended to FILE since the job began
     #[arg(long)]
@@ -152,6 +160,28 @@ impl FromStr for Byte {
             },
         };
         Ok(Self(byte))
+    }
+}
+
+/// How a source is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl From<Format> for Compression {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::None => Self::None,
+            Format::Gzip => Self::Gzip,
+            Format::Zstd => Self::Zstd,
+            Format::Bzip2 => Self::Bzip2,
+            Format::Xz => Self::Xz,
+        }
     }
 }
 

@@ -9,10 +9,7 @@ use piton_durable::fs::{Fs, OsFs};
 use super::{Checkpoints, Job};
 use crate::error::Error;
 use crate::output::Foreign;
-use crate::source::{Changed, Growth};
-
-/// The longest record, unless another limit is set.
-const MAX_RECORD: u64 = 16 << 20;
+use crate::source::{Changed, Compression, Growth, MAX_RECORD, MAX_WINDOW};
 
 /// Choices for a job; [`Job::builder`] makes one with the defaults.
 pub struct Builder {
@@ -23,6 +20,8 @@ pub struct Builder {
     pub(super) changed: Changed,
     pub(super) max_record: u64,
     pub(super) verify: bool,
+    pub(super) compression: Compression,
+    pub(super) max_window: u64,
     pub(super) checkpoints: Checkpoints,
     pub(super) restart: bool,
     pub(super) foreign: Foreign,
@@ -47,6 +46,8 @@ impl Builder {
             changed: Changed::default(),
             max_record: MAX_RECORD,
             verify: false,
+            compression: Compression::default(),
+            max_window: MAX_WINDOW,
             checkpoints: Checkpoints::default(),
             restart: false,
             foreign: Foreign::default(),
@@ -103,10 +104,26 @@ impl Builder {
         self
     }
 
-    /// Keeps the SHA-256 of all that was read; a resume reads and compares it all.
+    /// Keeps the SHA-256 of all that was read; a resume reads and compares it all. Of a compressed source that is the
+    /// file as it is, so that nothing has to be decoded for it.
     #[must_use]
     pub fn verify_source(mut self, verify: bool) -> Self {
         self.verify = verify;
+        self
+    }
+
+    /// How the source is compressed, if its first bytes are not to decide.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// The largest window or dictionary of a compressed source, in bytes: 128 MiB by default. That much memory is used
+    /// if the source says so.
+    #[must_use]
+    pub fn max_window(mut self, bytes: u64) -> Self {
+        self.max_window = bytes;
         self
     }
 
@@ -117,7 +134,8 @@ impl Builder {
         self
     }
 
-    /// Starts over: the state of earlier runs and an unfinished output are moved aside, also if they are damaged. A
+    /// Starts over: the state of earlier runs and an unfinished output are moved aside, also if they are damaged; in a
+    /// database and on a server, only what belongs to this job. A
     /// finished output stays, and is in the way of a new one.
     #[must_use]
     pub fn restart(mut self) -> Self {

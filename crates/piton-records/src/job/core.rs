@@ -1,26 +1,27 @@
 //! The commit point: what is done, and how it becomes durable.
 
 use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use piton_checkpoint::store::{Mark, Store};
+use piton_checkpoint::store::Store;
 use piton_durable::fs::Fs;
 
-use super::ticker::{Cadence, Shared, Synced, Ticker};
+use super::ticker::{Cadence, Shared, Ticker};
 use crate::body::Body;
 use crate::error::Error;
 use crate::output::OutputFile;
 use crate::parallel::Monitor;
-use crate::state::{Phase, SourceState, State, WorkState};
+use crate::state::{Phase, SourceState, WorkState};
 use crate::stream::Stream;
 
 /// Results of done records are written when there are so many bytes of them.
-const FULL: usize = 1 << 20;
+pub(super) const FULL: usize = 1 << 20;
 /// With so many commits that are not durable, one is made so before the next.
-const OUTSTANDING: u64 = 4096;
+pub(super) const OUTSTANDING: u64 = 4096;
+/// So too with so many bytes of them: the store keeps them all.
+pub(super) const OUTSTANDING_BYTES: usize = 4 << 20;
 /// Work with fewer results a second than this is slow: each result is worth a sync.
 const SLOW: f64 = 100.0;
 
@@ -78,25 +79,25 @@ pub(crate) struct Core {
     pub(crate) letters: RefCell<Option<OutputFile>>,
     pub(crate) cursor: RefCell<Option<Rc<dyn Cursor>>>,
     /// Results: first those of done records, then those of the current one.
-    pending: RefCell<Vec<u8>>,
-    done_len: Cell<usize>,
-    pending_letters: RefCell<Vec<u8>>,
+    pub(super) pending: RefCell<Vec<u8>>,
+    pub(super) done_len: Cell<usize>,
+    pub(super) pending_letters: RefCell<Vec<u8>>,
     /// Whether something was written for the current record.
-    written: Cell<bool>,
+    pub(super) written: Cell<bool>,
     /// Whether the result of a piece was placed since the last commit.
-    placed: Cell<bool>,
+    pub(super) placed: Cell<bool>,
     /// The number of the current record, from 1; 0: there is none.
-    current: Cell<u64>,
+    pub(super) current: Cell<u64>,
     pub(crate) exhausted: Cell<bool>,
-    life: Cell<Life>,
-    shared: Arc<Shared>,
-    ticker: RefCell<Option<Ticker>>,
-    tick: RefCell<Tick>,
-    monitor: RefCell<Option<Arc<Monitor>>>,
+    pub(super) life: Cell<Life>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) ticker: RefCell<Option<Ticker>>,
+    pub(super) tick: RefCell<Tick>,
+    pub(super) monitor: RefCell<Option<Arc<Monitor>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
+pub(super) enum Life {
     /// Nothing is to be committed yet.
     New,
     Running,
@@ -107,7 +108,7 @@ enum Life {
 }
 
 /// What the last tick saw.
-struct Tick {
+pub(super) struct Tick {
     at: Instant,
     results: u64,
     /// Time that syncs took in the loop since then.
@@ -115,7 +116,8 @@ struct Tick {
     committed_at: u64,
     synced_at: u64,
     /// Commits since the last sync in the loop.
-    outstanding: u64,
+    pub(super) outstanding: u64,
+    pub(super) outstanding_bytes: usize,
 }
 
 impl Core {
@@ -127,6 +129,7 @@ impl Core {
             committed_at: 0,
             synced_at: 0,
             outstanding: 0,
+            outstanding_bytes: 0,
         };
         Self {
             fs,
@@ -236,13 +239,13 @@ impl Core {
 
     /// A commit may be due.
     #[cold]
-    fn tick(&self) -> Result<(), Error> {
+    pub(super) fn tick(&self) -> Result<(), Error> {
         self.current.set(0);
         self.guarded(|| self.tick_now())
     }
 
     /// Hands what is done, and `body` behind it, to the pipe, and leaves the commit to the end. `false`: it is no pipe.
-    fn deliver(&self, body: Option<&Body>) -> Result<bool, Error> {
+    pub(super) fn deliver(&self, body: Option<&Body>) -> Result<bool, Error> {
         let (mut pending, mut output) = (self.pending.borrow_mut(), self.output.borrow_mut());
         let Some(Sink::Stream(stream)) = &mut *output else { return Ok(false) };
         stream.write(pending.get(..self.done_len.get()).unwrap_or_default(), body)?;
@@ -269,11 +272,11 @@ impl Core {
     }
 
     /// Records that are done.
-    fn records(&self) -> u64 {
+    pub(super) fn records(&self) -> u64 {
         self.cursor.borrow().as_ref().map_or(0, |cursor| cursor.records())
     }
 
-    fn results(&self) -> u64 {
+    pub(super) fn results(&self) -> u64 {
         self.cursor.borrow().as_ref().map_or(0, |cursor| cursor.results())
     }
 
@@ -325,135 +328,6 @@ impl Core {
         self.commit_as(Phase::Running)
     }
 
-    fn commit_as(&self, phase: Phase) -> Result<(), Error> {
-        self.commit_with(phase, None)
-    }
-
-    /// Commits what is done; `body` follows what is pending.
-    fn commit_with(&self, phase: Phase, body: Option<&Body>) -> Result<(), Error> {
-        let cursor = self.cursor.borrow().clone();
-        let Some(cursor) = cursor else { return Ok(()) };
-        if self.tick.borrow().outstanding >= OUTSTANDING {
-            self.sync()?;
-        }
-        let (source, work) = (cursor.state()?, cursor.work());
-        let mut pending = self.pending.borrow_mut();
-        let mut pending_letters = self.pending_letters.borrow_mut();
-        let (mut output, mut letters) = (self.output.borrow_mut(), self.letters.borrow_mut());
-        let bytes = pending.get(..self.done_len.get()).unwrap_or_default();
-        let announced = match &mut *output {
-            Some(Sink::File(output)) => Some(output.announce(bytes, body)?),
-            // What a pipe has accepted cannot be taken back.
-            Some(Sink::Stream(stream)) => Some(stream.write(bytes, body)?),
-            None => None,
-        };
-        let of_letters = match &*letters {
-            Some(letters) => Some(letters.announce(&pending_letters, None)?),
-            None => None,
-        };
-        let state = State::new(phase, source, announced.clone(), of_letters.clone(), work);
-        // First the announcement: a run that was fenced off writes nothing, and after a kill we know our own bytes.
-        let mark = self.store.commit(&state.encode()?)?;
-        if let (Some(Sink::File(output)), Some(announced)) = (output.as_mut(), announced) {
-            output.write(bytes, body, announced.committed)?;
-        }
-        if let (Some(letters), Some(announced)) = (letters.as_mut(), of_letters) {
-            letters.write(&pending_letters, None, announced.committed)?;
-        }
-        pending.drain(..self.done_len.get());
-        pending_letters.clear();
-        self.done_len.set(0);
-        self.placed.set(false);
-        self.shared.wrote(mark);
-        if let Some(monitor) = &*self.monitor.borrow() {
-            monitor.committed();
-        }
-        self.tick.borrow_mut().outstanding += 1;
-        Ok(())
-    }
-
-    /// The result of a piece, which is next in the output, and the dead letters of its records. `advance` moves the cursor
-    /// behind it. They count with the next commit.
-    pub(crate) fn place(
-        &self,
-        body: &Body,
-        letters: &[u8],
-        advance: impl FnOnce(),
-    ) -> Result<(), Error> {
-        self.guarded(|| {
-            advance();
-            self.placed.set(true);
-            self.pending_letters.borrow_mut().extend_from_slice(letters);
-            let at_end = self.checkpoints == Checkpoints::AtEnd;
-            if body.len() >= FULL as u64 {
-                if at_end && self.deliver(Some(body))? {
-                    return Ok(());
-                }
-                // It goes from where it is into the output, behind what is pending.
-                return self.commit_with(Phase::Running, Some(body));
-            }
-            let mut pending = self.pending.borrow_mut();
-            let append = |bytes: &[u8]| {
-                pending.extend_from_slice(bytes);
-                Ok(())
-            };
-            body.for_each(append).map_err(Error::io("read", Path::new("the spool")))?;
-            let (len, letters) = (pending.len(), self.pending_letters.borrow().len());
-            drop(pending);
-            self.done_len.set(len);
-            match len >= FULL || letters >= FULL {
-                true if at_end && self.deliver(None)? => Ok(()),
-                true => self.commit(),
-                false => Ok(()),
-            }
-        })
-    }
-
-    /// A commit or a sync may be due, although no record is done.
-    pub(crate) fn breathe(&self) -> Result<(), Error> {
-        self.check()?;
-        if self.shared.is_due() { self.tick() } else { Ok(()) }
-    }
-
-    /// Commits what was placed, if anything was: it survives a kill.
-    pub(crate) fn commit_placed(&self) -> Result<(), Error> {
-        if self.placed.get() { self.guarded(|| self.commit()) } else { Ok(()) }
-    }
-
-    /// Whether results go into a pipe.
-    pub(crate) fn is_stream(&self) -> bool {
-        matches!(&*self.output.borrow(), Some(Sink::Stream(_)))
-    }
-
-    /// This file has to be synced before the next sync of the store.
-    pub(crate) fn sync_too(&self, output: Synced) {
-        self.shared.sync_too(output);
-    }
-
-    /// The last commit that survives a power cut, and the last one at all if it says everything that was placed.
-    pub(crate) fn marks(&self) -> (Option<Mark>, Option<Mark>) {
-        let (durable, last) = self.shared.marks();
-        (durable, last.filter(|_| !self.placed.get()))
-    }
-
-    /// Makes what was committed survive a power cut.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
-        self.shared.sync(&self.synced(), &*self.store)?;
-        self.tick.borrow_mut().outstanding = 0;
-        Ok(())
-    }
-
-    /// The files that are synced before the store.
-    fn synced(&self) -> Vec<Synced> {
-        let (output, letters) = (self.output.borrow(), self.letters.borrow());
-        let output = match &*output {
-            Some(Sink::File(output)) => Some(&**output),
-            _ => None,
-        };
-        let files = output.into_iter().chain(letters.as_ref());
-        files.map(|file| Synced { file: file.file(), path: PathBuf::from(file.live()) }).collect()
-    }
-
     /// Commits and syncs what is done.
     pub(crate) fn commit_now(&self) -> Result<(), Error> {
         match self.life.get() {
@@ -466,38 +340,8 @@ impl Core {
         }
     }
 
-    /// The last commit: everything is done, and durable. Then the output gets its name.
-    pub(crate) fn finish(&self) -> Result<(), Error> {
-        match self.life.get() {
-            Life::Finished => return Ok(()),
-            Life::Over => return Err(Error::Over),
-            Life::New => return Err(Error::NotExhausted),
-            Life::Running if !self.exhausted.get() => return Err(Error::NotExhausted),
-            Life::Running => {}
-        }
-        // Joins the threads.
-        drop(self.ticker.borrow_mut().take());
-        self.guarded(|| {
-            if let Some(error) = self.shared.take_failure() {
-                return Err(error);
-            }
-            self.commit()?;
-            if let Some(Sink::File(output)) = &*self.output.borrow() {
-                output.settle(&*self.fs)?;
-            }
-            self.commit_as(Phase::Finished)?;
-            self.sync()?;
-            if let Some(Sink::File(output)) = &mut *self.output.borrow_mut() {
-                output.name()?;
-            }
-            Ok(())
-        })?;
-        self.life.set(Life::Finished);
-        Ok(())
-    }
-
     /// After an error nothing more is written.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         let result = work();
         if result.is_err() {
             self.life.set(Life::Over);

@@ -1,7 +1,8 @@
-//! Ranges, and iterators of the program's own.
+//! Ranges, files of a folder, and iterators of the program's own.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -33,7 +34,46 @@ enum Turn<P> {
 pub(crate) struct ItemCursor<P> {
     done: RefCell<Option<P>>,
     records: Cell<u64>,
-    range: Option<Range<u64>>,
+    source: ItemSource,
+}
+
+/// What items come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ItemSource {
+    Range(Range<u64>),
+    Files(PathBuf),
+    /// An iterator of the program's own.
+    Own,
+}
+
+impl ItemSource {
+    /// So many items are done, the last one with this position behind it.
+    pub(crate) fn state(
+        &self,
+        records: u64,
+        position: Option<&impl Serialize>,
+    ) -> Result<SourceState, Error> {
+        let position = || serde_json::to_value(position).map_err(Error::Position);
+        Ok(match self {
+            Self::Range(range) => {
+                let (start, end) = (range.start, range.end);
+                SourceState::Range { start, end, next: start.saturating_add(records) }
+            }
+            Self::Files(dir) => {
+                let path = dir.to_string_lossy().into_owned();
+                SourceState::Files { path, position: position()? }
+            }
+            Self::Own => SourceState::Positions { records, position: position()? },
+        })
+    }
+
+    /// How many items there are, if that is known.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        match self {
+            Self::Range(range) => Some(range.end.saturating_sub(range.start)),
+            Self::Files(_) | Self::Own => None,
+        }
+    }
 }
 
 impl<P: Serialize> Cursor for ItemCursor<P> {
@@ -42,18 +82,7 @@ impl<P: Serialize> Cursor for ItemCursor<P> {
     }
 
     fn state(&self) -> Result<SourceState, Error> {
-        let records = self.records.get();
-        Ok(match &self.range {
-            Some(range) => {
-                let (start, end) = (range.start, range.end);
-                SourceState::Range { start, end, next: start.saturating_add(records) }
-            }
-            None => {
-                let position =
-                    serde_json::to_value(&*self.done.borrow()).map_err(Error::Position)?;
-                SourceState::Positions { records, position }
-            }
-        })
+        self.source.state(self.records.get(), self.done.borrow().as_ref())
     }
 }
 
@@ -63,10 +92,10 @@ impl<P, I> Items<P, I> {
         inner: I,
         done: Option<P>,
         records: u64,
-        range: Option<Range<u64>>,
+        source: ItemSource,
     ) -> Self {
-        let cursor =
-            Rc::new(ItemCursor { done: RefCell::new(done), records: Cell::new(records), range });
+        let (done, records_done) = (RefCell::new(done), Cell::new(records));
+        let cursor = Rc::new(ItemCursor { done, records: records_done, source });
         Self { core: Rc::clone(core), cursor, inner, number: records, turn: Turn::Between }
     }
 
@@ -81,7 +110,7 @@ impl<P, I> Items<P, I> {
     }
 }
 
-impl<P, T, I: Iterator<Item = (P, T)>> Iterator for Items<P, I> {
+impl<P, T, I: Iterator<Item = Result<(P, T), Error>>> Iterator for Items<P, I> {
     type Item = Result<Item<T>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -98,9 +127,13 @@ impl<P, T, I: Iterator<Item = (P, T)>> Iterator for Items<P, I> {
             return Some(Err(error));
         }
         self.core.begin(0);
-        let Some((position, value)) = self.inner.next() else {
-            self.core.exhausted.set(true);
-            return None;
+        let (position, value) = match self.inner.next() {
+            Some(Ok(next)) => next,
+            Some(Err(error)) => return Some(Err(error)),
+            None => {
+                self.core.exhausted.set(true);
+                return None;
+            }
         };
         let number = self.number;
         self.number += 1;
@@ -116,5 +149,27 @@ impl<P, I> Drop for Items<P, I> {
         if matches!(self.turn, Turn::Within(_)) {
             self.core.abandon();
         }
+    }
+}
+
+/// What an iterator of the program's own gives: it does not fail.
+pub struct Own<I>(pub(crate) I);
+
+impl<P, T, I: Iterator<Item = (P, T)>> Iterator for Own<I> {
+    type Item = Result<(P, T), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(Ok)
+    }
+}
+
+/// The numbers of a range, each its own position.
+pub struct Numbers(pub(crate) Range<u64>);
+
+impl Iterator for Numbers {
+    type Item = Result<(u64, u64), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(|number| Ok((number, number)))
     }
 }

@@ -1,36 +1,37 @@
 //! A job: records in, results out, each once.
 
 mod builder;
+mod commit;
 mod core;
+mod files;
 mod items;
 mod records;
+mod sources;
 mod ticker;
 
 use std::io::Write;
-use std::num::NonZeroU64;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use piton_checkpoint::store::{Store, Survives};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 pub use self::builder::Builder;
 pub use self::core::Checkpoints;
 use self::core::Sink;
 pub(crate) use self::core::{Core, Cursor};
-pub use self::items::Items;
+pub use self::files::Files;
+pub use self::files::FilesPosition;
+pub(crate) use self::items::ItemSource;
+pub use self::items::{Items, Numbers, Own};
 pub use self::records::Records;
+pub(crate) use self::sources::{SourceOpen, files_from, open_file, own_from, range_from};
 pub(crate) use self::ticker::Synced;
 use crate::error::Error;
-use crate::framing::Framing;
 use crate::output::{Earlier, Foreign, Opened, OutputFile, Which};
 use crate::parallel::Spool;
 use crate::record::Entry;
-use crate::source::{Batch, Position, Reader, Reading, SourceChange};
-use crate::state::{OutputMode, OutputState, Phase, SourceState, State};
+use crate::state::{OutputMode, OutputState, Phase, State};
 use crate::stream::Stream;
 
 /// A job that this run has taken.
@@ -267,162 +268,6 @@ impl Job {
         }
     }
 
-    /// The lines of a file.
-    ///
-    /// # Errors
-    /// [`Error::SourceChanged`] if it is not what was read before, [`Error::JobDiffers`] if the job was begun
-    /// with something else.
-    pub fn lines(&mut self, path: impl AsRef<Path>) -> Result<Records, Error> {
-        self.records(path, Framing::LINES)
-    }
-
-    /// The records of a file that end with this byte.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn delimited(&mut self, path: impl AsRef<Path>, byte: u8) -> Result<Records, Error> {
-        self.records(path, Framing::Delimited(byte))
-    }
-
-    /// The records of a CSV file (RFC 4180, with commas), line ends in quotes included.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn csv(&mut self, path: impl AsRef<Path>) -> Result<Records, Error> {
-        self.records(path, Framing::CSV)
-    }
-
-    /// A file in chunks of so many bytes.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn chunks(&mut self, path: impl AsRef<Path>, size: NonZeroU64) -> Result<Records, Error> {
-        self.records(path, Framing::Chunks(size))
-    }
-
-    /// The records of a file, framed in any way.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn records(&mut self, path: impl AsRef<Path>, framing: Framing) -> Result<Records, Error> {
-        let (path, last) = (path.as_ref(), self.last()?);
-        alone(last.as_ref())?;
-        let SourceOpen { reader, batch, position, finished } =
-            self.open_source(path, framing, last.as_ref())?;
-        let path = path.to_string_lossy().into_owned();
-        let records = Records::new(&self.core, reader, batch, position, path);
-        if finished {
-            self.core.set_finished();
-            return Ok(records.end());
-        }
-        self.core.start(records.cursor())?;
-        Ok(records)
-    }
-
-    /// Opens a file of records, where earlier runs have left it.
-    pub(crate) fn open_source(
-        &self,
-        path: &Path,
-        framing: Framing,
-        last: Option<&State>,
-    ) -> Result<SourceOpen, Error> {
-        let before = match last {
-            Some(State {
-                source: SourceState::File { framing: was, position, identity, .. },
-                ..
-            }) => {
-                differs("a file of", was, &framing.to_string())?;
-                Some((*position, identity))
-            }
-            Some(State { source, .. }) => return Err(other_kind(source, "a file of records")),
-            None => None,
-        };
-        let position = before.map_or(Position::default(), |(position, _)| position);
-        let reading = Reading {
-            framing,
-            max_record: self.how.max_record,
-            growth: self.how.growth,
-            changed: self.how.changed,
-            verify: self.how.verify,
-        };
-        let (reader, batch) = Reader::open(&*self.core.fs, path, reading, before)?;
-        let finished = is_finished(last);
-        let grew = reader.len() > position.bytes;
-        let has_output = last.is_some_and(|last| last.output.is_some());
-        if finished && grew && has_output && self.core.output.borrow().is_none() {
-            // The output has its name already.
-            let (was, now) = (position.bytes, reader.len());
-            let change = SourceChange::Grew { was, now };
-            return Err(Error::SourceChanged { path: path.to_owned(), change });
-        }
-        Ok(SourceOpen { reader, batch, position, finished: finished && !grew })
-    }
-
-    /// The numbers of a range.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn range(
-        &mut self,
-        range: Range<u64>,
-    ) -> Result<Items<u64, impl Iterator<Item = (u64, u64)> + use<>>, Error> {
-        let last = self.last()?;
-        alone(last.as_ref())?;
-        let next = match &last {
-            Some(State { source: source @ SourceState::Range { start, end, next }, .. }) => {
-                let now = SourceState::Range { start: range.start, end: range.end, next: 0 };
-                if (*start, *end) != (range.start, range.end) {
-                    return Err(other_kind(source, &now.kind()));
-                }
-                *next
-            }
-            Some(State { source, .. }) => return Err(other_kind(source, "a range")),
-            None => range.start,
-        };
-        let inner = (next..range.end).map(|number| (number, number));
-        let records = next.saturating_sub(range.start);
-        let items = Items::new(&self.core, inner, None, records, Some(range));
-        if is_finished(last.as_ref()) {
-            self.core.set_finished();
-            return Ok(items.end());
-        }
-        self.core.start(items.cursor())?;
-        Ok(items)
-    }
-
-    /// What an iterator of the program's own gives, each with the position behind it: any value that can be kept as
-    /// JSON. `from` gets the position of the last item that is done, and returns the iterator of what follows.
-    ///
-    /// # Errors
-    /// As [`Job::lines`].
-    pub fn positions<P, T, I>(
-        &mut self,
-        from: impl FnOnce(Option<P>) -> I,
-    ) -> Result<Items<P, I::IntoIter>, Error>
-    where
-        P: Serialize + DeserializeOwned + Clone + 'static,
-        I: IntoIterator<Item = (P, T)>,
-    {
-        let last = self.last()?;
-        alone(last.as_ref())?;
-        let (done, records): (Option<P>, _) = match &last {
-            Some(State { source: SourceState::Positions { records, position }, .. }) => {
-                let position = serde_json::from_value(position.clone()).map_err(Error::Position)?;
-                (position, *records)
-            }
-            Some(State { source, .. }) => return Err(other_kind(source, "positions of its own")),
-            None => (None, 0),
-        };
-        let inner = from(done.clone()).into_iter();
-        let items = Items::new(&self.core, inner, done, records, None);
-        if is_finished(last.as_ref()) {
-            self.core.set_finished();
-            return Ok(items.end());
-        }
-        self.core.start(items.cursor())?;
-        Ok(items)
-    }
-
     /// The last commit that counts.
     pub(crate) fn last(&mut self) -> Result<Option<State>, Error> {
         if let Found::Commits { states, .. } = &mut self.found {
@@ -477,35 +322,6 @@ impl Job {
     }
 }
 
-/// A file of records, open.
-pub(crate) struct SourceOpen {
-    pub(crate) reader: Reader,
-    pub(crate) batch: Batch,
-    /// Everything before this is done.
-    pub(crate) position: Position,
-    /// Whether there is nothing more to do.
-    pub(crate) finished: bool,
-}
-
-/// A job of pieces has done more than its position says.
-fn alone(last: Option<&State>) -> Result<(), Error> {
-    match last.and_then(|last| last.work.as_ref()) {
-        Some(work) => differs("pieces of", &work.size, "none"),
-        None => Ok(()),
-    }
-}
-
 fn is_finished(last: Option<&State>) -> bool {
     last.is_some_and(|last| last.phase == Phase::Finished)
-}
-
-fn differs(what: &'static str, was: &str, now: &str) -> Result<(), Error> {
-    if was == now {
-        return Ok(());
-    }
-    Err(Error::JobDiffers { what, was: was.to_owned(), now: now.to_owned() })
-}
-
-fn other_kind(was: &SourceState, now: &str) -> Error {
-    Error::JobDiffers { what: "the source", was: was.kind(), now: now.to_owned() }
 }

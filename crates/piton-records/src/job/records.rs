@@ -63,9 +63,7 @@ impl Cursor for FileCursor {
         let position = self.position();
         let mut reader = self.reader.borrow_mut();
         let behind = reader.behind(&self.batch.borrow(), position);
-        let identity = reader.identity(&behind);
-        let (path, framing) = (self.path.clone(), self.framing.clone());
-        Ok(SourceState::File { path, framing, position, identity })
+        reader.state(self.path.clone(), self.framing.clone(), &behind)
     }
 }
 
@@ -105,6 +103,13 @@ impl Records {
     /// How far the source is done: without the record that was handed out last.
     pub fn position(&self) -> Position {
         self.cursor.position()
+    }
+
+    /// How many bytes this run decodes again before the first record, since the source is compressed: of a .gz and of
+    /// small blocks little, of a .zst all of the frame up to the position. That happens when the first record is
+    /// asked for.
+    pub fn replays(&self) -> u64 {
+        self.cursor.reader.borrow().replays()
     }
 
     /// The next batch; `false`: there is none.

@@ -1,22 +1,27 @@
 //! The ways to process a job's records in pieces.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::items::{ItemPiece, ItemPlan};
 use super::order::Track;
 use super::piece::{FilePiece, FilePlan};
 use super::plan::{Piece, Plan};
 use super::run::{Done, Run};
 use super::spool::{Outcome, Spool};
 use super::worker::{Attempt, End, Failed, Failure, Gone, Process, Worker};
-use super::{Order, Parallel};
+use super::{Order, Parallel, Size};
 use crate::body::Body;
 use crate::error::Error;
 use crate::framing::Framing;
-use crate::job::{Job, SourceOpen};
-use crate::record::RecordRef;
-use crate::state::WorkState;
+use crate::job::{ItemSource, Job, Own, SourceOpen, files_from, own_from, range_from};
+use crate::record::{Item, RecordRef};
+use crate::state::{Phase, State, WorkState};
 
 /// What is done with each piece of a file. Several threads do it at once.
 pub trait Work: Sync {
@@ -79,6 +84,89 @@ impl Job {
         self.pieces(path.as_ref(), framing, how, &Whole(work))
     }
 
+    /// As [`Job::par_map`], for the numbers of a range.
+    ///
+    /// # Errors
+    /// As [`Job::par_map`].
+    pub fn par_range<R: AsRef<[u8]>>(
+        &mut self,
+        range: Range<u64>,
+        how: &Parallel,
+        map: impl Fn(&Item<u64>) -> Result<R, Failed> + Sync,
+    ) -> Result<Done, Error> {
+        let last = self.last()?;
+        let (inner, records) = range_from(last.as_ref(), &range)?;
+        self.item_pieces(inner, ItemSource::Range(range), records, None, last.as_ref(), how, &map)
+    }
+
+    /// As [`Job::par_map`], for the files of a folder: see [`Job::files`].
+    ///
+    /// # Errors
+    /// As [`Job::files`] and [`Job::par_map`].
+    pub fn par_files<R: AsRef<[u8]>>(
+        &mut self,
+        dir: impl AsRef<Path>,
+        how: &Parallel,
+        map: impl Fn(&Item<PathBuf>) -> Result<R, Failed> + Sync,
+    ) -> Result<Done, Error> {
+        let (dir, last) = (dir.as_ref(), self.last()?);
+        let (files, done) = files_from(&self.core.fs, last.as_ref(), dir)?;
+        let (source, records) =
+            (ItemSource::Files(dir.to_owned()), done.as_ref().map_or(0, |done| done.files));
+        self.item_pieces(files, source, records, done, last.as_ref(), how, &map)
+    }
+
+    /// As [`Job::par_map`], for an iterator of the program's own: see [`Job::positions`].
+    ///
+    /// # Errors
+    /// As [`Job::par_map`].
+    pub fn par_positions<P, T, I, R>(
+        &mut self,
+        from: impl FnOnce(Option<P>) -> I,
+        how: &Parallel,
+        map: impl Fn(&Item<T>) -> Result<R, Failed> + Sync,
+    ) -> Result<Done, Error>
+    where
+        P: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+        I: IntoIterator<Item = (P, T)>,
+        I::IntoIter: 'static,
+        R: AsRef<[u8]>,
+    {
+        let last = self.last()?;
+        let (done, records) = own_from::<P>(last.as_ref())?;
+        let inner = Own(from(done.clone()).into_iter());
+        self.item_pieces(inner, ItemSource::Own, records, done, last.as_ref(), how, &map)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "what a source is made of, once")]
+    fn item_pieces<P, T, I, R>(
+        &mut self,
+        inner: I,
+        source: ItemSource,
+        records: u64,
+        done: Option<P>,
+        last: Option<&State>,
+        how: &Parallel,
+        map: &(impl Fn(&Item<T>) -> Result<R, Failed> + Sync),
+    ) -> Result<Done, Error>
+    where
+        P: Serialize + Clone + Send + Sync + 'static,
+        T: Send + Sync + 'static,
+        I: Iterator<Item = Result<(P, T), Error>> + 'static,
+        R: AsRef<[u8]>,
+    {
+        let size = match how.size {
+            Size::Records(size) => size.get(),
+            Size::Bytes(_) => return Err(Error::Order("items have no size in bytes")),
+        };
+        let known = self.work(last, how)?;
+        let plan = ItemPlan::new(inner, source, records, size, done);
+        let head = plan.begin();
+        let finished = last.is_some_and(|last| last.phase == Phase::Finished);
+        self.run_pieces(plan, head, known, how, finished, &MapItems(map))
+    }
+
     fn pieces(
         &mut self,
         path: &Path,
@@ -90,6 +178,7 @@ impl Job {
         let known = self.work(last.as_ref(), how)?;
         let SourceOpen { reader, batch, position, finished } =
             self.open_source(path, framing, last.as_ref())?;
+        how.monitor.replays.store(reader.replays(), Relaxed);
         let mut plan = FilePlan::new(path.to_owned(), reader, batch, position, how.size.unit());
         plan.long_ones = self.has_letters();
         if how.header {
@@ -100,7 +189,7 @@ impl Job {
     }
 
     /// What is done with the records, compared with what earlier runs did.
-    fn work(&self, last: Option<&crate::state::State>, how: &Parallel) -> Result<WorkState, Error> {
+    fn work(&self, last: Option<&State>, how: &Parallel) -> Result<WorkState, Error> {
         let apart = if how.header { ", the first record apart" } else { "" };
         let size = format!("{}{apart}", how.size);
         // Without an output nothing has an order.
@@ -188,31 +277,56 @@ where
         if let Some(why) = piece.refused() {
             return End::Done(Outcome::of_letter(piece, &Failed::permanent(why), 0));
         }
-        let mut results = Vec::new();
-        let mut outcome = Outcome::default();
-        for (index, record) in piece.records().enumerate() {
-            let attempt = worker.attempts(|_| match (self.0)(&record) {
-                Ok(result) => {
-                    results.extend_from_slice(result.as_ref());
-                    Attempt::Done(Body::default())
-                }
-                Err(failed) => Attempt::Failed(failed),
-            });
-            match attempt {
-                Ok(_) => {}
-                Err(Gone::Stopped) => return End::Stopped,
-                Err(Gone::Broken(error)) => return End::Broken(error),
-                Err(Gone::Failed(failed, attempts)) if worker.letters => {
-                    let alone = piece.only(index);
-                    outcome.append(Outcome::of_letter(&alone, &failed, attempts));
-                }
-                Err(Gone::Failed(failed, attempts)) => {
-                    let (line, offset) = (record.line(), record.offset());
-                    return End::Failed(Failure { line, offset, records: 1, attempts, failed });
-                }
+        one_by_one(worker, piece.records(), &self.0, |index| piece.only(index))
+    }
+}
+
+/// Item by item.
+struct MapItems<'a, F>(&'a F);
+
+impl<P, T, R, F> Process<ItemPiece<P, T>> for MapItems<'_, F>
+where
+    P: Serialize + Send + Sync + 'static,
+    T: Send + Sync + 'static,
+    R: AsRef<[u8]>,
+    F: Fn(&Item<T>) -> Result<R, Failed> + Sync,
+{
+    fn process(&self, piece: &ItemPiece<P, T>, worker: &Worker<'_>) -> End {
+        one_by_one(worker, piece.items(), |item| (self.0)(item), |index| piece.only(index))
+    }
+}
+
+/// The results of all records of a piece, one after the other; `only` gives the piece of a single one.
+fn one_by_one<E, R: AsRef<[u8]>, P: Piece>(
+    worker: &Worker<'_>,
+    records: impl Iterator<Item = E>,
+    map: impl Fn(&E) -> Result<R, Failed>,
+    only: impl Fn(usize) -> P,
+) -> End {
+    let mut results = Vec::new();
+    let mut outcome = Outcome::default();
+    for (index, record) in records.enumerate() {
+        let attempt = worker.attempts(|_| match map(&record) {
+            Ok(result) => {
+                results.extend_from_slice(result.as_ref());
+                Attempt::Done(Body::default())
+            }
+            Err(failed) => Attempt::Failed(failed),
+        });
+        match attempt {
+            Ok(_) => {}
+            Err(Gone::Stopped) => return End::Stopped,
+            Err(Gone::Broken(error)) => return End::Broken(error),
+            Err(Gone::Failed(failed, attempts)) if worker.letters => {
+                outcome.append(Outcome::of_letter(&only(index), &failed, attempts));
+            }
+            Err(Gone::Failed(failed, attempts)) => {
+                let alone = only(index);
+                let (line, offset) = (alone.line(), alone.start());
+                return End::Failed(Failure { line, offset, records: 1, attempts, failed });
             }
         }
-        outcome.body = results.into();
-        End::Done(outcome)
     }
+    outcome.body = results.into();
+    End::Done(outcome)
 }

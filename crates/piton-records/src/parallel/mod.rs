@@ -2,8 +2,9 @@
 //!
 //! One thread reads the source, hands out pieces, and is the only one that writes: it places each result, in the order of
 //! the source ([`Order::Source`]) or as it comes ([`Order::Any`]). What is finished behind a piece that is not goes into
-//! the [`spool`] meanwhile, so that it never runs again.
+//! a spool meanwhile, so that it never runs again.
 
+mod items;
 mod letters;
 mod limits;
 mod map;

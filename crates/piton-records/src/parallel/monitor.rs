@@ -17,6 +17,7 @@ pub struct Monitor {
     pub(crate) attempts: AtomicU64,
     pub(crate) spooled: AtomicU64,
     pub(crate) begun_at: AtomicU64,
+    pub(crate) replays: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -42,6 +43,8 @@ pub struct Figures {
     pub position: u64,
     /// Where this run began, in the same unit.
     pub begun_at: u64,
+    /// How many bytes this run decodes again before its first piece, since the source is compressed.
+    pub replays: u64,
     /// What this run has finished, in the same unit, also behind pieces that are not.
     pub finished: u64,
     /// Where the source ends, if that is known.
@@ -70,6 +73,7 @@ impl Monitor {
             records: get(&self.records),
             position: get(&self.position),
             begun_at: get(&self.begun_at),
+            replays: get(&self.replays),
             finished: get(&self.bytes),
             whole: Some(get(&self.whole)).filter(|whole| *whole > 0),
             failed: get(&self.failed),

@@ -322,9 +322,8 @@ impl Plan for FilePlan {
     }
 
     fn state(&mut self, behind: &Behind) -> Result<SourceState, Error> {
-        let identity = self.reader.identity(behind);
-        let (path, framing) = (self.path.to_string_lossy().into_owned(), self.framing.clone());
-        Ok(SourceState::File { path, framing, position: behind.position, identity })
+        let path = self.path.to_string_lossy().into_owned();
+        self.reader.state(path, self.framing.clone(), behind)
     }
 
     fn changed(&self, from: u64, to: u64) -> Error {
@@ -332,6 +331,6 @@ impl Plan for FilePlan {
     }
 
     fn whole(&self) -> Option<u64> {
-        Some(self.reader.len())
+        self.reader.whole()
     }
 }

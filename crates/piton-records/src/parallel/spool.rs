@@ -165,7 +165,7 @@ impl Spool {
             Err(error) => return Err(Error::io("read the folder", dir)(error)),
         };
         for name in names {
-            if let Some(number) = number_of(&name) {
+            if let Some(number) = number_of(&name, job) {
                 spool.next = spool.next.max(number.saturating_add(1));
                 spool.open_segment(number, dir.join(name), position)?;
             }
@@ -360,7 +360,7 @@ impl Spool {
         }
         let number = self.next;
         self.next = self.next.saturating_add(1);
-        let path = self.dir.join(number.to_string());
+        let path = self.dir.join(name_of(self.job, number));
         let how = Open::CreateNew { mode: 0o600 };
         let file = self.fs.open(&path, how).map_err(Error::io("create", &path))?;
         self.fs.sync_dir(&self.dir).map_err(Error::io("sync the folder", &self.dir))?;
@@ -375,8 +375,15 @@ fn cost(head: &Head) -> u64 {
     head.len().unwrap_or(u64::MAX).max(LEAST)
 }
 
-fn number_of(path: &Path) -> Option<u64> {
-    path.file_name()?.to_str()?.parse().ok()
+/// Files of other jobs, or of this one before it was started over, are none of ours.
+fn name_of(job: u64, number: u64) -> String {
+    format!("{job:016x}.{number}")
+}
+
+fn number_of(name: &Path, job: u64) -> Option<u64> {
+    let (of, number) = name.to_str()?.split_once('.')?;
+    let number = number.parse().ok()?;
+    (u64::from_str_radix(of, 16) == Ok(job)).then_some(number)
 }
 
 fn remove(fs: &dyn Fs, path: &Path) -> Result<(), Error> {

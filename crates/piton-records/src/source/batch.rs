@@ -1,7 +1,10 @@
 //! Batches: one buffer and the ends of its records, so that a record costs no allocation.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
+use super::coded::Trace;
 use super::identity::TAIL;
 use crate::framing::Framing;
 
@@ -29,6 +32,8 @@ pub(crate) struct Batch {
     pub(super) open_end: bool,
     /// The hash of everything before `start`, if it is to be verified.
     pub(super) hash: Option<Sha256>,
+    /// Of a compressed source: where decoding can start for the positions in this batch.
+    pub(super) trace: Option<Arc<Trace>>,
 }
 
 /// What a batch has at least, unless the source ends: so large is the unit that is processed as one.
@@ -92,6 +97,7 @@ impl Batch {
             framing,
             open_end: false,
             hash: None,
+            trace: None,
         }
     }
 
@@ -149,7 +155,8 @@ pub(super) fn advance_into(batch: &Batch, mut buffer: Vec<u8>) -> Batch {
     }
     buffer.get_mut(..kept.len()).unwrap_or_default().copy_from_slice(kept);
     let hash = batch.hash_up_to(batch.end());
-    let mut next = Batch { bytes: buffer, ends: batch.ends.clone(), hash: None, ..*batch };
+    let (ends, trace) = (batch.ends.clone(), batch.trace.clone());
+    let mut next = Batch { bytes: buffer, ends, hash: None, trace, ..*batch };
     next.drop_done(from);
     Batch { hash, ..next }
 }

@@ -11,6 +11,8 @@ use piton_durable::fs::{FsFile, read_full_at};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::coded::Entered;
+
 /// The longest head that is hashed.
 pub(super) const HEAD: usize = 64 << 10;
 /// How many bytes before the position are hashed.
@@ -32,6 +34,8 @@ pub(crate) struct Behind {
     pub(super) tail: Print,
     pub(super) open_end: bool,
     pub(super) sha256: Option<String>,
+    /// Where decoding can start, if it is compressed.
+    pub(super) entered: Option<Entered>,
 }
 
 /// A hash of some bytes.
@@ -44,6 +48,17 @@ pub(crate) struct Print {
 impl Print {
     pub(super) fn of(bytes: &[u8]) -> Self {
         Self { len: bytes.len() as u64, blake3: blake3::hash(bytes).to_hex().to_string() }
+    }
+
+    /// How many bytes it is of.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether these bytes end with the ones that were hashed.
+    pub(super) fn ends(&self, bytes: &[u8]) -> bool {
+        let from = usize::try_from(self.len).ok().and_then(|len| bytes.len().checked_sub(len));
+        from.and_then(|from| bytes.get(from..)).is_some_and(|end| Self::of(end) == *self)
     }
 
     /// Whether these bytes of the file, from `start`, are the ones that were hashed.
@@ -186,6 +201,8 @@ pub enum Changed {
     Stop,
     /// The job continues at its position, whatever is before it.
     Rebase,
+    /// The job continues at the start of what is there now: a log that was rotated.
+    FromStart,
 }
 
 impl Identity {

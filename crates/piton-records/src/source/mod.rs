@@ -1,31 +1,49 @@
-//! A plain local file, read in batches: a batch is one buffer and the ends of its records.
+//! A local file, plain or compressed, read in batches: a batch is one buffer and the ends of its records.
 
 mod batch;
+mod before;
+pub(crate) mod coded;
 mod identity;
+mod known;
+mod rotated;
+mod skip;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use piton_durable::fs::{Fs, FsFile, Open, read_full_at};
-use sha2::Digest;
 
 pub(crate) use batch::{Batch, Unit};
 use batch::{advance, advance_into};
+pub(crate) use before::{Before, MAX_RECORD, MAX_WINDOW, Reading};
+pub use coded::Compression;
+use coded::{Decoded, Entry, Opening};
+pub(crate) use coded::{Point, Restart};
 pub(crate) use identity::{Behind, Identity};
 pub use identity::{Changed, Growth, Position, SourceChange};
-use identity::{HEAD, Print, TAIL, hash_up_to, hex};
+use identity::{HEAD, Print, TAIL, hash_up_to};
 
 use crate::error::Error;
 use crate::framing::{Ending, Framing, Scanner};
 
-/// How a source is read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    pub(crate) framing: Framing,
-    pub(crate) max_record: u64,
-    pub(crate) growth: Growth,
-    pub(crate) changed: Changed,
-    pub(crate) verify: bool,
+/// Where the bytes come from.
+enum Input {
+    /// The file itself.
+    Plain {
+        /// Where the next read begins.
+        at: u64,
+    },
+    Coded(Box<Decoded>),
+}
+
+impl Input {
+    /// These bytes, which were read last and begin here, come again.
+    fn unread(&mut self, offset: u64, bytes: &[u8]) {
+        match self {
+            Self::Plain { at } => *at = offset,
+            Self::Coded(decoded) => decoded.unread(bytes),
+        }
+    }
 }
 
 /// Reads a file in order, batch after batch.
@@ -34,12 +52,12 @@ pub(crate) struct Reader {
     file: Arc<dyn FsFile>,
     scanner: Scanner,
     reading: Reading,
-    /// Where reading ends.
+    input: Input,
+    /// Where reading ends, in bytes of the file.
     len: u64,
-    /// Where the next read begins.
-    at: u64,
     /// Records in all batches so far.
     records: u64,
+    began: Position,
     /// The first bytes of the file.
     head: Vec<u8>,
     head_print: Option<Print>,
@@ -53,7 +71,7 @@ impl Reader {
         fs: &dyn Fs,
         path: &Path,
         reading: Reading,
-        before: Option<(Position, &Identity)>,
+        before: Option<Before<'_>>,
     ) -> Result<(Self, Batch), Error> {
         let not_a_file = || Error::NotAFile { path: path.to_owned() };
         // Before it is opened: that waits for a FIFO.
@@ -65,69 +83,134 @@ impl Reader {
         if !stat.is_file {
             return Err(not_a_file());
         }
-        let read = Error::io("read", path);
-        let position = before.map_or(Position::default(), |(position, _)| position);
-        let differs = |change| Error::SourceChanged { path: path.to_owned(), change };
-        let len = match before {
-            None => stat.len,
-            Some(_) if reading.changed == Changed::Rebase => match stat.len < position.bytes {
-                true => {
-                    let position = position.bytes;
-                    return Err(differs(SourceChange::EndsBefore { position, len: stat.len }));
+        let (mut before, mut len) = (before, stat.len);
+        if let Some(known) = &before {
+            match known.check(&*file, path, stat.len, reading) {
+                Ok(checked) => len = checked,
+                Err(Error::SourceChanged { .. }) if reading.changed == Changed::FromStart => {
+                    before = None;
                 }
-                false => stat.len,
-            },
-            Some((_, identity)) => identity
-                .check(&*file, position.bytes, stat.len, reading.growth)
-                .map_err(read)?
-                .map_err(differs)?,
-        };
-        let hash = match reading.verify {
-            true => Some(hash_up_to(&*file, position.bytes).map_err(Error::io("read", path))?),
-            false => None,
-        };
-        if let (Some(hash), Some((_, Identity { sha256: Some(wanted), .. })), Changed::Stop) =
-            (&hash, before, reading.changed)
-            && hex(hash.clone()) != *wanted
-        {
-            return Err(differs(SourceChange::Digest { position: position.bytes }));
+                Err(error @ Error::SourceChanged { .. }) if reading.growth == Growth::Follow => {
+                    let position = known.read();
+                    let old = rotated::find(fs, path, known.identity, position);
+                    let path = path.to_owned();
+                    return Err(old.map_or(error, |old| Error::SourceRotated { path, old }));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let mut head = vec![0; HEAD.min(usize::try_from(len).unwrap_or(HEAD))];
         let filled = read_full_at(&*file, &mut head, 0).map_err(Error::io("read", path))?;
         head.truncate(filled);
-        let known = usize::try_from(position.bytes).unwrap_or(TAIL).min(TAIL);
-        let base = position.bytes - known as u64;
-        let mut bytes = vec![0; known];
-        let filled = read_full_at(&*file, &mut bytes, base).map_err(Error::io("read", path))?;
-        if filled < known {
-            let position = position.bytes;
-            return Err(differs(SourceChange::EndsBefore { position, len: base + filled as u64 }));
-        }
-        let open_end = before.is_some_and(|(_, identity)| identity.open_end);
-        let framing = reading.framing;
-        let batch = Batch {
-            bytes,
-            filled: known,
-            base,
-            start: known,
-            open_end,
-            hash,
-            ..Batch::empty(framing)
-        };
-        let reader = Self {
+        let (scanner, position) = (reading.framing.scanner(), Before::position(before.as_ref()));
+        let (input, batch) = Self::enter(&file, path, reading, before, (&head, len))?;
+        let mut reader = Self {
             path: path.to_owned(),
             file,
-            scanner: framing.scanner(),
+            input,
+            scanner,
             reading,
             len,
-            at: position.bytes,
             records: position.records,
+            began: position,
             head,
             head_print: None,
             device: stat.id.device,
             inode: stat.id.inode,
         };
+        let mut batch = batch;
+        if reading.changed == Changed::Rebase {
+            // What the commit says of the bytes before the position is not true any more.
+            reader.catch_up(&mut batch)?;
+        }
         Ok((reader, batch))
+    }
+
+    /// The bytes from the position on, and a batch that ends there.
+    fn enter(
+        file: &Arc<dyn FsFile>,
+        path: &Path,
+        reading: Reading,
+        before: Option<Before<'_>>,
+        (head, len): (&[u8], u64),
+    ) -> Result<(Input, Batch), Error> {
+        let Position { bytes: position, .. } = Before::position(before.as_ref());
+        let open_end = before.as_ref().is_some_and(|before| before.identity.open_end);
+        let batch = Batch { open_end, ..Batch::empty(reading.framing) };
+        // Of a file that was empty when the job began nothing is known yet.
+        let before = before.filter(|before| before.identity.len > 0 || before.restart.is_some());
+        let (restart, point) = match before.map(|before| before.restart) {
+            None => {
+                let found = match reading.compression {
+                    Compression::Detect => Compression::of(head),
+                    chosen => chosen,
+                };
+                (None, Point::start(found))
+            }
+            Some(None) => (None, None),
+            Some(Some((restart, point))) => (Some(restart), Some(point)),
+        };
+        if let Some(point) = point {
+            let checked = reading.changed == Changed::Stop;
+            let entry = Entry { point, restart, position, checked };
+            let Reading { growth, verify: hash, max_window, .. } = reading;
+            let how = Opening { len, growth, hash, max_window };
+            let opened = Decoded::open(file, entry, &how).map_err(|fault| fault.of(path))?;
+            let (decoded, trace) = opened;
+            let batch = Batch { base: position, trace: Some(Arc::new(trace)), ..batch };
+            return Ok((Input::Coded(Box::new(decoded)), batch));
+        }
+        let hash = match reading.verify {
+            true => Some(hash_up_to(&**file, position).map_err(Error::io("read", path))?),
+            false => None,
+        };
+        let known = usize::try_from(position).unwrap_or(TAIL).min(TAIL);
+        let base = position - known as u64;
+        let mut bytes = vec![0; known];
+        let filled = read_full_at(&**file, &mut bytes, base).map_err(Error::io("read", path))?;
+        if filled < known {
+            let change = SourceChange::EndsBefore { position, len: base + filled as u64 };
+            return Err(Error::SourceChanged { path: path.to_owned(), change });
+        }
+        let batch = Batch { bytes, filled: known, base, start: known, hash, ..batch };
+        Ok((Input::Plain { at: position }, batch))
+    }
+
+    /// Decodes what lies between the restart point and the position, if that was not done yet.
+    fn catch_up(&mut self, batch: &mut Batch) -> Result<(), Error> {
+        let Input::Coded(decoded) = &mut self.input else { return Ok(()) };
+        let path = &self.path;
+        let differs = |change| Error::SourceChanged { path: path.clone(), change };
+        decoded.catch_up(batch, |fault| fault.of(path), differs)
+    }
+
+    /// How many bytes a resume decodes again, since its source is compressed.
+    pub(crate) fn replays(&self) -> u64 {
+        match &self.input {
+            Input::Plain { .. } => 0,
+            Input::Coded(decoded) => decoded.replays(),
+        }
+    }
+
+    /// How many bytes come out of it, if that is known before the end.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        match &self.input {
+            Input::Plain { .. } => Some(self.len),
+            Input::Coded(_) => None,
+        }
+    }
+
+    /// Whether there is more than what a finished job has read.
+    pub(crate) fn grew(&self, position: u64, len: Option<u64>) -> bool {
+        match &self.input {
+            Input::Plain { .. } => self.len > position,
+            Input::Coded(_) => len.is_none_or(|len| self.len > len),
+        }
+    }
+
+    /// Where reading began: where earlier runs have left it, or at its start.
+    pub(crate) fn began(&self) -> Position {
+        self.began
     }
 
     /// How far it is read.
@@ -155,88 +238,18 @@ impl Reader {
         (batch, result)
     }
 
-    /// The first record of the file, as it is, before anything was read.
-    pub(crate) fn first_record(&mut self) -> Result<Vec<u8>, Error> {
-        let (at, records) = (self.at, self.records);
-        (self.at, self.records) = (0, 0);
-        let mut batch = Batch::empty(self.reading.framing);
-        let more = self.fill(&mut batch, Unit::Records(1));
-        (self.at, self.records) = (at, records);
-        self.scanner = self.reading.framing.scanner();
-        let first = more?.then(|| batch.ends.first().copied()).flatten().unwrap_or(0);
-        Ok(batch.bytes.get(..first).unwrap_or_default().to_vec())
-    }
-
-    /// Only the first record of this batch, which was read last, counts.
-    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
-        self.records -= (batch.taken as u64).saturating_sub(1);
-        batch.taken = batch.taken.min(1);
-    }
-
-    /// Passes the record that comes next, whatever its length, without keeping it.
-    pub(crate) fn skip_record(&mut self, batch: &Batch) -> Result<Batch, Error> {
-        self.scanner = self.reading.framing.scanner();
-        let mut hash = batch.hash_up_to(batch.start);
-        let mut tail = batch.bytes.get(..batch.start).unwrap_or_default().to_vec();
-        let (mut ends, mut open_end) = (Vec::new(), false);
-        let mut buffer = vec![0; batch::READ];
-        while ends.is_empty() {
-            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
-            let room = buffer.get_mut(..left.min(batch::READ)).unwrap_or_default();
-            let read = read_full_at(&*self.file, room, self.at);
-            let read = read.map_err(Error::io("read", &self.path))?;
-            if read == 0 {
-                open_end = true;
-                break;
-            }
-            let new = buffer.get(..read).unwrap_or_default();
-            self.scanner.scan(new, &mut ends);
-            let new = new.get(..ends.first().copied().unwrap_or(read)).unwrap_or_default();
-            if let Some(hash) = &mut hash {
-                hash.update(new);
-            }
-            tail.extend_from_slice(new);
-            tail.drain(..tail.len().saturating_sub(identity::TAIL));
-            self.at += new.len() as u64;
-        }
-        if self.scanner.ending() == Ending::InQuotes && open_end {
-            let (path, offset) = (self.path.clone(), batch.base + batch.start as u64);
-            return Err(Error::UnclosedQuote { path, offset, record: self.records + 1 });
-        }
-        self.scanner = self.reading.framing.scanner();
-        self.records += 1;
-        let (filled, base) = (tail.len(), self.at - tail.len() as u64);
-        let empty = Batch::empty(self.reading.framing);
-        Ok(Batch { bytes: tail, filled, base, start: filled, open_end, hash, ..empty })
-    }
-
     fn fill(&mut self, batch: &mut Batch, unit: Unit) -> Result<bool, Error> {
+        self.catch_up(batch)?;
         loop {
             if let Some(taken) = unit.whole(batch) {
                 return Ok(self.take(batch, taken));
             }
             let filled = batch.filled;
-            let left = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(usize::MAX);
-            let wanted = unit.read(filled - batch.start).min(left);
-            if wanted == 0 && !self.grows(batch)? {
+            if self.read(batch, unit.read(filled - batch.start))? == 0 {
                 self.end(batch)?;
                 let rest = batch.ends.len();
                 return Ok(self.take(batch, rest));
             }
-            if batch.bytes.len() < filled + wanted {
-                batch.bytes.resize(filled + wanted, 0);
-            }
-            let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
-            let read = read_full_at(&*self.file, room, self.at);
-            let read = read.map_err(Error::io("read", &self.path))?;
-            batch.filled += read;
-            if read < wanted {
-                // It was cut while we read.
-                let (was, now) = (self.len, self.at + read as u64);
-                let change = SourceChange::Shrunk { was, now };
-                return Err(Error::SourceChanged { path: self.path.clone(), change });
-            }
-            self.at += read as u64;
             let (new, first) = (batch.bytes.get(filled..batch.filled), batch.ends.len());
             self.scanner.scan(new.unwrap_or_default(), &mut batch.ends);
             let new = batch.ends.get_mut(first..).unwrap_or_default();
@@ -246,6 +259,45 @@ impl Reader {
                 return Ok(self.take(batch, rest));
             }
         }
+    }
+
+    /// Appends up to so many bytes to the batch. None: the source ends.
+    fn read(&mut self, batch: &mut Batch, wanted: usize) -> Result<usize, Error> {
+        let (filled, was) = (batch.filled, self.len);
+        let changed = |path: &Path, change| Error::SourceChanged { path: path.to_owned(), change };
+        let at = match &mut self.input {
+            Input::Plain { at } => *at,
+            Input::Coded(decoded) => {
+                let read = decoded.fill(batch, wanted).map_err(|fault| fault.of(&self.path))?;
+                self.len = decoded.len();
+                if read > 0 && batch.open_end {
+                    let change = SourceChange::LastRecordGrew { was, now: self.len };
+                    return Err(changed(&self.path, change));
+                }
+                return Ok(read);
+            }
+        };
+        let mut left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        if left == 0 && self.grows(batch)? {
+            left = usize::try_from(self.len.saturating_sub(at)).unwrap_or(usize::MAX);
+        }
+        let wanted = wanted.min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        if batch.bytes.len() < filled + wanted {
+            batch.bytes.resize(filled + wanted, 0);
+        }
+        let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
+        let read = read_full_at(&*self.file, room, at).map_err(Error::io("read", &self.path))?;
+        batch.filled += read;
+        if read < wanted {
+            // It was cut while we read.
+            let change = SourceChange::Shrunk { was, now: at + read as u64 };
+            return Err(changed(&self.path, change));
+        }
+        self.input = Input::Plain { at: at + read as u64 };
+        Ok(read)
     }
 
     /// So many records of the batch count.
@@ -310,7 +362,8 @@ impl Reader {
         });
         let Some((index, from)) = long else { return Ok(false) };
         // The records before it come first; then it is the first one.
-        self.at = batch.base + from as u64;
+        let rest = batch.read().get(from..).unwrap_or_default();
+        self.input.unread(batch.base + from as u64, rest);
         batch.filled = from;
         batch.ends.truncate(index);
         self.scanner = self.reading.framing.scanner();
@@ -323,38 +376,5 @@ impl Reader {
             record: self.records + 1,
             limit,
         })
-    }
-
-    /// What is known of the source when everything before this place of the batch is done.
-    pub(crate) fn behind(&self, batch: &Batch, position: Position) -> Behind {
-        let at = usize::try_from(position.bytes.saturating_sub(batch.base)).unwrap_or(usize::MAX);
-        let at = at.min(batch.filled);
-        let tail = batch.read().get(at.saturating_sub(TAIL)..at).unwrap_or_default();
-        let open_end = batch.open_end && at == batch.filled;
-        let sha256 = batch.hash_up_to(at).map(hex);
-        Behind { position, tail: Print::of(tail), open_end, sha256 }
-    }
-
-    /// The same as the state of a job has it.
-    pub(crate) fn identity(&mut self, behind: &Behind) -> Identity {
-        let position = behind.position.bytes;
-        let head_len = usize::try_from(position).unwrap_or(HEAD).min(self.head.len());
-        let whole = head_len == HEAD;
-        let head = match &self.head_print {
-            Some(print) if whole => print.clone(),
-            _ => Print::of(self.head.get(..head_len).unwrap_or_default()),
-        };
-        if whole && self.head_print.is_none() {
-            self.head_print = Some(head.clone());
-        }
-        Identity {
-            len: self.len,
-            head,
-            tail: behind.tail.clone(),
-            open_end: behind.open_end,
-            sha256: behind.sha256.clone(),
-            device: self.device,
-            inode: self.inode,
-        }
     }
 }

@@ -68,21 +68,31 @@ pub(crate) fn program() -> Program {
 /// The child at each of its file syscalls: killed, failed, written short. Then once more, untouched.
 #[test]
 fn at_every_syscall() {
-    let input = lines(7);
-    for action in [
-        Action::KillBefore,
-        Action::KillHalfway,
-        Action::KillAfter,
-        Action::Fail(Errno::IO),
-        Action::Fail(Errno::NOSPC),
-        Action::Short,
-    ] {
+    use Action::*;
+    let actions = [KillBefore, KillHalfway, KillAfter, Fail(Errno::IO), Fail(Errno::NOSPC), Short];
+    every_syscall(None, &lines(7), &actions);
+}
+
+/// SQLite has many syscalls of its own, and recovers from what they left.
+#[test]
+fn at_every_syscall_with_a_state_in_sqlite() {
+    use Action::*;
+    let state: fn(&Path) -> String =
+        |folder| format!("sqlite:{}", folder.join("jobs.db").display());
+    every_syscall(Some(state), &lines(3), &[KillHalfway, Fail(Errno::IO), Fail(Errno::NOSPC)]);
+}
+
+fn every_syscall(state: Option<fn(&Path) -> String>, input: &[u8], actions: &[Action]) {
+    for &action in actions {
         let mut cases = 0;
         for at in 1_u64.. {
             let folder = tempfile::tempdir().unwrap();
             let path = |name: &str| folder.path().join(name);
-            std::fs::write(path("in"), &input).unwrap();
-            let program = program().env(CHILD, folder.path()).env(EACH, "1");
+            std::fs::write(path("in"), input).unwrap();
+            let mut program = program().env(CHILD, folder.path()).env(EACH, "1");
+            if let Some(state) = state {
+                program = program.env(STATE, state(folder.path()));
+            }
             let plan = Plan { at, action };
             let outcome =
                 run(&program, folder.path(), Some(plan), Duration::from_secs(60)).unwrap();
@@ -98,7 +108,7 @@ fn at_every_syscall() {
             let again = program.command().stdout(Stdio::null()).status().unwrap();
             let what = format!("{action:?} at {at}, {:?}", outcome.hit);
             assert!(again.success(), "{what}: {again}");
-            assert_eq!(std::fs::read(path("out")).unwrap(), wanted(&input), "{what}");
+            assert_eq!(std::fs::read(path("out")).unwrap(), wanted(input), "{what}");
         }
         assert!(cases > 40, "{action:?}: {cases}");
     }
@@ -109,17 +119,31 @@ fn at_random_moments_until_it_is_done() {
     let kills: u32 = (0..4)
         .map(|round| {
             let folder = tempfile::tempdir().unwrap();
-            kill_until_done(folder.path(), None, round, 3)
+            kill_until_done(folder.path(), None, &input(), round, 3)
         })
         .sum();
     assert!(kills > 4, "{kills} kills");
 }
 
 #[test]
+fn in_compressed_sources_at_random_moments_until_it_is_done() {
+    if !crate::codecs::available() {
+        return;
+    }
+    let input = input();
+    let mut kills = 0;
+    for (round, form) in (100..).zip(crate::codecs::few()) {
+        let folder = tempfile::tempdir().unwrap();
+        kills += kill_until_done(folder.path(), None, &form.made(&input), round, 3);
+    }
+    assert!(kills > 7, "{kills} kills");
+}
+
+#[test]
 fn at_random_moments_with_a_state_in_json() {
     let folder = tempfile::tempdir().unwrap();
     let state = format!("json:{}", folder.path().join("job.json").display());
-    assert!(kill_until_done(folder.path(), Some(&state), 10, 3) > 1);
+    assert!(kill_until_done(folder.path(), Some(&state), &input(), 10, 3) > 1);
 }
 
 #[test]
@@ -128,7 +152,7 @@ fn at_random_moments_with_a_state_in_sqlite() {
     for round in 20..23 {
         let folder = tempfile::tempdir().unwrap();
         let state = format!("sqlite:{}?job=a", folder.path().join("jobs.db").display());
-        kills += kill_until_done(folder.path(), Some(&state), round, 3);
+        kills += kill_until_done(folder.path(), Some(&state), &input(), round, 3);
     }
     assert!(kills > 3, "{kills} kills");
 }
@@ -143,15 +167,21 @@ fn at_random_moments_with_a_state_in_redis() {
     for round in 30..33 {
         let folder = tempfile::tempdir().unwrap();
         let state = format!("{}?job=round-{round}", redis.url());
-        kills += kill_until_done(folder.path(), Some(&state), round, 2);
+        kills += kill_until_done(folder.path(), Some(&state), &input(), round, 2);
     }
     assert!(kills > 3, "{kills} kills");
 }
 
 /// Starts the child until it is done, and kills it at random moments. Returns how often.
-fn kill_until_done(folder: &Path, state: Option<&str>, round: u64, files: usize) -> u32 {
+fn kill_until_done(
+    folder: &Path,
+    state: Option<&str>,
+    source: &[u8],
+    round: u64,
+    files: usize,
+) -> u32 {
     let path = |name: &str| folder.join(name);
-    std::fs::write(path("in"), input()).unwrap();
+    std::fs::write(path("in"), source).unwrap();
     let mut kills = 0;
     for turn in 0..200 {
         let mut child = with_state(folder, state).spawn().unwrap();

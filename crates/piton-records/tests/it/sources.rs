@@ -1,6 +1,6 @@
 //! What is noticed of a source that is not what was read before.
 
-use piton_records::{Builder, Changed, Error, Framing, Growth, SourceChange};
+use piton_records::{Builder, Changed, Error, Framing, Growth, Job, SourceChange};
 use piton_testkit::disk::SimDisk;
 
 use crate::harness::{OUT, SOURCE, Work, disk, each, fs, result, wanted};
@@ -234,4 +234,72 @@ fn an_empty_source_gives_an_empty_output() {
     let disk = disk(1, b"");
     work().run(fs(&disk)).unwrap();
     assert_eq!(disk.bytes(OUT).unwrap(), b"");
+}
+
+#[test]
+fn a_log_that_was_rotated_is_found_and_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let read = |file: &str, changed| -> Result<String, Error> {
+        let mut job = Job::builder(path("job")).growth(Growth::Follow).changed(changed).open()?;
+        let mut text = String::new();
+        for record in job.lines(path(file))? {
+            text.push_str(&String::from_utf8_lossy(record?.raw()));
+        }
+        job.commit_now()?;
+        Ok(text)
+    };
+    std::fs::write(path("log"), "a\nb\nhalf").unwrap();
+    assert_eq!(read("log", Changed::Stop).unwrap(), "a\nb\n", "the last line is not complete");
+    std::fs::write(path("log"), "a\nb\nhalf a line\n").unwrap();
+    std::fs::rename(path("log"), path("log.1")).unwrap();
+    // Neither another file of such a name nor an old copy is taken for it.
+    std::fs::write(path("log.2"), "a\nb\nhalf a line\n").unwrap();
+    std::fs::write(path("log"), "c\n").unwrap();
+    match read("log", Changed::Stop) {
+        Err(Error::SourceRotated { old, .. }) => assert_eq!(old, path("log.1")),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(read("log.1", Changed::Stop).unwrap(), "half a line\n");
+    assert_eq!(read("log", Changed::FromStart).unwrap(), "c\n");
+    assert_eq!(read("log", Changed::Stop).unwrap(), "");
+    // Cut where it is, or rotated and removed: nobody knows what is missing.
+    std::fs::remove_file(path("log")).unwrap();
+    std::fs::write(path("log"), "d\n").unwrap();
+    let gone = read("log", Changed::Stop);
+    assert!(matches!(gone, Err(Error::SourceChanged { .. })), "{gone:?}");
+}
+
+#[test]
+fn a_program_may_keep_the_position_itself() {
+    use piton_records::{Bookmark, RecordFile};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in");
+    let input = crate::harness::lines(40);
+    std::fs::write(&path, &input).unwrap();
+    let (mut saved, mut seen): (Option<String>, Vec<Vec<u8>>) = (None, Vec::new());
+    loop {
+        let mut records = match &saved {
+            None => RecordFile::open(&path, Framing::LINES).unwrap(),
+            Some(saved) => {
+                let bookmark: Bookmark = serde_json::from_str(saved).unwrap();
+                RecordFile::from(&path, Framing::LINES, &bookmark).unwrap()
+            }
+        };
+        let read = (&mut records).take(7).map(|record| record.unwrap().to_vec());
+        let before = seen.len();
+        seen.extend(read);
+        saved = Some(serde_json::to_string(&records.bookmark().unwrap()).unwrap());
+        assert_eq!(records.end().records, seen.len() as u64);
+        if seen.len() == before {
+            break;
+        }
+    }
+    assert_eq!(seen, input.split(|byte| *byte == b'\n').collect::<Vec<_>>());
+    let mut edited = input;
+    edited[3] ^= 1;
+    std::fs::write(&path, edited).unwrap();
+    let bookmark: Bookmark = serde_json::from_str(&saved.unwrap()).unwrap();
+    let changed = RecordFile::from(&path, Framing::LINES, &bookmark).map(drop);
+    assert!(matches!(changed, Err(Error::SourceChanged { .. })), "{changed:?}");
 }

@@ -98,6 +98,20 @@ fn the_engine_knows_no_protocol() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What pulls in much is a feature that the released command has on, and no library.
+#[test]
+fn only_the_command_asks_for_redis() {
+    let packages = packages();
+    for package in &packages {
+        let name = text(&package["name"]);
+        let lines = package["dependencies"].as_array().unwrap();
+        let asks = lines.iter().filter(|line| line["name"] == "redis" && line["kind"].is_null());
+        assert!(asks.into_iter().all(|line| line["optional"] == true), "{name}");
+        let default = package["features"]["default"].as_array().cloned().unwrap_or_default();
+        assert_eq!(default.contains(&"redis".into()), name == "piton-cli", "{name}");
+    }
+}
+
 fn dependencies() -> Vec<Dependency> {
     let of_package = |package: &Value| {
         let from = text(&package["name"]).to_owned();

@@ -118,6 +118,12 @@ pub(super) fn builder(name: &Path, sink: &Sink, options: &JobOptions, growth: Gr
     if let Some(state) = &results.state {
         builder = builder.state(state.clone());
     }
+    if let Some(format) = source.compression {
+        builder = builder.compression(format.into());
+    }
+    if let Some(Bytes(most)) = source.max_window {
+        builder = builder.max_window(most);
+    }
     if let Some(Bytes(most)) = source.max_record {
         builder = builder.max_record(most);
     }

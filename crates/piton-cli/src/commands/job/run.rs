@@ -1,6 +1,7 @@
 //! Runs a command over the records of a file.
 
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +23,8 @@ use crate::screen::job::{self, Ended, Shared};
 use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
 
+/// How much of the output of a command is kept in memory, in bytes.
+const MEMORY: Range<usize> = (2 << 20)..(16 << 20);
 /// Attempts after the first one, unless another number is given.
 const RETRIES: u32 = 3;
 /// Before the first of them.
@@ -72,11 +75,19 @@ impl Task {
         let options = &self.options.work;
         let name = open::name(&self.file, sink);
         let mut limits = Limits::new(parent_dir(&name));
+        // More than what comes in goes to a temporary file: memory stays bounded whatever a command writes.
+        limits.memory = match self.size {
+            Size::Bytes(chunk) => {
+                usize::try_from(chunk.get()).unwrap_or(MEMORY.end).saturating_mul(2)
+            }
+            Size::Records(_) => 0,
+        }
+        .clamp(MEMORY.start, MEMORY.end);
         limits.timeout = options.timeout.map(|Span(time)| time);
         let screen = screen.clone();
         CommandWork::new(self.line.clone(), self.input, self.options.source.framing(), limits, stop)
             .transient_codes(options.retry_on.iter().copied())
-            .on_stderr(Box::new(move |line, bytes| screen.from_command(line, bytes)))
+            .on_stderr(Box::new(move |line, bytes| screen.heard(line, bytes)))
     }
 }
 
@@ -92,7 +103,7 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
         .open()
         .map_err(of_job)?;
     outputs(&mut job, &sink, options.work.dead_letter.as_deref())?;
-    for line in promises(task, &sink) {
+    for line in promises(task, &sink, &job) {
         screen.lock().note(&line);
     }
     note_set_aside(&job, &screen);
@@ -141,14 +152,16 @@ pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Troubl
 }
 
 /// The lines that say what holds.
-fn promises(task: &Task, sink: &Sink) -> Vec<String> {
+fn promises(task: &Task, sink: &Sink, job: &Job) -> Vec<String> {
     let results = &task.options.results;
     // Those that run, and one that has ended: its worker runs the next one before its result is saved.
     let again = task.workers().get() as u64 + 1;
-    vec![
-        guarantee::of_output(sink, results.commit_at_end),
-        guarantee::of_effects(again, task.input, results.commit_at_end),
-    ]
+    let output = guarantee::of_output(sink, results.commit_at_end);
+    let effects = guarantee::of_effects(again, task.input, results.commit_at_end);
+    let mut promises = vec![output, effects];
+    // A file beside the output has the default, which the lines above speak of.
+    promises.extend(results.state.as_ref().map(|_| format!("position: {}", job.survives())));
+    promises
 }
 
 pub(super) fn note_set_aside(job: &Job, screen: &Shared) {

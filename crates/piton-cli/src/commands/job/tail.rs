@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use piton::records::{Error, Growth};
+use piton::records::{Changed, Error, Growth};
 
 use super::open::{self, Sink, outputs};
 use super::trouble::of_job;
@@ -34,22 +34,51 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
         move |_| stopped.store(true, Ordering::Relaxed)
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
-    let mut job = open::builder(file, &sink, options, Growth::Follow).open().map_err(of_job)?;
-    let mut out = outputs(&mut job, &sink, None)?;
-    let mut print = || -> Result<(), Error> {
-        for record in job.records(file, options.source.framing())? {
-            if stopped.load(Ordering::Relaxed) {
-                break;
-            }
-            let record = record?;
-            out.write(&record, record.raw())?;
-        }
-        // Not finished: the file may grow.
-        job.commit_now()
+    let log = Log { name: file, sink: &sink, options, stopped: &stopped };
+    let printed = match log.print(file, Changed::Stop)? {
+        // What is left of the old one comes first.
+        Err(Error::SourceRotated { old, .. }) => match log.print(&old, Changed::Stop)? {
+            Ok(()) => log.print(file, Changed::FromStart)?,
+            error => error,
+        },
+        printed => printed,
     };
-    match print() {
+    match printed {
         Ok(()) => Ok(brakes.pulled().unwrap_or(Exit::Done)),
         Err(Error::PipeClosed) => Ok(Exit::Done),
         Err(error) => Err(of_job(error)),
+    }
+}
+
+/// A log that may grow and be rotated, and where it is printed to.
+struct Log<'a> {
+    /// What the state is named after.
+    name: &'a Path,
+    sink: &'a Sink,
+    options: &'a JobOptions,
+    stopped: &'a AtomicBool,
+}
+
+impl Log<'_> {
+    /// Prints what is new in this file.
+    fn print(&self, file: &Path, changed: Changed) -> Result<Result<(), Error>, Trouble> {
+        let mut builder = open::builder(self.name, self.sink, self.options, Growth::Follow);
+        if changed != Changed::Stop {
+            builder = builder.changed(changed);
+        }
+        let mut job = builder.open().map_err(of_job)?;
+        let mut out = outputs(&mut job, self.sink, None)?;
+        let mut print = || {
+            for record in job.records(file, self.options.source.framing())? {
+                if self.stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let record = record?;
+                out.write(&record, record.raw())?;
+            }
+            // Not finished: the file may grow.
+            job.commit_now()
+        };
+        Ok(print())
     }
 }

@@ -11,14 +11,15 @@ use crate::trouble::Trouble;
 
 pub(super) fn of_job(error: Error) -> Trouble {
     let exit = match &error {
-        Error::Store(StoreError::Locked { .. }) => Exit::Locked,
-        Error::Store(StoreError::Fenced { .. }) => Exit::Locked,
+        Error::Store(error) => of_store(error),
+        Error::Spec(_) => Exit::Usage,
         Error::Output(HeldError::Locked { .. }) => Exit::Locked,
         Error::SourceChanged { .. } | Error::JobDiffers { .. } => Exit::Changed,
         Error::PieceFailed { .. }
         | Error::TooManyFailures { .. }
         | Error::RecordTooLong { .. }
         | Error::UnclosedQuote { .. } => Exit::Items,
+        Error::SourceCut { .. } | Error::SourceDamaged { .. } => Exit::Integrity,
         Error::Command(error) => return of_command_ref(error),
         Error::Order(_) | Error::NotCurrent { .. } | Error::Position(_) | Error::NotExhausted => {
             Exit::Unexpected
@@ -48,15 +49,47 @@ fn of_command_ref(error: &RunError) -> Trouble {
     }
 }
 
-fn hint(error: &Error) -> Option<&'static str> {
-    Some(match error {
-        Error::Store(StoreError::Locked { .. }) => "wait for the other process, or stop it",
-        Error::Store(StoreError::Damaged { .. }) | Error::State { .. } => {
-            "--restart moves it aside and starts over"
+fn of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Locked { .. } | StoreError::Fenced { .. } | StoreError::Busy { .. } => {
+            Exit::Locked
         }
-        Error::Store(StoreError::File(_)) => {
+        StoreError::Unreachable { .. } => Exit::Network,
+        StoreError::Refused { .. } | StoreError::NotTaken { .. } => Exit::Unexpected,
+        _ => Exit::Local,
+    }
+}
+
+fn hint_of_store(error: &StoreError) -> Option<&'static str> {
+    Some(match error {
+        StoreError::Locked { .. } | StoreError::Busy { .. } => {
+            "wait for the other process, or stop it"
+        }
+        StoreError::Fenced { .. } => "the other run continues the job; this one has stopped",
+        StoreError::Damaged { .. } => "--restart moves it aside and starts over",
+        StoreError::Lost { .. } => {
+            "restore it from a backup, or start over with --restart; the output was left alone"
+        }
+        StoreError::Foreign { .. } => "name another database with --state sqlite:PATH?job=NAME",
+        StoreError::Full { .. } => {
+            "free some space and run the same command again: everything committed is kept"
+        }
+        StoreError::ReadOnly { .. } | StoreError::File(_) => {
             "--state file:PATH saves the position in a place that you can write to"
         }
+        StoreError::Unreachable { .. } => {
+            "check that the server runs, then run the same command again: everything committed is kept"
+        }
+        StoreError::Rejected { .. } => "check the login and the rights on the server",
+        StoreError::Newer { .. } => "use that version, or start over with --restart",
+        _ => return None,
+    })
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    Some(match error {
+        Error::Store(error) => return hint_of_store(error),
+        Error::State { .. } => "--restart moves it aside and starts over",
         Error::JobDiffers { what: "the work", .. } => {
             "--accept-command continues with the new command, --restart starts over"
         }
@@ -73,6 +106,9 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::SourceChanged { .. } => {
             "--rebase continues at the saved position in the new file, --restart starts over"
         }
+        Error::SourceCut { .. } => "get the whole file, then start over with --restart",
+        Error::SourceDamaged { .. } => "get the file again, then start over with --restart",
+        Error::WindowTooLarge { .. } => "--max-window SIZE allows it",
         Error::OutputExists { .. } => "remove it, or choose another file with -o FILE",
         Error::OutputWithoutPosition { .. } => {
             "bring the state back, or start over with --restart, which moves it aside"

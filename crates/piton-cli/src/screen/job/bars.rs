@@ -83,7 +83,7 @@ impl JobScreen for Bars {
         self.block.print(line);
     }
 
-    fn from_command(&mut self, record: u64, line: &str) {
+    fn heard(&mut self, record: u64, line: &str) {
         self.block.print(&format!("record {record}: {line}"));
     }
 

@@ -45,7 +45,7 @@ impl<W: Write + Send> JobScreen for Json<W> {
         self.to.emit("note", json!({ "text": line }), Value::Null);
     }
 
-    fn from_command(&mut self, record: u64, line: &str) {
+    fn heard(&mut self, record: u64, line: &str) {
         self.to.emit("stderr", json!({ "record": record, "text": line }), Value::Null);
     }
 

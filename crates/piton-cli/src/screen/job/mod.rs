@@ -20,6 +20,9 @@ use crate::args::OutputOptions;
 use crate::environment::Environment;
 use crate::exit::Exit;
 
+/// Fewer bytes are decoded again in no time.
+const WORTH_A_NOTE: u64 = 64 << 20;
+
 /// One way to show a job.
 pub(crate) trait JobScreen: Send {
     /// How often [`JobScreen::draw`] is called; `None`: never.
@@ -29,7 +32,7 @@ pub(crate) trait JobScreen: Send {
     /// A message of the command itself.
     fn note(&mut self, line: &str);
     /// A line that a command wrote to standard error, for the piece that begins with this record.
-    fn from_command(&mut self, record: u64, line: &str);
+    fn heard(&mut self, record: u64, line: &str);
     /// A signal arrived: what runs is ended, what is finished is saved.
     fn saving(&mut self);
     /// The job has ended. The error is the first one of writing the output for a program.
@@ -78,11 +81,11 @@ impl Shared {
     }
 
     /// What a command wrote to standard error: whole lines, unless it writes single bytes.
-    pub(crate) fn from_command(&self, record: u64, bytes: &[u8]) {
+    pub(crate) fn heard(&self, record: u64, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let mut screen = self.lock();
         for line in text.lines().filter(|line| !line.is_empty()) {
-            screen.from_command(record, line);
+            screen.heard(record, line);
         }
     }
 
@@ -92,8 +95,13 @@ impl Shared {
         let over = Arc::new(AtomicBool::new(false));
         let (screen, monitor, flag) = (self.clone(), Arc::clone(monitor), Arc::clone(&over));
         let draw = move || {
+            let mut replays = 0;
             while !flag.load(Ordering::Relaxed) {
                 let frame = Frame { at: Instant::now(), figures: monitor.figures() };
+                let again = std::mem::replace(&mut replays, frame.figures.replays);
+                if again != frame.figures.replays && frame.figures.replays >= WORTH_A_NOTE {
+                    screen.lock().note(&sentence::replays(frame.figures.replays));
+                }
                 screen.lock().draw(&frame);
                 thread::park_timeout(interval);
             }

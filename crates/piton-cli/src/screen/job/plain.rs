@@ -47,7 +47,7 @@ impl<W: Write + Send> JobScreen for Plain<W> {
         self.line(line);
     }
 
-    fn from_command(&mut self, record: u64, line: &str) {
+    fn heard(&mut self, record: u64, line: &str) {
         self.line(&format!("record {record}: {line}"));
     }
 

@@ -17,7 +17,7 @@ impl JobScreen for Quiet {
 
     fn note(&mut self, _: &str) {}
 
-    fn from_command(&mut self, record: u64, line: &str) {
+    fn heard(&mut self, record: u64, line: &str) {
         out::say(format!("record {record}: {line}"));
     }
 

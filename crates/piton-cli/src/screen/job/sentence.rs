@@ -44,6 +44,11 @@ pub(super) fn left(frame: &Frame, rates: Rates) -> String {
     rest.map(|rest| human::left(rest, rates.bytes)).unwrap_or_default()
 }
 
+/// What a compressed source costs before the first record.
+pub(super) fn replays(bytes: u64) -> String {
+    format!("decompressing {} again, up to the saved position", human::size(bytes))
+}
+
 /// The last lines.
 pub(super) fn end(end: &Ended<'_>) -> Vec<String> {
     let Some(done) = end.done else { return Vec::new() };

@@ -74,6 +74,10 @@ fn one_that_leaves_its_output_open_has_failed_and_what_it_left_is_killed() {
     assert_eq!(ran.ended, Ended::HeldOpen);
     assert!(ran.took >= LINGER && ran.took < LINGER * 20, "{:?}", ran.took);
     wait_for_end_of(&bench.path("pid"));
+    // One that never writes is not ended by SIGPIPE.
+    let ran = bench.sh("sleep 1000 & echo $! > \"$1/pid\"; echo out", None);
+    assert_eq!(ran.ended, Ended::HeldOpen);
+    wait_for_end_of(&bench.path("pid"));
     // Its own code says more.
     assert_eq!(bench.sh(&format!("{script} 7"), None).ended, Ended::Code(7));
     wait_for_end_of(&bench.path("pid"));

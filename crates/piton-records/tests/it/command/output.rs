@@ -1,7 +1,9 @@
 //! What commands write, in memory and in files.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
 
+use piton_durable::fs::{Fs, OsFs};
 use piton_records::command::{Body, Ended, Limits, RunError, Runner, Stop};
 use piton_testkit::SmallDisk;
 
@@ -19,6 +21,29 @@ fn large_output_is_in_a_private_file_without_a_name() {
         assert!(bytes(&ran.output).chunks(10).all(|it| b"123456789\n".starts_with(it)));
         bench.assert_empty();
     }
+}
+
+/// A file system where each file has a name when it is created.
+struct Named;
+
+impl Fs for Named {
+    piton_testkit::forward_fs!(this => OsFs;
+        open stat lstat rename remove sync_dir list create_dir canonicalize user new_file_mode random);
+}
+
+#[test]
+fn where_files_need_a_name_it_is_gone_at_once() {
+    let bench = Bench::new();
+    let mut limits = Limits::new(bench.folder.path());
+    (limits.memory, limits.fs) = (1000, Arc::new(Named));
+    let mut runner = Runner::new(limits, &bench.stop);
+    // It sees what is in the folder when half of its output has come.
+    let script = "head -c 200000 /dev/zero; sleep 0.3; ls -A \"$1\"; head -c 100000 /dev/zero";
+    let line = line(&["sh", "-c", script, "sh", bench.folder.path().to_str().unwrap()]);
+    let ran = runner.run(&line.as_given(), None, &[], &mut |_| ()).unwrap();
+    assert!(matches!(ran.output, Body::File { len: 300_000, .. }), "{:?}", ran.output);
+    assert!(bytes(&ran.output).iter().all(|byte| *byte == 0));
+    bench.assert_empty();
 }
 
 #[test]

@@ -52,6 +52,18 @@ fn what_ignores_the_request_is_killed_after_a_while() {
 }
 
 #[test]
+fn children_that_closed_their_output_and_ignore_the_request_are_killed() {
+    let mut bench = Bench::new();
+    bench.timeout = Duration::from_millis(300);
+    let child =
+        "(trap '' TERM; exec > /dev/null 2>&1; while :; do sleep 1; done) & echo $! > \"$1/child\"";
+    let ran = bench.sh(&format!("{child}; echo $$ > \"$1/pid\"; exec sleep 1000"), None);
+    assert_eq!(ran.ended, Ended::TimedOut);
+    assert!(ran.took < GRACE, "{:?}", ran.took);
+    assert_ended(&bench);
+}
+
+#[test]
 fn one_that_ends_well_when_it_is_asked_to_was_ended_still() {
     let bench = Bench::new();
     let script = "trap 'echo mark > \"$1/mark\"; exit 0' TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.05; done";
