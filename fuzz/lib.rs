@@ -7,7 +7,7 @@
 
 // The included files name what they are about as the crates do where they live.
 use piton_fetch::parse;
-use piton_lists::{ItemUrl, Content, Item, item_url, format};
+use piton_lists::{Content, Item, ItemUrl, format, item_url};
 mod name {
     pub(crate) use crate::names as properties;
     pub(crate) use piton_lists::name::{Naming, TargetPath};
@@ -17,6 +17,8 @@ mod name {
 pub mod properties;
 
 pub use piton_remote::properties as remote;
+
+pub use piton_records::properties as records;
 
 #[path = "../crates/piton-lists/src/format/properties.rs"]
 pub mod lists;

@@ -53,6 +53,9 @@ mod job;
 mod noted;
 mod output;
 pub mod parallel;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod properties;
 mod record;
 mod source;
 mod start;
@@ -71,8 +74,5 @@ pub use job::{
 pub use noted::{Noted, NotedError};
 pub use output::Foreign;
 pub use record::{Entry, Item, Record, RecordRef};
-#[cfg(any(test, feature = "fuzzing"))]
-#[doc(hidden)]
-pub use source::coded::properties;
 pub use source::{Changed, Compression, Growth, Position, SourceChange};
 pub use start::Start;

@@ -1,6 +1,6 @@
 //! Running the command in a folder of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -43,6 +43,13 @@ impl Place {
         command.env("HOME", self.dir.path()).env("TZ", "UTC");
         command
     }
+}
+
+/// The first file of a spool in this folder. Its name begins with a random number.
+pub(crate) fn spool_in(folder: &Path) -> Option<PathBuf> {
+    let names = std::fs::read_dir(folder).ok()?;
+    let mut paths = names.map(|name| name.unwrap().path());
+    paths.find(|path| path.extension().is_some_and(|number| number == "0"))
 }
 
 impl From<Output> for Ran {

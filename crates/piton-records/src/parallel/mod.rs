@@ -29,6 +29,8 @@ pub use self::monitor::{Figures, Monitor};
 pub use self::piece::FilePiece;
 pub use self::run::Done;
 pub(crate) use self::spool::Spool;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::spool::head_holds;
 pub use self::worker::{Attempt, Failed};
 use crate::source::Unit;
 pub use crate::state::Order;

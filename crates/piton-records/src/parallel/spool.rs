@@ -400,3 +400,19 @@ fn bytes_at(file: &dyn FsFile, at: u64, len: u64) -> io::Result<Option<Vec<u8>>>
     let read = read_full_at(file, &mut bytes, at)?;
     Ok((read == len).then_some(bytes))
 }
+
+/// What must hold of a head for every input: see [`crate::properties`].
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn head_holds(data: &[u8]) {
+    let mut fixed = [0; HEAD];
+    let given = data.len().min(HEAD - 4);
+    fixed[..given].copy_from_slice(&data[..given]);
+    let crc = crc32c(&fixed[..HEAD - 4]);
+    fixed[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
+    for bytes in [data, &fixed] {
+        if let Some(head) = Head::parse(bytes) {
+            assert_eq!(head.encode(), bytes[..HEAD]);
+            assert!(head.start < head.end && head.len().is_some() && cost(&head) >= LEAST);
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use piton_testkit::seed::{draw, seed};
 
 use super::{job, lines, place, read, run, says};
-use crate::command::{Place, Ran};
+use crate::command::{Place, Ran, spool_in};
 
 /// Stops at byte 40, until a file says that it may go on.
 const STOPS: &str = "[ -e go ] || [ $PITON_OFFSET -lt 40 ] || exit 1; cat";
@@ -173,7 +173,8 @@ fn a_state_that_is_damaged_anywhere_gives_an_error_or_the_right_output() {
     let (mut errors, mut at) = (0, 0);
     while at < state.len() {
         let place = Place::new();
-        for name in ["in", "out.part", "go", "out.piton-spool/0"] {
+        let spool = spool_of(&source);
+        for name in ["in", "out.part", "go", &spool] {
             place.write(name, &std::fs::read(source.path(name)).unwrap());
         }
         let mut damaged = state.clone();
@@ -196,7 +197,8 @@ fn a_state_that_is_damaged_anywhere_gives_an_error_or_the_right_output() {
 #[test]
 fn a_spool_that_is_damaged_anywhere_costs_time_only() {
     let source = stopped_with_a_spool();
-    let spool = std::fs::read(source.path("out.piton-spool/0")).unwrap();
+    let name = spool_of(&source);
+    let spool = std::fs::read(source.path(&name)).unwrap();
     let mut at = 0;
     while at < spool.len() {
         let place = Place::new();
@@ -205,7 +207,7 @@ fn a_spool_that_is_damaged_anywhere_costs_time_only() {
         }
         let mut damaged = spool.clone();
         damaged[at] ^= 1 << draw(at as u64, 8);
-        place.write("out.piton-spool/0", &damaged);
+        place.write(&name, &damaged);
         let ran = run(&place, &OUT, FAILS_LATE);
         assert_eq!(ran.code, 0, "byte {at}, seed {}: {ran:?}", seed());
         assert_eq!(read(&place, "out").as_bytes(), lines(30), "byte {at}, seed {}", seed());
@@ -216,10 +218,16 @@ fn a_spool_that_is_damaged_anywhere_costs_time_only() {
 /// The chunk at byte 40 has failed when some behind it were done.
 const FAILS_LATE: &str = "[ -e go ] || [ $PITON_OFFSET != 40 ] || { sleep 0.3; exit 1; }; cat";
 
+/// The file of the spool, below the place.
+fn spool_of(place: &Place) -> String {
+    let path = spool_in(&place.path("out.piton-spool")).unwrap();
+    format!("out.piton-spool/{}", path.file_name().unwrap().to_str().unwrap())
+}
+
 fn stopped_with_a_spool() -> Place {
     let place = place(&lines(30));
     says(&run(&place, &[&OUT[..], &["--jobs", "3"]].concat(), FAILS_LATE), 13, "exit code 1");
-    assert!(std::fs::metadata(place.path("out.piton-spool/0")).unwrap().len() > 200);
+    assert!(std::fs::metadata(place.path(&spool_of(&place))).unwrap().len() > 200);
     place.write("go", b"");
     place
 }

@@ -10,7 +10,7 @@ use piton::records::parallel::Letter;
 use piton_testkit::seed::{draw, seed};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command::Place;
+use crate::command::{Place, spool_in};
 
 /// Far beyond what any run takes: only a hang gets there.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,6 +70,12 @@ impl<'a> Bench<'a> {
 
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.place.path(name)).unwrap_or_default()
+    }
+
+    /// The first file of the spool.
+    pub(crate) fn spool(&self) -> Vec<u8> {
+        let path = spool_in(&self.place.path("out.piton-spool"));
+        path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default()
     }
 
     pub(crate) fn text(&self, name: &str) -> String {

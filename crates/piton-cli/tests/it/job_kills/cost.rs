@@ -13,7 +13,7 @@ fn slow_first(arguments: &[&str], in_spool: bool) {
     let mut child = bench.start(3);
     let until = Instant::now() + Duration::from_secs(120);
     let finished = || match in_spool {
-        true => bench.read("out.piton-spool/0").windows(8).filter(|it| it == b"PITONSP1").count(),
+        true => bench.spool().windows(8).filter(|it| it == b"PITONSP1").count(),
         false => bench.read("out.part").iter().filter(|byte| **byte == b'\n').count(),
     };
     let chunks = input.len() / 40;

@@ -12,7 +12,7 @@ use piton_testkit::SmallDisk;
 use piton_testkit::power::{BlockLog, FsKind, Volume, wanted_states};
 use piton_testkit::seed::{draw, seed};
 
-use crate::command::Place;
+use crate::command::{Place, spool_in};
 
 /// Only a hang gets there.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -127,7 +127,7 @@ fn a_full_disk_for_the_spool_costs_nothing_that_is_in_it() {
     let job = Job::new(&input, &arguments, script);
     job.is_full();
     let begun = job.runs().len();
-    let spool = std::fs::read(disk.path().join("out.piton-spool/0")).unwrap();
+    let spool = std::fs::read(spool_in(&disk.path().join("out.piton-spool")).unwrap()).unwrap();
     let spooled = spool.windows(8).filter(|it| it == b"PITONSP1").count();
     assert!(spooled > 50, "{spooled}");
     job.place.write("go", b"");

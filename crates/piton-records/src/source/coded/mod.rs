@@ -10,7 +10,7 @@ mod feed;
 mod gzip;
 mod point;
 #[cfg(any(test, feature = "fuzzing"))]
-pub mod properties;
+pub(crate) mod properties;
 mod xz;
 mod zstd;
 
