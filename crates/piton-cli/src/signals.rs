@@ -2,6 +2,7 @@
 //! piton started stay ignored, so `nohup piton …` outlives the terminal. SIGXFSZ never ends it.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
@@ -77,6 +78,8 @@ pub(crate) enum Pull {
 /// The signals of a command that does not run in a runtime.
 pub(crate) struct Brakes {
     pulled: Arc<OnceLock<Exit>>,
+    /// Whether the process ends in an instant, from another thread.
+    quits: Arc<AtomicBool>,
 }
 
 impl Brakes {
@@ -84,7 +87,8 @@ impl Brakes {
     pub(crate) fn install(pull: impl Fn(Pull) + Send + Sync + 'static) -> io::Result<Self> {
         let pulled = Arc::new(OnceLock::new());
         let (tell, told) = std::sync::mpsc::channel();
-        let set = Arc::clone(&pulled);
+        let quits = Arc::new(AtomicBool::new(false));
+        let (set, quit) = (Arc::clone(&pulled), Arc::clone(&quits));
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let (runtime, mut caught) = match Caught::begin() {
                 Ok(begun) => begun,
@@ -97,12 +101,20 @@ impl Brakes {
                 let _ = set.set(first);
                 pull(Pull::Stop);
                 let second = caught.next_or_suspend(&pull).await;
+                quit.store(true, Ordering::Relaxed);
                 pull(Pull::Quit);
                 std::process::exit(second.code().into());
             });
         })?;
         told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
-        Ok(Self { pulled })
+        Ok(Self { pulled, quits })
+    }
+
+    /// After a second signal this never returns: the process ends with the exit code of that.
+    pub(crate) fn wait_if_quitting(&self) {
+        while self.quits.load(Ordering::Relaxed) {
+            std::thread::park();
+        }
     }
 
     /// The exit code for the first signal, if one came.

@@ -14,6 +14,8 @@ const COPY: usize = 1 << 20;
 #[derive(Clone, Default)]
 pub struct Body {
     parts: Vec<Part>,
+    /// So many of its first bytes are a header, which the output has once.
+    header: u64,
 }
 
 #[derive(Clone)]
@@ -30,7 +32,7 @@ enum Part {
 impl Body {
     /// So many bytes of a file, from `start`. Nobody changes them as long as this lives.
     pub fn of_file(file: Arc<dyn FsFile>, start: u64, len: u64) -> Self {
-        Self { parts: vec![Part::File { file, start, len }] }
+        Self { parts: vec![Part::File { file, start, len }], header: 0 }
     }
 
     /// Bytes in it.
@@ -43,13 +45,35 @@ impl Body {
         self.len() == 0
     }
 
-    /// What follows this.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.parts.append(&mut other.parts);
+    /// The same, which begins with a header of so many bytes.
+    #[must_use]
+    pub fn with_header(mut self, len: u64) -> Self {
+        self.header = len.min(self.len());
+        self
+    }
+
+    /// Bytes of its header.
+    pub(crate) fn header(&self) -> u64 {
+        self.header
+    }
+
+    /// What follows this. There is one header.
+    pub(crate) fn append(&mut self, other: Self) {
+        match self.is_empty() {
+            true => *self = other,
+            false => self.parts.append(&mut other.without_header().parts),
+        }
+    }
+
+    /// The same without its header.
+    pub(crate) fn without_header(self) -> Self {
+        let header = self.header;
+        self.without(header)
     }
 
     /// The same without its first bytes.
-    pub(crate) fn without(mut self, mut first: u64) -> Self {
+    fn without(mut self, mut first: u64) -> Self {
+        self.header = self.header.saturating_sub(first);
         for part in &mut self.parts {
             let cut = first.min(part.len());
             first -= cut;
@@ -125,6 +149,6 @@ impl Part {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { parts: vec![Part::Bytes(bytes)] }
+        Self { parts: vec![Part::Bytes(bytes)], header: 0 }
     }
 }

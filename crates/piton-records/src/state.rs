@@ -53,6 +53,9 @@ pub(crate) struct WorkState {
     /// Records that failed, and are among the dead letters.
     #[serde(default)]
     pub(crate) failed: u64,
+    /// Whether the output has its header.
+    #[serde(default)]
+    pub(crate) headed: bool,
 }
 
 /// Whether results are in the order of the source.

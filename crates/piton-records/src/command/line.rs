@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
 use memchr::memmem;
+use rustix::fs::Access;
+use rustix::io::Errno;
 
 use super::error::RunError;
 use super::quote::quoted;
@@ -55,6 +58,37 @@ impl CommandLine {
     pub fn as_given(&self) -> Invocation<'_> {
         let arguments = self.arguments.iter().map(|it| Cow::Borrowed(&**it)).collect();
         Invocation { program: &self.program, arguments, record: None }
+    }
+
+    /// Whether there is such a program that this user may run, before anything depends on it. `path` is what `PATH` has.
+    ///
+    /// # Errors
+    /// [`RunError::NotFound`], [`RunError::NotExecutable`].
+    pub fn check(&self, path: Option<&OsStr>) -> Result<(), RunError> {
+        let may_run = |path: &Path| {
+            rustix::fs::access(path, Access::EXEC_OK)?;
+            match rustix::fs::stat(path)?.st_mode & 0o170_000 {
+                0o100_000 => Ok(()),
+                _ => Err(Errno::ACCESS),
+            }
+        };
+        let program = || self.program.clone();
+        if self.program.as_bytes().contains(&b'/') {
+            return match may_run(Path::new(&self.program)) {
+                Ok(()) => Ok(()),
+                Err(Errno::NOENT | Errno::NOTDIR) => Err(RunError::NotFound { program: program() }),
+                Err(error) => {
+                    Err(RunError::NotExecutable { program: program(), source: error.into() })
+                }
+            };
+        }
+        // As the C library does it, without PATH.
+        let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
+        let mut folders = std::env::split_paths(path);
+        match folders.any(|folder| may_run(&folder.join(&self.program)).is_ok()) {
+            true => Ok(()),
+            false => Err(RunError::NotFound { program: program() }),
+        }
     }
 
     /// The command for one record: each `{}` in each argument becomes the record; if there is none, the record

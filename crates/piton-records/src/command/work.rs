@@ -159,14 +159,13 @@ impl CommandWork {
         self.input
     }
 
-    /// What the command wrote, without the header that stands in the output already.
+    /// What the command wrote. If it got a header, it wrote one.
     fn result(&self, piece: &FilePiece, output: Body) -> Result<Body, Error> {
-        // The first piece has the header for all.
-        if piece.header().is_none() || piece.line() <= 2 {
+        if piece.header().is_none() {
             return Ok(output);
         }
         let first = self.first_record(&output).map_err(Error::io("read", &self.limits.spill))?;
-        Ok(output.without(first))
+        Ok(output.with_header(first))
     }
 
     /// Bytes of the first record of an output.

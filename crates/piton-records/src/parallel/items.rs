@@ -1,5 +1,6 @@
 //! Numbers of a range and items of a program's own iterator, in pieces.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use piton_durable::crc::crc64;
@@ -111,6 +112,8 @@ pub(crate) struct ItemPlan<P, I> {
     number: u64,
     size: usize,
     start: Option<P>,
+    /// Where pieces end beside that.
+    ends: BTreeSet<u64>,
 }
 
 impl<P, I> ItemPlan<P, I> {
@@ -121,7 +124,7 @@ impl<P, I> ItemPlan<P, I> {
         size: usize,
         start: Option<P>,
     ) -> Self {
-        Self { inner, source, number, size, start }
+        Self { inner, source, number, size, start, ends: BTreeSet::new() }
     }
 
     /// Where it begins.
@@ -142,10 +145,16 @@ where
     type Piece = ItemPiece<P, T>;
     type Behind = (u64, Option<P>);
 
+    fn end_at(&mut self, ends: BTreeSet<u64>) {
+        self.ends = ends;
+    }
+
     fn next(&mut self) -> Result<Option<Self::Piece>, Error> {
         let first = self.number;
         let mut items = Vec::new();
+        let at_end = |number| number > first && self.ends.contains(&number);
         while items.len() < self.size
+            && !at_end(self.number)
             && let Some(next) = self.inner.next()
         {
             let (position, value) = next?;

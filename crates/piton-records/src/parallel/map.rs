@@ -213,7 +213,8 @@ impl Job {
         let Some(last) = last else {
             let id = self.random()?;
             let what = how.what.clone();
-            return Ok(WorkState { id, what, size, order, ahead: Vec::new(), failed: 0 });
+            let (ahead, failed, headed) = (Vec::new(), 0, false);
+            return Ok(WorkState { id, what, size, order, ahead, failed, headed });
         };
         let Some(was) = &last.work else { return differs("pieces of", "none", &size) };
         if was.size != size {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
 use super::plan::{Piece, Plan};
+use crate::body::Body;
 use crate::error::Error;
 use crate::job::Cursor;
 use crate::state::{Ahead, Order, SourceState, WorkState};
@@ -20,6 +21,8 @@ pub(crate) struct Track<S: Plan> {
     /// Pieces that this run has finished.
     results: Cell<u64>,
     failed: Cell<u64>,
+    /// Whether the output has its header.
+    headed: Cell<bool>,
     work: WorkState,
 }
 
@@ -41,6 +44,7 @@ impl<S: Plan> Track<S> {
             earlier: RefCell::new(earlier),
             results: Cell::new(0),
             failed: Cell::new(work.failed),
+            headed: Cell::new(work.headed),
             work,
         }
     }
@@ -56,6 +60,24 @@ impl<S: Plan> Track<S> {
 
     pub(crate) fn failed(&self) -> u64 {
         self.failed.get()
+    }
+
+    /// Where pieces end that earlier runs have finished behind the head.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u64> {
+        let ends: Vec<u64> = self.earlier.borrow().iter().map(|ahead| ahead.to).collect();
+        ends.into_iter()
+    }
+
+    /// The result as the output takes it: only the first one keeps its header.
+    pub(crate) fn headed(&self, body: Body) -> Body {
+        match (body.header(), self.headed.get()) {
+            (0, _) => body,
+            (_, true) => body.without_header(),
+            (_, false) => {
+                self.headed.set(true);
+                body
+            }
+        }
     }
 
     /// A worker has finished a piece, with so many dead letters.
@@ -150,7 +172,8 @@ impl<S: Plan> Cursor for Track<S> {
     }
 
     fn work(&self) -> Option<WorkState> {
-        let mut work = WorkState { failed: self.failed.get(), ..self.work.clone() };
+        let (failed, headed) = (self.failed.get(), self.headed.get());
+        let mut work = WorkState { failed, headed, ..self.work.clone() };
         if self.work.order == Order::Any {
             let earlier = self.earlier.borrow();
             let known = |from, to| earlier.iter().any(|it| it.from <= from && to <= it.to);

@@ -1,5 +1,6 @@
 //! Pieces: whole records of a file that are processed as one.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -180,6 +181,8 @@ pub(crate) struct FilePlan {
     old: Vec<Arc<Batch>>,
     /// Whether a record that is too long becomes a piece of its own, which fails.
     pub(crate) long_ones: bool,
+    /// Where pieces end beside their size.
+    ends: BTreeSet<u64>,
     over: bool,
 }
 
@@ -204,6 +207,7 @@ impl FilePlan {
             header: None,
             old: Vec::new(),
             long_ones: false,
+            ends: BTreeSet::new(),
             over: false,
         }
     }
@@ -243,6 +247,18 @@ impl FilePlan {
         more
     }
 
+    /// Which of the records up to `last` is the last one of the piece, if earlier runs have ended one before.
+    fn cut(&self, taken: &[usize], last: usize) -> usize {
+        let end = last.checked_sub(1).and_then(|last| taken.get(last)).copied().unwrap_or(0);
+        let (from, to) = (self.batch.base + self.start as u64, self.batch.base + end as u64);
+        let ends = taken.get(self.index..last).unwrap_or_default();
+        let inside = self.ends.range(from.saturating_add(1)..to.max(from.saturating_add(1)));
+        inside
+            .filter_map(|end| usize::try_from(end - self.batch.base).ok())
+            .find_map(|end| ends.binary_search(&end).ok())
+            .map_or(last, |at| self.index + at + 1)
+    }
+
     /// The record that begins at `offset` is longer than allowed.
     fn long_one(&mut self, offset: u64) -> Result<FilePiece, Error> {
         let batch = Arc::new(self.reader.skip_record(&self.batch)?);
@@ -276,6 +292,10 @@ impl Plan for FilePlan {
     type Piece = FilePiece;
     type Behind = Behind;
 
+    fn end_at(&mut self, ends: BTreeSet<u64>) {
+        self.ends = ends;
+    }
+
     fn next(&mut self) -> Result<Option<FilePiece>, Error> {
         if self.over {
             return Ok(None);
@@ -298,6 +318,7 @@ impl Plan for FilePlan {
         }
         let taken = self.batch.ends.get(..self.batch.taken).unwrap_or_default();
         let last = self.unit.end(taken, self.index, self.start).unwrap_or(taken.len());
+        let last = self.cut(taken, last);
         let end = last.checked_sub(1).and_then(|last| taken.get(last).copied());
         let end = end.unwrap_or(self.start);
         let piece = FilePiece {

@@ -1,5 +1,7 @@
 //! What is processed in pieces.
 
+use std::collections::BTreeSet;
+
 use super::letters::Letter;
 use super::worker::Failed;
 use crate::error::Error;
@@ -33,6 +35,8 @@ pub(crate) trait Plan {
     /// What is known of the source up to the end of a piece.
     type Behind: Clone;
 
+    /// Pieces also end at these places, where a record ends there.
+    fn end_at(&mut self, ends: BTreeSet<u64>);
     /// The next piece. After an error there are no more.
     fn next(&mut self) -> Result<Option<Self::Piece>, Error>;
     /// What is known of the source up to the end of this piece.

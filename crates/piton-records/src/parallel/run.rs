@@ -54,6 +54,9 @@ enum Ending {
 impl<S: Plan> Run<'_, S> {
     /// Processes all pieces. What is finished counts, also if this ends in an error.
     pub(crate) fn all(mut self, work: &impl Process<S::Piece>) -> Result<(Done, Spool), Error> {
+        // A source that has grown: what was its last piece ends where it did.
+        let ends = self.spool.ends().chain(self.track.ends()).collect();
+        self.track.plan.borrow_mut().end_at(ends);
         let worker = Worker::new(self.options, self.letters);
         let (jobs, queue) = channel();
         let (queue, (results, finished)) = (Mutex::new(queue), channel());
@@ -141,7 +144,7 @@ impl<S: Plan> Run<'_, S> {
             if let Ok((piece, end)) = next(TICK) {
                 in_flight -= 1;
                 let ends = match end {
-                    End::Done(outcome) => self.done(&piece, &outcome)?,
+                    End::Done(outcome) => self.done(&piece, outcome)?,
                     End::Failed(failure) => Some(Ending::Error(failure.into())),
                     End::Stopped => Some(Ending::Stopped),
                     End::Broken(error) => {
@@ -179,7 +182,7 @@ impl<S: Plan> Run<'_, S> {
     }
 
     /// A worker has finished a piece.
-    fn done(&mut self, piece: &S::Piece, outcome: &Outcome) -> Result<Option<Ending>, Error> {
+    fn done(&mut self, piece: &S::Piece, outcome: Outcome) -> Result<Option<Ending>, Error> {
         let monitor = &self.options.monitor;
         monitor.pieces.fetch_add(1, Relaxed);
         monitor.bytes.fetch_add(piece.end().saturating_sub(piece.start()), Relaxed);
@@ -187,14 +190,15 @@ impl<S: Plan> Run<'_, S> {
         match self.track.order() {
             Order::Source if !next => {
                 self.track.count(0);
-                let file = self.spool.put(piece, outcome)?;
+                let file = self.spool.put(piece, &outcome)?;
                 self.core.sync_too(file);
                 self.track.keep(piece);
             }
             _ => {
                 self.track.count(outcome.failed);
                 let track = &self.track;
-                self.core.place(&outcome.body, &outcome.letters, || track.finish(piece))?;
+                let body = track.headed(outcome.body);
+                self.core.place(&body, &outcome.letters, || track.finish(piece))?;
                 self.commit_delivered()?;
                 self.place_waiting()?;
             }
@@ -215,7 +219,8 @@ impl<S: Plan> Run<'_, S> {
             let outcome = outcome.ok_or_else(|| self.spool.damaged(start))?;
             self.track.fail(outcome.failed);
             let track = &self.track;
-            self.core.place(&outcome.body, &outcome.letters, || track.advance())?;
+            let body = track.headed(outcome.body);
+            self.core.place(&body, &outcome.letters, || track.advance())?;
             self.commit_delivered()?;
         }
         if self.options.commit_each { self.core.commit_placed() } else { Ok(()) }

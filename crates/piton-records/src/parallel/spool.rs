@@ -1,6 +1,6 @@
 //! The spool: results of pieces that are finished behind one that is not, kept durably until it is their turn.
 //!
-//! It is a folder of files, to which entries are appended: a head of 72 bytes, the result, the dead letters. Each
+//! It is a folder of files, to which entries are appended: a head of 80 bytes, the result, the dead letters. Each
 //! entry speaks for itself: of which job it is, which bytes of the source it is the result of, and the CRCs of both parts.
 //! What cannot be believed is not there, and its piece runs again.
 
@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::job::Synced;
 
 const MAGIC: [u8; 8] = *b"PITONSP1";
-const HEAD: usize = 72;
+const HEAD: usize = 80;
 /// A file of entries is not appended to when it is so long.
 const SEGMENT: u64 = 64 << 20;
 /// A result that is longer stays in the file until it is copied to the output.
@@ -75,6 +75,8 @@ pub(crate) struct Head {
     body: u64,
     letters: u64,
     failed: u64,
+    /// Bytes of the result that are its header.
+    header: u64,
     crc: u32,
 }
 
@@ -92,7 +94,7 @@ impl Head {
     fn encode(&self) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         let mut rest: &mut [u8] = &mut bytes;
-        let fields: [&[u8]; 9] = [
+        let fields: [&[u8]; 10] = [
             &MAGIC,
             &self.job.to_le_bytes(),
             &self.start.to_le_bytes(),
@@ -101,6 +103,7 @@ impl Head {
             &self.body.to_le_bytes(),
             &self.letters.to_le_bytes(),
             &self.failed.to_le_bytes(),
+            &self.header.to_le_bytes(),
             &self.crc.to_le_bytes(),
         ];
         for field in fields {
@@ -126,9 +129,9 @@ impl Head {
             Some(u64::from_le_bytes(*number))
         };
         let (job, start, end, key) = (number()?, number()?, number()?, number()?);
-        let (body, letters, failed) = (number()?, number()?, number()?);
+        let (body, letters, failed, header) = (number()?, number()?, number()?, number()?);
         let crc = u32::from_le_bytes(*rest.first_chunk::<4>()?);
-        let head = Self { job, start, end, key, body, letters, failed, crc };
+        let head = Self { job, start, end, key, body, letters, failed, header, crc };
         (*magic == MAGIC && start < end && head.len().is_some()).then_some(head)
     }
 
@@ -207,6 +210,11 @@ impl Spool {
         Ok(())
     }
 
+    /// Where pieces end that wait.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = u64> {
+        self.entries.values().map(|slot| slot.head.end)
+    }
+
     /// Whether another piece may be started that could have to wait.
     pub(crate) fn has_room(&self) -> bool {
         self.used < self.limit
@@ -257,6 +265,7 @@ impl Spool {
             body: body.len(),
             letters,
             failed: outcome.failed,
+            header: body.header(),
             crc: combine(crc, crc32c(&outcome.letters), letters),
         };
         let at = segment.len;
@@ -285,7 +294,7 @@ impl Spool {
         self.used = self.used.saturating_sub(cost(&slot.head));
         let Some(segment) = self.segments.get_mut(&slot.segment) else { return Ok(None) };
         segment.waiting = segment.waiting.saturating_sub(1);
-        let Head { body: len, letters, failed, crc, .. } = slot.head;
+        let Head { body: len, letters, failed, header, crc, .. } = slot.head;
         let read = || Error::io("read", &segment.path);
         let body = match len <= IN_MEMORY {
             true => match bytes_at(&*segment.file, slot.at, len).map_err(read())? {
@@ -300,6 +309,7 @@ impl Spool {
         };
         let of_letters = crc32c(&letters);
         let found = combine(body.crc().map_err(read())?, of_letters, letters.len() as u64);
+        let body = body.with_header(header);
         Ok((found == crc).then_some(Outcome { body, letters, failed }))
     }
 

@@ -86,6 +86,17 @@ fn regular_stdout() -> Result<Option<PathBuf>, Trouble> {
     }
 }
 
+/// A source that is not there, or not a file, must not leave a job behind.
+pub(super) fn check_source(path: &Path) -> Result<(), Trouble> {
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_file() => Ok(()),
+        Ok(_) => {
+            Err(Trouble::new(Exit::Local, format!("{} is not a regular file", path.display())))
+        }
+        Err(error) => Err(Trouble::file("read", path, &error)),
+    }
+}
+
 /// What the state of the job is named after.
 pub(super) fn name(file: &Path, sink: &Sink) -> PathBuf {
     sink.path().unwrap_or(file).to_owned()

@@ -31,6 +31,10 @@ const RETRIES: u32 = 3;
 /// Before the first of them.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long commands may run on when piton is told to stop, before they are told too.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long it takes to kill them.
+const KILL: Duration = Duration::from_millis(100);
 /// How long Ctrl-Z waits until everything is saved.
 const SUSPEND: Duration = Duration::from_secs(5);
 
@@ -113,6 +117,9 @@ impl Task {
 
 pub(super) fn run(task: &Task, environment: &Environment) -> Result<Exit, Trouble> {
     let sink = Sink::of(&task.options)?;
+    // Before the job begins: a name that is wrong must not become part of it.
+    task.line.check(std::env::var_os("PATH").as_deref()).map_err(super::trouble::of_command)?;
+    open::check_source(&task.file)?;
     let stop = Stop::new().map_err(|error| Trouble::cannot_start(&error))?;
     let screen = Shared::new(job::choose(task.options.screen, environment));
     let work = task.work(&sink, &stop, &screen);
@@ -156,10 +163,19 @@ fn drive(
             Pull::Stop => {
                 screen.lock().saving();
                 monitor.stop();
-                stop.stop();
+                let of_commands = stop.clone();
+                let later = move || {
+                    thread::sleep(GRACE);
+                    of_commands.stop();
+                };
+                if thread::Builder::new().name("grace".to_owned()).spawn(later).is_err() {
+                    stop.stop();
+                }
             }
             Pull::Quit => {
                 stop.kill();
+                // The threads that drive the commands do it.
+                thread::sleep(KILL);
                 at_terminal(Terminal::leave);
             }
             Pull::Suspend => {
@@ -178,6 +194,7 @@ fn drive(
     let began = Instant::now();
     let drawing = screen.draw_while(&monitor).map_err(|error| Trouble::cannot_start(&error))?;
     let processed = job.process(&task.file, framing, &parallel, work);
+    brakes.wait_if_quitting();
     let was_finished = job.is_finished();
     let ended = processed.and_then(|done| match done.stopped {
         true => Ok(done),

@@ -88,7 +88,8 @@ impl JobScreen for Bars {
     }
 
     fn saving(&mut self) {
-        self.block.print("piton: saving… (press again to quit at once)");
+        self.block
+            .print("piton: saving… (commands may run on for 5 s; press again to quit at once)");
     }
 
     fn close(&mut self, end: &Ended<'_>) -> io::Result<()> {

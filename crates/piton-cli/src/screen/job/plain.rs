@@ -52,7 +52,7 @@ impl<W: Write + Send> JobScreen for Plain<W> {
     }
 
     fn saving(&mut self) {
-        self.line("piton: saving… (a second signal quits at once)");
+        self.line("piton: saving… (commands may run on for 5 s; a second signal quits at once)");
     }
 
     fn close(&mut self, end: &Ended<'_>) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Sources that are not what was read before.
 
-use crate::command::Place;
+use crate::command::{Place, Ran};
 
 use super::{lines, place, read, run, says};
 
@@ -96,6 +96,73 @@ fn what_was_appended_behind_a_chunk_that_is_done_is_processed_too() {
     place.write("go", b"");
     says(&run(&place, &[&arguments[..], &["--accept-append"]].concat(), script), 0, "done");
     assert_eq!(read(&place, "out").as_bytes(), longer);
+}
+
+#[test]
+fn in_any_order_too() {
+    let (input, longer) = (lines(10), lines(13));
+    let script = "[ -e go ] || [ $PITON_OFFSET != 0 ] || { sleep 0.3; exit 1; }; cat; echo $PITON_OFFSET >> ran";
+    let arguments = ["lines", "in", "--chunk", "12", "-o", "out", "--unordered", "--jobs", "2"];
+    let place = place(&input);
+    says(&run(&place, &arguments, script), 13, "exit code 1");
+    place.write("in", &longer);
+    place.write("go", b"");
+    says(&run(&place, &[&arguments[..], &["--accept-append"]].concat(), script), 0, "done");
+    let sorted = |text: &str| {
+        let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let out = read(&place, "out");
+    assert_eq!(sorted(&out), sorted(std::str::from_utf8(&longer).unwrap()));
+    // No chunk ran twice, the last and short one of before neither.
+    let mut ran: Vec<_> = read(&place, "ran").lines().map(str::to_owned).collect();
+    let all = ran.len();
+    ran.sort();
+    ran.dedup();
+    assert_eq!(all, ran.len(), "{ran:?}");
+}
+
+#[test]
+fn the_header_is_written_once_and_first() {
+    let header = |place: &Place| read(place, "out").lines().next().map(str::to_owned);
+    // The first chunk is finished last.
+    let place = place(b"h\n1\n2\n3\n4\n");
+    let arguments =
+        ["lines", "in", "--header", "--chunk", "2", "-o", "out", "--jobs", "3", "--unordered"];
+    says(&run(&place, &arguments, "[ $PITON_LINE != 2 ] || sleep 0.3; cat"), 0, "done");
+    assert_eq!(header(&place).as_deref(), Some("h"));
+    let mut out: Vec<_> = read(&place, "out").lines().map(str::to_owned).collect();
+    out.sort();
+    assert_eq!(out, ["1", "2", "3", "4", "h"]);
+    // It has no result.
+    let place = self::place(b"h\n1\n2\n3\n4\n");
+    let arguments =
+        ["lines", "in", "--header", "--chunk", "2", "-o", "out", "--dead-letter", "bad"];
+    says(&run(&place, &arguments, "[ $PITON_LINE != 2 ] || exit 1; cat"), 13, "1 record failed");
+    assert_eq!(read(&place, "out"), "h\n2\n3\n4\n");
+}
+
+#[test]
+fn a_mistyped_command_or_source_leaves_nothing_behind() {
+    let place = place(b"1\n");
+    for words in [
+        &["lines", "in", "-o", "out", "--", "no-such-program"][..],
+        &["lines", "in", "-o", "out", "--", "./in"],
+        &["lines", "in", "-o", "out", "--", "/"],
+        &["each", "none", "-o", "out", "--", "true"],
+        &["lines", ".", "-o", "out", "--", "true"],
+    ] {
+        let ran: Ran = place.command(words).output().unwrap().into();
+        assert_eq!(ran.code, 3, "{words:?}: {ran:?}");
+        let left: Vec<_> = std::fs::read_dir(place.dir.path())
+            .unwrap()
+            .map(|it| it.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().starts_with("out"))
+            .collect();
+        assert!(left.is_empty(), "{words:?}: {left:?}");
+    }
+    says(&run(&place, &["lines", "in", "-o", "out"], "cat"), 0, "done");
 }
 
 #[test]
