@@ -6,6 +6,7 @@ use std::sync::Arc;
 use piton_durable::crc::{combine, crc32c};
 use piton_durable::fs::{FsFile, read_full_at, write_all_at};
 use piton_durable::verify;
+use serde::{Deserialize, Serialize};
 
 /// Copied at a time.
 const COPY: usize = 1 << 20;
@@ -14,8 +15,16 @@ const COPY: usize = 1 << 20;
 #[derive(Clone, Default)]
 pub struct Body {
     parts: Vec<Part>,
-    /// So many of its first bytes are a header, which the output has once.
-    header: u64,
+    /// Its first bytes are a header, which the output has once.
+    header: Header,
+}
+
+/// The first bytes of a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) len: u64,
+    /// CRC-64 of them.
+    pub(crate) crc: u64,
 }
 
 #[derive(Clone)]
@@ -32,7 +41,7 @@ enum Part {
 impl Body {
     /// So many bytes of a file, from `start`. Nobody changes them as long as this lives.
     pub fn of_file(file: Arc<dyn FsFile>, start: u64, len: u64) -> Self {
-        Self { parts: vec![Part::File { file, start, len }], header: 0 }
+        Self { parts: vec![Part::File { file, start, len }], header: Header::default() }
     }
 
     /// Bytes in it.
@@ -45,15 +54,14 @@ impl Body {
         self.len() == 0
     }
 
-    /// The same, which begins with a header of so many bytes.
+    /// The same, which begins with this header.
     #[must_use]
-    pub fn with_header(mut self, len: u64) -> Self {
-        self.header = len.min(self.len());
+    pub(crate) fn with_header(mut self, header: Header) -> Self {
+        self.header = header;
         self
     }
 
-    /// Bytes of its header.
-    pub(crate) fn header(&self) -> u64 {
+    pub(crate) fn header(&self) -> Header {
         self.header
     }
 
@@ -67,13 +75,13 @@ impl Body {
 
     /// The same without its header.
     pub(crate) fn without_header(self) -> Self {
-        let header = self.header;
+        let header = self.header.len;
         self.without(header)
     }
 
     /// The same without its first bytes.
     fn without(mut self, mut first: u64) -> Self {
-        self.header = self.header.saturating_sub(first);
+        self.header = Header::default();
         for part in &mut self.parts {
             let cut = first.min(part.len());
             first -= cut;
@@ -149,6 +157,6 @@ impl Part {
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { parts: vec![Part::Bytes(bytes)], header: 0 }
+        Self { parts: vec![Part::Bytes(bytes)], header: Header::default() }
     }
 }

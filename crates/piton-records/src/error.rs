@@ -256,6 +256,18 @@ pub enum Error {
     /// The command could not be run at all.
     #[error(transparent)]
     Command(RunError),
+    /// The result for a piece begins with another header than the first one: not all of them have one.
+    #[error("the output for byte {start} begins with another header than the first output")]
+    HeaderDiffers {
+        /// Where the piece begins.
+        start: u64,
+    },
+    /// The output, or the file for dead letters, is the source.
+    #[error("{} is the source", path.display())]
+    IsTheSource {
+        /// The output.
+        path: PathBuf,
+    },
     /// More records failed than allowed. They are among the dead letters.
     #[error("{failed} of {records} records failed, more than allowed")]
     TooManyFailures {

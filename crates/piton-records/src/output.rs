@@ -140,6 +140,9 @@ impl OutputFile {
         let Some(held) = Held::open(fs, &live, trust(mode))? else {
             let renamed = newest.phase == Phase::Finished && mode == OutputMode::Part;
             return match renamed {
+                true if fs.lstat(path).map_err(Error::io("inspect", path))?.is_none() => {
+                    Err(Error::OutputMissing { path: path.to_owned() })
+                }
                 true => Ok(Opened::Renamed),
                 false => Err(Error::OutputMissing { path: live }),
             };
@@ -225,6 +228,12 @@ impl OutputFile {
         written.map_err(HeldError::io("write", path))?;
         self.committed = announced;
         Ok(())
+    }
+
+    /// Whether it is this file.
+    pub(crate) fn is(&self, device: u64, inode: u64) -> bool {
+        let there = self.held.file().stat();
+        there.is_ok_and(|there| (there.id.device, there.id.inode) == (device, inode))
     }
 
     /// The file, to sync it.

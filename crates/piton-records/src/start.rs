@@ -8,6 +8,7 @@ use piton_durable::crc::crc64;
 use piton_durable::fs::Fs;
 
 use crate::error::Error;
+use crate::parallel::mixed_of;
 use crate::source::{Batch, Identity, Position, Reader, Reading, Restart};
 use crate::state::{Ahead, SourceState};
 
@@ -111,6 +112,7 @@ impl Start {
                     found.position = done;
                 } else if is_done {
                     let key = crc64(batch.bytes.get(from..end).unwrap_or_default());
+                    let key = mixed_of(start.bytes, done.bytes, key);
                     add(&mut found.ahead, start.bytes, done.bytes, key);
                 }
                 from = end;
@@ -138,7 +140,8 @@ impl Start {
 fn add(ahead: &mut Vec<Ahead>, from: u64, to: u64, key: u64) {
     match ahead.last_mut() {
         Some(last) if last.to == from => {
-            *last = Ahead { from: last.from, to, records: last.records + 1, key };
+            let (from, key) = (last.from, last.key ^ key);
+            *last = Ahead { from, to, records: last.records + 1, key };
         }
         _ => ahead.push(Ahead { from, to, records: 1, key }),
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::body::Header;
 use crate::error::Error;
 use crate::source::{Identity, Position, Restart};
 
@@ -53,9 +54,12 @@ pub(crate) struct WorkState {
     /// Records that failed, and are among the dead letters.
     #[serde(default)]
     pub(crate) failed: u64,
-    /// Whether the output has its header.
-    #[serde(default)]
-    pub(crate) headed: bool,
+    /// The header that the output has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) header: Option<Header>,
+    /// Where the source has ended before it grew: pieces end there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ends: Vec<u64>,
 }
 
 /// Whether results are in the order of the source.
@@ -76,7 +80,7 @@ pub(crate) struct Ahead {
     pub(crate) to: u64,
     /// Records in them.
     pub(crate) records: u64,
-    /// CRC-64 of the last piece.
+    /// What tells the pieces from others, whatever order they came in: see `parallel::plan::mixed`.
     pub(crate) key: u64,
 }
 

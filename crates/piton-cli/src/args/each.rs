@@ -8,7 +8,7 @@ use super::job::{FileOfRecords, JobOptions};
 ///
 /// Each {} in the arguments of CMD becomes the record; without one it is the last argument. What CMD
 /// writes counts if it exits with 0, and is in the output once, in the order of FILE. A record whose
-/// CMD has ended never runs again, whatever stops piton. Run the same command again to continue.
+/// result is saved never runs again, whatever stops piton. Run the same command again to continue.
 #[derive(Debug, Args)]
 #[command(after_long_help = AFTER_LONG_HELP)]
 pub(crate) struct EachArgs {

@@ -5,12 +5,16 @@ use std::ffi::OsString;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use piton_durable::crc::crc64;
+
 use super::{CommandLine, Ended, Limits, Ran, RunError, Runner, Stop};
-use crate::body::Body;
+use crate::body::{Body, Header};
 use crate::error::Error;
 use crate::framing::Framing;
 use crate::parallel::{Attempt, Failed, FilePiece, Work};
 
+/// The longest header.
+const HEADER: usize = 1 << 20;
 /// By this a command says that trying again may help (`EX_TEMPFAIL` of sysexits.h).
 pub const TRY_AGAIN: i32 = 75;
 
@@ -114,9 +118,6 @@ impl CommandWork {
             Err(error) if error.is_of_the_record() => {
                 Attempt::Failed(Failed::permanent(error.to_string()))
             }
-            Err(error @ RunError::Start { .. }) => {
-                Attempt::Failed(Failed::transient(error.to_string()))
-            }
             Err(error) => Attempt::Broken(Error::Command(error)),
         }
     }
@@ -165,22 +166,23 @@ impl CommandWork {
             return Ok(output);
         }
         let first = self.first_record(&output).map_err(Error::io("read", &self.limits.spill))?;
-        Ok(output.with_header(first))
+        let header = Header { len: first.len() as u64, crc: crc64(&first) };
+        Ok(output.with_header(header))
     }
 
-    /// Bytes of the first record of an output.
-    fn first_record(&self, output: &Body) -> io::Result<u64> {
-        let (mut scanner, mut ends, mut before) = (self.framing.scanner(), Vec::new(), 0);
-        let mut first = None;
+    /// The first record of an output, of which no more than a mebibyte is looked at.
+    fn first_record(&self, output: &Body) -> io::Result<Vec<u8>> {
+        let (mut scanner, mut ends, mut first) = (self.framing.scanner(), Vec::new(), Vec::new());
         output.for_each(|bytes| {
-            if first.is_none() {
+            if ends.is_empty() && first.len() < HEADER {
                 scanner.scan(bytes, &mut ends);
-                first = ends.first().map(|end| before + *end as u64);
-                before += bytes.len() as u64;
+                first.extend_from_slice(
+                    bytes.get(..ends.first().copied().unwrap_or(bytes.len())).unwrap_or_default(),
+                );
             }
             Ok(())
         })?;
-        Ok(first.unwrap_or(before))
+        Ok(first)
     }
 
     fn failed(&self, ran: &Ran) -> Failed {

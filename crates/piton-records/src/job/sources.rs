@@ -9,6 +9,7 @@ use piton_durable::fs::Fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::core::Sink;
 use super::files::{Files, FilesPosition};
 use super::items::{ItemSource, Items, Numbers, Own};
 use super::records::Records;
@@ -101,6 +102,7 @@ impl Job {
         let was = before.and_then(SourceState::file_len);
         let place = self.core.store.place();
         let (reader, batch) = open_file(&*self.core.fs, path, reading, before, &place)?;
+        self.refuse_as_output(&reader)?;
         let position = reader.began();
         let finished = is_finished(last);
         let grew = reader.grew(position.bytes, was);
@@ -113,6 +115,21 @@ impl Job {
         }
         let ahead = ahead.unwrap_or_default();
         Ok(SourceOpen { reader, batch, position, finished: finished && !grew, ahead })
+    }
+
+    /// What is written must not be what is read.
+    fn refuse_as_output(&self, reader: &Reader) -> Result<(), Error> {
+        let (device, inode) = reader.id();
+        let output = self.core.output.borrow();
+        let letters = self.core.letters.borrow();
+        let output = match &*output {
+            Some(Sink::File(output)) => Some(&**output),
+            _ => None,
+        };
+        match output.into_iter().chain(letters.as_ref()).find(|it| it.is(device, inode)) {
+            Some(same) => Err(Error::IsTheSource { path: same.live().to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// The numbers of a range.

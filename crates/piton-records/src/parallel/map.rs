@@ -1,5 +1,6 @@
 //! The ways to process a job's records in pieces.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -213,8 +214,8 @@ impl Job {
         let Some(last) = last else {
             let id = self.random()?;
             let what = how.what.clone();
-            let (ahead, failed, headed) = (Vec::new(), 0, false);
-            return Ok(WorkState { id, what, size, order, ahead, failed, headed });
+            let (ahead, failed, header, ends) = (Vec::new(), 0, None, Vec::new());
+            return Ok(WorkState { id, what, size, order, ahead, failed, header, ends });
         };
         let Some(was) = &last.work else { return differs("pieces of", "none", &size) };
         if was.size != size {
@@ -254,7 +255,8 @@ impl Job {
         self.core.watch(how.monitor.clone());
         self.core.start(Rc::clone(&track) as Rc<dyn crate::job::Cursor>)?;
         let (core, letters) = (Rc::clone(&self.core), self.has_letters());
-        let (done, spool) = Run { core, track, spool, options: how, letters }.all(work)?;
+        let (done, spool) =
+            Run { core, track, spool, options: how, letters, held: HashMap::new() }.all(work)?;
         self.spool = Some(spool);
         Ok(done)
     }

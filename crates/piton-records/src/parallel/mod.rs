@@ -27,6 +27,7 @@ pub use self::map::Work;
 pub(crate) use self::map::spool_beside;
 pub use self::monitor::{Figures, Monitor};
 pub use self::piece::FilePiece;
+pub(crate) use self::plan::mixed_of;
 pub use self::run::Done;
 pub(crate) use self::spool::Spool;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -35,6 +36,8 @@ pub use self::worker::{Attempt, Failed};
 use crate::source::Unit;
 pub use crate::state::Order;
 
+/// More threads than this do not help anybody.
+const MOST_WORKERS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 /// How much of the spool is used at most, unless another limit is set.
 const SPOOL_LIMIT: u64 = 1 << 30;
 
@@ -92,9 +95,11 @@ pub struct Parallel {
 
 impl Parallel {
     /// So many workers, a record at a time, results in the order of the source.
+    ///
+    /// At most 4,096 workers.
     pub fn new(workers: NonZeroUsize) -> Self {
         Self {
-            workers,
+            workers: workers.min(MOST_WORKERS),
             size: Size::Records(NonZeroUsize::MIN),
             order: Order::Source,
             header: false,

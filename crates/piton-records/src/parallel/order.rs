@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use super::plan::{Piece, Plan};
-use crate::body::Body;
+use super::plan::{Piece, Plan, mixed};
+use crate::body::{Body, Header};
 use crate::error::Error;
 use crate::job::Cursor;
 use crate::state::{Ahead, Order, SourceState, WorkState};
@@ -21,8 +21,12 @@ pub(crate) struct Track<S: Plan> {
     /// Pieces that this run has finished.
     results: Cell<u64>,
     failed: Cell<u64>,
-    /// Whether the output has its header.
-    headed: Cell<bool>,
+    /// The header that the output has.
+    header: Cell<Option<Header>>,
+    /// Where the source has ended, in this run and earlier ones.
+    ends: RefCell<Vec<u64>>,
+    /// What was met of the first of the earlier ranges.
+    met: Cell<u64>,
     work: WorkState,
 }
 
@@ -44,7 +48,9 @@ impl<S: Plan> Track<S> {
             earlier: RefCell::new(earlier),
             results: Cell::new(0),
             failed: Cell::new(work.failed),
-            headed: Cell::new(work.headed),
+            header: Cell::new(work.header),
+            ends: RefCell::new(std::mem::take(&mut work.ends)),
+            met: Cell::new(0),
             work,
         }
     }
@@ -64,18 +70,28 @@ impl<S: Plan> Track<S> {
 
     /// Where pieces end that earlier runs have finished behind the head.
     pub(crate) fn ends(&self) -> impl Iterator<Item = u64> {
-        let ends: Vec<u64> = self.earlier.borrow().iter().map(|ahead| ahead.to).collect();
+        let mut ends = self.ends.borrow().clone();
+        ends.extend(self.earlier.borrow().iter().flat_map(|ahead| [ahead.from, ahead.to]));
         ends.into_iter()
     }
 
+    /// The source ended here, for now.
+    pub(crate) fn ended(&self, at: u64) {
+        let mut ends = self.ends.borrow_mut();
+        if ends.last() != Some(&at) {
+            ends.push(at);
+        }
+    }
+
     /// The result as the output takes it: only the first one keeps its header.
-    pub(crate) fn headed(&self, body: Body) -> Body {
-        match (body.header(), self.headed.get()) {
-            (0, _) => body,
-            (_, true) => body.without_header(),
-            (_, false) => {
-                self.headed.set(true);
-                body
+    pub(crate) fn headed(&self, body: Body, at: u64) -> Result<Body, Error> {
+        match (body.header(), self.header.get()) {
+            (Header { len: 0, .. }, _) => Ok(body),
+            (header, Some(first)) if header == first => Ok(body.without_header()),
+            (_, Some(_)) => Err(Error::HeaderDiffers { start: at }),
+            (header, None) => {
+                self.header.set(Some(header));
+                Ok(body)
             }
         }
     }
@@ -97,16 +113,19 @@ impl<S: Plan> Track<S> {
         let (start, end) = (piece.start(), piece.end());
         while earlier.front().is_some_and(|ahead| ahead.to <= start) {
             earlier.pop_front();
+            self.met.set(0);
         }
         let Some(ahead) = earlier.front().copied().filter(|ahead| ahead.from < end) else {
             return Ok(false);
         };
         let whole = ahead.from <= start && end <= ahead.to;
-        if !whole || (end == ahead.to && piece.key() != ahead.key) {
+        self.met.set(self.met.get() ^ mixed(piece));
+        if !whole || (end == ahead.to && self.met.get() != ahead.key) {
             return Err(self.plan.borrow().changed(ahead.from, ahead.to));
         }
         if end == ahead.to {
             earlier.pop_front();
+            self.met.set(0);
         }
         Ok(true)
     }
@@ -114,7 +133,8 @@ impl<S: Plan> Track<S> {
     /// The piece is finished and its result is kept: it waits for its turn, also if it is next in line already.
     pub(crate) fn keep(&self, piece: &S::Piece) {
         let behind = self.plan.borrow().behind(piece);
-        let kept = Waiting { end: piece.end(), records: piece.records(), key: piece.key(), behind };
+        let kept =
+            Waiting { end: piece.end(), records: piece.records(), key: mixed(piece), behind };
         self.waiting.borrow_mut().insert(piece.start(), kept);
     }
 
@@ -128,16 +148,18 @@ impl<S: Plan> Track<S> {
         }
         let mut waiting = self.waiting.borrow_mut();
         let mut new =
-            Waiting { end: piece.end(), records: piece.records(), key: piece.key(), behind };
+            Waiting { end: piece.end(), records: piece.records(), key: mixed(piece), behind };
         if self.work.order == Order::Any {
             if let Some(next) = waiting.remove(&new.end) {
-                new = Waiting { records: next.records + new.records, ..next };
+                let (records, key) = (next.records + new.records, next.key ^ new.key);
+                new = Waiting { records, key, ..next };
             }
             let before = waiting.range(..from).next_back();
             let touching = before.filter(|(_, before)| before.end == from);
-            if let Some((start, records)) = touching.map(|(start, it)| (*start, it.records)) {
-                new.records += records;
-                from = start;
+            if let Some((start, before)) = touching {
+                new.records += before.records;
+                new.key ^= before.key;
+                from = *start;
             }
         }
         waiting.insert(from, new);
@@ -172,8 +194,10 @@ impl<S: Plan> Cursor for Track<S> {
     }
 
     fn work(&self) -> Option<WorkState> {
-        let (failed, headed) = (self.failed.get(), self.headed.get());
-        let mut work = WorkState { failed, headed, ..self.work.clone() };
+        let (failed, header) = (self.failed.get(), self.header.get());
+        let head = self.position().0;
+        let ends = self.ends.borrow().iter().copied().filter(|end| *end > head).collect();
+        let mut work = WorkState { failed, header, ends, ..self.work.clone() };
         if self.work.order == Order::Any {
             let earlier = self.earlier.borrow();
             let known = |from, to| earlier.iter().any(|it| it.from <= from && to <= it.to);
@@ -182,7 +206,12 @@ impl<S: Plan> Cursor for Track<S> {
                 waiting.iter().filter(|(from, it)| !known(**from, it.end)).map(|(from, it)| {
                     Ahead { from: *from, to: it.end, records: it.records, key: it.key }
                 });
-            work.ahead = met.chain(earlier.iter().copied()).collect();
+            let left = earlier.iter().map(|ahead| match ahead.from < head {
+                // Of this one only the rest is ahead.
+                true => Ahead { from: head, key: ahead.key ^ self.met.get(), ..*ahead },
+                false => *ahead,
+            });
+            work.ahead = met.chain(left).collect();
             work.ahead.sort_unstable_by_key(|ahead| ahead.from);
         }
         Some(work)

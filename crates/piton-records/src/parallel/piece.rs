@@ -1,7 +1,7 @@
 //! Pieces: whole records of a file that are processed as one.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -220,7 +220,7 @@ impl FilePlan {
         }
         let (mut batch, more) = self.reader.after(&self.batch, Vec::new(), Unit::Records(1));
         if more? {
-            self.reader.take_one(&mut batch);
+            self.reader.take_only(&mut batch, 1);
             let end = batch.ends.first().copied().unwrap_or(batch.start);
             let header = batch.bytes.get(batch.start..end).unwrap_or_default();
             self.header = Some(header.into());
@@ -240,23 +240,25 @@ impl FilePlan {
 
     fn refill(&mut self) -> Result<bool, Error> {
         let buffer = self.spare();
-        let (batch, more) = self.reader.after(&self.batch, buffer, self.unit);
+        let (mut batch, more) = self.reader.after(&self.batch, buffer, self.unit);
+        if let Some(records) = self.cut(&batch) {
+            self.reader.take_only(&mut batch, records);
+        }
         let old = std::mem::replace(&mut self.batch, Arc::new(batch));
         self.old.push(old);
         (self.index, self.start) = (0, self.batch.start);
         more
     }
 
-    /// Which of the records up to `last` is the last one of the piece, if earlier runs have ended one before.
-    fn cut(&self, taken: &[usize], last: usize) -> usize {
-        let end = last.checked_sub(1).and_then(|last| taken.get(last)).copied().unwrap_or(0);
-        let (from, to) = (self.batch.base + self.start as u64, self.batch.base + end as u64);
-        let ends = taken.get(self.index..last).unwrap_or_default();
-        let inside = self.ends.range(from.saturating_add(1)..to.max(from.saturating_add(1)));
-        inside
-            .filter_map(|end| usize::try_from(end - self.batch.base).ok())
-            .find_map(|end| ends.binary_search(&end).ok())
-            .map_or(last, |at| self.index + at + 1)
+    /// How many records of a batch come before the first place where an earlier run has ended a piece. What is behind it
+    /// comes again in the next batch: so the pieces from there on are those of before.
+    fn cut(&self, batch: &Batch) -> Option<usize> {
+        let taken = batch.ends.get(..batch.taken)?;
+        let (from, to) = (batch.base + batch.start as u64, batch.base + *taken.last()? as u64);
+        let mut inside =
+            self.ends.range((Bound::Excluded(from), Bound::Excluded(to.max(from + 1))));
+        let index = |end: &u64| taken.binary_search(&usize::try_from(end - batch.base).ok()?).ok();
+        inside.find_map(index).map(|at| at + 1)
     }
 
     /// The record that begins at `offset` is longer than allowed.
@@ -318,7 +320,6 @@ impl Plan for FilePlan {
         }
         let taken = self.batch.ends.get(..self.batch.taken).unwrap_or_default();
         let last = self.unit.end(taken, self.index, self.start).unwrap_or(taken.len());
-        let last = self.cut(taken, last);
         let end = last.checked_sub(1).and_then(|last| taken.get(last).copied());
         let end = end.unwrap_or(self.start);
         let piece = FilePiece {

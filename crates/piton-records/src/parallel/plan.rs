@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::letters::Letter;
 use super::worker::Failed;
+use piton_durable::crc::crc64;
+
 use crate::error::Error;
 use crate::state::SourceState;
 
@@ -27,6 +29,20 @@ pub(crate) trait Piece: Clone + Send + Sync + 'static {
     fn key(&self) -> u64;
     /// Its first and its second half; `None` for a single record.
     fn halves(&self) -> Option<(Self, Self)>;
+}
+
+/// The key of a piece at its place. Those of several pieces are combined by exclusive or, in any order.
+pub(crate) fn mixed(piece: &impl Piece) -> u64 {
+    mixed_of(piece.start(), piece.end(), piece.key())
+}
+
+/// The same from where it begins and ends, and the CRC-64 of what it holds.
+pub(crate) fn mixed_of(start: u64, end: u64, key: u64) -> u64 {
+    let mut bytes = [0; 24];
+    for (into, from) in bytes.chunks_exact_mut(8).zip([start, end, key]) {
+        into.copy_from_slice(&from.to_le_bytes());
+    }
+    crc64(&bytes)
 }
 
 /// A source, piece by piece. Where pieces end depends on the source alone, so that they are the same in every run.

@@ -1,5 +1,6 @@
 //! The thread that hands out pieces and places their results.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,6 +41,8 @@ pub(crate) struct Run<'a, S: Plan> {
     pub(crate) spool: Spool,
     pub(crate) options: &'a Parallel,
     pub(crate) letters: bool,
+    /// Results that did not fit the spool, until the run ends.
+    pub(crate) held: HashMap<u64, Outcome>,
 }
 
 /// Why no further piece is started.
@@ -105,6 +108,7 @@ impl<S: Plan> Run<'_, S> {
     ) -> Result<Ending, Error> {
         let monitor = &*self.options.monitor;
         let (mut in_flight, mut ending) = (0, None);
+        let mut planned = self.track.position().0;
         // A few wait, so that no worker does.
         let workers = self.options.workers.get();
         let window = match self.options.size {
@@ -122,6 +126,7 @@ impl<S: Plan> Run<'_, S> {
                 && (in_flight == 0 || self.spool.has_room())
             {
                 let piece = self.track.plan.borrow_mut().next();
+                planned = piece.as_ref().ok().and_then(Option::as_ref).map_or(planned, Piece::end);
                 match piece {
                     Ok(Some(piece)) if self.is_known(&piece)? => self.place_waiting()?,
                     Ok(Some(piece)) => {
@@ -129,7 +134,10 @@ impl<S: Plan> Run<'_, S> {
                         // It is received as long as this holds the queue.
                         let _ = jobs.send(piece);
                     }
-                    Ok(None) => ending = Some(Ending::Exhausted),
+                    Ok(None) => {
+                        self.track.ended(planned);
+                        ending = Some(Ending::Exhausted);
+                    }
                     Err(error) => ending = Some(Ending::Error(error)),
                 }
             }
@@ -190,14 +198,24 @@ impl<S: Plan> Run<'_, S> {
         match self.track.order() {
             Order::Source if !next => {
                 self.track.count(0);
-                let file = self.spool.put(piece, &outcome)?;
-                self.core.sync_too(file);
+                let kept = self.spool.put(piece, &outcome);
                 self.track.keep(piece);
+                match kept {
+                    Ok(file) => self.core.sync_too(file),
+                    Err(error) => {
+                        // A full disk must not cost a finished result: the one that all wait for may end yet.
+                        self.held.insert(piece.start(), outcome);
+                        return Ok(Some(Ending::Error(error)));
+                    }
+                }
             }
             _ => {
                 self.track.count(outcome.failed);
                 let track = &self.track;
-                let body = track.headed(outcome.body);
+                let body = match track.headed(outcome.body, piece.start()) {
+                    Ok(body) => body,
+                    Err(error) => return Ok(Some(Ending::Error(error))),
+                };
                 self.core.place(&body, &outcome.letters, || track.finish(piece))?;
                 self.commit_delivered()?;
                 self.place_waiting()?;
@@ -215,11 +233,14 @@ impl<S: Plan> Run<'_, S> {
                 self.track.advance();
                 continue;
             }
-            let outcome = self.spool.take(start)?;
+            let outcome = match self.held.remove(&start) {
+                Some(outcome) => Some(outcome),
+                None => self.spool.take(start)?,
+            };
             let outcome = outcome.ok_or_else(|| self.spool.damaged(start))?;
             self.track.fail(outcome.failed);
             let track = &self.track;
-            let body = track.headed(outcome.body);
+            let body = track.headed(outcome.body, start)?;
             self.core.place(&body, &outcome.letters, || track.advance())?;
             self.commit_delivered()?;
         }

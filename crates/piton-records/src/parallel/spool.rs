@@ -1,6 +1,6 @@
 //! The spool: results of pieces that are finished behind one that is not, kept durably until it is their turn.
 //!
-//! It is a folder of files, to which entries are appended: a head of 80 bytes, the result, the dead letters. Each
+//! It is a folder of files, to which entries are appended: a head of 88 bytes, the result, the dead letters. Each
 //! entry speaks for itself: of which job it is, which bytes of the source it is the result of, and the CRCs of both parts.
 //! What cannot be believed is not there, and its piece runs again.
 
@@ -16,12 +16,12 @@ use piton_durable::own;
 use piton_durable::verify;
 
 use super::plan::Piece;
-use crate::body::Body;
+use crate::body::{Body, Header};
 use crate::error::Error;
 use crate::job::Synced;
 
 const MAGIC: [u8; 8] = *b"PITONSP1";
-const HEAD: usize = 80;
+const HEAD: usize = 88;
 /// A file of entries is not appended to when it is so long.
 const SEGMENT: u64 = 64 << 20;
 /// A result that is longer stays in the file until it is copied to the output.
@@ -76,7 +76,7 @@ pub(crate) struct Head {
     letters: u64,
     failed: u64,
     /// Bytes of the result that are its header.
-    header: u64,
+    header: Header,
     crc: u32,
 }
 
@@ -94,7 +94,7 @@ impl Head {
     fn encode(&self) -> [u8; HEAD] {
         let mut bytes = [0; HEAD];
         let mut rest: &mut [u8] = &mut bytes;
-        let fields: [&[u8]; 10] = [
+        let fields: [&[u8]; 11] = [
             &MAGIC,
             &self.job.to_le_bytes(),
             &self.start.to_le_bytes(),
@@ -103,7 +103,8 @@ impl Head {
             &self.body.to_le_bytes(),
             &self.letters.to_le_bytes(),
             &self.failed.to_le_bytes(),
-            &self.header.to_le_bytes(),
+            &self.header.len.to_le_bytes(),
+            &self.header.crc.to_le_bytes(),
             &self.crc.to_le_bytes(),
         ];
         for field in fields {
@@ -129,7 +130,8 @@ impl Head {
             Some(u64::from_le_bytes(*number))
         };
         let (job, start, end, key) = (number()?, number()?, number()?, number()?);
-        let (body, letters, failed, header) = (number()?, number()?, number()?, number()?);
+        let (body, letters, failed) = (number()?, number()?, number()?);
+        let header = Header { len: number()?, crc: number()? };
         let crc = u32::from_le_bytes(*rest.first_chunk::<4>()?);
         let head = Self { job, start, end, key, body, letters, failed, header, crc };
         (*magic == MAGIC && start < end && head.len().is_some()).then_some(head)

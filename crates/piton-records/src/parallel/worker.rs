@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Parallel;
 use super::letters::Letter;
@@ -15,6 +15,8 @@ use super::spool::Outcome;
 use crate::body::Body;
 use crate::error::Error;
 
+/// How long it takes at most until a pause ends with the run.
+const STEP: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts, unless the first one is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -158,13 +160,27 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Waits so long; `false`: the run is to end.
+    fn sleep(&self, time: Duration) -> bool {
+        let until = Instant::now().checked_add(time);
+        loop {
+            let left = until.map_or(STEP, |until| until.saturating_duration_since(Instant::now()));
+            if self.over.load(Ordering::Relaxed) || !self.options.monitor.sleep(left.min(STEP)) {
+                return false;
+            }
+            if left <= STEP && until.is_some() {
+                return true;
+            }
+        }
+    }
+
     /// Attempts until one succeeds, fails for a reason that does not pass, or is the last one.
     pub(crate) fn attempts(&self, mut attempt: impl FnMut(u32) -> Attempt) -> Result<Body, Gone> {
         let monitor = &self.options.monitor;
         let mut pause = self.options.pause;
         for number in 1.. {
             if let Some(pace) = &self.pace
-                && !monitor.sleep(pace.wait())
+                && !self.sleep(pace.wait())
             {
                 return Err(Gone::Stopped);
             }
@@ -174,7 +190,7 @@ impl<'a> Worker<'a> {
                 Attempt::Stopped => return Err(Gone::Stopped),
                 Attempt::Broken(error) => return Err(Gone::Broken(error)),
                 Attempt::Failed(failed) if failed.transient && number <= self.options.retries => {
-                    if !monitor.sleep(pause) {
+                    if !self.sleep(pause) {
                         return Err(Gone::Stopped);
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE.max(self.options.pause));

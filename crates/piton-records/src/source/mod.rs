@@ -84,17 +84,26 @@ impl Reader {
             return Err(not_a_file());
         }
         let (mut before, mut len) = (before, stat.len);
+        let moved = before.as_ref().is_some_and(|known| {
+            (known.identity.device, known.identity.inode) != (stat.id.device, stat.id.inode)
+        });
+        if moved && reading.changed == Changed::FromStart {
+            before = None;
+        }
+        if let Some(known) = &before
+            && moved
+            && reading.growth == Growth::Follow
+            && reading.changed == Changed::Stop
+            && let Some(old) = rotated::find(fs, path, known.identity, known.read())
+        {
+            // Also if nothing of it was read, or the new one begins as it does.
+            return Err(Error::SourceRotated { path: path.to_owned(), old });
+        }
         if let Some(known) = &before {
             match known.check(&*file, path, stat.len, reading) {
                 Ok(checked) => len = checked,
                 Err(Error::SourceChanged { .. }) if reading.changed == Changed::FromStart => {
                     before = None;
-                }
-                Err(error @ Error::SourceChanged { .. }) if reading.growth == Growth::Follow => {
-                    let position = known.read();
-                    let old = rotated::find(fs, path, known.identity, position);
-                    let path = path.to_owned();
-                    return Err(old.map_or(error, |old| Error::SourceRotated { path, old }));
                 }
                 Err(error) => return Err(error),
             }
@@ -208,6 +217,11 @@ impl Reader {
         }
     }
 
+    /// Device and inode.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Where reading began: where earlier runs have left it, or at its start.
     pub(crate) fn began(&self) -> Position {
         self.began
@@ -303,7 +317,7 @@ impl Reader {
     /// So many records of the batch count.
     fn take(&mut self, batch: &mut Batch, taken: usize) -> bool {
         batch.taken = taken;
-        self.records += taken as u64;
+        self.records = self.records.saturating_add(taken as u64);
         taken > 0
     }
 

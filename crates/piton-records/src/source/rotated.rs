@@ -29,7 +29,7 @@ pub(super) fn find(
         let is_it = || {
             let there = fs.lstat(candidate).ok()??;
             let same = (there.id.device, there.id.inode) == (identity.device, identity.inode);
-            if !there.is_file || !same || position == 0 {
+            if !there.is_file || !same {
                 return None;
             }
             let file = fs.open(candidate, Open::Read).ok()?;

@@ -39,10 +39,10 @@ impl Reader {
         Ok(Input::Coded(Box::new(decoded)))
     }
 
-    /// Only the first record of this batch, which was read last, counts.
-    pub(crate) fn take_one(&mut self, batch: &mut Batch) {
-        self.records -= (batch.taken as u64).saturating_sub(1);
-        batch.taken = batch.taken.min(1);
+    /// Only so many records of this batch, which was read last, count.
+    pub(crate) fn take_only(&mut self, batch: &mut Batch, records: usize) {
+        self.records -= batch.taken.saturating_sub(records) as u64;
+        batch.taken = batch.taken.min(records);
     }
 
     /// Passes the record that comes next, whatever its length, without keeping it.

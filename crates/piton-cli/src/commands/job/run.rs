@@ -161,10 +161,11 @@ fn drive(
         let at_terminal = move |act: fn(&Terminal)| terminal.iter().for_each(|it| act(it));
         move |pull| match pull {
             Pull::Stop => {
-                screen.lock().saving();
                 monitor.stop();
-                let of_commands = stop.clone();
+                let (of_commands, screen) = (stop.clone(), screen.clone());
+                // The terminal may be halted (Ctrl-S), and the next signal must get through.
                 let later = move || {
+                    screen.lock().saving();
                     thread::sleep(GRACE);
                     of_commands.stop();
                 };

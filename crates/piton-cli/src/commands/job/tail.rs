@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use piton::records::{Changed, Error, Growth};
+use piton::records::{Builder, Changed, Error, Framing, Growth};
 
 use super::open::{self, Sink, outputs};
 use super::trouble::of_job;
 use crate::args::JobOptions;
 use crate::exit::Exit;
+use crate::out;
 use crate::signals::{Brakes, Pull};
 use crate::trouble::Trouble;
 
@@ -30,20 +31,18 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
     let stopped = Arc::new(AtomicBool::new(false));
     let brakes = Brakes::install({
         let stopped = Arc::clone(&stopped);
-        // What is printed is saved at once, also before it is suspended.
-        move |pull| {
-            if pull != Pull::Continue {
-                stopped.store(true, Ordering::Relaxed);
-            }
+        move |pull| match pull {
+            Pull::Stop | Pull::Quit => stopped.store(true, Ordering::Relaxed),
+            Pull::Suspend | Pull::Continue => {}
         }
     })
     .map_err(|error| Trouble::cannot_start(&error))?;
     let log = Log { name: file, sink: &sink, options, stopped: &stopped };
     let printed = match log.print(file, Changed::Stop)? {
         // What is left of the old one comes first.
-        Err(Error::SourceRotated { old, .. }) => match log.print(&old, Changed::Stop)? {
-            Ok(()) => log.print(file, Changed::FromStart)?,
-            error => error,
+        Err(Error::SourceRotated { old, .. }) => match log.print_last(&old)? {
+            Ok(()) if !stopped.load(Ordering::Relaxed) => log.print(file, Changed::FromStart)?,
+            printed => printed,
         },
         printed => printed,
     };
@@ -71,15 +70,35 @@ impl Log<'_> {
         if changed != Changed::Stop {
             builder = builder.changed(changed);
         }
+        self.print_with(file, builder)
+    }
+
+    /// Prints what is left of a file that nobody appends to any more: its last line counts as it is.
+    fn print_last(&self, old: &Path) -> Result<Result<(), Error>, Trouble> {
+        let builder = open::builder(self.name, self.name, self.sink, self.options, Growth::Accept)?;
+        self.print_with(old, builder)
+    }
+
+    fn print_with(&self, file: &Path, builder: Builder) -> Result<Result<(), Error>, Trouble> {
         let mut job = builder.open().map_err(of_job)?;
-        let mut out = outputs(&mut job, self.sink, None)?;
+        let mut results = outputs(&mut job, self.sink, None)?;
+        if let Some(path) = job.set_aside() {
+            out::say(format!("piton: what another program wrote is in {}", path.display()));
+        }
+        let framing = self.options.source.framing();
         let mut print = || {
-            for record in job.records(file, self.options.source.framing())? {
+            for record in job.records(file, framing)? {
                 if self.stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 let record = record?;
-                out.write(&record, record.raw())?;
+                results.write(&record, record.raw())?;
+                if let Framing::Delimited(end) = framing
+                    && !record.raw().ends_with(&[end])
+                {
+                    // The last line of a file that was rotated; the next one begins behind it.
+                    results.write(&record, [end])?;
+                }
             }
             // Not finished: the file may grow.
             job.commit_now()

@@ -18,7 +18,9 @@ pub(super) fn of_job(error: Error) -> Trouble {
         Error::PieceFailed { .. }
         | Error::TooManyFailures { .. }
         | Error::RecordTooLong { .. }
-        | Error::UnclosedQuote { .. } => Exit::Items,
+        | Error::UnclosedQuote { .. }
+        | Error::HeaderDiffers { .. } => Exit::Items,
+        Error::IsTheSource { .. } => Exit::Usage,
         Error::StartBeyondEnd { .. }
         | Error::StartWithinRecord { .. }
         | Error::StartOutOfOrder { .. }
@@ -107,6 +109,10 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::SourceChanged { change: SourceChange::LastRecordGrew { .. }, .. } => {
             "--restart starts over; the last record was processed before it was complete"
         }
+        Error::SourceChanged {
+            change: SourceChange::Ahead { .. } | SourceChange::EndsBefore { .. },
+            ..
+        } => "bring the old file back, or start over with --restart",
         Error::SourceChanged { .. } => {
             "--rebase continues at the saved position in the new file, --restart starts over"
         }
@@ -120,6 +126,10 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::SourceCut { .. } => "get the whole file, then start over with --restart",
         Error::SourceDamaged { .. } => "get the file again, then start over with --restart",
         Error::WindowTooLarge { .. } => "--max-window SIZE allows it",
+        Error::IsTheSource { .. } => "choose another file for the results",
+        Error::HeaderDiffers { .. } => {
+            "--header is for a CMD that writes a header each time; start over without it with --restart"
+        }
         Error::OutputExists { .. } => "remove it, or choose another file with -o FILE",
         Error::OutputWithoutPosition { .. } => {
             "bring the state back, or start over with --restart, which moves it aside"

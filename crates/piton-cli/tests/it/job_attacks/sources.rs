@@ -144,6 +144,34 @@ fn the_header_is_written_once_and_first() {
 }
 
 #[test]
+fn a_command_that_writes_no_header_loses_no_line_to_it() {
+    let place = place(b"h\n1\n2\n3\n4\n");
+    let arguments = ["lines", "in", "--header", "--chunk", "2", "-o", "out", "--jobs", "1"];
+    says(&run(&place, &arguments, "grep '[0-9]'"), 13, "begins with another header");
+    assert_eq!(read(&place, "out.part"), "1\n");
+}
+
+#[test]
+fn what_is_read_is_not_written_to() {
+    let place = place(b"1\n2\n");
+    for arguments in [
+        &["lines", "in", "--append", "in"][..],
+        &["lines", "in", "-o", "out", "--dead-letter", "in"],
+    ] {
+        says(&run(&place, arguments, "cat"), 2, "is the source");
+        assert_eq!(read(&place, "in"), "1\n2\n");
+    }
+}
+
+#[test]
+fn a_finished_output_that_was_removed_is_missed() {
+    let place = place(b"1\n");
+    says(&run(&place, &OUT, "cat"), 0, "done");
+    std::fs::remove_file(place.path("out")).unwrap();
+    says(&run(&place, &OUT, "cat"), 3, "out is gone");
+}
+
+#[test]
 fn a_mistyped_command_or_source_leaves_nothing_behind() {
     let place = place(b"1\n");
     for words in [

@@ -84,9 +84,29 @@ impl AtTerminal {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(began.elapsed() < Duration::from_secs(30), "it did not end");
+            assert!(
+                began.elapsed() < Duration::from_secs(30),
+                "it did not end: {}",
+                self.threads()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// What its threads do, and what it shows.
+    fn threads(&self) -> String {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let mut text = String::new();
+        for task in tasks {
+            let task = task.unwrap().path();
+            let read = |name| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            let state: String =
+                read("status").lines().filter(|it| it.starts_with("State")).collect();
+            text += &format!("{} {state} {}\n", read("comm").trim(), read("wchan"));
+        }
+        let shown = self.shown.lock().unwrap();
+        let last = shown.len().saturating_sub(600);
+        text + &String::from_utf8_lossy(&shown[last..])
     }
 
     fn signal(&self, name: &str) {
