@@ -4,7 +4,9 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use rustix::process::{Signal as Sent, getpid, kill_current_process_group, kill_process};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -164,8 +166,12 @@ impl Caught {
                 () = received(hangup) => return Exit::Terminated,
                 () = received(suspend) => {
                     pull(Pull::Suspend);
-                    // It cannot fail for the own process.
-                    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+                    // Neither can fail for the own process. Another thread stops it, an instant later.
+                    let _ = kill_process(getpid(), Sent::STOP);
+                    std::thread::sleep(STOPS);
+                    // Ctrl-Z also suspends a command that is just being started, before it has a group of its
+                    // own; whoever continues this process alone would leave it behind, and us waiting for it.
+                    let _ = kill_current_process_group(Sent::CONT);
                     pull(Pull::Continue);
                 }
             }
@@ -181,6 +187,8 @@ impl Caught {
     }
 }
 
+/// How long it takes at most until a process that was sent SIGSTOP does not run any more.
+const STOPS: Duration = Duration::from_millis(50);
 const SUSPEND: SignalKind = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
 
 async fn received(signal: &mut Option<Signal>) {

@@ -13,6 +13,8 @@ use crate::error::Error;
 use crate::framing::Framing;
 use crate::parallel::{Attempt, Failed, FilePiece, Work};
 
+/// SIGINT.
+const INTERRUPT: i32 = 2;
 /// The longest header.
 const HEADER: usize = 1 << 20;
 /// By this a command says that trying again may help (`EX_TEMPFAIL` of sysexits.h).
@@ -188,7 +190,10 @@ impl CommandWork {
     fn failed(&self, ran: &Ran) -> Failed {
         let (why, transient) = match ran.ended {
             Ended::Code(code) => (format!("exit code {code}"), self.transient.contains(&code)),
-            Ended::Signal(signal) => (format!("it was killed by signal {signal}"), false),
+            // Ctrl-C reaches also a command that is just being started, and then us.
+            Ended::Signal(signal) => {
+                (format!("it was killed by signal {signal}"), signal == INTERRUPT)
+            }
             Ended::HeldOpen => {
                 ("it left a process behind that holds its output open".to_owned(), false)
             }

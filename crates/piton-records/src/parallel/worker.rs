@@ -189,6 +189,8 @@ impl<'a> Worker<'a> {
                 Attempt::Done(body) => return Ok(body),
                 Attempt::Stopped => return Err(Gone::Stopped),
                 Attempt::Broken(error) => return Err(Gone::Broken(error)),
+                // What stops the run may have made it fail.
+                Attempt::Failed(_) if monitor.is_stopped() => return Err(Gone::Stopped),
                 Attempt::Failed(failed) if failed.transient && number <= self.options.retries => {
                     if !self.sleep(pause) {
                         return Err(Gone::Stopped);

@@ -132,3 +132,25 @@ fn letters_may_be_wanted_later_but_not_given_up() {
     run_with_letters(&disk, fs(&disk), &workers(2), picky).unwrap();
     assert_eq!(letters(&disk).iter().map(|it| it.line).collect::<Vec<_>>(), [4, 14]);
 }
+
+/// What stops the run may have made the work fail: Ctrl-C reaches a command too.
+#[test]
+fn what_fails_after_the_stop_runs_again() {
+    let input = lines(9);
+    let disk = disk(1, &input);
+    let monitor = std::sync::Arc::new(piton_records::parallel::Monitor::default());
+    let how = workers(1).monitor(std::sync::Arc::clone(&monitor));
+    let stopped = run_with_letters(&disk, fs(&disk), &how, |record| {
+        if record.starts_with(b"4-") {
+            monitor.stop();
+            return Err(Failed::permanent("interrupted"));
+        }
+        Ok(result(record))
+    })
+    .unwrap();
+    assert_eq!((stopped.stopped, stopped.records, stopped.failed), (true, 4, 0));
+    let done =
+        run_with_letters(&disk, fs(&disk), &workers(1), |record| Ok(result(record))).unwrap();
+    assert_eq!((done.records, done.failed, letters(&disk).len()), (9, 0, 0));
+    assert!(disk.bytes(OUT).unwrap() == wanted(&input));
+}
