@@ -36,7 +36,7 @@ pub(crate) use fetch::FetchOptions;
 pub(crate) use forget::ForgetArgs;
 pub(crate) use generate::{CompletionsArgs, ManArgs};
 pub(crate) use get::{CheckOptions, FileOptions, GetArgs};
-pub(crate) use job::{AdoptAs, Every, JobOptions};
+pub(crate) use job::{AdoptAs, Every, JobOptions, ResultOptions};
 pub(crate) use lines::LinesArgs;
 pub(crate) use list::{ListFlow, ListOptions, ListSource};
 pub(crate) use network::{HttpVersion, NetworkOptions};

@@ -64,6 +64,13 @@ impl<S: Plan> Track<S> {
         self.plan.borrow().position(&self.head.borrow())
     }
 
+    /// Records that are done, also behind the head.
+    pub(crate) fn done(&self) -> u64 {
+        let behind: u64 = self.waiting.borrow().values().map(|it| it.records).sum();
+        let earlier: u64 = self.earlier.borrow().iter().map(|it| it.records).sum();
+        self.position().1.saturating_add(behind).saturating_add(earlier)
+    }
+
     pub(crate) fn failed(&self) -> u64 {
         self.failed.get()
     }

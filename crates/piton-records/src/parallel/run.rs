@@ -221,7 +221,12 @@ impl<S: Plan> Run<'_, S> {
                 self.place_waiting()?;
             }
         }
-        let (failed, (_, records)) = (self.track.failed(), self.track.position());
+        let failed = self.track.failed();
+        // In any order failures behind the head count, and so do the records there.
+        let records = match (self.options.max_failures, self.track.order()) {
+            (Some(_), Order::Any) => self.track.done(),
+            _ => self.track.position().1,
+        };
         let too_many = self.options.max_failures.filter(|most| most.exceeded(failed, records));
         Ok(too_many.map(|_| Ending::Error(Error::TooManyFailures { failed, records })))
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use piton::records::command::Input;
 
 use super::open::Sink;
+use crate::args::ResultOptions;
 use crate::out;
 use crate::screen::human;
 
@@ -25,8 +26,8 @@ pub(super) fn of_output(sink: &Sink, at_end: bool) -> String {
 }
 
 /// What the command does beside its output.
-pub(super) fn of_effects(again: u64, input: Input, at_end: bool) -> String {
-    if at_end {
+pub(super) fn of_effects(again: u64, input: Input, results: &ResultOptions) -> String {
+    if results.commit_at_end {
         return "side effects of CMD: at least once (any of them again after an interruption)"
             .to_owned();
     }
@@ -34,9 +35,13 @@ pub(super) fn of_effects(again: u64, input: Input, at_end: bool) -> String {
         Input::Stdin => human::counted(again, "chunk", "chunks"),
         Input::Argument => human::counted(again, "record", "records"),
     };
+    let cut = match results.checkpoint_every {
+        None => "those of the last second",
+        Some(_) => "those since the last checkpoint",
+    };
     format!(
-        "side effects of CMD: at least once (at most {pieces} again after a kill, and those of the \
-         last second after a power cut)"
+        "side effects of CMD: at least once (at most {pieces} again after a kill, and {cut} after a \
+         power cut)"
     )
 }
 

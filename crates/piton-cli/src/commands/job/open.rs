@@ -97,6 +97,18 @@ pub(super) fn check_source(path: &Path) -> Result<(), Trouble> {
     }
 }
 
+/// The state must not be kept in the source: a restart would move it aside.
+fn check_state(spec: &str, source: &Path) -> Result<(), Trouble> {
+    let path = ["file:", "json:", "sqlite:"].iter().find_map(|kind| spec.strip_prefix(kind));
+    let path = path.map(|path| path.split_once("?job=").map_or(path, |(path, _)| path));
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+    match path.is_some_and(|path| id(Path::new(path)).is_some_and(|it| Some(it) == id(source))) {
+        true => Err(Trouble::usage("--state names the file that is read")
+            .hint("--state file:PATH needs a file of its own")),
+        false => Ok(()),
+    }
+}
+
 /// What the state of the job is named after.
 pub(super) fn name(file: &Path, sink: &Sink) -> PathBuf {
     sink.path().unwrap_or(file).to_owned()
@@ -135,6 +147,7 @@ pub(super) fn builder(
         .note(kept::invocation())
         .verify_source(source.verify_source.is_some());
     if let Some(state) = &results.state {
+        check_state(state, file)?;
         builder = builder.state(state.clone());
     }
     if let Some(format) = source.compression {

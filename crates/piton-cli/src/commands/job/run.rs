@@ -242,7 +242,7 @@ fn promises(task: &Task, sink: &Sink, job: &Job) -> Vec<String> {
     // Those that run, and one that has ended: its worker runs the next one before its result is saved.
     let again = task.workers().get() as u64 + 1;
     let output = guarantee::of_output(sink, results.commit_at_end);
-    let effects = guarantee::of_effects(again, task.input, results.commit_at_end);
+    let effects = guarantee::of_effects(again, task.input, results);
     let mut promises = vec![output, effects];
     // A file beside the output has the default, which the lines above speak of.
     promises.extend(results.state.as_ref().map(|_| format!("position: {}", job.survives())));

@@ -217,3 +217,13 @@ fn a_touched_one_and_a_copy_elsewhere_continue() {
     says(&run(&place, &arguments, STOPS), 0, "done");
     assert_eq!(read(&place, "out").as_bytes(), input);
 }
+
+#[test]
+fn a_state_in_the_source_is_refused() {
+    let place = place(b"1\n");
+    for state in ["json:in", "file:./in", "sqlite:in?job=x"] {
+        let arguments = ["lines", "in", "-o", "out", "--restart", "--state", state];
+        says(&run(&place, &arguments, "cat"), 2, "--state names the file that is read");
+        assert_eq!(read(&place, "in"), "1\n");
+    }
+}
