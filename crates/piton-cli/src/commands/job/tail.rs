@@ -1,9 +1,10 @@
 //! `piton lines FILE` without a command: the records that were not printed before.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use piton::durable::fs::parent_dir;
 use piton::records::{Builder, Changed, Error, Framing, Growth};
 
 use super::open::{self, Sink, outputs};
@@ -41,7 +42,15 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
     let printed = match log.print(file, Changed::Stop)? {
         // What is left of the old one comes first.
         Err(Error::SourceRotated { old, .. }) => match log.print_last(&old)? {
-            Ok(()) if !stopped.load(Ordering::Relaxed) => log.print(file, Changed::FromStart)?,
+            Ok(()) if !stopped.load(Ordering::Relaxed) => {
+                for between in rotated_since(file, &old) {
+                    let between = out::path(&between);
+                    out::say(format!(
+                        "piton: {between} was rotated too since the last run: it is not printed"
+                    ));
+                }
+                log.print(file, Changed::FromStart)?
+            }
             printed => printed,
         },
         printed => printed,
@@ -51,6 +60,22 @@ pub(super) fn tail(file: &Path, options: &JobOptions) -> Result<Exit, Trouble> {
         Err(Error::PipeClosed) => Ok(Exit::Done),
         Err(error) => Err(of_job(error)),
     }
+}
+
+/// Files beside the log that look as if they were rotated after `old`. What cannot be looked at is none.
+fn rotated_since(file: &Path, old: &Path) -> Vec<PathBuf> {
+    let modified = |path: &Path| std::fs::metadata(path).ok()?.modified().ok();
+    let (Some(name), Some(since)) = (file.file_name(), modified(old)) else { return Vec::new() };
+    let is_one = |path: &PathBuf| {
+        let bytes = path.file_name().unwrap_or_default().as_encoded_bytes();
+        path != old
+            && bytes.len() > name.len()
+            && bytes.starts_with(name.as_encoded_bytes())
+            && !bytes.ends_with(b".piton-job")
+            && modified(path).is_some_and(|at| at > since)
+    };
+    let entries = std::fs::read_dir(parent_dir(file)).into_iter().flatten().flatten();
+    entries.map(|entry| parent_dir(file).join(entry.file_name())).filter(is_one).collect()
 }
 
 /// A log that may grow and be rotated, and where it is printed to.

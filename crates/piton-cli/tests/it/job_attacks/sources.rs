@@ -227,3 +227,38 @@ fn a_state_in_the_source_is_refused() {
         assert_eq!(read(&place, "in"), "1\n");
     }
 }
+
+/// As `logtail`: nothing is lost between two rotations without a word.
+#[test]
+fn a_log_that_was_rotated_is_printed_to_its_end() {
+    let place = place(b"");
+    let printed = |wanted: &str| {
+        let ran: Ran = place.command(&["lines", "log"]).output().unwrap().into();
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, wanted), "{ran:?}");
+        ran.stderr
+    };
+    let rotate = |from: &str, to: &str| {
+        std::fs::rename(place.path(from), place.path(to)).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    place.write("log", b"");
+    printed("");
+    place.write("log", b"a\n");
+    rotate("log", "log.1");
+    // The new one begins as the old one does.
+    place.write("log", b"a\nb\n");
+    assert_eq!(printed("a\na\nb\n"), "");
+    let mut log = std::fs::File::options().append(true).open(place.path("log")).unwrap();
+    std::io::Write::write_all(&mut log, b"half").unwrap();
+    printed("");
+    rotate("log.1", "log.2");
+    rotate("log", "log.1");
+    place.write("log", b"c\n");
+    printed("half\nc\n");
+    // Twice since the last run.
+    rotate("log", "log.3");
+    place.write("log", b"d\n");
+    rotate("log", "log.4");
+    place.write("log", b"e\n");
+    assert!(printed("e\n").contains("log.4 was rotated too"));
+}
