@@ -1,9 +1,8 @@
 //! Keys at the terminal while a job runs. The terminal gives them out one by one meanwhile, and has its settings back when
 //! the job ends, for whatever reason, and while it is suspended.
 
-use std::fs::File;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,6 +12,8 @@ use rustix::process::{Signal, getpgrp, getpid, kill_process};
 use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
 };
+
+use crate::out;
 
 /// How often it is looked whether the job is in the foreground.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
@@ -124,8 +125,7 @@ fn is_in_front() -> bool {
 
 /// Whether another program reads standard output: a pager has the keys then.
 fn stdout_is_read() -> bool {
-    let stdout = io::stdout().as_fd().try_clone_to_owned().map(File::from);
-    let kind = stdout.and_then(|stdout| stdout.metadata()).map(|stat| stat.file_type());
+    let kind = out::stdout_metadata().map(|stat| stat.file_type());
     kind.map_or(true, |kind| kind.is_fifo() || kind.is_socket())
 }
 

@@ -1,7 +1,9 @@
 //! Writing to stdout (data) and stderr (messages), where no one may be reading.
 
 use std::fmt::Display;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use serde_json::Value;
@@ -46,6 +48,11 @@ pub(crate) fn print_with(
 /// The output that a program waits for was not written: a failure, even if everything else succeeded.
 pub(crate) fn stdout_failed(error: &io::Error) -> Trouble {
     Trouble::new(Exit::Local, format!("cannot write to standard output: {error}"))
+}
+
+/// What standard output is.
+pub(crate) fn stdout_metadata() -> io::Result<Metadata> {
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).metadata()
 }
 
 /// Writes a line to stderr. If that fails, there is no one to tell.

@@ -35,23 +35,11 @@ impl Signals {
     /// From now on, the signals no longer kill.
     pub(crate) fn install() -> io::Result<Self> {
         let (sender, first) = mpsc::channel(1);
-        let (tell, told) = std::sync::mpsc::channel();
-        // The runtime is created on that thread: if it fails, no runtime has to be dropped here, which this
-        // runtime would not allow.
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let (runtime, mut caught) = match Caught::begin() {
-                Ok(begun) => begun,
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            drop(tell.send(Ok(())));
-            runtime.block_on(async {
-                // Even if no one waits for the first one, the second still ends the process.
-                let _ = sender.send(caught.next().await).await;
-                let second = caught.next().await;
-                std::process::exit(second.code().into());
-            });
+        Caught::on_thread(async move |caught| {
+            // Even if no one waits for the first one, the second still ends the process.
+            let _ = sender.send(caught.next().await).await;
+            caught.next().await
         })?;
-        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
         Ok(Self { first })
     }
 
@@ -88,27 +76,18 @@ impl Brakes {
     /// From now on signals go to `pull`, on a thread of its own.
     pub(crate) fn install(pull: impl Fn(Pull) + Send + Sync + 'static) -> io::Result<Self> {
         let pulled = Arc::new(OnceLock::new());
-        let (tell, told) = std::sync::mpsc::channel();
         let quits = Arc::new(AtomicBool::new(false));
         let (set, quit) = (Arc::clone(&pulled), Arc::clone(&quits));
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let (runtime, mut caught) = match Caught::begin() {
-                Ok(begun) => begun,
-                Err(error) => return drop(tell.send(Err(error))),
-            };
-            drop(tell.send(Ok(())));
-            runtime.block_on(async {
-                let first = caught.next_or_suspend(&pull).await;
-                // Only the first one decides.
-                let _ = set.set(first);
-                pull(Pull::Stop);
-                let second = caught.next_or_suspend(&pull).await;
-                quit.store(true, Ordering::Relaxed);
-                pull(Pull::Quit);
-                std::process::exit(second.code().into());
-            });
+        Caught::on_thread(async move |caught| {
+            let first = caught.next_or_suspend(&pull).await;
+            // Only the first one decides.
+            let _ = set.set(first);
+            pull(Pull::Stop);
+            let second = caught.next_or_suspend(&pull).await;
+            quit.store(true, Ordering::Relaxed);
+            pull(Pull::Quit);
+            second
         })?;
-        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
         Ok(Self { pulled, quits })
     }
 
@@ -134,6 +113,23 @@ struct Caught {
 }
 
 impl Caught {
+    /// Lets `handle` wait for them on a thread of its own. It returns with the second one, which ends the process.
+    fn on_thread(handle: impl AsyncFnOnce(&mut Self) -> Exit + Send + 'static) -> io::Result<()> {
+        let (tell, told) = std::sync::mpsc::channel();
+        // The runtime is created on that thread: if it fails, no runtime has to be dropped here, which a
+        // runtime would not allow.
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let (runtime, mut caught) = match Self::begin() {
+                Ok(begun) => begun,
+                Err(error) => return drop(tell.send(Err(error))),
+            };
+            drop(tell.send(Ok(())));
+            let second = runtime.block_on(handle(&mut caught));
+            std::process::exit(second.code().into());
+        })?;
+        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))
+    }
+
     fn begin() -> io::Result<(Runtime, Self)> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let entered = runtime.enter();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use piton_checkpoint::store::{JournalStore, Spec};
-use piton_durable::fs::{Fs, Open, read_full_at};
+use piton_durable::fs::{Fs, Open, read_full_at, with_suffix};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -135,9 +135,8 @@ impl Known {
 /// The state of the job that is meant by this path: the state itself, or what it lies beside, which is the output, its
 /// part or the source. `None`: there is none.
 pub fn state_beside(fs: &dyn Fs, path: &Path) -> Option<Spec> {
-    let beside = |path: &Path| with(path, STATE);
     let part = path.extension().is_some_and(|it| it == "part").then(|| path.with_extension(""));
-    [Some(path.to_owned()), Some(beside(path)), part.as_deref().map(beside)]
+    [Some(path.to_owned()), Some(state_of(path)), part.as_deref().map(state_of)]
         .into_iter()
         .flatten()
         .find_map(|path| kind_of(fs, &path))
@@ -208,9 +207,7 @@ pub fn find_jobs(fs: &dyn Fs, folder: &Path) -> Result<Vec<Spec>, Error> {
     Ok(found.iter().filter_map(|path| kind_of(fs, path)).collect())
 }
 
-fn with(path: &Path, extension: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(extension);
-    name.into()
+/// Where the job of this name keeps its state, unless it is told otherwise.
+pub(crate) fn state_of(name: &Path) -> PathBuf {
+    with_suffix(name, &format!(".{STATE}"))
 }

@@ -95,13 +95,13 @@ impl<'a> RecordRef<'a> {
     /// A name that is the same in every attempt, and another one for every other record of this source: where
     /// it begins, and a CRC-64 of what it holds. Fit for an `Idempotency-Key`.
     pub fn id(&self) -> String {
-        id(self.offset, self.raw)
+        id(self.offset, crc64(self.raw))
     }
 }
 
-/// The name of what begins at `offset`.
-pub(crate) fn id(offset: u64, bytes: &[u8]) -> String {
-    format!("{offset:x}-{:016x}", crc64(bytes))
+/// The name of what begins at `offset` and has this CRC-64.
+pub(crate) fn id(offset: u64, key: u64) -> String {
+    format!("{offset:x}-{key:016x}")
 }
 
 impl Deref for RecordRef<'_> {

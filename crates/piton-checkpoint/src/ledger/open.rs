@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use piton_durable::fs::{Fs, OsFs, parent_dir};
+use piton_durable::fs::{Fs, OsFs, parent_dir, with_suffix};
 
 use super::error::LedgerError;
 use super::flight::{LockedRecorder, path_of};
@@ -129,7 +129,7 @@ pub(super) fn remove(path: &Path) -> Result<Vec<PathBuf>, LedgerError> {
     }
     let mut removed = Vec::new();
     // The database first: without it the other files are useless.
-    let files = [path.clone(), schema::beside(&path, "-wal"), schema::beside(&path, "-shm")];
+    let files = [path.clone(), with_suffix(&path, "-wal"), with_suffix(&path, "-shm")];
     for file in files.into_iter().chain([path_of(&path)]) {
         if look(&file)?.is_some() {
             fs.remove(&file).map_err(LedgerError::io("remove", &file))?;

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use piton_durable::fs::{Fs, OsFs};
+use piton_durable::fs::{Fs, OsFs, with_suffix};
 use piton_durable::own::{self, NotOurs};
 
 use super::error::LedgerError;
 use super::flight;
-use super::schema::beside;
 
 /// The files of the ledger at `path`.
 fn files(path: &Path) -> [PathBuf; 4] {
-    [path.to_owned(), beside(path, "-wal"), beside(path, "-shm"), flight::path_of(path)]
+    [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm"), flight::path_of(path)]
 }
 
 /// Whether the files of the ledger at `path`, as far as they are there, are what runs of this user left.
@@ -42,7 +41,7 @@ fn check_one(path: &Path) -> Result<(), LedgerError> {
 /// reads the database, even one of another user or another database: it writes the content of the journal
 /// into the ledger, and removes a file that is named at its end.
 fn refuse_journal(path: &Path) -> Result<(), LedgerError> {
-    let journal = beside(path, "-journal");
+    let journal = with_suffix(path, "-journal");
     check_one(&journal)?;
     match OsFs.lstat(&journal).map_err(LedgerError::io("inspect", &journal))? {
         Some(_) => Err(LedgerError::StrayJournal { path: journal }),

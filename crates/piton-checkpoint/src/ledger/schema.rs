@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir, read_full_at};
+use piton_durable::fs::{Existing, Fs, Open, OsFs, parent_dir, read_full_at, with_suffix};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
@@ -122,7 +122,7 @@ impl DerefMut for Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let wal = OsFs.stat(&beside(&self.path, "-wal"));
+        let wal = OsFs.stat(&with_suffix(&self.path, "-wal"));
         if wal.is_ok_and(|wal| wal.is_none_or(|wal| wal.len == 0)) {
             // Otherwise empty files stay beside the ledger, which the next owner reuses.
             let _ = self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
@@ -189,7 +189,7 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 /// Creates an empty ledger at `path`, which must not exist: under a temporary name, synced, renamed, the
 /// directory synced. The caller holds the lock.
 pub(super) fn create(fs: &dyn Fs, path: &Path, number: u64) -> Result<(), LedgerError> {
-    let temporary = beside(path, ".tmp");
+    let temporary = with_suffix(path, ".tmp");
     // What a kill left.
     sweep(fs, &temporary)?;
     let file = fs
@@ -245,7 +245,7 @@ fn fill(path: &Path, number: u64) -> rusqlite::Result<String> {
 /// Removes a database and the files of SQLite beside it, if this user may remove them.
 fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
     for suffix in ["", "-journal", "-wal", "-shm"] {
-        let leftover = beside(path, suffix);
+        let leftover = with_suffix(path, suffix);
         ours::check_sweepable(&leftover)?;
         match fs.remove(&leftover) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -253,11 +253,4 @@ fn sweep(fs: &dyn Fs, path: &Path) -> Result<(), LedgerError> {
         }
     }
     Ok(())
-}
-
-/// `path` with `suffix` appended to its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use piton_durable::fs::{Fs, Open, read_full_at, write_all_at};
+use piton_durable::fs::{Fs, Open, read_full_at, with_suffix, write_all_at};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::Bloom;
@@ -67,7 +67,7 @@ impl Writer {
     ) -> Result<Self, LedgerError> {
         let mut conn = schema::connect(path, Access::Write, CACHE_KIB)?;
         if durability == Durability::Power {
-            write_again(fs, &schema::beside(path, "-wal"))?;
+            write_again(fs, &with_suffix(path, "-wal"))?;
         }
         let synchronous = match durability {
             Durability::Power => "FULL",

@@ -70,7 +70,11 @@ impl JournalStore {
 
 impl Store for JournalStore {
     fn take(&self) -> Result<Taken, StoreError> {
-        self.run.take(|| self.open(), |open| open.kept.taken(open.epoch))
+        self.run.take(|| {
+            let open = self.open()?;
+            let taken = open.kept.taken(open.epoch);
+            Ok((open, taken))
+        })
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {

@@ -31,19 +31,17 @@ impl<T> Run<T> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the store with what `open` gives, which `result` is made of. Only once.
+    /// Takes the store with what `open` gives, and returns the rest of that. Only once.
     pub(super) fn take<R>(
         &self,
-        open: impl FnOnce() -> Result<T, StoreError>,
-        result: impl FnOnce(&T) -> R,
+        open: impl FnOnce() -> Result<(T, R), StoreError>,
     ) -> Result<R, StoreError> {
         let mut life = self.life();
         if !matches!(*life, Life::NotTaken) {
             return Err(StoreError::Fenced { place: self.place() });
         }
-        let open = Box::new(open()?);
-        let result = result(&open);
-        *life = Life::Taken(open);
+        let (open, result) = open()?;
+        *life = Life::Taken(Box::new(open));
         Ok(result)
     }
 

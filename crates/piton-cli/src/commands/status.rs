@@ -124,7 +124,7 @@ fn row(one: &Unfinished, zone: &TimeZone) -> [String; 8] {
     ]
 }
 
-fn begun(seconds: i64, zone: &TimeZone) -> String {
+pub(super) fn begun(seconds: i64, zone: &TimeZone) -> String {
     match Timestamp::from_second(seconds) {
         Ok(time) => time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
         Err(_) => "?".to_owned(),

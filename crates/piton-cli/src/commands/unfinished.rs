@@ -22,9 +22,21 @@ pub(super) struct Found {
 
 /// Looks at each path, and searches folders. Nothing is found twice.
 pub(super) fn find(paths: &[PathBuf]) -> Vec<Found> {
-    let mut all: Vec<Found> = Vec::new();
-    let mut places = HashMap::new();
-    for found in paths.iter().flat_map(|path| look(path)) {
+    each_once(paths.iter().flat_map(|path| look(path)))
+}
+
+/// What a command line names, or a folder of it holds.
+pub(super) trait Place {
+    /// The same for every way to write it.
+    fn place(&self) -> PathBuf;
+    /// Whether it was named itself, and not only its folder.
+    fn named(&mut self) -> &mut bool;
+}
+
+/// None is in the result twice; what was named once is named.
+pub(super) fn each_once<T: Place>(found: impl Iterator<Item = T>) -> Vec<T> {
+    let (mut all, mut places) = (Vec::<T>::new(), HashMap::new());
+    for mut found in found {
         match places.entry(found.place()) {
             Entry::Vacant(entry) => {
                 entry.insert(all.len());
@@ -32,7 +44,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Vec<Found> {
             }
             Entry::Occupied(entry) => {
                 if let Some(earlier) = all.get_mut(*entry.get()) {
-                    earlier.named |= found.named;
+                    *earlier.named() |= *found.named();
                 }
             }
         }
@@ -40,14 +52,22 @@ pub(super) fn find(paths: &[PathBuf]) -> Vec<Found> {
     all
 }
 
-impl Found {
-    /// The same for every way to write it.
+/// Whether this path is a folder, or a link to one.
+pub(super) fn is_folder(path: &Path) -> bool {
+    matches!(OsFs.stat(path), Ok(Some(stat)) if stat.is_dir)
+}
+
+impl Place for Found {
     fn place(&self) -> PathBuf {
         let journal = match &self.state {
             Ok(Some(unfinished)) => Target::new(unfinished.target.clone()).journal(),
             _ => self.path.clone(),
         };
         OsFs.canonicalize(&journal).unwrap_or(journal)
+    }
+
+    fn named(&mut self) -> &mut bool {
+        &mut self.named
     }
 }
 
@@ -56,8 +76,7 @@ fn look(path: &Path) -> Vec<Found> {
         let state = inspect(&OsFs, path).map_err(Trouble::from);
         Found { path: path.to_owned(), named, state }
     };
-    let is_folder = matches!(OsFs.stat(path), Ok(Some(stat)) if stat.is_dir);
-    if !is_folder {
+    if !is_folder(path) {
         return vec![at(path, true)];
     }
     match find_unfinished(&OsFs, path) {

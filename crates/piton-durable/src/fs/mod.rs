@@ -394,6 +394,13 @@ pub fn parent_dir(path: &Path) -> &Path {
     }
 }
 
+/// `path` with this behind its name, as it is: also if the name gets too long for the file system.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

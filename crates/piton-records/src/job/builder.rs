@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Checkpoints, Job};
 use crate::error::Error;
+use crate::inspect::state_of;
 use crate::output::Foreign;
 use crate::source::{Changed, Compression, Growth, MAX_RECORD, MAX_WINDOW};
 use crate::start::Start;
@@ -41,12 +42,10 @@ enum Place {
 
 impl Builder {
     pub(super) fn new(name: &Path) -> Self {
-        let mut path = name.as_os_str().to_owned();
-        path.push(".piton-job");
         Self {
             name: name.to_owned(),
             fs: Arc::new(OsFs),
-            place: Place::Spec(Spec::Journal(path.into())),
+            place: Place::Spec(Spec::Journal(state_of(name))),
             growth: Growth::default(),
             changed: Changed::default(),
             max_record: MAX_RECORD,

@@ -8,6 +8,7 @@ use super::core::{Checkpoints, Core, FULL, Life, OUTSTANDING, OUTSTANDING_BYTES,
 use super::ticker::Synced;
 use crate::body::Body;
 use crate::error::Error;
+use crate::output::OutputFile;
 use crate::state::{Phase, State};
 
 impl Core {
@@ -146,13 +147,17 @@ impl Core {
 
     /// The files that are synced before the store.
     pub(super) fn synced(&self) -> Vec<Synced> {
+        self.of_files(|file| Synced { file: file.file(), path: PathBuf::from(file.live()) })
+    }
+
+    /// Something of each file that is written to: output and dead letters.
+    pub(super) fn of_files<T>(&self, of: impl Fn(&OutputFile) -> T) -> Vec<T> {
         let (output, letters) = (self.output.borrow(), self.letters.borrow());
         let output = match &*output {
             Some(Sink::File(output)) => Some(&**output),
             _ => None,
         };
-        let files = output.into_iter().chain(letters.as_ref());
-        files.map(|file| Synced { file: file.file(), path: PathBuf::from(file.live()) }).collect()
+        output.into_iter().chain(letters.as_ref()).map(of).collect()
     }
 
     /// The last commit: everything is done, and durable. Then the output gets its name.

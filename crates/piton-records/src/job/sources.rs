@@ -9,13 +9,13 @@ use piton_durable::fs::Fs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::core::Sink;
 use super::files::{Files, FilesPosition};
 use super::items::{ItemSource, Items, Numbers, Own};
 use super::records::Records;
 use super::{Job, is_finished};
 use crate::error::Error;
 use crate::framing::Framing;
+use crate::output::OutputFile;
 use crate::source::{Batch, Before, Position, Reader, Reading, SourceChange};
 use crate::start::Found;
 use crate::state::{Ahead, SourceState, State};
@@ -120,14 +120,9 @@ impl Job {
     /// What is written must not be what is read.
     fn refuse_as_output(&self, reader: &Reader) -> Result<(), Error> {
         let (device, inode) = reader.id();
-        let output = self.core.output.borrow();
-        let letters = self.core.letters.borrow();
-        let output = match &*output {
-            Some(Sink::File(output)) => Some(&**output),
-            _ => None,
-        };
-        match output.into_iter().chain(letters.as_ref()).find(|it| it.is(device, inode)) {
-            Some(same) => Err(Error::IsTheSource { path: same.live().to_owned() }),
+        let same = |file: &OutputFile| file.is(device, inode).then(|| file.live().to_owned());
+        match self.core.of_files(same).into_iter().flatten().next() {
+            Some(path) => Err(Error::IsTheSource { path }),
             None => Ok(()),
         }
     }

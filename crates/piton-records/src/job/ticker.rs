@@ -142,16 +142,8 @@ impl Shared {
 
     /// Waits so long; `false`: to stop.
     fn wait(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
-        let mut state = self.state();
-        while !state.stop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        false
+        let waited = self.wake.wait_timeout_while(self.state(), time, |state| !state.stop);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
 

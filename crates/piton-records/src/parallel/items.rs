@@ -73,7 +73,7 @@ where
         let position = self.last().map(|(position, _)| serde_json::to_string(position));
         let position = position.and_then(Result::ok).unwrap_or_default();
         Letter {
-            id: record::id(self.first, position.as_bytes()),
+            id: record::id(self.first, crc64(position.as_bytes())),
             offset: self.first,
             length: self.records(),
             line: self.line(),

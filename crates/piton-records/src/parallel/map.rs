@@ -1,5 +1,6 @@
 //! The ways to process a job's records in pieces.
 
+use piton_durable::fs::with_suffix;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -264,9 +265,7 @@ impl Job {
 
 /// Where the job of this name keeps results that wait for their turn.
 pub(crate) fn spool_beside(name: &Path) -> PathBuf {
-    let mut path = name.as_os_str().to_owned();
-    path.push(".piton-spool");
-    path.into()
+    with_suffix(name, ".piton-spool")
 }
 
 /// Whole pieces.

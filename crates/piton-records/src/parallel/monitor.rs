@@ -126,19 +126,18 @@ impl Monitor {
         self.state().paused
     }
 
-    /// Waits so long; `false`, at once, if the run is to stop.
-    pub(crate) fn sleep(&self, time: Duration) -> bool {
-        let until = Instant::now() + time;
-        let mut state = self.state();
-        while !state.stopped {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            state =
-                self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        false
+    /// Waits so long; `false`, at once, if the run is to stop, or [`Monitor::wake`] was called and this is `over`.
+    pub(crate) fn sleep(&self, time: Duration, over: impl Fn() -> bool) -> bool {
+        let goes_on = |state: &mut State| !state.stopped && !over();
+        let waited = self.changed.wait_timeout_while(self.state(), time, goes_on);
+        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// Whoever sleeps looks again whether it is over.
+    pub(crate) fn wake(&self) {
+        // Not between that look and the wait.
+        drop(self.state());
+        self.changed.notify_all();
     }
 
     pub(crate) fn committed(&self) {

@@ -139,35 +139,34 @@ impl<S: Plan> Track<S> {
 
     /// The piece is finished and its result is kept: it waits for its turn, also if it is next in line already.
     pub(crate) fn keep(&self, piece: &S::Piece) {
-        let behind = self.plan.borrow().behind(piece);
-        let kept =
-            Waiting { end: piece.end(), records: piece.records(), key: mixed(piece), behind };
+        let kept = self.waits(piece);
         self.waiting.borrow_mut().insert(piece.start(), kept);
+    }
+
+    fn waits(&self, piece: &S::Piece) -> Waiting<S::Behind> {
+        let behind = self.plan.borrow().behind(piece);
+        Waiting { end: piece.end(), records: piece.records(), key: mixed(piece), behind }
     }
 
     /// The piece is finished, its result has its place, and it counts when everything before it does.
     pub(crate) fn finish(&self, piece: &S::Piece) {
-        let behind = self.plan.borrow().behind(piece);
         let mut from = piece.start();
         if from == self.position().0 {
-            *self.head.borrow_mut() = behind;
+            *self.head.borrow_mut() = self.plan.borrow().behind(piece);
             return;
         }
+        // Only in any order a result has its place before its turn.
+        let mut new = self.waits(piece);
         let mut waiting = self.waiting.borrow_mut();
-        let mut new =
-            Waiting { end: piece.end(), records: piece.records(), key: mixed(piece), behind };
-        if self.work.order == Order::Any {
-            if let Some(next) = waiting.remove(&new.end) {
-                let (records, key) = (next.records + new.records, next.key ^ new.key);
-                new = Waiting { records, key, ..next };
-            }
-            let before = waiting.range(..from).next_back();
-            let touching = before.filter(|(_, before)| before.end == from);
-            if let Some((start, before)) = touching {
-                new.records += before.records;
-                new.key ^= before.key;
-                from = *start;
-            }
+        if let Some(next) = waiting.remove(&new.end) {
+            let (records, key) = (next.records + new.records, next.key ^ new.key);
+            new = Waiting { records, key, ..next };
+        }
+        let before = waiting.range(..from).next_back();
+        if let Some((start, before)) = before.filter(|(_, before)| before.end == from) {
+            new.records += before.records;
+            new.key ^= before.key;
+            from = *start;
         }
         waiting.insert(from, new);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::{Bound, Range};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use piton_durable::crc::crc64;
 
@@ -32,6 +32,8 @@ pub struct FilePiece {
     header: Option<Arc<[u8]>>,
     /// Where its only record begins, if that is longer than allowed: its bytes are not here.
     too_long: Option<u64>,
+    /// The CRC-64 of its bytes, when it was needed.
+    key: OnceLock<u64>,
 }
 
 impl FilePiece {
@@ -63,7 +65,7 @@ impl FilePiece {
     /// A name that is the same in every attempt, and another one for every other piece of this file: where it begins, and
     /// a CRC-64 of what it holds. Fit for an `Idempotency-Key`.
     pub fn id(&self) -> String {
-        record::id(self.offset(), self.bytes())
+        record::id(self.offset(), self.key())
     }
 
     /// Its records.
@@ -88,7 +90,13 @@ impl FilePiece {
         let end = |at: usize| self.batch.ends.get(at).copied();
         let start = if index == 0 { None } else { end(at - 1) }.unwrap_or(self.bytes.start);
         let bytes = start..end(at).unwrap_or(start);
-        Self { records: at..at + 1, bytes, before: self.before + index as u64, ..self.clone() }
+        Self {
+            records: at..at + 1,
+            bytes,
+            before: self.before + index as u64,
+            key: OnceLock::new(),
+            ..self.clone()
+        }
     }
 
     /// Where the file is done when this is.
@@ -140,7 +148,7 @@ impl Piece for FilePiece {
     }
 
     fn key(&self) -> u64 {
-        crc64(self.bytes())
+        *self.key.get_or_init(|| crc64(self.bytes()))
     }
 
     fn halves(&self) -> Option<(Self, Self)> {
@@ -152,12 +160,14 @@ impl Piece for FilePiece {
         let first = Self {
             records: self.records.start..middle,
             bytes: self.bytes.start..cut,
+            key: OnceLock::new(),
             ..self.clone()
         };
         let second = Self {
             records: middle..self.records.end,
             bytes: cut..self.bytes.end,
             before: self.before + first.records.len() as u64,
+            key: OnceLock::new(),
             ..self.clone()
         };
         Some((first, second))
@@ -269,7 +279,15 @@ impl FilePlan {
         let bytes = batch.start..batch.start;
         let (before, header) = (self.before, self.header.clone());
         self.before += 1;
-        Ok(FilePiece { batch, records: 0..0, bytes, before, header, too_long: Some(offset) })
+        Ok(FilePiece {
+            batch,
+            records: 0..0,
+            bytes,
+            before,
+            header,
+            too_long: Some(offset),
+            key: OnceLock::new(),
+        })
     }
 
     /// A buffer that no piece is made of any more.
@@ -329,6 +347,7 @@ impl Plan for FilePlan {
             before: self.before,
             header: self.header.clone(),
             too_long: None,
+            key: OnceLock::new(),
         };
         self.before += (last - self.index) as u64;
         (self.index, self.start) = (last, end);

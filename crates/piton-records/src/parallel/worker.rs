@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Parallel;
 use super::letters::Letter;
@@ -15,8 +15,6 @@ use super::spool::Outcome;
 use crate::body::Body;
 use crate::error::Error;
 
-/// How long it takes at most until a pause ends with the run.
-const STEP: Duration = Duration::from_millis(50);
 /// The longest pause between two attempts, unless the first one is longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -131,7 +129,9 @@ impl<'a> Worker<'a> {
 
     /// Nothing more is begun.
     pub(crate) fn end(&self) {
-        self.over.store(true, Ordering::Relaxed);
+        if !self.over.swap(true, Ordering::Relaxed) {
+            self.options.monitor.wake();
+        }
     }
 
     /// Takes pieces from the queue until it ends.
@@ -160,18 +160,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Waits so long; `false`: the run is to end.
+    /// Waits so long; `false`, at once, if the run is to end.
     fn sleep(&self, time: Duration) -> bool {
-        let until = Instant::now().checked_add(time);
-        loop {
-            let left = until.map_or(STEP, |until| until.saturating_duration_since(Instant::now()));
-            if self.over.load(Ordering::Relaxed) || !self.options.monitor.sleep(left.min(STEP)) {
-                return false;
-            }
-            if left <= STEP && until.is_some() {
-                return true;
-            }
-        }
+        self.options.monitor.sleep(time, || self.over.load(Ordering::Relaxed))
     }
 
     /// Attempts until one succeeds, fails for a reason that does not pass, or is the last one.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, write_all_at};
+use piton_durable::fs::{Fs, FsFile, Open, OsFs, read_full_at, with_suffix, write_all_at};
 use piton_durable::own::{self, OwnError};
 
 pub use format::Entry;
@@ -32,9 +32,7 @@ pub fn path_of(ledger: &Path) -> PathBuf {
     if ledger.extension().is_some_and(|extension| extension == "db") {
         return ledger.with_extension("flight");
     }
-    let mut name = ledger.as_os_str().to_owned();
-    name.push(".flight");
-    name.into()
+    with_suffix(ledger, ".flight")
 }
 
 /// The items that are in flight in the process that owns the ledger, or were when it was killed.

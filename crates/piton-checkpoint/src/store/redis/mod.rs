@@ -116,14 +116,11 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn take(&self) -> Result<Taken, StoreError> {
-        let mut commits = Vec::new();
-        let open = || {
-            let (open, found) = self.open()?;
-            commits = found;
-            Ok(open)
-        };
-        let head = self.run.take(open, |open| open.head)?;
-        Ok(head.taken(commits))
+        self.run.take(|| {
+            let (open, commits) = self.open()?;
+            let taken = open.head.taken(commits);
+            Ok((open, taken))
+        })
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {

@@ -6,13 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use piton_durable::fs::{FileId, Fs, Open, OsFs, parent_dir};
+use piton_durable::fs::{FileId, Fs, Open, OsFs, parent_dir, with_suffix};
 use piton_durable::held::HeldError;
 use piton_durable::own::{self, OwnError};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::beside;
 use super::error::of_sqlite;
 use crate::store::StoreError;
 use crate::store::error::place;
@@ -166,7 +165,7 @@ impl Database {
     /// Copies what is in the WAL into the database, if it has grown long. SQLite does that by itself too, in any
     /// commit, but then nobody hears of an error (G7).
     pub(super) fn checkpoint_if_due(&self) -> Result<(), StoreError> {
-        let wal = beside(&self.path, "-wal");
+        let wal = with_suffix(&self.path, "-wal");
         let len = OsFs.lstat(&wal).map_err(HeldError::io("inspect", &wal))?.map_or(0, |it| it.len);
         if len < LONG_WAL { Ok(()) } else { self.checkpoint() }
     }
@@ -201,7 +200,7 @@ pub(super) fn peek<T>(
     }
     refuse_foreign(path)?;
     // Without a WAL everything is in the file, and SQLite need not create one to look.
-    let immutable = if id_of(&beside(path, "-wal"))?.is_some() { "" } else { "?immutable=1" };
+    let immutable = if id_of(&with_suffix(path, "-wal"))?.is_some() { "" } else { "?immutable=1" };
     let url = percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -240,7 +239,7 @@ impl Begun<'_> {
 /// All files of the database are what this user's runs left.
 fn check_owner(path: &Path) -> Result<(), StoreError> {
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        let file = beside(path, suffix);
+        let file = with_suffix(path, suffix);
         own::check(&OsFs, &file).map_err(|error| match error {
             OwnError::NotOurs(why) => HeldError::NotOurs { path: file.clone(), why },
             OwnError::Io(source) => HeldError::io("inspect", &file)(source),
@@ -293,7 +292,7 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
     };
     let (application, version, tables) = look().map_err(of_sqlite(path))?;
     let place = place(path);
-    let wal = beside(path, "-wal");
+    let wal = with_suffix(path, "-wal");
     let has_wal = id_of(&wal)?.is_some();
     match (application, version) {
         (0, 0) if tables == 0 && !has_wal => Ok(()),

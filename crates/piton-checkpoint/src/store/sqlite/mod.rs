@@ -7,7 +7,7 @@ mod rows;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use piton_durable::fs::{Fs, OsFs};
+use piton_durable::fs::{Fs, OsFs, with_suffix};
 use piton_durable::held::{self, Held, HeldError, Trust};
 
 use self::database::{Database, resolve};
@@ -67,7 +67,7 @@ impl SqliteStore {
         let path = resolve(path)?;
         let found = database::peek(&path, |conn| rows::find(conn, job, &place(&path, job)))?;
         let Some((head, commits)) = found.flatten() else { return Ok(None) };
-        let lock = beside(&path, &format!("-{job}.lock"));
+        let lock = with_suffix(&path, &format!("-{job}.lock"));
         let running = held::peek(&OsFs, &lock, 0)?.and_then(|there| there.holder);
         Ok(Some(Peeked::new(head.taken(commits), running)))
     }
@@ -101,14 +101,11 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn take(&self) -> Result<Taken, StoreError> {
-        let mut commits = Vec::new();
-        let open = || {
-            let (open, found) = self.open()?;
-            commits = found;
-            Ok(open)
-        };
-        let head = self.run.take(open, |open| open.head)?;
-        Ok(head.taken(commits))
+        self.run.take(|| {
+            let (open, commits) = self.open()?;
+            let taken = open.head.taken(commits);
+            Ok((open, taken))
+        })
     }
 
     fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
@@ -156,13 +153,6 @@ fn place(path: &Path, job: &str) -> String {
     format!("{}?job={job}", path.display())
 }
 
-/// `path` with this behind its name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// One run of a job in a database at a time. A file of its own: a lock on the database would refuse other jobs, and the
 /// system drops the locks of SQLite when a process closes any handle of that file.
 struct Lock(Option<Held>);
@@ -170,7 +160,7 @@ struct Lock(Option<Held>);
 impl Lock {
     fn take(database: &Path, job: &str, place: &str) -> Result<Self, StoreError> {
         let fs: Arc<dyn Fs> = Arc::new(OsFs);
-        let path = beside(database, &format!("-{job}.lock"));
+        let path = with_suffix(database, &format!("-{job}.lock"));
         match Held::open_or_create(&fs, &path, Trust::Ours, 0o600) {
             Err(HeldError::Locked { holder, .. }) => {
                 Err(StoreError::Locked { place: place.to_owned(), holder })

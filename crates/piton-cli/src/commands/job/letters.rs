@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::num::NonZeroUsize;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use piton::records::command::{CommandLine, Input};
 use piton::records::parallel::{Letter, LetterError, Size};
 use serde_json::Value;
 
+use super::open::is_same;
 use super::run::{self, Kind, Task};
 use super::trouble;
 use crate::args::{Bytes, JobOptions};
@@ -108,9 +108,8 @@ pub(in crate::commands) fn retry(
         return Err(Trouble::usage(why)
             .hint("piton lines and piton each write them with --dead-letter FILE"));
     }
-    let id = |path: &Path| std::fs::metadata(path).ok().map(|stat| (stat.dev(), stat.ino()));
     let outputs = [&options.work.dead_letter, &options.results.output, &options.results.append];
-    if outputs.into_iter().flatten().any(|other| id(other) == id(path)) {
+    if outputs.into_iter().flatten().any(|other| is_same(other, path)) {
         return Err(Trouble::usage("what fails again must go to another file"));
     }
     options.source.max_record.get_or_insert(Bytes(MAX_RECORD));

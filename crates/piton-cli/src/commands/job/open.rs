@@ -1,17 +1,17 @@
 //! Opens a job as its options say.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use piton::checkpoint::store::Spec;
 use piton::records::{Builder, Changed, Checkpoints, Foreign, Growth, Job, Output};
 
 use super::trouble::of_job;
 use super::{adopt, kept};
 use crate::args::{Bytes, Every, JobOptions};
 use crate::exit::Exit;
+use crate::out;
 use crate::trouble::Trouble;
 
 /// Where results go.
@@ -71,9 +71,7 @@ fn regular_stdout() -> Result<Option<PathBuf>, Trouble> {
     let cannot = |error: io::Error| {
         Trouble::new(Exit::Local, format!("cannot inspect standard output: {error}"))
     };
-    let stdout = io::stdout();
-    let file = File::from(stdout.as_fd().try_clone_to_owned().map_err(cannot)?);
-    let opened = file.metadata().map_err(cannot)?;
+    let opened = out::stdout_metadata().map_err(cannot)?;
     if !opened.is_file() {
         return Ok(None);
     }
@@ -97,12 +95,22 @@ pub(super) fn check_source(path: &Path) -> Result<(), Trouble> {
     }
 }
 
+/// Whether both are there, and the same file.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
+    id(one).is_some_and(|one| id(other) == Some(one))
+}
+
 /// The state must not be kept in the source: a restart would move it aside.
 fn check_state(spec: &str, source: &Path) -> Result<(), Trouble> {
-    let path = ["file:", "json:", "sqlite:"].iter().find_map(|kind| spec.strip_prefix(kind));
-    let path = path.map(|path| path.split_once("?job=").map_or(path, |(path, _)| path));
-    let id = |path: &Path| std::fs::metadata(path).ok().map(|there| (there.dev(), there.ino()));
-    match path.is_some_and(|path| id(Path::new(path)).is_some_and(|it| Some(it) == id(source))) {
+    let is_source = match spec.parse() {
+        Ok(Spec::Journal(path) | Spec::Json(path) | Spec::Sqlite { path, .. }) => {
+            is_same(&path, source)
+        }
+        // What is none is reported when the job is opened.
+        _ => false,
+    };
+    match is_source {
         true => Err(Trouble::usage("--state names the file that is read")
             .hint("--state file:PATH needs a file of its own")),
         false => Ok(()),

@@ -1,7 +1,5 @@
 //! From what a command line names to the jobs there.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use piton::checkpoint::store::Spec;
@@ -9,6 +7,7 @@ use piton::durable::fs::{Fs, OsFs};
 use piton::records::{Inspected, find_jobs, inspect, name_of, state_beside};
 
 use super::trouble::of_job;
+use crate::commands::unfinished::{Place, each_once, is_folder};
 use crate::trouble::Trouble;
 
 /// A job that was found.
@@ -33,27 +32,22 @@ pub(in crate::commands) fn is_job(path: &Path) -> bool {
 
 /// The jobs at these paths, and in folders and below. None is found twice.
 pub(in crate::commands) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, Trouble> {
-    let (mut all, mut places) = (Vec::<Found>::new(), HashMap::new());
-    for path in paths {
-        for found in find_at(path)? {
-            let place = match &found.state {
-                Spec::Journal(path) | Spec::Json(path) => OsFs.canonicalize(path).ok(),
-                _ => None,
-            };
-            match places.entry(place.unwrap_or_else(|| found.name.clone())) {
-                Entry::Vacant(entry) => {
-                    entry.insert(all.len());
-                    all.push(found);
-                }
-                Entry::Occupied(entry) => {
-                    if let Some(earlier) = all.get_mut(*entry.get()) {
-                        earlier.named |= found.named;
-                    }
-                }
-            }
-        }
+    let found = paths.iter().map(|path| find_at(path)).collect::<Result<Vec<_>, _>>()?;
+    Ok(each_once(found.into_iter().flatten()))
+}
+
+impl Place for Found {
+    fn place(&self) -> PathBuf {
+        let place = match &self.state {
+            Spec::Journal(path) | Spec::Json(path) => OsFs.canonicalize(path).ok(),
+            _ => None,
+        };
+        place.unwrap_or_else(|| self.name.clone())
     }
-    Ok(all)
+
+    fn named(&mut self) -> &mut bool {
+        &mut self.named
+    }
 }
 
 fn find_at(path: &Path) -> Result<Vec<Found>, Trouble> {
@@ -69,8 +63,4 @@ fn find_at(path: &Path) -> Result<Vec<Found>, Trouble> {
 pub(in crate::commands) fn look(state: Spec, meant: &Path, named: bool) -> Option<Found> {
     let job = inspect(&OsFs, &state).map_err(of_job).transpose()?;
     Some(Found { name: name_of(&state, meant), named, job, state })
-}
-
-fn is_folder(path: &Path) -> bool {
-    matches!(OsFs.stat(path), Ok(Some(stat)) if stat.is_dir)
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,7 +73,7 @@ impl Task {
         self.options.work.jobs.unwrap_or_else(cores)
     }
 
-    fn parallel(&self, what: String, monitor: &Arc<Monitor>, sink: &Sink) -> Parallel {
+    fn parallel(&self, what: String, monitor: &Arc<Monitor>) -> Parallel {
         let options = &self.options.work;
         let order = if options.unordered { Order::Any } else { Order::Source };
         let mut parallel = Parallel::new(self.workers())
@@ -86,7 +86,6 @@ impl Task {
             .rate(options.rate.map(|rate| 1.0 / rate.spacing().as_secs_f64()))
             .split_failed(self.split_failed)
             .max_failures(options.max_failures.map(limit))
-            .spool(beside(&self.name(sink), ".piton-spool"))
             .commit_each(!self.options.results.commit_at_end)
             .monitor(Arc::clone(monitor));
         if let Some(Bytes(limit)) = options.spool_limit {
@@ -146,7 +145,7 @@ fn drive(
 ) -> Result<Exit, Trouble> {
     let options = &task.options;
     let monitor = Arc::new(Monitor::default());
-    let parallel = task.parallel(what, &monitor, sink);
+    let parallel = task.parallel(what, &monitor);
     let mut job = open::builder(&task.file, &task.name(sink), sink, options, Growth::Refuse)?
         .open()
         .map_err(of_job)?;
@@ -261,10 +260,4 @@ fn limit(FailureLimit(limit): FailureLimit) -> MaxFailures {
         ListLimit::Count(count) => MaxFailures::Count(count),
         ListLimit::Percent(share) => MaxFailures::Percent(share),
     }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }

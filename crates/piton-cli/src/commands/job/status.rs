@@ -1,12 +1,12 @@
 //! Jobs, as `piton status` shows them.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use piton::records::{Inspected, Known, ResultsAt};
 use serde_json::{Value, json};
 
 use super::kept::command_line;
 use super::place::Found;
+use crate::commands::status::begun;
 use crate::commands::table::table;
 use crate::screen::human;
 use crate::trouble::Trouble;
@@ -90,10 +90,7 @@ fn row(name: String, job: &Inspected, zone: &TimeZone) -> [String; 10] {
         of_known(&|known| Some(human::percent(known.position?, known.whole?))),
         of_known(&|known| Some(human::count(known.failed))),
         job.run.to_string(),
-        of_known(&|known| {
-            let time = Timestamp::from_second(known.begun?).ok()?;
-            Some(time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string())
-        }),
+        of_known(&|known| Some(begun(known.begun?, zone))),
         Standing::of(job).word(),
         of_known(&|known| match &known.source {
             Some(path) => Some(out::path(path)),

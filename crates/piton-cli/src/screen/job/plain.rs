@@ -1,25 +1,20 @@
 //! Lines on stderr if it is not a terminal: messages, and progress from time to time.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Ended, Frame, JobScreen, sentence};
 use crate::out;
-use crate::screen::list::pace::Pace;
-
-/// The interval between lines of progress.
-const EVERY: Duration = Duration::from_secs(10);
+use crate::screen::list::pace::Log;
 
 pub(super) struct Plain<W> {
     to: W,
-    pace: Pace,
-    /// When progress was last shown, or the first frame came.
-    last: Option<Instant>,
+    log: Log,
 }
 
 impl<W: Write> Plain<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, pace: Pace::default(), last: None }
+        Self { to, log: Log::default() }
     }
 
     fn line(&mut self, line: &str) {
@@ -35,10 +30,7 @@ impl<W: Write + Send> JobScreen for Plain<W> {
 
     fn draw(&mut self, frame: &Frame) {
         let now = &frame.figures;
-        let rates = self.pace.note(frame.at, now.records, now.position);
-        let last = *self.last.get_or_insert(frame.at);
-        if frame.at.duration_since(last) >= EVERY {
-            self.last = Some(frame.at);
+        if let Some(rates) = self.log.due(frame.at, now.records, now.position) {
             self.line(&sentence::progress(frame, rates));
         }
     }

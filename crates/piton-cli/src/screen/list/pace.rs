@@ -7,12 +7,35 @@ use std::time::{Duration, Instant};
 const WINDOW: Duration = Duration::from_secs(10);
 /// Figures are kept in steps of this.
 const STEP: Duration = Duration::from_millis(250);
+/// The interval between lines of progress in a log.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// The figures of the last seconds.
 #[derive(Debug, Default)]
 pub(in crate::screen) struct Pace {
     /// When, files, bytes; oldest first.
     noted: VecDeque<(Instant, u64, u64)>,
+}
+
+/// Figures that are written to a log from time to time.
+#[derive(Debug, Default)]
+pub(in crate::screen) struct Log {
+    pace: Pace,
+    /// When they were last written, or the first ones came.
+    last: Option<Instant>,
+}
+
+impl Log {
+    /// Records the files and bytes so far; returns the rates if a line is due.
+    pub(in crate::screen) fn due(&mut self, at: Instant, files: u64, bytes: u64) -> Option<Rates> {
+        let rates = self.pace.note(at, files, bytes);
+        let last = *self.last.get_or_insert(at);
+        let is_due = at.duration_since(last) >= EVERY;
+        if is_due {
+            self.last = Some(at);
+        }
+        is_due.then_some(rates)
+    }
 }
 
 /// Rates at one moment.

@@ -1,29 +1,24 @@
 //! Lines on stderr if it is not a terminal: failures, and progress from time to time.
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use piton::lists::run::Event;
 
-use super::pace::Pace;
+use super::pace::Log;
 use super::sentence::{self, Narrator};
 use super::{Ended, Frame, ListScreen};
 use crate::out;
 
-/// The interval between lines of progress.
-const EVERY: Duration = Duration::from_secs(10);
-
 pub(super) struct Plain<W> {
     to: W,
     narrator: Narrator,
-    pace: Pace,
-    /// When progress was last shown, or the first frame came.
-    last_progress: Option<Instant>,
+    log: Log,
 }
 
 impl<W: Write> Plain<W> {
     pub(super) fn new(to: W) -> Self {
-        Self { to, narrator: Narrator::default(), pace: Pace::default(), last_progress: None }
+        Self { to, narrator: Narrator::default(), log: Log::default() }
     }
 
     fn line(&mut self, line: &str) {
@@ -39,10 +34,7 @@ impl<W: Write + Send> ListScreen for Plain<W> {
 
     fn draw(&mut self, frame: &Frame) {
         let now = &frame.progress;
-        let rates = self.pace.note(frame.at, now.so_far.done, now.bytes);
-        let last = *self.last_progress.get_or_insert(frame.at);
-        if frame.at.duration_since(last) >= EVERY {
-            self.last_progress = Some(frame.at);
+        if let Some(rates) = self.log.due(frame.at, now.so_far.done, now.bytes) {
             self.line(&sentence::progress(now, rates));
         }
     }
@@ -71,6 +63,8 @@ impl<W: Write + Send> ListScreen for Plain<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use piton::lists::Item;
     use piton::lists::run::{End, Summary};
 

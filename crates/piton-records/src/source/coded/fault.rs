@@ -40,6 +40,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// A decoder got no memory.
+    pub(crate) fn no_memory() -> Self {
+        Self::Io(io::ErrorKind::OutOfMemory.into())
+    }
+
     /// The same for users, of the file at this path.
     pub(crate) fn of(self, path: &Path) -> Error {
         let path = path.to_owned();

@@ -102,9 +102,7 @@ impl Feed {
 
     /// The next byte, taken. `within` is what the file must not end in.
     pub(super) fn byte(&mut self, within: &'static str) -> Result<u8, Fault> {
-        let byte = self.peek(1)?.first().copied();
-        let byte = byte.ok_or(Fault::Cut { within, at: self.offset() })?;
-        self.consume(1);
+        let [byte] = self.bytes(within)?;
         Ok(byte)
     }
 

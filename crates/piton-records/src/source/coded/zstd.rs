@@ -39,10 +39,9 @@ enum State {
 impl Zstd {
     /// At a frame. The feed is there too.
     pub(super) fn open(feed: &Feed, at: u64, max_window: u64) -> Result<Self, Fault> {
-        let memory = || Fault::Io(std::io::ErrorKind::OutOfMemory.into());
-        let mut context = DCtx::try_create().ok_or_else(memory)?;
+        let mut context = DCtx::try_create().ok_or_else(Fault::no_memory)?;
         // Each frame's window is looked at first; this is only what the library allows.
-        context.set_parameter(DParameter::WindowLogMax(31)).map_err(|_| memory())?;
+        context.set_parameter(DParameter::WindowLogMax(31)).map_err(|_| Fault::no_memory())?;
         let state = State::Before { first: feed.offset() == 0 };
         Ok(Self { context, max_window, at, state })
     }
@@ -75,7 +74,7 @@ impl Zstd {
                     return Err(Fault::Window { needed: window, allowed: self.max_window, at });
                 }
                 let reset = self.context.reset(ResetDirective::SessionOnly);
-                reset.map_err(|_| Fault::Io(std::io::ErrorKind::OutOfMemory.into()))?;
+                reset.map_err(|_| Fault::no_memory())?;
                 self.state = State::Inside { since };
             }
         }
@@ -194,7 +193,7 @@ fn window(head: &[u8]) -> Option<u64> {
 fn fault(code: usize, at: u64, since: u64) -> Fault {
     let name = zstd_safe::get_error_name(code);
     match name {
-        "Allocation error : not enough memory" => Fault::Io(std::io::ErrorKind::OutOfMemory.into()),
+        "Allocation error : not enough memory" => Fault::no_memory(),
         "Dictionary mismatch" => Fault::Unsupported { what: "a zstd frame needs a dictionary", at },
         "Restored data doesn't match checksum" => {
             Fault::Damaged { what: "a zstd frame does not match its checksum", at, since }

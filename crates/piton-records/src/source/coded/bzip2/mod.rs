@@ -82,7 +82,7 @@ impl Bzip2 {
         let header = [b'B', b'Z', b'h', b'0' + level];
         let status = decoder.decompress(&header, &mut []);
         if status.map_err(|error| fault(error, bit, self.at))? == Status::MemNeeded {
-            return Err(Fault::Io(std::io::ErrorKind::OutOfMemory.into()));
+            return Err(Fault::no_memory());
         }
         let scan = Scan::new((bit + BITS) / 8);
         let (at, origin) = (self.at, bit);
@@ -224,7 +224,7 @@ impl Decoder for Bzip2 {
             return Err(Fault::Damaged { what, at: block, since });
         }
         if status == Status::MemNeeded {
-            return Err(Fault::Io(std::io::ErrorKind::OutOfMemory.into()));
+            return Err(Fault::no_memory());
         }
         stream.fed += taken;
         self.at += made;

@@ -166,6 +166,6 @@ impl Decoder for Gzip {
 fn fault(error: InflateError, at: u64, since: u64) -> Fault {
     match error {
         InflateError::Data => Fault::Damaged { what: "its deflate data is invalid", at, since },
-        InflateError::Memory => Fault::Io(std::io::ErrorKind::OutOfMemory.into()),
+        InflateError::Memory => Fault::no_memory(),
     }
 }

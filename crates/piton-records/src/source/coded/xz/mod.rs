@@ -332,7 +332,7 @@ impl Index<'_> {
 
 fn fault(error: LzmaError, at: u64, since: u64) -> Fault {
     match error {
-        LzmaError::Mem | LzmaError::MemLimit => Fault::Io(std::io::ErrorKind::OutOfMemory.into()),
+        LzmaError::Mem | LzmaError::MemLimit => Fault::no_memory(),
         LzmaError::Options | LzmaError::UnsupportedCheck | LzmaError::NoCheck => {
             Fault::Unsupported { what: "an xz block has options that are not known", at }
         }

@@ -4,6 +4,8 @@
 //! entry speaks for itself: of which job it is, which bytes of the source it is the result of, and the CRCs of both parts.
 //! What cannot be believed is not there, and its piece runs again.
 
+mod head;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,13 +17,13 @@ use piton_durable::fs::{Fs, FsFile, Open, parent_dir, read_full_at, write_all_at
 use piton_durable::own;
 use piton_durable::verify;
 
+use self::head::HEAD;
+pub(crate) use self::head::Head;
 use super::plan::Piece;
-use crate::body::{Body, Header};
+use crate::body::Body;
 use crate::error::Error;
 use crate::job::Synced;
 
-const MAGIC: [u8; 8] = *b"PITONSP1";
-const HEAD: usize = 88;
 /// A file of entries is not appended to when it is so long.
 const SEGMENT: u64 = 64 << 20;
 /// A result that is longer stays in the file until it is copied to the output.
@@ -65,21 +67,6 @@ struct Slot {
     head: Head,
 }
 
-/// What an entry says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    job: u64,
-    start: u64,
-    end: u64,
-    key: u64,
-    body: u64,
-    letters: u64,
-    failed: u64,
-    /// Bytes of the result that are its header.
-    header: Header,
-    crc: u32,
-}
-
 /// The result of a piece, with the dead letters of its records.
 #[derive(Clone, Default)]
 pub(crate) struct Outcome {
@@ -88,59 +75,6 @@ pub(crate) struct Outcome {
     pub(crate) letters: Vec<u8>,
     /// Records among these.
     pub(crate) failed: u64,
-}
-
-impl Head {
-    fn encode(&self) -> [u8; HEAD] {
-        let mut bytes = [0; HEAD];
-        let mut rest: &mut [u8] = &mut bytes;
-        let fields: [&[u8]; 11] = [
-            &MAGIC,
-            &self.job.to_le_bytes(),
-            &self.start.to_le_bytes(),
-            &self.end.to_le_bytes(),
-            &self.key.to_le_bytes(),
-            &self.body.to_le_bytes(),
-            &self.letters.to_le_bytes(),
-            &self.failed.to_le_bytes(),
-            &self.header.len.to_le_bytes(),
-            &self.header.crc.to_le_bytes(),
-            &self.crc.to_le_bytes(),
-        ];
-        for field in fields {
-            let (into, after) = rest.split_at_mut(field.len());
-            into.copy_from_slice(field);
-            rest = after;
-        }
-        let crc = crc32c(&bytes[..HEAD - 4]);
-        bytes[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
-        bytes
-    }
-
-    /// `None`: these bytes are not the head of an entry.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let (head, crc) = bytes.get(..HEAD)?.split_last_chunk::<4>()?;
-        if u32::from_le_bytes(*crc) != crc32c(head) {
-            return None;
-        }
-        let (magic, mut rest) = head.split_first_chunk::<8>()?;
-        let mut number = || {
-            let (number, after) = rest.split_first_chunk::<8>()?;
-            rest = after;
-            Some(u64::from_le_bytes(*number))
-        };
-        let (job, start, end, key) = (number()?, number()?, number()?, number()?);
-        let (body, letters, failed) = (number()?, number()?, number()?);
-        let header = Header { len: number()?, crc: number()? };
-        let crc = u32::from_le_bytes(*rest.first_chunk::<4>()?);
-        let head = Self { job, start, end, key, body, letters, failed, header, crc };
-        (*magic == MAGIC && start < end && head.len().is_some()).then_some(head)
-    }
-
-    /// Bytes behind the head.
-    fn len(&self) -> Option<u64> {
-        self.body.checked_add(self.letters)
-    }
 }
 
 impl Spool {
