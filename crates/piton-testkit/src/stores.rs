@@ -2,12 +2,14 @@
 //!
 //! A store joins by a [`Subject`]; nothing here knows which store that is.
 
+use std::sync::Arc;
+
 use piton_checkpoint::store::{Mark, Store, StoreError, Taken};
 
 /// How a store is reached. Each call of `open` is another run that opens the same place.
 pub struct Subject<'a> {
     /// Opens it, without taking it.
-    pub open: &'a dyn Fn() -> Box<dyn Store>,
+    pub open: &'a dyn Fn() -> Arc<dyn Store>,
     /// Cuts the power: what is not durable may be gone. `None`: cannot be tried here.
     pub cut: Option<&'a dyn Fn()>,
     /// Kills the process.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are tests")]
 
 mod book;
+mod commits;
 mod crashed;
 mod damage;
 mod killed;

@@ -11,14 +11,14 @@ use serde_json::json;
 
 const PATH: &str = "/job.piton-job";
 
-type Open = fn(Arc<dyn Fs>, &str) -> Box<dyn Store>;
+type Open = fn(Arc<dyn Fs>, &str) -> Arc<dyn Store>;
 
-fn journal(fs: Arc<dyn Fs>, path: &str) -> Box<dyn Store> {
-    Box::new(JournalStore::new(fs, path))
+fn journal(fs: Arc<dyn Fs>, path: &str) -> Arc<dyn Store> {
+    Arc::new(JournalStore::new(fs, path))
 }
 
-fn json(fs: Arc<dyn Fs>, path: &str) -> Box<dyn Store> {
-    Box::new(JsonStore::new(fs, path))
+fn json(fs: Arc<dyn Fs>, path: &str) -> Arc<dyn Store> {
+    Arc::new(JsonStore::new(fs, path))
 }
 
 const ALL: [Open; 2] = [journal, json];

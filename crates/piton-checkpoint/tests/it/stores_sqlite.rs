@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use piton_checkpoint::store::{SqliteStore, Store, StoreError, Survival, Taken};
+use piton_checkpoint::store::{SqliteStore, Store, StoreError, Survival};
 use piton_testkit::SmallDisk;
 use piton_testkit::stores::{Subject, check};
 use rusqlite::Connection;
-use serde_json::{Value, json};
+
+use crate::commits::{numbers, state, work};
 
 fn store(path: &Path, job: &str) -> SqliteStore {
     SqliteStore::new(path, job).unwrap()
@@ -19,36 +21,18 @@ fn in_folder() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn state(n: u64) -> Vec<u8> {
-    json!({ "n": n }).to_string().into_bytes()
-}
-
-fn numbers(taken: &Taken) -> (Option<u64>, Vec<u64>) {
-    let number = |state: &Vec<u8>| -> u64 {
-        serde_json::from_slice::<Value>(state).unwrap()["n"].as_u64().unwrap()
-    };
-    (taken.durable.as_ref().map(number), taken.later.iter().map(number).collect())
-}
-
-/// Five commits, of which three are durable.
-fn work(store: &SqliteStore) {
-    store.take().unwrap();
-    let marks: Vec<_> = (1..=5).map(|n| store.commit(&state(n)).unwrap()).collect();
-    store.sync(marks[2]).unwrap();
-}
-
 #[test]
 fn it_conforms() {
     let (folder, path) = in_folder();
     check(&Subject {
-        open: &|| Box::new(store(&path, "job")),
+        open: &|| Arc::new(store(&path, "job")),
         cut: None,
         kill: &|| (),
         locks: true,
     });
     // Of another job in the same database nothing is known.
     check(&Subject {
-        open: &|| Box::new(store(&path, "other")),
+        open: &|| Arc::new(store(&path, "other")),
         cut: None,
         kill: &|| (),
         locks: true,
@@ -63,7 +47,7 @@ fn where_locks_do_nothing_the_older_run_is_fenced() {
     check(&Subject {
         open: &|| {
             let _ = fs::remove_file(&lock);
-            Box::new(store(&path, "job"))
+            Arc::new(store(&path, "job"))
         },
         cut: None,
         kill: &|| (),

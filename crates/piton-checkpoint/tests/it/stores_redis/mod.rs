@@ -4,11 +4,12 @@ mod server;
 
 use std::sync::{Arc, Mutex};
 
-use piton_checkpoint::store::{Mark, Spec, Store, StoreError, Survives, Taken, open};
+use piton_checkpoint::store::{Spec, Store, StoreError, open};
 use piton_durable::fs::{Fs, OsFs};
 use piton_testkit::real::{Between, Redis, Rule};
 use piton_testkit::stores::{Subject, check};
-use serde_json::{Value, json};
+
+use crate::commits::{numbers, state, work};
 
 fn store(url: &str) -> Arc<dyn Store> {
     let fs: Arc<dyn Fs> = Arc::new(OsFs);
@@ -26,66 +27,15 @@ fn has_redis() -> bool {
     }
 }
 
-fn state(n: u64) -> Vec<u8> {
-    json!({ "n": n }).to_string().into_bytes()
-}
-
-fn numbers(taken: &Taken) -> (Option<u64>, Vec<u64>) {
-    let number = |state: &Vec<u8>| -> u64 {
-        serde_json::from_slice::<Value>(state).unwrap()["n"].as_u64().unwrap()
-    };
-    (taken.durable.as_ref().map(number), taken.later.iter().map(number).collect())
-}
-
-/// Five commits, of which three are durable.
-fn work(store: &dyn Store) {
-    store.take().unwrap();
-    let marks: Vec<_> = (1..=5).map(|n| store.commit(&state(n)).unwrap()).collect();
-    store.sync(marks[2]).unwrap();
-}
-
-struct Boxed(Arc<dyn Store>);
-
-impl Store for Boxed {
-    fn take(&self) -> Result<Taken, StoreError> {
-        self.0.take()
-    }
-    fn commit(&self, state: &[u8]) -> Result<Mark, StoreError> {
-        self.0.commit(state)
-    }
-    fn sync(&self, through: Mark) -> Result<(), StoreError> {
-        self.0.sync(through)
-    }
-    fn remove(&self) -> Result<(), StoreError> {
-        self.0.remove()
-    }
-    fn place(&self) -> String {
-        self.0.place()
-    }
-    fn survives(&self) -> Survives {
-        self.0.survives()
-    }
-}
-
 #[test]
 fn it_conforms() {
     if !has_redis() {
         return;
     }
     let redis = Redis::that_keeps_everything();
-    check(&Subject {
-        open: &|| Box::new(Boxed(store(&redis.url()))),
-        cut: None,
-        kill: &|| (),
-        locks: false,
-    });
+    check(&Subject { open: &|| store(&redis.url()), cut: None, kill: &|| (), locks: false });
     let socket = format!("unix:{}", redis.socket().display());
-    check(&Subject {
-        open: &|| Box::new(Boxed(store(&socket))),
-        cut: None,
-        kill: &|| (),
-        locks: false,
-    });
+    check(&Subject { open: &|| store(&socket), cut: None, kill: &|| (), locks: false });
 }
 
 /// The server is killed and comes back with its log, in the place of a power cut.
@@ -97,12 +47,7 @@ fn it_conforms_with_a_server_that_is_killed() {
     let redis = Mutex::new(Redis::that_keeps_everything());
     let url = redis.lock().unwrap().url();
     let restart = || redis.lock().unwrap().restart(&[]);
-    check(&Subject {
-        open: &|| Box::new(Boxed(store(&url))),
-        cut: Some(&restart),
-        kill: &restart,
-        locks: false,
-    });
+    check(&Subject { open: &|| store(&url), cut: Some(&restart), kill: &restart, locks: false });
 }
 
 #[test]

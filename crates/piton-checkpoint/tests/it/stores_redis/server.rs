@@ -6,7 +6,8 @@ use piton_checkpoint::store::{Spec, StoreError, Survival, open};
 use piton_durable::fs::{Fs, OsFs};
 use piton_testkit::real::{Between, Redis, Rule};
 
-use super::{has_redis, numbers, state, store, work};
+use super::{has_redis, store};
+use crate::commits::{numbers, state, work};
 
 #[test]
 fn the_server_says_what_it_keeps() {
