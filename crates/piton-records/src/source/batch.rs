@@ -131,6 +131,15 @@ impl Batch {
         })
     }
 
+    /// Room for so many bytes more, behind what was read.
+    pub(super) fn room(&mut self, wanted: usize) -> &mut [u8] {
+        let end = self.filled + wanted;
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes.get_mut(self.filled..end).unwrap_or_default()
+    }
+
     /// What was read of it.
     pub(super) fn read(&self) -> &[u8] {
         self.bytes.get(..self.filled).unwrap_or_default()

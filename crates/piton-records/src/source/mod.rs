@@ -277,7 +277,7 @@ impl Reader {
 
     /// Appends up to so many bytes to the batch. None: the source ends.
     fn read(&mut self, batch: &mut Batch, wanted: usize) -> Result<usize, Error> {
-        let (filled, was) = (batch.filled, self.len);
+        let was = self.len;
         let changed = |path: &Path, change| Error::SourceChanged { path: path.to_owned(), change };
         let at = match &mut self.input {
             Input::Plain { at } => *at,
@@ -299,11 +299,8 @@ impl Reader {
         if wanted == 0 {
             return Ok(0);
         }
-        if batch.bytes.len() < filled + wanted {
-            batch.bytes.resize(filled + wanted, 0);
-        }
-        let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
-        let read = read_full_at(&*self.file, room, at).map_err(Error::io("read", &self.path))?;
+        let read = read_full_at(&*self.file, batch.room(wanted), at);
+        let read = read.map_err(Error::io("read", &self.path))?;
         batch.filled += read;
         if read < wanted {
             // It was cut while we read.

@@ -125,12 +125,7 @@ impl Decoded {
         batch: &mut Batch,
         wanted: usize,
     ) -> Result<usize, Fault> {
-        let filled = batch.filled;
-        if batch.bytes.len() < filled + wanted {
-            batch.bytes.resize(filled + wanted, 0);
-        }
-        let room = batch.bytes.get_mut(filled..filled + wanted).unwrap_or_default();
-        let read = self.coded.read(room)?;
+        let read = self.coded.read(batch.room(wanted))?;
         batch.filled += read;
         note(&mut self.coded, batch);
         Ok(read)
