@@ -296,7 +296,8 @@ where
         if let Some(why) = piece.refused() {
             return End::Done(Outcome::of_letter(piece, &Failed::permanent(why), 0));
         }
-        one_by_one(worker, piece.records(), &self.0, |index| piece.only(index))
+        let only = |index| piece.only(index);
+        one_by_one(worker, piece.start(), piece.records(), &self.0, only)
     }
 }
 
@@ -311,13 +312,15 @@ where
     F: Fn(&Item<T>) -> Result<R, Failed> + Sync,
 {
     fn process(&self, piece: &ItemPiece<P, T>, worker: &Worker<'_>) -> End {
-        one_by_one(worker, piece.items(), |item| (self.0)(item), |index| piece.only(index))
+        let (map, only) = (|item: &&Item<T>| (self.0)(item), |index| piece.only(index));
+        one_by_one(worker, piece.start(), piece.items(), map, only)
     }
 }
 
-/// The results of all records of a piece, one after the other; `only` gives the piece of a single one.
+/// The results of all records of the piece that begins `at` there, one after the other; `only` gives the piece of a single one.
 fn one_by_one<E, R: AsRef<[u8]>, P: Piece>(
     worker: &Worker<'_>,
+    at: u64,
     records: impl Iterator<Item = E>,
     map: impl Fn(&E) -> Result<R, Failed>,
     only: impl Fn(usize) -> P,
@@ -325,7 +328,7 @@ fn one_by_one<E, R: AsRef<[u8]>, P: Piece>(
     let mut results = Vec::new();
     let mut outcome = Outcome::default();
     for (index, record) in records.enumerate() {
-        let attempt = worker.attempts(|_| match map(&record) {
+        let attempt = worker.attempts(at, |_| match map(&record) {
             Ok(result) => {
                 results.extend_from_slice(result.as_ref());
                 Attempt::Done(Body::default())

@@ -50,8 +50,24 @@ enum Ending {
     /// The source has no more.
     Exhausted,
     Stopped,
+    /// A piece failed: the first one of those that did.
+    Failed(Failure),
     Error(Error),
     Panic(Box<dyn std::any::Any + Send>),
+}
+
+impl Ending {
+    /// What is reported, if another one comes after this.
+    fn or(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::Exhausted | Self::Stopped, later) => later,
+            // Everything before the piece that is reported is done.
+            (Self::Failed(one), Self::Failed(other)) if other.offset < one.offset => {
+                Self::Failed(other)
+            }
+            (first, _) => first,
+        }
+    }
 }
 
 impl<S: Plan> Run<'_, S> {
@@ -74,7 +90,7 @@ impl<S: Plan> Run<'_, S> {
             let next = |wait| finished.recv_timeout(wait);
             let ending = self.coordinate(&jobs, next, &worker, work);
             if ending.is_err() {
-                worker.end();
+                worker.end(0);
                 work.stop();
             }
             // The workers end when the queue does.
@@ -87,6 +103,10 @@ impl<S: Plan> Run<'_, S> {
         match ending {
             Ending::Exhausted => self.core.exhausted.set(true),
             Ending::Stopped => self.core.commit_now()?,
+            Ending::Failed(failure) => {
+                self.core.commit_now()?;
+                return Err(failure.into());
+            }
             Ending::Error(error) => {
                 self.core.commit_now()?;
                 return Err(error);
@@ -118,6 +138,7 @@ impl<S: Plan> Run<'_, S> {
         };
         loop {
             if monitor.is_stopped() {
+                worker.end(0);
                 ending.get_or_insert(Ending::Stopped);
             }
             while ending.is_none()
@@ -141,9 +162,6 @@ impl<S: Plan> Run<'_, S> {
                     Err(error) => ending = Some(Ending::Error(error)),
                 }
             }
-            if !matches!(ending, None | Some(Ending::Exhausted)) {
-                worker.end();
-            }
             if in_flight == 0
                 && let Some(ending) = ending
             {
@@ -151,9 +169,14 @@ impl<S: Plan> Run<'_, S> {
             }
             if let Ok((piece, end)) = next(TICK) {
                 in_flight -= 1;
+                // What comes before a piece that failed is still done.
+                let from = match &end {
+                    End::Broken(_) | End::Panicked(_) => 0,
+                    _ => piece.start(),
+                };
                 let ends = match end {
                     End::Done(outcome) => self.done(&piece, outcome)?,
-                    End::Failed(failure) => Some(Ending::Error(failure.into())),
+                    End::Failed(failure) => Some(Ending::Failed(failure)),
                     End::Stopped => Some(Ending::Stopped),
                     End::Broken(error) => {
                         work.stop();
@@ -161,10 +184,12 @@ impl<S: Plan> Run<'_, S> {
                     }
                     End::Panicked(payload) => Some(Ending::Panic(payload)),
                 };
-                if let Some(ends) = ends
-                    && !matches!(ending, Some(Ending::Error(_) | Ending::Panic(_)))
-                {
-                    ending = Some(ends);
+                if let Some(ends) = ends {
+                    worker.end(from);
+                    ending = Some(match ending {
+                        Some(before) => before.or(ends),
+                        None => ends,
+                    });
                 }
             }
             self.core.breathe()?;

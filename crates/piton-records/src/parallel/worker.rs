@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -118,20 +118,26 @@ pub(crate) struct Worker<'a> {
     pace: Option<Pace>,
     /// Whether what fails goes into a file of dead letters.
     pub(crate) letters: bool,
-    /// Whether nothing more is begun.
-    over: AtomicBool,
+    /// Pieces that begin here or behind it are not begun any more.
+    over: AtomicU64,
 }
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(options: &'a Parallel, letters: bool) -> Self {
-        Self { options, pace: options.rate.map(Pace::new), letters, over: AtomicBool::new(false) }
+        let over = AtomicU64::new(u64::MAX);
+        Self { options, pace: options.rate.map(Pace::new), letters, over }
     }
 
-    /// Nothing more is begun.
-    pub(crate) fn end(&self) {
-        if !self.over.swap(true, Ordering::Relaxed) {
+    /// Nothing more is begun from here on: 0 is all of it. What comes before a piece that failed is still finished.
+    pub(crate) fn end(&self, from: u64) {
+        if self.over.fetch_min(from, Ordering::Relaxed) > from {
             self.options.monitor.wake();
         }
+    }
+
+    /// Whether the piece that begins here is not to be begun any more, nor tried again.
+    fn is_over(&self, at: u64) -> bool {
+        self.over.load(Ordering::Relaxed) <= at
     }
 
     /// Takes pieces from the queue until it ends.
@@ -147,7 +153,7 @@ impl<'a> Worker<'a> {
             let running = &self.options.monitor.running;
             running.fetch_add(1, Ordering::Relaxed);
             let process = AssertUnwindSafe(|| {
-                match self.over.load(Ordering::Relaxed) || self.options.monitor.is_stopped() {
+                match self.is_over(piece.start()) || self.options.monitor.is_stopped() {
                     true => End::Stopped,
                     false => work.process(&piece, self),
                 }
@@ -160,18 +166,22 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Waits so long; `false`, at once, if the run is to end.
-    fn sleep(&self, time: Duration) -> bool {
-        self.options.monitor.sleep(time, || self.over.load(Ordering::Relaxed))
+    /// Waits so long for the piece that begins here; `false`, at once, if it is over.
+    fn sleep(&self, at: u64, time: Duration) -> bool {
+        self.options.monitor.sleep(time, || self.is_over(at))
     }
 
-    /// Attempts until one succeeds, fails for a reason that does not pass, or is the last one.
-    pub(crate) fn attempts(&self, mut attempt: impl FnMut(u32) -> Attempt) -> Result<Body, Gone> {
+    /// Attempts at the piece that begins here, until one succeeds, fails for a reason that does not pass, or is the last one.
+    pub(crate) fn attempts(
+        &self,
+        at: u64,
+        mut attempt: impl FnMut(u32) -> Attempt,
+    ) -> Result<Body, Gone> {
         let monitor = &self.options.monitor;
         let mut pause = self.options.pause;
         for number in 1.. {
             if let Some(pace) = &self.pace
-                && !self.sleep(pace.wait())
+                && !self.sleep(at, pace.wait())
             {
                 return Err(Gone::Stopped);
             }
@@ -183,7 +193,7 @@ impl<'a> Worker<'a> {
                 // What stops the run may have made it fail.
                 Attempt::Failed(_) if monitor.is_stopped() => return Err(Gone::Stopped),
                 Attempt::Failed(failed) if failed.transient && number <= self.options.retries => {
-                    if !self.sleep(pause) {
+                    if !self.sleep(at, pause) {
                         return Err(Gone::Stopped);
                     }
                     pause = (pause * 2).min(LONGEST_PAUSE.max(self.options.pause));
@@ -203,7 +213,7 @@ impl<'a> Worker<'a> {
     ) -> End {
         let gone = match piece.refused() {
             Some(why) => Err(Gone::Failed(Failed::permanent(why), 0)),
-            None => self.attempts(|number| attempt(piece, number)),
+            None => self.attempts(piece.start(), |number| attempt(piece, number)),
         };
         let (failed, attempts) = match gone {
             Ok(body) => return End::Done(Outcome { body, ..Outcome::default() }),

@@ -154,3 +154,28 @@ fn what_fails_after_the_stop_runs_again() {
     assert_eq!((done.records, done.failed, letters(&disk).len()), (9, 0, 0));
     assert!(disk.bytes(OUT).unwrap() == wanted(&input));
 }
+
+/// A piece that was not begun when a later one failed, and one that waits for its next attempt then.
+#[test]
+fn what_comes_before_a_failed_piece_is_still_done() {
+    let input = lines(9);
+    for retries in [0, 1] {
+        let (disk, calls) = (disk(1, &input), Calls::default());
+        let how = workers(3).retries(retries, Duration::from_millis(300));
+        let failed = super::run(fs(&disk), &how, |record| {
+            calls.add(record);
+            match (record[0], calls.of(record)) {
+                // Later pieces fail meanwhile.
+                (b'0', 1) if retries > 0 => Err(Failed::transient("busy")),
+                (b'0' | b'1', _) => {
+                    std::thread::sleep(Duration::from_millis(50));
+                    Ok(result(record))
+                }
+                _ => Err(Failed::permanent("no")),
+            }
+        });
+        assert!(matches!(failed, Err(Error::PieceFailed { line: 3, .. })), "{failed:?}");
+        let part = disk.bytes("/out.part").unwrap();
+        assert_eq!(part, [result(b"0-"), result(b"1-xxxxxxx")].concat(), "{retries} retries");
+    }
+}
